@@ -1,0 +1,130 @@
+/** A parsed search. https://hl7.org/fhir/R4/search.html */
+import type { SearchParameter } from './parameter.ts';
+
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap';
+
+/** `code` → {code}; `s|c` → {system, code}; `|c` → {system: '', code}; `s|` → {system}. Unescaped. */
+export interface TokenValue {
+  readonly system?: string;
+  readonly code?: string;
+}
+/** Closed range of ms that the text stands for (implicit precision). */
+export interface DateValue {
+  readonly prefix: Prefix;
+  readonly low: number;
+  readonly high: number;
+}
+/** `low`/`high`: implicit precision range of the text (`100` → 99.5…100.5), `value` the number itself. */
+export interface NumberValue {
+  readonly prefix: Prefix;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+/** Unit forms: `5` → neither; `5|s|c` → both; `5||c` → code only (code or unit text). */
+export interface QuantityValue extends NumberValue {
+  readonly system?: string;
+  readonly code?: string;
+}
+/** Local: `type` (absent: any target of the parameter) and `id`. Foreign absolute or `urn:`: `url`. Canonical: `url`, `version`. */
+export type ReferenceValue =
+  | { readonly id: string; readonly type?: string }
+  | { readonly url: string; readonly version?: string };
+export type CompositePart =
+  | { readonly type: 'token'; readonly value: TokenValue }
+  | { readonly type: 'reference'; readonly value: ReferenceValue }
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'date'; readonly value: DateValue }
+  | { readonly type: 'number'; readonly value: NumberValue }
+  | { readonly type: 'quantity'; readonly value: QuantityValue };
+
+/** `values` are ORed; conditions are ANDed. */
+export type Condition =
+  | {
+      readonly kind: 'token';
+      readonly parameter: SearchParameter;
+      readonly modifier?: 'not';
+      readonly values: readonly TokenValue[];
+    }
+  | { readonly kind: 'token-text'; readonly parameter: SearchParameter; readonly values: readonly string[] }
+  | {
+      readonly kind: 'of-type';
+      readonly parameter: SearchParameter;
+      readonly values: readonly { readonly system: string; readonly code: string; readonly value: string }[];
+    }
+  | {
+      readonly kind: 'string';
+      readonly parameter: SearchParameter;
+      readonly modifier?: 'exact' | 'contains';
+      readonly values: readonly string[];
+    }
+  | { readonly kind: 'reference'; readonly parameter: SearchParameter; readonly values: readonly ReferenceValue[] }
+  | {
+      readonly kind: 'reference-identifier';
+      readonly parameter: SearchParameter;
+      readonly values: readonly TokenValue[];
+    }
+  | {
+      readonly kind: 'uri';
+      readonly parameter: SearchParameter;
+      readonly modifier?: 'above' | 'below';
+      readonly values: readonly string[];
+    }
+  | { readonly kind: 'date'; readonly parameter: SearchParameter; readonly values: readonly DateValue[] }
+  | { readonly kind: 'number'; readonly parameter: SearchParameter; readonly values: readonly NumberValue[] }
+  | { readonly kind: 'quantity'; readonly parameter: SearchParameter; readonly values: readonly QuantityValue[] }
+  | {
+      readonly kind: 'composite';
+      readonly parameter: SearchParameter;
+      readonly values: readonly (readonly CompositePart[])[];
+    }
+  | { readonly kind: 'missing'; readonly parameter: SearchParameter; readonly missing: boolean }
+  | { readonly kind: 'id'; readonly ids: readonly string[] }
+  | { readonly kind: 'last-updated'; readonly values: readonly DateValue[] }
+  /** `subject:Patient.name=x`: the target (one of `types`) matches `condition`; one branch a type, ORed. */
+  | {
+      readonly kind: 'chain';
+      readonly parameter: SearchParameter;
+      readonly branches: readonly { readonly type: string; readonly condition: Condition }[];
+    }
+  /** `_has:Observation:patient:code=x`: some `type` that refers here by `parameter` matches `condition`. */
+  | { readonly kind: 'has'; readonly type: string; readonly parameter: SearchParameter; readonly condition: Condition }
+  /** Membership in a compartment: `Patient/1/Observation`. */
+  | { readonly kind: 'compartment'; readonly compartment: string; readonly id: string };
+
+export interface SortKey {
+  /** A parameter, or `_id` / `_lastUpdated`. */
+  readonly by: SearchParameter | '_id' | '_lastUpdated';
+  readonly descending: boolean;
+}
+
+export interface Include {
+  /** Type that holds the reference. */
+  readonly source: string;
+  /** Absent: wildcard, every reference parameter of `source`. */
+  readonly parameter?: SearchParameter;
+  /** Restricts the target's type (_include) or the page's type (_revinclude). */
+  readonly target?: string;
+  readonly iterate: boolean;
+}
+
+export interface SearchRequest {
+  readonly type: string;
+  readonly conditions: readonly Condition[];
+  readonly sort: readonly SortKey[];
+  /** Absent: the server's default page size. 0 with `total` accurate = `_summary=count`. */
+  readonly count?: number;
+  readonly total: 'none' | 'estimate' | 'accurate';
+  readonly includes: readonly Include[];
+  readonly revincludes: readonly Include[];
+  readonly elements?: readonly string[];
+  readonly summary?: 'true' | 'text' | 'data' | 'count' | 'false';
+  /** Opaque paging position, unverified. */
+  readonly cursor?: string;
+  /** Skips that many matches (compatibility); 0 when absent. */
+  readonly offset: number;
+  /** The parameters that took part, as given (for the self link), without the cursor. */
+  readonly applied: readonly (readonly [name: string, value: string])[];
+  /** Parameters left out under lenient handling, with the reason. */
+  readonly ignored: readonly { readonly name: string; readonly reason: string }[];
+}
