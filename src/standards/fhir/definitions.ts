@@ -60,7 +60,7 @@ export interface Definitions {
   readonly compartments: Readonly<Record<CompartmentKind, Readonly<Record<string, readonly string[]>>>>;
 }
 
-export const DEFINITIONS_FORMAT = 1;
+export const DEFINITIONS_FORMAT = 2;
 /** The package also holds SubscriptionStatus, which is 4.3.0. */
 const FHIR_VERSION = '4.0.1';
 
@@ -103,6 +103,9 @@ export interface RawBundle {
 
 const FHIR_TYPE = 'http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type';
 const REGEX = 'http://hl7.org/fhir/StructureDefinition/regex';
+/** The package adds elements and reference targets of its own to R4; this keeps what the specification has. */
+const FOREIGN_ELEMENT = /^Meta\.(project|author|onBehalfOf|accounts?|compartment|deleted)$/;
+const OFFICIAL = 'http://hl7.org/fhir/';
 const lastSegment = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
 
 /** Compiles the raw bundles (`profiles-types.json`, `profiles-resources.json`, `search-parameters.json`). */
@@ -172,7 +175,7 @@ function structureTypes(raw: RawResource, kind: 'resource' | 'complex-type'): Ty
   const found = new Map<string, { name: string; kind: TypeKind; elements: ElementDefinition[] }>();
   found.set(raw.name, { name: raw.name, kind, elements: [] });
   for (const element of all) {
-    if (!element.path.includes('.')) continue;
+    if (!element.path.includes('.') || FOREIGN_ELEMENT.test(element.path)) continue;
     if (parents.has(element.path)) found.set(element.path, { name: element.path, kind: 'backbone', elements: [] });
     const dot = element.path.lastIndexOf('.');
     const parent = found.get(element.path.slice(0, dot));
@@ -210,7 +213,10 @@ function elementTypes(raw: RawElement, resourceId: boolean, backbone: boolean): 
       if (resourceId) return { code: 'id' };
       return { code: type.extension?.find((x) => x.url === FHIR_TYPE)?.valueUrl ?? 'string' };
     }
-    const targets = (type.targetProfile ?? []).map(lastSegment).filter((t) => t !== 'Resource');
+    const targets = (type.targetProfile ?? [])
+      .filter((profile) => profile.startsWith(OFFICIAL))
+      .map(lastSegment)
+      .filter((target) => target !== 'Resource');
     return targets.length > 0 ? { code, targets } : { code };
   });
 }
