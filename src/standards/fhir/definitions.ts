@@ -2,6 +2,7 @@
  * The compact form of the official R4 definitions that validator, extractor and capability statement are compiled from.
  * Pure: the raw bundles are handed in. https://hl7.org/fhir/R4/structuredefinition.html
  */
+import { canonicalUrl, compileCodeSystems } from './code-systems.ts';
 
 export interface ElementType {
   /** Type name: primitive (`code`), complex (`HumanName`), a resource (`Resource`) or a path (`Patient.contact`). */
@@ -58,9 +59,11 @@ export interface Definitions {
   readonly searchParameters: readonly SearchParameterDefinition[];
   /** Compartment → resource type → parameter codes whose reference makes a resource a member (`{def}` = itself). */
   readonly compartments: Readonly<Record<CompartmentKind, Readonly<Record<string, readonly string[]>>>>;
+  /** Value set (without version) of a required binding → the code systems it draws from; empty without `valuesets.json`. */
+  readonly codeSystems: Readonly<Record<string, readonly string[]>>;
 }
 
-export const DEFINITIONS_FORMAT = 2;
+export const DEFINITIONS_FORMAT = 3;
 /** The package also holds SubscriptionStatus, which is 4.3.0. */
 const FHIR_VERSION = '4.0.1';
 
@@ -108,13 +111,14 @@ const FOREIGN_ELEMENT = /^Meta\.(project|author|onBehalfOf|accounts?|compartment
 const OFFICIAL = 'http://hl7.org/fhir/';
 const lastSegment = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
 
-/** Compiles the raw bundles (`profiles-types.json`, `profiles-resources.json`, `search-parameters.json`). */
+/** Compiles the raw bundles (`profiles-types.json`, `profiles-resources.json`, `search-parameters.json`, `valuesets.json`). */
 export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
   const types: Record<string, TypeDefinition> = {};
   const primitives: Record<string, { pattern?: string }> = {};
   const resourceTypes: string[] = [];
   const searchParameters: SearchParameterDefinition[] = [];
   const compartments: Record<string, Record<string, string[]>> = {};
+  const valueSets: RawResource[] = [];
   for (const bundle of bundles)
     for (const entry of bundle.entry) {
       // The bundles come from the pinned definitions package, whose shape is fixed.
@@ -131,6 +135,7 @@ export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
           for (const type of structureTypes(raw, raw.kind)) types[type.name] = type;
         }
       } else if (raw.resourceType === 'SearchParameter') searchParameters.push(searchParameter(raw));
+      else if (raw.resourceType === 'ValueSet') valueSets.push(raw);
       else if (raw.resourceType === 'CompartmentDefinition')
         compartments[raw.code ?? ''] = Object.fromEntries(
           (raw.resource ?? []).filter((r) => r.param !== undefined).map((r) => [r.code, r.param ?? []]),
@@ -144,8 +149,17 @@ export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
     primitives,
     searchParameters,
     compartments: compartments as unknown as Definitions['compartments'], // the package holds all five (tested)
+    codeSystems: compileCodeSystems(valueSets, requiredValueSets(types)),
   };
 }
+
+const requiredValueSets = (types: Readonly<Record<string, TypeDefinition>>): Set<string> =>
+  new Set(
+    Object.values(types)
+      .flatMap((type) => type.elements)
+      .filter((e) => e.binding?.strength === 'required')
+      .map((e) => canonicalUrl(e.binding?.valueSet ?? '')),
+  );
 
 function primitivePattern(raw: RawResource): { pattern?: string } {
   const value = raw.snapshot?.element.find((e) => e.path === `${raw.name}.value`);
