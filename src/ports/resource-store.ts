@@ -1,0 +1,106 @@
+/** What the inside asks of a FHIR store. `src/postgres/` implements it. */
+import type { Issue } from '../standards/fhir/outcome.ts';
+import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
+import type { Caller } from './caller.ts';
+
+/** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
+export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
+
+/** One version. `content` is the JSON text exactly as served, empty for a deletion. */
+export interface StoredVersion {
+  readonly type: string;
+  readonly id: string;
+  readonly versionId: number;
+  /** ms UTC */
+  readonly lastUpdated: number;
+  readonly operation: 'create' | 'update' | 'patch' | 'delete';
+  readonly content: string;
+}
+
+/** `unchanged`: the new content equals the stored one, so no version was made. */
+export interface WriteResult {
+  readonly version: StoredVersion;
+  readonly outcome: 'created' | 'updated' | 'unchanged' | 'deleted' | 'existing';
+}
+
+export interface HistoryRequest {
+  /** Absent: system level. */
+  readonly type?: string;
+  readonly id?: string;
+  /** ms, inclusive */
+  readonly since?: number;
+  /** The versions that were current at some time in this closed range of ms. */
+  readonly at?: { readonly low: number; readonly high: number };
+  readonly count: number;
+  readonly cursor?: string;
+}
+export interface HistoryPage {
+  readonly versions: readonly StoredVersion[];
+  /** Position of the next page, absent on the last. */
+  readonly next?: string;
+  /** Only for an instance. */
+  readonly total?: number;
+}
+
+export interface SearchPage {
+  readonly matches: readonly StoredVersion[];
+  readonly included: readonly StoredVersion[];
+  readonly total?: number;
+  readonly next?: string;
+  readonly issues: readonly Issue[];
+}
+
+/** Conditions that pick at most one resource of a type (`ifNoneExist`, conditional update …). */
+export interface Criteria {
+  readonly type: string;
+  readonly conditions: readonly Condition[];
+}
+
+export type TransactionWrite =
+  | { readonly kind: 'create'; readonly resource: Resource; readonly id: string }
+  | {
+      readonly kind: 'update';
+      readonly operation: 'update' | 'patch';
+      readonly type: string;
+      readonly id: string;
+      readonly ifMatch?: number;
+      /** Makes the new content from the current one (absent when there is none or it was deleted). */
+      readonly change: (current: Resource | undefined) => Resource;
+    }
+  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number };
+
+/** A transaction in progress: reads see its own snapshot, writes are sent together by `write`. */
+export interface StoreTransaction {
+  /** Serialises everybody who decides from "none exists" on the same criteria. */
+  lockIdentity(criteria: readonly Criteria[]): Promise<void>;
+  /** At most `limit` ids that match. */
+  find(criteria: Criteria, limit: number): Promise<readonly string[]>;
+  /** Applies all writes; results in the order given. May be called once. */
+  write(writes: readonly TransactionWrite[]): Promise<readonly WriteResult[]>;
+  read(type: string, id: string): Promise<StoredVersion>;
+  vread(type: string, id: string, versionId: number): Promise<StoredVersion>;
+  search(request: SearchRequest): Promise<SearchPage>;
+  history(request: HistoryRequest): Promise<HistoryPage>;
+}
+
+export interface ResourceStore {
+  /** A new id for a resource of any type. */
+  newId(): string;
+  /** Stores a new resource under `id`, given by `newId`. */
+  create(caller: Caller, resource: Resource, id: string): Promise<WriteResult>;
+  /** Throws not-found or gone. */
+  read(caller: Caller, type: string, id: string): Promise<StoredVersion>;
+  vread(caller: Caller, type: string, id: string, versionId: number): Promise<StoredVersion>;
+  /** Replaces or (when absent or deleted) creates; `ifMatch` 412 when the current version is another. */
+  update(
+    caller: Caller,
+    type: string,
+    id: string,
+    change: (current: Resource | undefined) => Resource,
+    options?: { readonly ifMatch?: number; readonly operation?: 'update' | 'patch' },
+  ): Promise<WriteResult>;
+  delete(caller: Caller, type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
+  search(caller: Caller, request: SearchRequest): Promise<SearchPage>;
+  history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
+  transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+}
