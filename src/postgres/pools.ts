@@ -1,0 +1,149 @@
+/** Connections: pipelined ones for single statements and batches, a normal pool for interactive transactions. */
+import pg from 'pg';
+import type { Log } from '../ports/log.ts';
+
+export interface Statement {
+  /** Prepared once a connection under this name; absent for shapes too many to keep. */
+  readonly name?: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** Rows as arrays, in the order of the select list. */
+export type Row = readonly unknown[];
+
+export interface Pipeline {
+  query(statement: Statement): Promise<readonly Row[]>;
+  /** Sends all on one connection without waiting; resolves to the rows of each, rejects with the first error. */
+  batch(statements: readonly Statement[]): Promise<readonly (readonly Row[])[]>;
+}
+
+export interface Pools {
+  readonly reads: Pipeline;
+  readonly writes: Pipeline;
+  /** For interactive transactions. */
+  readonly transactions: pg.Pool;
+  /** Connections in use and waiting, for metrics. */
+  stats(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  end(): Promise<void>;
+}
+
+export interface PoolOptions {
+  readonly connection: pg.ClientConfig;
+  readonly readConnections: number;
+  readonly writeConnections: number;
+  readonly transactionConnections: number;
+  readonly log: Log;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const SEARCH_TIMEOUT_MS = 15_000;
+const TRANSACTION_TIMEOUT_MS = 30_000;
+
+export function createPools(options: PoolOptions): Pools {
+  const settings = (timeoutMs: number, extra = ''): pg.ClientConfig => ({
+    ...options.connection,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: 'mortar',
+    options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog${extra}`,
+  });
+  // Searches: the server chooses the driving index, so the planner must not fall back to reading whole tables.
+  const reads = createPipeline(settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'), options.readConnections, options.log);
+  const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS), options.writeConnections, options.log);
+  const transactions = new pg.Pool({
+    ...settings(TRANSACTION_TIMEOUT_MS, ' -c enable_seqscan=off'),
+    max: options.transactionConnections,
+    idleTimeoutMillis: 30_000,
+  });
+  transactions.on('error', (error) => options.log.warn('an idle database connection ended', { cause: error.message }));
+  return {
+    reads,
+    writes,
+    transactions,
+    stats: () => ({
+      total: transactions.totalCount + reads.size() + writes.size(),
+      idle: transactions.idleCount,
+      waiting: transactions.waitingCount,
+    }),
+    async end() {
+      await Promise.all([reads.end(), writes.end(), transactions.end()]);
+    },
+  };
+}
+
+interface ManagedPipeline extends Pipeline {
+  size(): number;
+  end(): Promise<void>;
+}
+
+/** A fixed set of pipelined connections taken in turn; a broken one is replaced on its next turn. */
+function createPipeline(config: pg.ClientConfig, size: number, log: Log): ManagedPipeline {
+  const clients: (Promise<pg.Client> | undefined)[] = new Array(size).fill(undefined);
+  let turn = 0;
+  let ended = false;
+
+  async function connect(slot: number): Promise<pg.Client> {
+    const client = new pg.Client({ ...config, pipeline: true });
+    const drop = (): void => {
+      if (clients[slot] === mine) clients[slot] = undefined;
+    };
+    client.on('error', (error) => {
+      log.warn('a database connection ended', { cause: error.message });
+      drop();
+    });
+    client.on('end', drop);
+    const mine = clients[slot];
+    try {
+      await client.connect();
+    } catch (error) {
+      drop();
+      client.end().catch(() => undefined);
+      throw error;
+    }
+    return client;
+  }
+
+  function client(): Promise<pg.Client> {
+    if (ended) return Promise.reject(new Error('Connection ended: the server is stopping'));
+    const slot = turn;
+    turn = (turn + 1) % size;
+    const known = clients[slot];
+    if (known) return known;
+    const gate = Promise.resolve().then(() => connect(slot));
+    clients[slot] = gate;
+    return gate;
+  }
+
+  const send = (on: pg.Client, statement: Statement): Promise<readonly Row[]> =>
+    on
+      .query({
+        ...(statement.name !== undefined && { name: statement.name }),
+        text: statement.text,
+        values: statement.values as unknown[],
+        rowMode: 'array',
+      })
+      .then((result: pg.QueryArrayResult) => result.rows);
+
+  return {
+    size: () => clients.filter((c) => c !== undefined).length,
+    async query(statement) {
+      return send(await client(), statement);
+    },
+    async batch(statements) {
+      const on = await client();
+      const settled = await Promise.allSettled(statements.map((statement) => send(on, statement)));
+      const failed = settled.find((s) => s.status === 'rejected');
+      if (failed) throw failed.reason;
+      return settled.map((s) => (s as PromiseFulfilledResult<readonly Row[]>).value); // none is rejected
+    },
+    async end() {
+      ended = true;
+      await Promise.all(
+        clients.map(async (gate) => {
+          const open = await gate?.catch(() => undefined);
+          await open?.end();
+        }),
+      );
+    },
+  };
+}
