@@ -37,7 +37,8 @@ export interface PostmasterOptions {
   readonly log: Log;
 }
 
-const READY_TIMEOUT_MS = 60_000;
+/** Long, as recovery after a crash replays up to `max_wal_size` of log. */
+const READY_TIMEOUT_MS = 600_000;
 const STOP_TIMEOUT_MS = 30_000;
 const RETRY_DELAY_MAX_MS = 5_000;
 const WATCH_INTERVAL_MS = 250;
@@ -244,11 +245,22 @@ async function stopRunning(options: PostmasterOptions, running: Running): Promis
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
     if (!isRunning(running.identity)) break;
     signalPostmaster(options, running.identity.pid, signal);
-    const gone = running.exited.then(() => true);
-    if (await Promise.race([gone, sleep(signal === 'SIGINT' ? STOP_TIMEOUT_MS : 5_000, false, { ref: true })])) return;
+    if (await endsWithin(running, signal === 'SIGINT' ? STOP_TIMEOUT_MS : 5_000)) return;
     options.log.warn('postgres: the server does not stop', { pid: running.identity.pid, signal });
   }
   await running.exited;
+}
+
+async function endsWithin(running: Running, timeoutMs: number): Promise<boolean> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      running.exited.then(() => true),
+      sleep(timeoutMs, false, { signal: timer.signal }), // also keeps the event loop alive until then
+    ]);
+  } finally {
+    timer.abort();
+  }
 }
 
 function signalPostmaster({ binaries }: PostmasterOptions, pid: number, signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL') {
