@@ -11,6 +11,30 @@ export type SearchType =
   | 'uri'
   | 'special';
 
+/** One JSON property on the way to a leaf. */
+export interface PathStep {
+  /** JSON name; of a choice the concrete one (`valueQuantity`). */
+  readonly name: string;
+  readonly array: boolean;
+  /** Only this entry of the array. */
+  readonly index?: number;
+  /** Only objects whose property `name` is `value`. */
+  readonly where?: { readonly name: string; readonly value: string };
+}
+
+/** A place in the resource where an atom finds values. */
+export interface Leaf {
+  /** `jsonb_path_query` path, lax mode: `$.code`, `$.name[*]`, `$.telecom[*] ? (@.system == "email")`. */
+  readonly path: string;
+  /** FHIR type found there, `CodeableConcept`; for composites the type of the element that holds the components. */
+  readonly type: string;
+  readonly steps: readonly PathStep[];
+  /** Composites: for each component its leaves, relative to this one. */
+  readonly parts?: readonly (readonly Leaf[])[];
+  /** Component leaf whose `steps` begin at the resource (`%resource`). */
+  readonly fromResource?: boolean;
+}
+
 /**
  * Where a parameter's values are stored. Parameters whose expressions are equal, or differ only by `resolve() is X`,
  * share an atom (`patient` is stored as `subject`); a parameter that is the union of others (`combo-code`) has several.
@@ -26,8 +50,10 @@ export interface Atom {
   readonly multiple: boolean;
   /** For composites: the types of the components in order. */
   readonly components: readonly SearchType[];
-  /** Leaves in the JSON as `jsonb_path_query` paths, with the FHIR type found there; for `:text` and slow sorts. */
-  readonly leaves: readonly { readonly path: string; readonly type: string }[];
+  /** Leaves in the JSON, for the extractor, `:text` and slow sorts. */
+  readonly leaves: readonly Leaf[];
+  /** The value is not the leaf but whether one exists that is not `false` (Patient `deceased`), as token `true`/`false`. */
+  readonly notFalse: boolean;
 }
 
 export interface SearchParameter {
@@ -57,10 +83,19 @@ export interface TypeParameters {
   readonly atoms: readonly Atom[];
   /** The single-valued date atom kept in the row itself (`sd`, `se`), when the type has one. */
   readonly mainDate: Atom | undefined;
-  /** Whether the Patient compartment's parameters can name only one patient, so that `pat` may be set. */
+  /**
+   * Whether `pat` may be set: a `patient` or `subject` parameter of the Patient compartment is one single-valued
+   * element. The compartment can have members through further parameters (Observation `performer`): those are
+   * reported by `member`, never by `pat`.
+   */
   readonly singlePatient: boolean;
-  /** Codes of the reference parameters that are always that one patient (`patient`, `subject` limited to Patient). */
+  /**
+   * Codes of the reference parameters for which `pat` is exactly the answer when a query names a Patient (`patient`,
+   * `subject`): all share `patientAtom`, whose one element may name others than patients, and then `pat` is null.
+   */
   readonly patientCodes: readonly string[];
+  /** The atom whose `Patient/…` reference is `pat`; set exactly when `singlePatient`. */
+  readonly patientAtom: Atom | undefined;
 }
 
 /** All types. `get` throws nothing: an unknown type is `undefined`. */
