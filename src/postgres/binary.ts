@@ -58,7 +58,9 @@ export function float8Array(values: ArrayLike<number>, count: number): Buffer {
 }
 
 /** `bigint[]` of optional lanes: undefined is null. */
-export function int8NullableArray(values: readonly ({ readonly hi: number; readonly lo: number } | undefined)[]): Buffer {
+export function int8NullableArray(
+  values: readonly ({ readonly hi: number; readonly lo: number } | undefined)[],
+): Buffer {
   const buffer = header(values.length, 12, INT8_OID, true);
   let at = 20;
   for (const value of values) {

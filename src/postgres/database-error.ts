@@ -17,13 +17,22 @@ export function toCallerError(error: unknown): unknown {
   if (error instanceof FhirError || !(error instanceof Error)) return error;
   const code = errorCode(error) ?? '';
   if (code === '57014')
-    return new FhirError(503, [issue('too-costly', 'The database gave up: the request took longer than is allowed. Narrow it.')], {
-      cause: error,
-      headers: { 'Retry-After': '5' },
-    });
+    return new FhirError(
+      503,
+      [issue('too-costly', 'The database gave up: the request took longer than is allowed. Narrow it.')],
+      {
+        cause: error,
+        headers: { 'Retry-After': '5' },
+      },
+    );
   if (isRetryable(error)) return conflict('Another request changed the same resources at the same time; try again');
-  if (code === '53100') return new FhirError(507, [issue('no-store', 'The database has no space left')], { cause: error });
-  if (/^(08|53|57P|58)/.test(code) || CONNECTION_CODES.has(code) || (code === '' && CONNECTION_TEXT.test(error.message)))
+  if (code === '53100')
+    return new FhirError(507, [issue('no-store', 'The database has no space left')], { cause: error });
+  if (
+    /^(08|53|57P|58)/.test(code) ||
+    CONNECTION_CODES.has(code) ||
+    (code === '' && CONNECTION_TEXT.test(error.message))
+  )
     return unavailable('The database cannot be reached just now; try again', error);
   return error;
 }

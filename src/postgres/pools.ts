@@ -48,7 +48,11 @@ export function createPools(options: PoolOptions): Pools {
     options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog${extra}`,
   });
   // Searches: the server chooses the driving index, so the planner must not fall back to reading whole tables.
-  const reads = createPipeline(settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'), options.readConnections, options.log);
+  const reads = createPipeline(
+    settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'),
+    options.readConnections,
+    options.log,
+  );
   const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS), options.writeConnections, options.log);
   const transactions = new pg.Pool({
     ...settings(TRANSACTION_TIMEOUT_MS, ' -c enable_seqscan=off'),

@@ -1,6 +1,7 @@
 /** Versions as JSON text: id and meta are stamped in here, and read back from rows. */
-import { formatJson } from '../standards/fhir/json.ts';
+
 import type { Resource, StoredVersion } from '../ports/resource-store.ts';
+import { formatJson } from '../standards/fhir/json.ts';
 import type { Op } from './write-sql.ts';
 
 const OPERATIONS: Record<Op, StoredVersion['operation']> = { C: 'create', U: 'update', P: 'patch', D: 'delete' };

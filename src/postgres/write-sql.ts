@@ -134,11 +134,23 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   const values: unknown[] = [
     int8Array(rid, count),
     int8NullableArray(versions.map((v) => v.row.pat)),
-    float8Array(versions.map((v) => v.lu), count),
-    float8Array(versions.map((v) => v.row.sd), count),
-    float8Array(versions.map((v) => v.row.se), count),
+    float8Array(
+      versions.map((v) => v.lu),
+      count,
+    ),
+    float8Array(
+      versions.map((v) => v.row.sd),
+      count,
+    ),
+    float8Array(
+      versions.map((v) => v.row.se),
+      count,
+    ),
     int8Array(pm, count),
-    float8Array(versions.map((v) => v.ver), count),
+    float8Array(
+      versions.map((v) => v.ver),
+      count,
+    ),
     textArray(versions.map((v) => v.op)),
     textArray(versions.map((v) => v.id)),
     int8Array(tok, tok.length / 2),
@@ -147,7 +159,12 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
     textArray(versions.map((v) => v.content)),
   ];
   if (nv.length > 0)
-    values.push(int8Array(nh, nv.length), float8Array(nv, nv.length), float8Array(nw, nv.length), int8Array(nr, nv.length));
+    values.push(
+      int8Array(nh, nv.length),
+      float8Array(nv, nv.length),
+      float8Array(nw, nv.length),
+      int8Array(nr, nv.length),
+    );
   if (sv.length > 0) values.push(int8Array(sh, sv.length), textArray(sv), int8Array(sr, sv.length));
   const text = once(name, () => {
     const s = nv.length > 0 ? 18 : 14;
@@ -227,7 +244,11 @@ function stringsMissing(from: SearchRow, other: SearchRow): SideStrings {
   const missing: SideStrings = { h: [], v: [] };
   next: for (let i = 0; i < from.sv.length; i++) {
     for (let j = 0; j < other.sv.length; j++)
-      if (from.sv[i] === other.sv[j] && from.sh[2 * i] === other.sh[2 * j] && from.sh[2 * i + 1] === other.sh[2 * j + 1])
+      if (
+        from.sv[i] === other.sv[j] &&
+        from.sh[2 * i] === other.sh[2 * j] &&
+        from.sh[2 * i + 1] === other.sh[2 * j + 1]
+      )
         continue next;
     missing.h.push(from.sh[2 * i] as number, from.sh[2 * i + 1] as number);
     missing.v.push(from.sv[i] as string);
@@ -254,32 +275,48 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
   };
   const dn = side.deleteNumbers;
   if (dn.v.length > 0)
-    add('d', [int8Array(dn.h, dn.v.length), float8Array(dn.v, dn.v.length)], (at) =>
-      `dn as (
+    add(
+      'd',
+      [int8Array(dn.h, dn.v.length), float8Array(dn.v, dn.v.length)],
+      (at) =>
+        `dn as (
   delete from ${numbers} n using u, unnest($${at}::bigint[], $${at + 1}::float8[]) d(h, v)
   where n.h = d.h and n.v = d.v and n.rid = u.rid
-)`);
+)`,
+    );
   const n = side.insertNumbers;
   if (n.v.length > 0)
-    add('n', [int8Array(n.h, n.v.length), float8Array(n.v, n.v.length), float8Array(n.w, n.v.length)], (at) =>
-      `n as (
+    add(
+      'n',
+      [int8Array(n.h, n.v.length), float8Array(n.v, n.v.length), float8Array(n.w, n.v.length)],
+      (at) =>
+        `n as (
   insert into ${numbers} (h, v, w, rid)
   select i.h, i.v, i.w, u.rid from u, unnest($${at}::bigint[], $${at + 1}::float8[], $${at + 2}::float8[]) i(h, v, w)
-)`);
+)`,
+    );
   const ds = side.deleteStrings;
   if (ds.v.length > 0)
-    add('e', [int8Array(ds.h, ds.v.length), textArray(ds.v)], (at) =>
-      `ds as (
+    add(
+      'e',
+      [int8Array(ds.h, ds.v.length), textArray(ds.v)],
+      (at) =>
+        `ds as (
   delete from ${strings} s using u, unnest($${at}::bigint[], $${at + 1}::text[]) d(h, v)
   where s.h = d.h and s.v = d.v and s.rid = u.rid
-)`);
+)`,
+    );
   const s = side.insertStrings;
   if (s.v.length > 0)
-    add('s', [int8Array(s.h, s.v.length), textArray(s.v)], (at) =>
-      `s as (
+    add(
+      's',
+      [int8Array(s.h, s.v.length), textArray(s.v)],
+      (at) =>
+        `s as (
   insert into ${strings} (h, v, rid)
   select i.h, i.v, u.rid from u, unnest($${at}::bigint[], $${at + 1}::text[]) i(h, v)
-)`);
+)`,
+    );
   const name = `u:${type}:${shape}`;
   const text = once(
     name,
@@ -293,7 +330,8 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
   select o.rid, o.ver, o.lu, o.op, o.content from ${main} o, u where o.rid = u.rid
 ), c as (
   ${CHANGE}
-  select $3::bigint, u.rid, $2::bigint, $7::int, ${number}, u.rid & 15, $8::"char" from u
+  select $3::bigint, u.rid, coalesce($2::bigint, o.pat), $7::int, ${number}, u.rid & 15, $8::"char"
+  from ${main} o, u where o.rid = u.rid
 )${ctes.map((cte) => `, ${cte(0)}`).join('')}
 select count(*)::int from u`,
   );

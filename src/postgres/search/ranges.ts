@@ -1,0 +1,72 @@
+/** Comparisons of ranges as SQL. https://hl7.org/fhir/R4/search.html#prefix */
+import type { DateValue, NumberValue, Prefix } from '../../standards/fhir/search/request.ts';
+import type { Params } from './sql.ts';
+
+/** A range in the row: its low and high bound as SQL. */
+export interface Bounds {
+  readonly low: string;
+  readonly high: string;
+}
+
+type Compare = (row: Bounds, low: string, high: string) => string;
+
+/** Row range against the range the query's text stands for; both closed. */
+const COMPARE: Record<Prefix, Compare> = {
+  eq: (r, low, high) => `(${r.low} >= ${low} and ${r.high} <= ${high})`,
+  ne: (r, low, high) => `(${r.low} < ${low} or ${r.high} > ${high})`,
+  gt: (r, _low, high) => `(${r.high} > ${high})`,
+  lt: (r, low) => `(${r.low} < ${low})`,
+  ge: (r, low, high) => `(${r.low} >= ${low} or ${r.high} > ${high})`,
+  le: (r, low, high) => `(${r.high} <= ${high} or ${r.low} < ${low})`,
+  sa: (r, _low, high) => `(${r.low} > ${high})`,
+  eb: (r, low) => `(${r.high} < ${low})`,
+  ap: (r, low, high) => `(${r.low} <= ${high} and ${r.high} >= ${low})`,
+};
+
+/** `now` widens `ap`: a tenth of the distance between now and the date, as the specification suggests. */
+export function compareDate(row: Bounds, value: DateValue, params: Params, type: 'bigint' | 'float8', now: number): string {
+  let { low, high } = value;
+  if (value.prefix === 'ap') {
+    const slack = Math.round(Math.abs(now - (low + high) / 2) / 10);
+    low -= slack;
+    high += slack;
+  }
+  return COMPARE[value.prefix](row, params.add(low, type), params.add(high, type));
+}
+
+/**
+ * Numbers and quantities: `eq`, `ne` by implicit precision, the others by the exact value; `ap` within a tenth.
+ * https://hl7.org/fhir/R4/search.html#number
+ */
+export function compareNumber(row: Bounds, value: NumberValue, params: Params): string {
+  let { low, high } = value;
+  if (value.prefix === 'eq' || value.prefix === 'ne') {
+    // The precision range is half open: 100 stands for [99.5, 100.5).
+    const [l, h] = [params.add(low, 'float8'), params.add(high, 'float8')];
+    const inside = `(${row.low} >= ${l} and ${row.high} < ${h})`;
+    return value.prefix === 'eq' ? inside : `(not ${inside})`;
+  }
+  if (value.prefix === 'ap') {
+    const slack = Math.abs(value.value) / 10;
+    low = Math.min(low, value.value - slack);
+    high = Math.max(high, value.value + slack);
+  } else low = high = value.value;
+  return COMPARE[value.prefix](row, params.add(low, 'float8'), params.add(high, 'float8'));
+}
+
+/** The part of an index on the low bound that a value can be found in; undefined when it is not bounded. */
+export function lowBoundRange(value: { prefix: Prefix; low: number; high: number }): readonly [number, number] {
+  switch (value.prefix) {
+    case 'eq':
+      return [value.low, value.high];
+    case 'sa':
+      return [value.high, Number.POSITIVE_INFINITY];
+    case 'lt':
+    case 'eb':
+      return [Number.NEGATIVE_INFINITY, value.low];
+    case 'le':
+      return [Number.NEGATIVE_INFINITY, value.high];
+    default:
+      return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  }
+}

@@ -1,0 +1,177 @@
+/** Single writes: create, update, patch, delete. Optimistic: no lock is held between reading and writing. */
+import type { Resource, StoredVersion, WriteResult } from '../ports/resource-store.ts';
+import { parseJson } from '../standards/fhir/json.ts';
+import { conflict, versionConflict } from '../standards/fhir/outcome.ts';
+import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { Pipeline } from './pools.ts';
+import { readStatement, toVersion } from './reader.ts';
+import type { RidCodec } from './rid.ts';
+import type { SearchRow } from './row.ts';
+import { tableOf } from './tables.ts';
+import { formatVersion, operationOf, opOf, stampMeta } from './versions.ts';
+import { insertStatement, type NewVersion, type Op, updateStatement } from './write-sql.ts';
+
+/** Tries of an unconditional update that loses against others. */
+const TRIES_MAX = 20;
+
+export type RowBuilder = (
+  resource: Readonly<Record<string, unknown>>,
+  type: string,
+  id: string,
+  lastUpdated: number,
+) => SearchRow;
+
+export interface Writer {
+  create(resource: Resource, id: string): Promise<WriteResult>;
+  update(
+    type: string,
+    id: string,
+    change: (current: Resource | undefined) => Resource,
+    options?: { readonly ifMatch?: number; readonly operation?: 'update' | 'patch' },
+  ): Promise<WriteResult>;
+  delete(type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
+}
+
+export function createWriter(options: {
+  readonly writes: Pipeline;
+  readonly reads: Pipeline;
+  readonly group: GroupCommit;
+  readonly rids: RidCodec;
+  readonly rowOf: RowBuilder;
+  readonly now: () => number;
+}): Writer {
+  const { writes, group, rids, rowOf, now } = options;
+
+  async function findForWrite(type: string, id: string): Promise<StoredVersion | undefined> {
+    rids.lanes(id);
+    const rows = await writes.query(readStatement(tableOf(type), rids.hi, rids.lo));
+    const row = rows[0];
+    if (!row) return undefined;
+    if (row[0] !== id) throw conflict(`The id '${id}' cannot be used for ${type}: choose another`);
+    return toVersion(type, row);
+  }
+
+  return {
+    async create(resource, id) {
+      const made = newVersion(rowOf, resource.resourceType, id, resource, 1, now(), 'C');
+      await group.insert(made);
+      return { version: storedVersion(made), outcome: 'created' };
+    },
+
+    async update(type, id, change, { ifMatch, operation = 'update' } = {}) {
+      for (let tries = 1; ; tries++) {
+        const old = await findForWrite(type, id);
+        checkIfMatch(`${type}/${id}`, old, ifMatch);
+        const made = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
+        if (made === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
+        try {
+          if (!old) {
+            await writes.query(insertStatement(made));
+            return { version: storedVersion(made), outcome: 'created' };
+          }
+          const rows = await writes.query(updateStatement(made, { ver: old.versionId, row: oldRow(rowOf, old) }));
+          if (rows[0]?.[0] === 1)
+            return { version: storedVersion(made), outcome: old.operation === 'delete' ? 'created' : 'updated' };
+        } catch (error) {
+          if (errorCode(error) !== UNIQUE_VIOLATION) throw error;
+        }
+        if (tries === TRIES_MAX) throw conflict(`${type}/${id} is being changed by many others; try again`);
+      }
+    },
+
+    async delete(type, id, ifMatch) {
+      for (let tries = 1; ; tries++) {
+        const old = await findForWrite(type, id);
+        checkIfMatch(`${type}/${id}`, old, ifMatch);
+        if (!old) return undefined;
+        if (old.operation === 'delete') return { version: old, outcome: 'unchanged' };
+        const made = deletion(rids, type, id, old, now());
+        const rows = await writes.query(updateStatement(made, { ver: old.versionId, row: oldRow(rowOf, old) }));
+        if (rows[0]?.[0] === 1) return { version: storedVersion(made), outcome: 'deleted' };
+        if (tries === TRIES_MAX) throw conflict(`${type}/${id} is being changed by many others; try again`);
+      }
+    },
+  };
+}
+
+/** 412 when a version is asked for that is not the current one. https://hl7.org/fhir/R4/http.html#concurrency */
+export function checkIfMatch(reference: string, old: StoredVersion | undefined, ifMatch: number | undefined): void {
+  if (ifMatch === undefined) return;
+  const current = old && old.operation !== 'delete' ? old.versionId : undefined;
+  if (current !== ifMatch)
+    throw versionConflict(
+      current === undefined
+        ? `${reference} has no current version, but If-Match asks for version ${ifMatch}`
+        : `The current version of ${reference} is ${current}, not ${ifMatch}: read it again and repeat the change on it`,
+    );
+}
+
+const lastUpdatedAfter = (old: StoredVersion | undefined, now: number): number =>
+  old ? Math.max(now, old.lastUpdated + 1) : now;
+
+export function newVersion(
+  rowOf: RowBuilder,
+  type: string,
+  id: string,
+  resource: Resource,
+  ver: number,
+  lu: number,
+  op: Op,
+): NewVersion {
+  const stamped = stampMeta(resource, id, ver, lu);
+  return { table: tableOf(type), id, ver, lu, op, content: formatVersion(stamped), row: rowOf(stamped, type, id, lu) };
+}
+
+/** The version an update makes, or `unchanged` when its content would equal the current one's. */
+export function nextVersion(
+  rowOf: RowBuilder,
+  type: string,
+  id: string,
+  old: StoredVersion | undefined,
+  change: (current: Resource | undefined) => Resource,
+  op: Op,
+  now: number,
+): NewVersion | 'unchanged' {
+  const live = old && old.operation !== 'delete' ? old : undefined;
+  const resource = change(live && (parseJson(live.content) as Resource)); // stored text was checked when it came
+  if (live && formatVersion(stampMeta(resource, id, live.versionId, live.lastUpdated)) === live.content)
+    return 'unchanged';
+  return newVersion(rowOf, type, id, resource, (old?.versionId ?? 0) + 1, lastUpdatedAfter(old, now), op);
+}
+
+/** The version that marks a deletion: found by nothing but its key. */
+export function deletion(rids: RidCodec, type: string, id: string, old: StoredVersion, now: number): NewVersion {
+  return {
+    table: tableOf(type),
+    id,
+    ver: old.versionId + 1,
+    lu: lastUpdatedAfter(old, now),
+    op: 'D',
+    content: '',
+    row: emptyRow(rids, id),
+  };
+}
+
+function emptyRow(rids: RidCodec, id: string): SearchRow {
+  rids.lanes(id);
+  const none = { pat: undefined, sd: Number.NaN, se: Number.NaN, pmHi: 0, pmLo: 0 };
+  return { ridHi: rids.hi, ridLo: rids.lo, ...none, tok: [], nh: [], nv: [], nw: [], sh: [], sv: [] };
+}
+
+/** Search row of a stored version, made again from its content. */
+export function oldRow(rowOf: RowBuilder, old: StoredVersion): SearchRow {
+  const resource = old.content === '' ? { resourceType: old.type } : (parseJson(old.content) as Resource);
+  if (old.content !== '') return rowOf(resource, old.type, old.id, old.lastUpdated);
+  const row = rowOf(resource, old.type, old.id, old.lastUpdated);
+  return { ...row, nh: [], nv: [], nw: [], sh: [], sv: [] };
+}
+
+export const storedVersion = (v: NewVersion): StoredVersion => ({
+  type: v.table.type,
+  id: v.id,
+  versionId: v.ver,
+  lastUpdated: v.lu,
+  operation: operationOf(v.op),
+  content: v.content,
+});
