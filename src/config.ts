@@ -1,0 +1,285 @@
+/** Every setting of the server, as one table: read once by `main.ts`; docs/configuration.md is printed from it. */
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+interface Setting<T> {
+  readonly env: string;
+  /** What to write, in words; shown when a value is refused. */
+  readonly allowed: string;
+  readonly about: string;
+  /** As it would be written; absent where the setting is optional. */
+  readonly fallback?: string;
+  /** Why a default is not a plain value, for the documents. */
+  readonly fallbackAbout?: string;
+  /** Never shown, not even when it is wrong. */
+  readonly secret?: true;
+  /** The value, or undefined when the text is not allowed. */
+  parse(text: string): T | undefined;
+}
+
+const integer = (min: number, max: number) => ({
+  allowed: `a whole number from ${min} to ${max}`,
+  parse: (text: string): number | undefined => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  },
+});
+
+const oneOf = <T extends string>(...values: readonly T[]) => ({
+  allowed: values.map((value) => `\`${value}\``).join(', '),
+  parse: (text: string): T | undefined => values.find((value) => value === text),
+});
+
+const MIB = 1024 * 1024;
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const SETTINGS = {
+  host: {
+    env: 'HOST',
+    fallback: '127.0.0.1',
+    allowed: '`127.0.0.1`, `::1` or `localhost`: this release has no sign-in, so it serves this machine only',
+    about: 'Address to listen on.',
+    parse: (text: string): string | undefined => (LOOPBACK.has(text) ? text : undefined),
+  },
+  port: { env: 'PORT', fallback: '8080', ...integer(0, 65_535), about: 'Port of the HTTP server; 0 takes a free one.' },
+  publicUrl: {
+    env: 'PUBLIC_URL',
+    fallbackAbout: 'made from HOST and PORT',
+    allowed: 'an http or https URL without a trailing slash, query or user name, such as `https://fhir.example.org`',
+    about: 'How clients reach the server. Every link, `Location` and `fullUrl` begins with it.',
+    parse: parsePublicUrl,
+  },
+  dataDir: {
+    env: 'DATA_DIR',
+    fallback: '.data',
+    allowed: 'a folder',
+    about: 'Where everything lies that must outlive the process: database, passwords, caches, `ports.json`.',
+    parse: (text: string): string => text,
+  },
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    fallbackAbout: 'the embedded Postgres below DATA_DIR',
+    secret: true,
+    allowed: 'a URL such as `postgresql://user:password@host:5432/database`',
+    about: 'A PostgreSQL 15 or later to use instead of the embedded one. Its role owns the schema.',
+    parse: parseDatabaseUrl,
+  },
+  unsafeDatabase: {
+    env: 'UNSAFE_DATABASE',
+    fallback: 'refuse',
+    ...oneOf('refuse', 'allow'),
+    about: 'Whether to start on a database that may lose acknowledged writes (`fsync=off` …). Throw-away data only.',
+  },
+  postgresUid: {
+    env: 'POSTGRES_UID',
+    fallbackAbout: 'the user `postgres`, else `nobody`',
+    ...integer(1, 4_294_967_294),
+    about: 'User number that runs the embedded Postgres when Mortar is started by root.',
+  },
+  logLevel: {
+    env: 'LOG_LEVEL',
+    fallback: 'info',
+    ...oneOf<LogLevel>('error', 'warn', 'info', 'debug'),
+    about: 'The least important messages to log. Logs are JSON lines on stderr.',
+  },
+  searchHandling: {
+    env: 'SEARCH_HANDLING',
+    fallback: 'strict',
+    ...oneOf('strict', 'lenient'),
+    about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
+  },
+  bodyBytesMax: {
+    env: 'BODY_BYTES_MAX',
+    fallback: String(10 * MIB),
+    ...integer(1024, 1024 * MIB),
+    about: 'Largest body of a single resource, in bytes.',
+  },
+  bundleBytesMax: {
+    env: 'BUNDLE_BYTES_MAX',
+    fallback: String(50 * MIB),
+    ...integer(1024, 1024 * MIB),
+    about: 'Largest body of a batch, transaction or message, in bytes.',
+  },
+  bundleEntriesMax: {
+    env: 'BUNDLE_ENTRIES_MAX',
+    fallback: '5000',
+    ...integer(1, 1_000_000),
+    about: 'Most entries of a batch or transaction.',
+  },
+  pageSizeDefault: {
+    env: 'PAGE_SIZE_DEFAULT',
+    fallback: '20',
+    ...integer(1, 1000),
+    about: 'Matches on a search page when the client gives no `_count`.',
+  },
+  pageSizeMax: {
+    env: 'PAGE_SIZE_MAX',
+    fallback: '1000',
+    ...integer(1, 10_000),
+    about: 'Most matches on a page; a larger `_count` is lowered to it.',
+  },
+  readConnections: {
+    env: 'READ_CONNECTIONS',
+    fallback: '4',
+    ...integer(1, 64),
+    about: 'Database connections for reads and searches; each carries many statements at once.',
+  },
+  writeConnections: {
+    env: 'WRITE_CONNECTIONS',
+    fallback: '4',
+    ...integer(1, 64),
+    about: 'Database connections for single writes.',
+  },
+  transactionConnections: {
+    env: 'TRANSACTION_CONNECTIONS',
+    fallback: '8',
+    ...integer(1, 200),
+    about: 'Database connections for transactions, one each at a time.',
+  },
+  shutdownDelayMs: {
+    env: 'SHUTDOWN_DELAY_MS',
+    fallback: '0',
+    ...integer(0, 60_000),
+    about:
+      'After SIGTERM, how long `/readyz` says no before new connections are refused (a load balancer needs ~5000).',
+  },
+  shutdownTimeoutMs: {
+    env: 'SHUTDOWN_TIMEOUT_MS',
+    fallback: '25000',
+    ...integer(0, 600_000),
+    about: 'After that, how long requests under way may take to end.',
+  },
+  testSize: {
+    env: 'TEST_SIZE',
+    fallback: 'quick',
+    ...oneOf('quick', 'ci', 'long'),
+    about: 'How much the test suite tries; the server does not read it.',
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+type Settings = typeof SETTINGS;
+type Parsed<S> = S extends { parse(text: string): infer T } ? Exclude<T, undefined> : never;
+
+/** The values of all settings; optional ones without a plain default may be undefined. */
+export type Config = {
+  readonly [K in keyof Settings]: Settings[K] extends { fallback: string }
+    ? Parsed<Settings[K]>
+    : Parsed<Settings[K]> | undefined;
+};
+
+/** One or more wrong settings; the message names each with what is allowed, ready to be shown. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`wrong configuration\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+const TABLE: readonly (readonly [keyof Settings, Setting<unknown>])[] = Object.entries(SETTINGS).map(
+  ([name, setting]) => [name as keyof Settings, setting],
+);
+
+/** Reads all settings from the environment; empty text counts as not set. Throws `ConfigError`. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of TABLE) {
+    const given = env[setting.env];
+    const text = given === undefined || given === '' ? setting.fallback : given;
+    const value = text === undefined ? undefined : setting.parse(text);
+    if (text !== undefined && value === undefined) problems.push(wrongValue(setting, text));
+    values[name] = value;
+  }
+  const config = values as unknown as Config; // each value comes from its own parser, and wrong ones are thrown below
+  if (problems.length === 0 && config.pageSizeDefault > config.pageSizeMax)
+    problems.push(`PAGE_SIZE_DEFAULT is ${config.pageSizeDefault}; PAGE_SIZE_MAX, ${config.pageSizeMax}, is less`);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function wrongValue(setting: Setting<unknown>, text: string): string {
+  const shown = setting.secret === true ? 'a value (not shown)' : JSON.stringify(text.slice(0, 200));
+  return `${setting.env} is ${shown}; allowed: ${setting.allowed.replaceAll('`', '')}`;
+}
+
+export interface Misspelling {
+  readonly name: string;
+  readonly meant: string;
+}
+
+/** Variables that look like a setting but are none, such as LOGLEVEL. */
+export function findMisspellings(env: Readonly<Record<string, string | undefined>>): Misspelling[] {
+  const known = new Set<string>(TABLE.map(([, setting]) => setting.env));
+  return Object.keys(env).flatMap((name) => {
+    if (known.has(name)) return [];
+    const meant = [...known].find((candidate) => looksLike(name, candidate));
+    return meant === undefined ? [] : [{ name, meant }];
+  });
+}
+
+const bare = (name: string): string => name.replaceAll(/[_-]/g, '').toUpperCase();
+
+function looksLike(name: string, known: string): boolean {
+  const [a, b] = [bare(name), bare(known)];
+  if (a === b || a === `MORTAR${b}`) return true;
+  if (b.length < 6) return false; // HOST and HOME are no misspellings of each other
+  return editDistance(a, b) <= (b.length < 10 ? 1 : 2);
+}
+
+/** Levenshtein distance by rows. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1); // both rows have b.length + 1 numbers
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function parsePublicUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
+  const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  return plain && !text.endsWith('/') && !/[?#]$/.test(text) ? text : undefined;
+}
+
+function parseDatabaseUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1 ? text : undefined;
+}
+
+/** docs/configuration.md. */
+export function formatConfigurationMarkdown(): string {
+  const rows = TABLE.map(([, setting]) => {
+    const fallback = setting.fallback === undefined ? (setting.fallbackAbout ?? '') : `\`${setting.fallback}\``;
+    return `| \`${setting.env}\` | ${fallback} | ${setting.allowed} | ${setting.about} |`;
+  });
+  return [
+    '# Configuration',
+    '',
+    '<!-- Printed from src/config.ts by `npm run docs`; change it there. -->',
+    '',
+    'Settings are environment variables, read once at start; a file `.env` in the working folder may hold them, and the',
+    'environment wins. A wrong value stops the start with exit code 2, and every wrong value is named.',
+    '',
+    '| Variable | Default | Allowed | Meaning |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+/** .env.example: each setting with its default, commented out. */
+export function formatEnvExample(): string {
+  const blocks = TABLE.map(([, setting]) => {
+    const fallback = setting.fallbackAbout === undefined ? '' : ` Default: ${setting.fallbackAbout}.`;
+    const allowed = setting.allowed.replaceAll('`', '');
+    const about = `${setting.about}${fallback}`.replaceAll('`', '');
+    return `# ${about}\n# Allowed: ${allowed}\n# ${setting.env}=${setting.fallback ?? ''}\n`;
+  });
+  return `# Copy to .env and change what you need. Printed from src/config.ts by npm run docs.\n\n${blocks.join('\n')}`;
+}
