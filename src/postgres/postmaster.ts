@@ -68,7 +68,7 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
       running = undefined;
       for (let delayMs = 100; running === undefined; delayMs = Math.min(delayMs * 2, RETRY_DELAY_MAX_MS)) {
         running = await launch(options, endpoint).catch((error: unknown) => {
-          log.error('postgres: start failed', { message: (error as Error).message, retryInMs: delayMs });
+          log.error('postgres: start failed', { cause: error, retryInMs: delayMs });
           return undefined;
         });
         if (stopping) return;
