@@ -52,6 +52,7 @@ create table fhir.${name} (
 create index on fhir.${name} using gin (tok) with (fastupdate = on, gin_pending_list_limit = 1024);
 create index on fhir.${name} (lu);
 create index on fhir.${name} (sd) where sd is not null;
+create index on fhir.${name} (sd) where se - sd > 2678400000;
 ${patient ? `create index on fhir.${name} (pat, sd) where pat is not null;` : ''}
 create table fhir.${name}_n (
   h bigint not null,

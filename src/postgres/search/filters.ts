@@ -16,7 +16,12 @@ import { and, or, type Params } from './sql.ts';
 export type StoreCondition =
   | Condition
   /** The reference parameter points to one of these resources. */
-  | { readonly kind: 'targets'; readonly parameter: SearchParameter; readonly type: string; readonly rids: readonly bigint[] }
+  | {
+      readonly kind: 'targets';
+      readonly parameter: SearchParameter;
+      readonly type: string;
+      readonly rids: readonly bigint[];
+    }
   | { readonly kind: 'rids'; readonly rids: readonly bigint[] }
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] };
 
@@ -33,38 +38,16 @@ const bigs = (values: readonly bigint[]): string[] => values.map(String);
 /** A filter on the rows of `type` under alias `m`. */
 export function compileFilter(context: FilterContext, type: string, condition: StoreCondition, m = 'm'): string {
   const { keys, params } = context;
+  const alternatives = tokenAlternatives(context, condition);
+  if (alternatives) {
+    const filter = hasToken(context, m, alternatives);
+    return condition.kind === 'token' && condition.modifier === 'not' ? `not ${filter}` : filter;
+  }
   switch (condition.kind) {
-    case 'token': {
-      const filter = hasToken(
-        context,
-        m,
-        condition.values.flatMap((value) => tokenKeys(keys, condition.parameter, value)),
-      );
-      return condition.modifier === 'not' ? `not ${filter}` : filter;
-    }
-    case 'of-type':
-      return hasToken(context, m, overAtoms(condition.parameter, (atom) =>
-        condition.values.map((v) =>
-          keyOf(keys, atomKeys(keys, condition.parameter, atom).exact, `${v.system}\u0001${v.code}\u0001${v.value}`),
-        ),
-      ));
     case 'token-text':
       return leafText(context, m, condition.parameter, condition.values);
     case 'string':
       return stringFilter(context, type, m, condition);
-    case 'reference': {
-      const ids = condition.values;
-      return hasToken(context, m, ids.flatMap((v) => referenceKeys(keys, condition.parameter, v, STORED_TYPES)));
-    }
-    case 'reference-identifier':
-      return hasToken(context, m, overAtoms(condition.parameter, (atom) =>
-        condition.values.map((value) => {
-          const { exact } = atomKeys(keys, condition.parameter, atom);
-          const { system, code = '' } = value;
-          if (system === undefined) return keyOf(keys, exact, tokenForms.code(code));
-          return keyOf(keys, exact, system === '' ? tokenForms.noSystem(code) : tokenForms.systemAndCode(system, code));
-        }),
-      ));
     case 'uri':
       return uriFilter(context, m, condition);
     case 'date':
@@ -111,20 +94,66 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return or(
         condition.values.map((v) => compareDate({ low: `${m}.lu`, high: `${m}.lu` }, v, params, 'bigint', context.now)),
       );
-    case 'compartment':
-      return hasToken(context, m, [compartmentKey(keys, condition.compartment, condition.id)]);
     case 'rids':
       return `${m}.rid = any(${params.add(bigs(condition.rids), 'bigint[]')})`;
-    case 'targets':
-      return hasToken(context, m, targetKeys(keys, condition));
     case 'chain':
       return or(
         condition.branches.map((branch) => chainFilter(context, m, condition.parameter, branch.type, branch.condition)),
       );
     case 'has':
       return hasFilter(context, type, m, condition);
+    case 'token':
+    case 'of-type':
+    case 'reference':
+    case 'reference-identifier':
+    case 'compartment':
+    case 'targets':
+      return 'false'; // all of these have token alternatives
     case 'any':
       return or(condition.conditions.map((c) => compileFilter(context, type, c, m)));
+  }
+}
+
+/** The keys of which a row holds at least one when it matches; undefined when the condition is not of that form. */
+export function tokenAlternatives(context: FilterContext, condition: StoreCondition): readonly bigint[] | undefined {
+  const { keys } = context;
+  switch (condition.kind) {
+    case 'token':
+      return condition.values.flatMap((value) => tokenKeys(keys, condition.parameter, value));
+    case 'of-type':
+      return overAtoms(condition.parameter, (atom) =>
+        condition.values.map((v) =>
+          keyOf(keys, atomKeys(keys, condition.parameter, atom).exact, `${v.system}\u0001${v.code}\u0001${v.value}`),
+        ),
+      );
+    case 'string':
+      if (condition.modifier !== 'exact') return undefined;
+      return overAtoms(condition.parameter, (atom) =>
+        condition.values.map((value) => keyOf(keys, atomKeys(keys, condition.parameter, atom).exact, value)),
+      );
+    case 'reference':
+      return condition.values.flatMap((v) => referenceKeys(keys, condition.parameter, v, STORED_TYPES));
+    case 'reference-identifier':
+      return overAtoms(condition.parameter, (atom) =>
+        condition.values.map(({ system, code = '' }) => {
+          const { exact } = atomKeys(keys, condition.parameter, atom);
+          if (system === undefined) return keyOf(keys, exact, tokenForms.code(code));
+          return keyOf(keys, exact, system === '' ? tokenForms.noSystem(code) : tokenForms.systemAndCode(system, code));
+        }),
+      );
+    case 'uri': {
+      if (condition.modifier === 'below') return undefined;
+      const texts = condition.modifier === 'above' ? condition.values.flatMap(urlAncestors) : condition.values;
+      return overAtoms(condition.parameter, (atom) =>
+        texts.map((value) => keyOf(keys, atomKeys(keys, condition.parameter, atom).value, value)),
+      );
+    }
+    case 'compartment':
+      return [compartmentKey(keys, condition.compartment, condition.id)];
+    case 'targets':
+      return targetKeys(keys, condition);
+    default:
+      return undefined;
   }
 }
 
@@ -189,10 +218,6 @@ function stringFilter(
 ): string {
   const { keys, params } = context;
   const { parameter, modifier, values } = condition;
-  if (modifier === 'exact')
-    return hasToken(context, m, overAtoms(parameter, (atom) =>
-      values.map((value) => keyOf(keys, atomKeys(keys, parameter, atom).exact, value)),
-    ));
   return or(
     parameter.atoms.flatMap((atom) => {
       const key = lanesToBigInt(atomKeys(keys, parameter, atom).plain);
@@ -225,30 +250,25 @@ function textPaths(path: string, type: string): string[] {
   return [];
 }
 
+/** `uri:below`: the only form that no token holds. */
 function uriFilter(context: FilterContext, m: string, condition: Extract<Condition, { kind: 'uri' }>): string {
-  const { keys, params } = context;
-  const { parameter, modifier, values } = condition;
-  if (modifier === 'below')
-    return or(
-      values.flatMap((value) =>
-        parameter.atoms.flatMap((atom) =>
-          atom.leaves.map(
-            ({ path }) =>
-              `exists (select from jsonb_path_query(${m}.content::jsonb, ${params.add(path, 'text')}::jsonpath) t where starts_with(t #>> '{}', ${params.add(value, 'text')}))`,
-          ),
+  const { params } = context;
+  return or(
+    condition.values.flatMap((value) =>
+      condition.parameter.atoms.flatMap((atom) =>
+        atom.leaves.map(
+          ({ path }) =>
+            `exists (select from jsonb_path_query(${m}.content::jsonb, ${params.add(path, 'text')}::jsonpath) t where starts_with(t #>> '{}', ${params.add(value, 'text')}))`,
         ),
       ),
-    );
-  const texts = modifier === 'above' ? values.flatMap(urlAncestors) : values;
-  return hasToken(context, m, overAtoms(parameter, (atom) =>
-    texts.map((value) => keyOf(keys, atomKeys(keys, parameter, atom).value, value)),
-  ));
+    ),
+  );
 }
 
 /** The url itself and every shorter one that it lies below. */
 function urlAncestors(url: string): string[] {
   const found = [url];
-  for (let end = url.length; (end = url.lastIndexOf('/', end - 1)) > 0; )
+  for (let end = url.lastIndexOf('/'); end > 0; end = url.lastIndexOf('/', end - 1))
     if (url[end - 1] !== '/') found.push(url.slice(0, end), url.slice(0, end + 1));
   return found;
 }
@@ -299,7 +319,9 @@ function compositeFilter(
     return hasToken(context, m, [pairKey(keys, domain.value, [...references, ...tokens])]);
   const token = tokens[0]?.value;
   const code = token?.code ?? '';
-  const system = token?.system ? [hasToken(context, m, [keyOf(keys, domain.exact, tokenForms.systemAndCode(token.system, code))])] : [];
+  const system = token?.system
+    ? [hasToken(context, m, [keyOf(keys, domain.exact, tokenForms.systemAndCode(token.system, code))])]
+    : [];
   const [second, third] = parts.filter((p) => p.type !== 'token');
   const key = keyOf(keys, domain.plain, code);
   const filter = ((): string => {
@@ -365,7 +387,11 @@ function hasFilter(
   const source = compileFilter(context, condition.type, condition.condition, t);
   const { main } = tableOf(condition.type);
   const sourceParameters = context.parameters.get(condition.type);
-  if (type === 'Patient' && sourceParameters?.singlePatient && sourceParameters.patientCodes.includes(condition.parameter.code))
+  if (
+    type === 'Patient' &&
+    sourceParameters?.singlePatient &&
+    sourceParameters.patientCodes.includes(condition.parameter.code)
+  )
     return `exists (select from ${main} ${t} where ${t}.pat = ${m}.rid and ${source} offset 0)`;
   return or(
     referenceMasks(keys, condition.parameter, type).map((mask) => {

@@ -5,8 +5,7 @@ import { toBigInt } from '../hash.ts';
 import { type Keys, keyOf, type Lanes, tokenForms } from '../keys.ts';
 import { pairForms } from '../row.ts';
 
-export const atomKeys = (keys: Keys, parameter: SearchParameter, atom: Atom) =>
-  keys.atom(parameter.resourceType, atom);
+export const atomKeys = (keys: Keys, parameter: SearchParameter, atom: Atom) => keys.atom(parameter.resourceType, atom);
 
 /** The form of a token value that rows hold; a system that the parameter implies is left out. */
 export function tokenText(parameter: SearchParameter, value: TokenValue): string {

@@ -24,7 +24,13 @@ const COMPARE: Record<Prefix, Compare> = {
 };
 
 /** `now` widens `ap`: a tenth of the distance between now and the date, as the specification suggests. */
-export function compareDate(row: Bounds, value: DateValue, params: Params, type: 'bigint' | 'float8', now: number): string {
+export function compareDate(
+  row: Bounds,
+  value: DateValue,
+  params: Params,
+  type: 'bigint' | 'float8',
+  now: number,
+): string {
   let { low, high } = value;
   if (value.prefix === 'ap') {
     const slack = Math.round(Math.abs(now - (low + high) / 2) / 10);

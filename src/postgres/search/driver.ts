@@ -1,0 +1,232 @@
+/**
+ * The driving index of a search, chosen here and not by the planner: among the conditions that an index serves, the one
+ * that is estimated to leave the fewest rows. docs/decisions/0003-storage.md
+ */
+import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
+import { keyOf, lanesToBigInt } from '../keys.ts';
+import { tableOf } from '../tables.ts';
+import { type FilterContext, prefixRange, type StoreCondition, tokenAlternatives } from './filters.ts';
+import type { Frequencies } from './frequencies.ts';
+import { atomKeys } from './hashes.ts';
+import { lowBoundRange } from './ranges.ts';
+import { or, type Params } from './sql.ts';
+
+export interface Driver {
+  /** Estimated rows that it yields. */
+  readonly rows: number;
+  /** `from` item that yields alias `m`; its parameters are added when it is written. */
+  from(params: Params): string;
+  /** Conditions that it answers in full, so that no filter is needed. */
+  readonly answers: readonly StoreCondition[];
+}
+
+/** Rows an index entry leads to when nothing is known. */
+const PATIENT_ROWS = 100;
+const REFERENCE_ROWS = 20;
+const STRING_SHARE = 0.02;
+const RANGE_SHARE = 0.05;
+/** Further tokens are intersected in the same index look-up while they are at most this much more common. */
+const INTERSECT_FACTOR = 50;
+
+/** The best driver, or undefined when no condition has one. */
+export function chooseDriver(
+  context: FilterContext,
+  frequencies: Frequencies,
+  type: string,
+  conditions: readonly StoreCondition[],
+): Driver | undefined {
+  const found = conditions.flatMap((condition) => driverOf(context, frequencies, type, condition) ?? []);
+  const tokens = tokenDriver(context, frequencies, type, conditions);
+  if (tokens) found.push(tokens);
+  return found.reduce<Driver | undefined>((best, next) => (best && best.rows <= next.rows ? best : next), undefined);
+}
+
+/** Single tokens in one `@>`: the index intersects them. */
+function tokenDriver(
+  context: FilterContext,
+  frequencies: Frequencies,
+  type: string,
+  conditions: readonly StoreCondition[],
+): Driver | undefined {
+  const singles = conditions
+    .flatMap((condition) => {
+      const keys = positive(condition) ? tokenAlternatives(context, condition) : undefined;
+      const key = keys?.length === 1 ? keys[0] : undefined;
+      return key === undefined ? [] : [{ condition, key, rows: tokenRows(frequencies, type, condition, [key]) }];
+    })
+    .sort((a, b) => a.rows - b.rows);
+  const best = singles[0];
+  if (!best) return undefined;
+  const taken = singles.filter((s) => s.rows <= best.rows * INTERSECT_FACTOR);
+  return {
+    rows: best.rows,
+    answers: taken.map((s) => s.condition),
+    from: (params) =>
+      `(select * from ${tableOf(type).main} where tok @> ${params.add(
+        taken.map((s) => String(s.key)),
+        'bigint[]',
+      )} offset 0) m`,
+  };
+}
+
+const positive = (condition: StoreCondition): boolean => condition.kind !== 'token' || condition.modifier !== 'not';
+
+/** References are many and none of them is common: statistics say little about them. */
+function tokenRows(frequencies: Frequencies, type: string, condition: StoreCondition, keys: readonly bigint[]): number {
+  const references = condition.kind === 'reference' || condition.kind === 'targets' || condition.kind === 'compartment';
+  const rows = frequencies.tokenRows(type, keys);
+  return references ? Math.min(rows, REFERENCE_ROWS * keys.length) : rows;
+}
+
+function driverOf(
+  context: FilterContext,
+  frequencies: Frequencies,
+  type: string,
+  condition: StoreCondition,
+): Driver | undefined {
+  const { main } = tableOf(type);
+  const make = (rows: number, from: Driver['from']): Driver => ({ rows, from, answers: [condition] });
+  if (condition.kind === 'rids') return make(condition.rids.length, (params) => byRids(main, params, condition.rids));
+  if (condition.kind === 'id') {
+    const rids = condition.ids.map((id) => context.keys.rids.rid(id));
+    return { ...make(rids.length, (params) => byRids(main, params, rids)), answers: [] };
+  }
+  const patients = patientRids(context, type, condition);
+  if (patients)
+    return make(
+      patients.length * PATIENT_ROWS,
+      (params) =>
+        `(select * from ${main} where pat = ${patients.length === 1 ? params.add(String(patients[0]), 'bigint') : `any(${params.add(patients.map(String), 'bigint[]')})`} offset 0) m`,
+    );
+  if (condition.kind === 'string' && condition.modifier === undefined)
+    return stringDriver(context, frequencies, type, condition);
+  const numbers = numberDriver(context, frequencies, type, condition);
+  if (numbers) return numbers;
+  if (!positive(condition)) return undefined;
+  const keys = tokenAlternatives(context, condition);
+  if (!keys || keys.length < 2) return undefined;
+  return make(
+    tokenRows(frequencies, type, condition, keys),
+    (params) => `(select * from ${main} where tok && ${params.add(keys.map(String), 'bigint[]')} offset 0) m`,
+  );
+}
+
+const byRids = (main: string, params: Params, rids: readonly bigint[]): string =>
+  `(select * from ${main} where rid = any(${params.add(rids.map(String), 'bigint[]')}) offset 0) m`;
+
+/** Patients named by a condition that `pat` answers exactly. */
+export function patientRids(
+  context: FilterContext,
+  type: string,
+  condition: StoreCondition,
+): readonly bigint[] | undefined {
+  if (condition.kind !== 'reference' && condition.kind !== 'targets') return undefined;
+  if (!isPatientParameter(context, type, condition.parameter)) return undefined;
+  if (condition.kind === 'targets') return condition.type === 'Patient' ? condition.rids : undefined;
+  const rids: bigint[] = [];
+  for (const value of condition.values) {
+    if (!('id' in value)) return undefined;
+    const named = value.type ?? (onlyPatient(condition.parameter) ? 'Patient' : undefined);
+    if (named !== 'Patient') return undefined;
+    rids.push(context.keys.rids.rid(value.id));
+  }
+  return rids;
+}
+
+const onlyPatient = ({ onlyTargets, targets }: SearchParameter): boolean => {
+  const allowed = onlyTargets.length > 0 ? onlyTargets : targets;
+  return allowed.length === 1 && allowed[0] === 'Patient';
+};
+
+export function isPatientParameter(context: FilterContext, type: string, parameter: SearchParameter): boolean {
+  const parameters = context.parameters.get(type);
+  return parameters?.singlePatient === true && parameters.patientCodes.includes(parameter.code);
+}
+
+function stringDriver(
+  context: FilterContext,
+  frequencies: Frequencies,
+  type: string,
+  condition: Extract<StoreCondition, { kind: 'string' }>,
+): Driver {
+  const { main, strings } = tableOf(type);
+  const shortest = Math.min(...condition.values.map((value) => value.length));
+  const share = Math.min(1, STRING_SHARE ** (Math.min(shortest, 3) / 3) * condition.values.length);
+  return {
+    rows: Math.max(1, frequencies.rows(type) * share),
+    answers: [condition],
+    from(params) {
+      const ranges = condition.parameter.atoms.flatMap((atom) => {
+        const key = params.add(
+          String(lanesToBigInt(atomKeys(context.keys, condition.parameter, atom).plain)),
+          'bigint',
+        );
+        return condition.values.map((value) => {
+          const [low, high] = prefixRange(value);
+          return `(s.h = ${key} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(high, 'text')})`;
+        });
+      });
+      return `(select distinct s.rid from ${strings} s where ${or(ranges)} offset 0) d
+cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
+    },
+  };
+}
+
+/** Numbers, quantities and dates of the side table, when they are bounded on the side that the index orders by. */
+function numberDriver(
+  context: FilterContext,
+  frequencies: Frequencies,
+  type: string,
+  condition: StoreCondition,
+): Driver | undefined {
+  const ranges = numberRanges(context, type, condition);
+  if (!ranges) return undefined;
+  const { main, numbers } = tableOf(type);
+  return {
+    rows: Math.max(1, frequencies.rows(type) * RANGE_SHARE),
+    answers: [],
+    from(params) {
+      const parts = ranges.map(
+        ({ key, low, high }) =>
+          `(n.h = ${params.add(String(key), 'bigint')} and n.v >= ${params.add(low, 'float8')} and n.v <= ${params.add(high, 'float8')})`,
+      );
+      return `(select distinct n.rid from ${numbers} n where ${or(parts)} offset 0) d
+cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
+    },
+  };
+}
+
+interface KeyRange {
+  readonly key: bigint;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Index ranges that hold every match (and more: the filter decides); undefined when open on both sides. */
+function numberRanges(context: FilterContext, type: string, condition: StoreCondition): KeyRange[] | undefined {
+  const { keys } = context;
+  const ranges: KeyRange[] = [];
+  const add = (key: bigint, range: readonly [number, number]): void => {
+    ranges.push({ key, low: range[0], high: range[1] });
+  };
+  if (condition.kind === 'date' || condition.kind === 'number' || condition.kind === 'quantity') {
+    for (const atom of condition.parameter.atoms) {
+      if (context.parameters.get(type)?.mainDate === atom) return undefined;
+      const key = lanesToBigInt(atomKeys(keys, condition.parameter, atom).plain);
+      for (const value of condition.values) add(key, lowBoundRange(value));
+    }
+  } else if (condition.kind === 'composite') {
+    for (const atom of condition.parameter.atoms)
+      for (const parts of condition.values) {
+        const second = parts.find((p) => p.type === 'quantity' || p.type === 'date' || p.type === 'number');
+        const token = parts.find((p) => p.type === 'token');
+        if (!second || !token) return undefined;
+        const { plain } = atomKeys(keys, condition.parameter, atom);
+        // The code alone narrows the index, whatever the comparison.
+        add(keyOf(keys, plain, token.value.code ?? ''), lowBoundRange(second.value));
+      }
+    return ranges;
+  } else return undefined;
+  const open = ranges.some((r) => r.low === Number.NEGATIVE_INFINITY && r.high === Number.POSITIVE_INFINITY);
+  return open ? undefined : ranges;
+}

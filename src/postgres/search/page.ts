@@ -1,0 +1,296 @@
+/** One page of a search: plan, statement(s), position of the next. docs/decisions/0003-storage.md */
+import type { SearchParameters } from '../../standards/fhir/search/parameter.ts';
+import type { SortKey } from '../../standards/fhir/search/request.ts';
+import type { Keys } from '../keys.ts';
+import type { Row } from '../pools.ts';
+import { tableOf } from '../tables.ts';
+import { chooseDriver, type Driver } from './driver.ts';
+import { compileFilter, type FilterContext, type StoreCondition } from './filters.ts';
+import type { Frequencies } from './frequencies.ts';
+import { afterPosition, type OrderKey, orderBy, orderKeys, type Position } from './order.ts';
+import { and, Params } from './sql.ts';
+import {
+  hotCode,
+  hotWalk,
+  isMainDateCondition,
+  lastUpdatedWalk,
+  limitOf,
+  mainDateWalk,
+  parameterWalk,
+  ridWalk,
+  type Walk,
+  walkStatement,
+} from './walk.ts';
+
+/** Runs one statement; the name is that of its shape. */
+export type Run = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
+
+export interface SearchTools {
+  readonly keys: Keys;
+  readonly parameters: SearchParameters;
+  readonly frequencies: Frequencies;
+  readonly now: () => number;
+}
+
+/** Position of a page: the order it was made in, and the last row. */
+export interface PagePosition extends Position {
+  /** No `_sort` was given and the order is by main date, newest first. */
+  readonly byDate: boolean;
+  /** Instant of the first page, ms. */
+  readonly start: number;
+}
+
+export interface PageRequest {
+  readonly type: string;
+  readonly conditions: readonly StoreCondition[];
+  readonly sort: readonly SortKey[];
+  readonly count: number;
+  readonly offset: number;
+  readonly position?: PagePosition;
+}
+
+/** Rows: id, ver, lu, op, content, rid, then the sort keys. */
+export interface PageRows {
+  readonly rows: readonly Row[];
+  readonly next?: PagePosition;
+}
+
+/** Below this many rows a driver is always used. */
+const DRIVER_ROWS_MIN = 200;
+/** Sorting m matches costs about 1.2 µs each, walking to a match 2.5 µs a row: they are equal at sqrt(40 × table). */
+const WALK_FACTOR = 40;
+
+export const contextOf = (tools: SearchTools): FilterContext => ({
+  keys: tools.keys,
+  parameters: tools.parameters,
+  params: new Params(),
+  now: tools.now(),
+});
+
+/** Reads one page. */
+export async function searchPage(tools: SearchTools, request: PageRequest, run: Run): Promise<PageRows> {
+  const { type, position, count } = request;
+  const start = position?.start ?? tools.now();
+  const plan = choosePlan(tools, request);
+  // A row changed since the first page may have moved in the order: it is left out, so that none is seen twice.
+  const conditions =
+    position && plan.sort.length > 0
+      ? [...request.conditions, { kind: 'last-updated', values: [{ prefix: 'le', low: start, high: start }] } as const]
+      : request.conditions;
+  const limit = { rows: count + 1, offset: request.offset };
+  const rows = plan.driver
+    ? await runSorted(tools, type, plan.driver, conditions, plan.sort, limit, position, run)
+    : await runWalk(tools, type, conditions, plan, limit, position, run);
+  if (rows.length <= count) return { rows };
+  const page = rows.slice(0, count);
+  const last = page.at(-1);
+  if (!last) return { rows: page };
+  const keys = plan.sort.map((_, i) =>
+    last[6 + i] === null || last[6 + i] === undefined ? null : String(last[6 + i]),
+  );
+  return { rows: page, next: { keys, rid: last[5] as string, byDate: plan.byDate, start } };
+}
+
+interface Plan {
+  readonly driver: Driver | 'none' | undefined;
+  readonly sort: readonly SortKey[];
+  readonly byDate: boolean;
+}
+
+function choosePlan(tools: SearchTools, request: PageRequest): Plan {
+  const { type, conditions, sort, position } = request;
+  const context = contextOf(tools);
+  const driver = chooseDriver(context, tools.frequencies, type, conditions);
+  const worth = Math.max(DRIVER_ROWS_MIN, Math.sqrt(WALK_FACTOR * tools.frequencies.rows(type)));
+  const selective = driver !== undefined && driver.rows <= worth;
+  if (sort.length > 0) {
+    if (selective || !walkable(context, type, conditions, sort))
+      return { driver: driver ?? 'none', sort, byDate: false };
+    return { driver: undefined, sort, byDate: false };
+  }
+  const date = byDateSort(context, type);
+  const dated = conditions.some(
+    (c) => isMainDateCondition(context, type, c) || hotCode(type, c) !== undefined,
+  );
+  const byDate = position ? position.byDate : !selective && date !== undefined && dated;
+  const order = byDate && date ? date : [];
+  return { driver: selective ? driver : undefined, sort: order, byDate };
+}
+
+/** The order by main date, newest first. */
+function byDateSort(context: FilterContext, type: string): readonly SortKey[] | undefined {
+  const parameters = context.parameters.get(type);
+  const main = parameters?.mainDate;
+  const parameter =
+    main && [...parameters.parameters.values()].find((p) => p.atoms.length === 1 && p.atoms[0] === main);
+  return parameter && [{ by: parameter, descending: true }];
+}
+
+/** Whether an index gives the order asked for. */
+function walkable(
+  context: FilterContext,
+  type: string,
+  conditions: readonly StoreCondition[],
+  sort: readonly SortKey[],
+): boolean {
+  return walkOf(context, type, conditions, sort) !== undefined;
+}
+
+/** The walk of a single sort key over the rows that have a value. */
+function walkOf(
+  context: FilterContext,
+  type: string,
+  conditions: readonly StoreCondition[],
+  sort: readonly SortKey[],
+): Walk | undefined {
+  const [key] = sort;
+  if (!key) return ridWalk(type);
+  if (sort.length > 1 || key.by === '_id') return undefined;
+  if (key.by === '_lastUpdated') return lastUpdatedWalk(type, key.descending);
+  if (isMainDateKey(context, type, key)) {
+    const hot = conditions.find((c) => hotCode(type, c) !== undefined);
+    return (
+      (hot && hotWalk(context, type, hot, key.descending, true)) ??
+      mainDateWalk(context, type, conditions, key.descending)
+    );
+  }
+  return parameterWalk(context, type, key.by, key.descending);
+}
+
+const isMainDateKey = (context: FilterContext, type: string, key: SortKey): boolean =>
+  typeof key.by !== 'string' && key.by.atoms.length === 1 && key.by.atoms[0] === context.parameters.get(type)?.mainDate;
+
+/** Rows that have a value in index order, then those that have none by rid. */
+async function runWalk(
+  tools: SearchTools,
+  type: string,
+  conditions: readonly StoreCondition[],
+  plan: Plan,
+  limit: { readonly rows: number; readonly offset: number },
+  position: PagePosition | undefined,
+  run: Run,
+): Promise<readonly Row[]> {
+  const [key] = plan.sort;
+  const inMissing = key !== undefined && position !== undefined && position.keys[0] === null;
+  let rows: readonly Row[] = [];
+  if (!inMissing) {
+    const context = contextOf(tools);
+    const walk = walkOf(context, type, conditions, plan.sort);
+    if (!walk) throw new Error('a plan without driver needs a walk');
+    const text = walkStatement(context, type, walk, conditions, limit, position);
+    rows = await run(text, context.params.values);
+  }
+  if (!key || key.by === '_lastUpdated' || rows.length >= limit.rows) return rows;
+  const skipped = limit.offset > 0 && rows.length === 0 ? await presentRows(tools, type, conditions, plan, run) : 0;
+  const context = contextOf(tools);
+  const missing = isMainDateKey(context, type, key)
+    ? 'm.sd is null'
+    : compileFilter(context, type, {
+        kind: 'missing',
+        parameter: key.by as Exclude<SortKey['by'], string>,
+        missing: true,
+      });
+  const rest = { rows: limit.rows - rows.length, offset: rows.length > 0 ? 0 : Math.max(0, limit.offset - skipped) };
+  const from = inMissing ? position : undefined;
+  const text = walkStatement(context, type, ridWalk(type, [missing]), conditions, rest, from);
+  const more = await run(text, context.params.values);
+  return [...rows, ...more.map((row) => [...row, null])];
+}
+
+/** How many rows an offset has passed over before those without a value begin. */
+async function presentRows(
+  tools: SearchTools,
+  type: string,
+  conditions: readonly StoreCondition[],
+  plan: Plan,
+  run: Run,
+): Promise<number> {
+  const context = contextOf(tools);
+  const walk = walkOf(context, type, conditions, plan.sort);
+  if (!walk) return 0;
+  const text = walkStatement(context, type, walk, conditions, { rows: 2 ** 31 - 1, offset: 0 }, undefined);
+  const rows = await run(`select count(*)::int from (${text}) x`, context.params.values);
+  return rows[0]?.[0] as number;
+}
+
+/** All matches of the driver, sorted. */
+async function runSorted(
+  tools: SearchTools,
+  type: string,
+  driver: Driver | 'none',
+  conditions: readonly StoreCondition[],
+  sort: readonly SortKey[],
+  limit: { readonly rows: number; readonly offset: number },
+  position: PagePosition | undefined,
+  run: Run,
+): Promise<readonly Row[]> {
+  const context = contextOf(tools);
+  const { params } = context;
+  const keys: OrderKey[] = orderKeys(context, type, sort);
+  const descending = sort[0]?.descending ?? true;
+  const columns = keys.map((k, i) => `, ${k.expression} as k${i + 1}`).join('');
+  const text = `select x.* from (
+select m.id, m.ver, m.lu, m.op, m.content, m.rid${columns}
+from ${fromDriver(context, type, driver)}
+where ${where(context, type, driver, conditions)}
+) x
+${position ? `where ${afterPosition(keys, descending, position, params)}\n` : ''}order by ${orderBy(keys, descending)}
+limit ${limitOf(params, limit.rows)}${limit.offset > 0 ? ` offset ${params.add(limit.offset, 'int')}` : ''}`;
+  return run(text, params.values);
+}
+
+function fromDriver(context: FilterContext, type: string, driver: Driver | 'none'): string {
+  return driver === 'none' ? `${tableOf(type).main} m` : driver.from(context.params);
+}
+
+function where(
+  context: FilterContext,
+  type: string,
+  driver: Driver | 'none',
+  conditions: readonly StoreCondition[],
+): string {
+  const answered: readonly StoreCondition[] = driver === 'none' ? [] : driver.answers;
+  const filters = conditions.filter((c) => !answered.includes(c)).map((c) => compileFilter(context, type, c));
+  return and(["m.op <> 'D'", ...filters]);
+}
+
+/** Exact number of matches. */
+export async function countMatches(
+  tools: SearchTools,
+  type: string,
+  conditions: readonly StoreCondition[],
+  run: Run,
+): Promise<number> {
+  const context = contextOf(tools);
+  const driver = chooseDriver(context, tools.frequencies, type, conditions) ?? 'none';
+  const text = `select count(*)::int
+from ${fromDriver(context, type, driver)}
+where ${where(context, type, driver, conditions)}`;
+  const rows = await run(text, context.params.values);
+  return rows[0]?.[0] as number;
+}
+
+/** At most `limit` rids of matches, in no order; for chains, conditional interactions and the like. */
+export async function matchingRids(
+  tools: SearchTools,
+  type: string,
+  conditions: readonly StoreCondition[],
+  limit: number,
+  run: Run,
+  select: { readonly columns: string; readonly join: (params: Params) => string } = {
+    columns: 'm.rid, m.id',
+    join: () => '',
+  },
+): Promise<readonly Row[]> {
+  const context = contextOf(tools);
+  const driver = chooseDriver(context, tools.frequencies, type, conditions) ?? 'none';
+  const text = `select distinct ${select.columns}
+from ${fromDriver(context, type, driver)}${select.join(context.params)}
+where ${where(context, type, driver, conditions)}
+limit ${limitOf(context.params, limit)}`;
+  return run(text, context.params.values);
+}
+
+/** Estimated matches: what the best driver yields, else the whole table. */
+export const estimateMatches = (tools: SearchTools, type: string, conditions: readonly StoreCondition[]): number =>
+  chooseDriver(contextOf(tools), tools.frequencies, type, conditions)?.rows ?? tools.frequencies.rows(type);

@@ -1,0 +1,221 @@
+/**
+ * Walks: reading an index in the order asked for, with every condition as a row filter, when the conditions match so many
+ * rows that sorting them would cost more. docs/decisions/0003-storage.md
+ */
+import type { SearchParameter, SearchType } from '../../standards/fhir/search/parameter.ts';
+import type { DateValue } from '../../standards/fhir/search/request.ts';
+import { HOT_TOKENS } from '../hot-tokens.ts';
+import { keyOf, lanesToBigInt, tokenForms } from '../keys.ts';
+import { tableOf } from '../tables.ts';
+import { compileFilter, type FilterContext, type StoreCondition } from './filters.ts';
+import { atomKeys } from './hashes.ts';
+import type { OrderKey, Position } from './order.ts';
+import { and, type Params } from './sql.ts';
+
+/** Periods longer than this lie in an index of their own (31 days in ms; the number stands in migration 0001). */
+const LONG_PERIOD_MS = 2_678_400_000;
+
+/** What a walk reads: a `from` item with alias `m`, the key's expression and further filters. */
+export interface Walk {
+  readonly from: string;
+  readonly key: OrderKey | undefined;
+  readonly filters: readonly string[];
+}
+
+/** By rid, newest first. */
+export const ridWalk = (type: string, filters: readonly string[] = []): Walk => ({
+  from: `${tableOf(type).main} m`,
+  key: undefined,
+  filters,
+});
+
+export const lastUpdatedWalk = (type: string, descending: boolean): Walk => ({
+  from: `${tableOf(type).main} m`,
+  key: { expression: 'm.lu', type: 'bigint', descending, nullable: false },
+  filters: [],
+});
+
+/** By the main date, rows without one left out; bounded by the date conditions. */
+export function mainDateWalk(
+  context: FilterContext,
+  type: string,
+  conditions: readonly StoreCondition[],
+  descending: boolean,
+): Walk {
+  const { main } = tableOf(type);
+  const key: OrderKey = { expression: 'm.sd', type: 'bigint', descending, nullable: false };
+  const { low, high } = mainDateBounds(context, type, conditions);
+  if (low === undefined && high === undefined) return { from: `${main} m`, key, filters: ['m.sd is not null'] };
+  const bounds = [
+    `se - sd <= ${LONG_PERIOD_MS}`,
+    'sd is not null',
+    ...(low === undefined ? [] : [`sd >= ${context.params.add(low, 'bigint')}`]),
+    ...(high === undefined ? [] : [`sd <= ${context.params.add(high, 'bigint')}`]),
+  ];
+  const from = `(select * from ${main} where ${and(bounds)} union all select * from ${main} where se - sd > ${LONG_PERIOD_MS}) m`;
+  return { from, key, filters: [] };
+}
+
+/** Bounds of `sd` for rows whose period is short, from conditions with one value. */
+function mainDateBounds(
+  context: FilterContext,
+  type: string,
+  conditions: readonly StoreCondition[],
+): { low?: number; high?: number } {
+  const lows: number[] = [];
+  const highs: number[] = [];
+  for (const condition of conditions) {
+    const [value] =
+      isMainDateCondition(context, type, condition) && condition.values.length === 1 ? condition.values : [];
+    if (!value) continue;
+    const { low, high } = lowBounds(value);
+    if (low !== undefined) lows.push(low);
+    if (high !== undefined) highs.push(high);
+  }
+  return {
+    ...(lows.length > 0 && { low: Math.max(...lows) }),
+    ...(highs.length > 0 && { high: Math.min(...highs) }),
+  };
+}
+
+function lowBounds({ prefix, low, high }: DateValue): { low?: number; high?: number } {
+  switch (prefix) {
+    case 'eq':
+      return { low, high };
+    case 'gt':
+    case 'ge':
+      return { low: Math.min(low, high - LONG_PERIOD_MS) };
+    case 'sa':
+      return { low: high };
+    case 'lt':
+    case 'eb':
+      return { high: low };
+    case 'le':
+      return { high };
+    default:
+      return {};
+  }
+}
+
+export function isMainDateCondition(
+  context: FilterContext,
+  type: string,
+  condition: StoreCondition,
+): condition is Extract<StoreCondition, { kind: 'date' }> {
+  const mainDate = context.parameters.get(type)?.mainDate;
+  return (
+    condition.kind === 'date' && condition.parameter.atoms.length === 1 && condition.parameter.atoms[0] === mainDate
+  );
+}
+
+/** By main date (or, for rows without, by last update) over the rows of one hot token. */
+export function hotWalk(
+  context: FilterContext,
+  type: string,
+  condition: StoreCondition,
+  descending: boolean,
+  datedOnly: boolean,
+): Walk | undefined {
+  const code = hotCode(type, condition);
+  if (code === undefined || condition.kind !== 'token') return undefined;
+  const atom = condition.parameter.atoms[0];
+  if (!atom) return undefined;
+  const key = keyOf(context.keys, atomKeys(context.keys, condition.parameter, atom).value, tokenForms.code(code));
+  return sideWalk(context, type, 'numbers', String(key), descending, datedOnly ? ['m.sd is not null'] : []);
+}
+
+/** The code of a condition that hot tokens can answer: one value of the type's hot parameter. */
+export function hotCode(type: string, condition: StoreCondition): string | undefined {
+  if (condition.kind !== 'token' || condition.modifier !== undefined || condition.values.length !== 1) return undefined;
+  const { atoms } = condition.parameter;
+  if (atoms.length !== 1 || atoms[0]?.code !== HOT_TOKENS.get(type)) return undefined;
+  return condition.values[0]?.code;
+}
+
+/** By a parameter kept in a side table; a row with several values stands where its first value in the order is. */
+export function parameterWalk(
+  context: FilterContext,
+  type: string,
+  parameter: SearchParameter,
+  descending: boolean,
+): Walk | undefined {
+  const atom = parameter.atoms[0];
+  if (parameter.atoms.length !== 1 || !atom) return undefined;
+  const table = SIDE_TABLE[parameter.type];
+  if (!table) return undefined;
+  const key = String(lanesToBigInt(atomKeys(context.keys, parameter, atom).plain));
+  const name = tableOf(type)[table];
+  const first = atom.multiple
+    ? [
+        `not exists (select from ${name} o where o.rid = d.rid and o.h = ${context.params.add(key, 'bigint')} and o.v ${descending ? '>' : '<'} d.v)`,
+      ]
+    : [];
+  return sideWalk(context, type, table, key, descending, first);
+}
+
+const SIDE_TABLE: Partial<Record<SearchType, 'numbers' | 'strings'>> = {
+  date: 'numbers',
+  number: 'numbers',
+  quantity: 'numbers',
+  string: 'strings',
+};
+
+function sideWalk(
+  context: FilterContext,
+  type: string,
+  table: 'numbers' | 'strings',
+  key: string,
+  descending: boolean,
+  filters: readonly string[],
+): Walk {
+  const { main } = tableOf(type);
+  const direction = descending ? 'desc' : 'asc';
+  return {
+    from: `(select v, rid from ${tableOf(type)[table]} where h = ${context.params.add(key, 'bigint')}${AFTER} order by v ${direction}, rid ${direction} offset 0) d
+cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
+    key: { expression: 'd.v', type: table === 'numbers' ? 'float8' : 'text', descending, nullable: false },
+    filters,
+  };
+}
+
+/** Stands in a walk's text where the position goes, so that the index is entered there. */
+const AFTER = '/*after*/';
+
+/** The walk as a statement of `limit` rows after `position`. */
+export function walkStatement(
+  context: FilterContext,
+  type: string,
+  walk: Walk,
+  conditions: readonly StoreCondition[],
+  limit: { readonly rows: number; readonly offset: number },
+  position: Position | undefined,
+): string {
+  const { params } = context;
+  const descending = walk.key?.descending ?? true;
+  const order = descending ? 'desc' : 'asc';
+  const before = descending ? '<' : '>';
+  let { from } = walk;
+  const where = ["m.op <> 'D'", ...walk.filters, ...conditions.map((c) => compileFilter(context, type, c))];
+  if (position) {
+    const rid = params.add(position.rid, 'bigint');
+    if (!walk.key) where.push(`m.rid < ${rid}`);
+    else {
+      const value = params.add(position.keys[0], walk.key.type);
+      if (from.includes(AFTER)) from = from.replace(AFTER, ` and (v, rid) ${before} (${value}, ${rid})`);
+      else
+        where.push(
+          `${walk.key.expression} ${before}= ${value}`,
+          `(${walk.key.expression}, m.rid) ${before} (${value}, ${rid})`,
+        );
+    }
+  }
+  from = from.replace(AFTER, '');
+  const ridOf = from.includes(' d\n') ? 'd.rid' : 'm.rid';
+  return `select m.id, m.ver, m.lu, m.op, m.content, m.rid${walk.key ? `, ${walk.key.expression}` : ''}
+from ${from}
+where ${and(where)}
+order by ${walk.key ? `${walk.key.expression} ${order}, ` : ''}${ridOf} ${order}
+limit ${limitOf(params, limit.rows)}${limit.offset > 0 ? ` offset ${params.add(limit.offset, 'int')}` : ''}`;
+}
+
+export const limitOf = (params: Params, rows: number): string => params.add(rows, 'int');
