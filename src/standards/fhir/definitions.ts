@@ -4,6 +4,8 @@
  */
 import { canonicalUrl, compileCodeSystems } from './code-systems.ts';
 
+import { correctElements } from './definition-corrections.ts';
+
 export interface ElementType {
   /** Type name: primitive (`code`), complex (`HumanName`), a resource (`Resource`) or a path (`Patient.contact`). */
   readonly code: string;
@@ -106,8 +108,7 @@ export interface RawBundle {
 
 const FHIR_TYPE = 'http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type';
 const REGEX = 'http://hl7.org/fhir/StructureDefinition/regex';
-/** The package adds elements and reference targets of its own to R4; this keeps what the specification has. */
-const FOREIGN_ELEMENT = /^Meta\.(project|author|onBehalfOf|accounts?|compartment|deleted)$/;
+/** Profiles elsewhere belong to the package's makers. */
 const OFFICIAL = 'http://hl7.org/fhir/';
 const lastSegment = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
 
@@ -184,12 +185,12 @@ function searchParameter(raw: RawResource): SearchParameterDefinition {
 
 /** The type itself and one type for every backbone element below it. */
 function structureTypes(raw: RawResource, kind: 'resource' | 'complex-type'): TypeDefinition[] {
-  const all = raw.snapshot?.element ?? [];
+  const all: readonly RawElement[] = correctElements(raw.name, raw.snapshot?.element ?? []);
   const parents = new Set(all.map((e) => e.path.slice(0, e.path.lastIndexOf('.'))));
   const found = new Map<string, { name: string; kind: TypeKind; elements: ElementDefinition[] }>();
   found.set(raw.name, { name: raw.name, kind, elements: [] });
   for (const element of all) {
-    if (!element.path.includes('.') || FOREIGN_ELEMENT.test(element.path)) continue;
+    if (!element.path.includes('.')) continue;
     if (parents.has(element.path)) found.set(element.path, { name: element.path, kind: 'backbone', elements: [] });
     const dot = element.path.lastIndexOf('.');
     const parent = found.get(element.path.slice(0, dot));
