@@ -56,6 +56,7 @@ export function createPools(options: PoolOptions): Pools {
   const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS), options.writeConnections, options.log);
   const transactions = new pg.Pool({
     ...settings(TRANSACTION_TIMEOUT_MS, ' -c enable_seqscan=off'),
+    pipeline: true,
     max: options.transactionConnections,
     idleTimeoutMillis: 30_000,
   });

@@ -35,7 +35,6 @@ export interface Writer {
 
 export function createWriter(options: {
   readonly writes: Pipeline;
-  readonly reads: Pipeline;
   readonly group: GroupCommit;
   readonly rids: RidCodec;
   readonly rowOf: RowBuilder;

@@ -109,9 +109,7 @@ function choosePlan(tools: SearchTools, request: PageRequest): Plan {
     return { driver: undefined, sort, byDate: false };
   }
   const date = byDateSort(context, type);
-  const dated = conditions.some(
-    (c) => isMainDateCondition(context, type, c) || hotCode(type, c) !== undefined,
-  );
+  const dated = conditions.some((c) => isMainDateCondition(context, type, c) || hotCode(type, c) !== undefined);
   const byDate = position ? position.byDate : !selective && date !== undefined && dated;
   const order = byDate && date ? date : [];
   return { driver: selective ? driver : undefined, sort: order, byDate };

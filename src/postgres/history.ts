@@ -1,0 +1,147 @@
+/** History of an instance, a type or the system, newest first. https://hl7.org/fhir/R4/http.html#history */
+import type { HistoryPage, HistoryRequest, StoredVersion } from '../ports/resource-store.ts';
+import { badValue, notFound } from '../standards/fhir/outcome.ts';
+import type { Row } from './pools.ts';
+import { toVersion } from './reader.ts';
+import type { RidCodec } from './rid.ts';
+import type { Cursors } from './search/cursor.ts';
+import type { Run } from './search/page.ts';
+import { Params } from './search/sql.ts';
+import { tableByNumber, tableOf } from './tables.ts';
+
+export async function readHistory(
+  tools: { readonly rids: RidCodec; readonly cursors: Cursors },
+  request: HistoryRequest,
+  run: Run,
+): Promise<HistoryPage> {
+  return request.type !== undefined && request.id !== undefined
+    ? instanceHistory(tools, { ...request, type: request.type, id: request.id }, run)
+    : changeHistory(tools, request, run);
+}
+
+const scopeOf = (r: HistoryRequest): string => JSON.stringify([r.type, r.id, r.since, r.at, r.count]);
+
+async function instanceHistory(
+  { rids, cursors }: { readonly rids: RidCodec; readonly cursors: Cursors },
+  request: HistoryRequest & { readonly type: string; readonly id: string },
+  run: Run,
+): Promise<HistoryPage> {
+  const { main, history } = tableOf(request.type);
+  const scope = scopeOf(request);
+  const before = request.cursor === undefined ? undefined : (cursors.parse(scope, request.cursor) as number); // signed
+  const params = new Params();
+  const rid = params.add(String(rids.rid(request.id)), 'bigint');
+  const all = `select m.id, v.ver, v.lu, v.op, v.content, lead(v.lu) over (order by v.ver) as until
+from ${main} m
+cross join lateral (
+  select m.ver, m.lu, m.op, m.content
+  union all
+  select h.ver, h.lu, h.op, h.content from ${history} h where h.rid = m.rid
+) v
+where m.rid = ${rid} and m.id = ${params.add(request.id, 'text')}`;
+  const text = `select x.id, x.ver, x.lu, x.op, x.content, count(*) over ()
+from (${all}) x
+where ${timeFilter(request, params)}${before === undefined ? '' : ` and x.ver < ${params.add(before, 'int')}`}
+order by x.ver desc
+limit ${params.add(request.count + 1, 'int')}`;
+  const rows = await run(text, params.values);
+  if (rows.length === 0 && !(await exists(run, main, rids, request.id)))
+    throw notFound(`${request.type}/${request.id}`);
+  const versions = rows.slice(0, request.count).map((row) => toVersion(request.type, row));
+  const last = versions.at(-1);
+  return {
+    versions,
+    ...(before === undefined && { total: rows[0] ? Number(rows[0][5]) : 0 }),
+    ...(rows.length > request.count && last && { next: cursors.format(scope, last.versionId) }),
+  };
+}
+
+async function exists(run: Run, main: string, rids: RidCodec, id: string): Promise<boolean> {
+  const rows = await run(`select 1 from ${main} where rid = $1::bigint and id = $2::text`, [String(rids.rid(id)), id]);
+  return rows.length > 0;
+}
+
+/** `_since` and `_at` over columns `lu` and `until` (when the next version took over) of alias `x`. */
+function timeFilter(request: HistoryRequest, params: Params): string {
+  const parts = ['true'];
+  if (request.since !== undefined) parts.push(`x.lu >= ${params.add(request.since, 'bigint')}`);
+  if (request.at)
+    parts.push(
+      `x.lu <= ${params.add(request.at.high, 'bigint')}`,
+      `(x.until is null or x.until > ${params.add(request.at.low, 'bigint')})`,
+    );
+  return parts.join(' and ');
+}
+
+interface ChangePosition {
+  readonly at: string;
+  readonly rid: string;
+  readonly ver: number;
+}
+
+/** Type and system level: a page of the change table, then the versions by key. */
+async function changeHistory(
+  { cursors }: { readonly cursors: Cursors },
+  request: HistoryRequest,
+  run: Run,
+): Promise<HistoryPage> {
+  if (request.at) throw badValue('_at is supported for the history of one resource only: use _since here');
+  const scope = scopeOf(request);
+  const params = new Params();
+  const where = ['true'];
+  if (request.type !== undefined) where.push(`c.type = ${params.add(tableOf(request.type).number, 'int')}`);
+  if (request.since !== undefined) where.push(`c.at >= ${params.add(request.since, 'bigint')}`);
+  if (request.cursor !== undefined) {
+    const p = cursors.parse(scope, request.cursor) as ChangePosition; // signed
+    const at = params.add(p.at, 'bigint');
+    where.push(
+      `c.at <= ${at}`,
+      `(c.at, c.rid, c.ver) < (${at}, ${params.add(p.rid, 'bigint')}, ${params.add(p.ver, 'int')})`,
+    );
+  }
+  const changes = await run(
+    `select c.type, c.rid, c.ver, c.at
+from mortar.change c
+where ${where.join(' and ')}
+order by c.at desc, c.rid desc, c.ver desc
+limit ${params.add(request.count + 1, 'int')}`,
+    params.values,
+  );
+  const page = changes.slice(0, request.count);
+  const last = page.at(-1);
+  const versions = await versionsByKey(page, run);
+  return {
+    versions,
+    ...(changes.length > request.count &&
+      last && { next: cursors.format(scope, { at: last[3], rid: last[1], ver: last[2] }) }),
+  };
+}
+
+/** The versions of change rows (type, rid, ver), in their order; one statement a type. */
+async function versionsByKey(changes: readonly Row[], run: Run): Promise<StoredVersion[]> {
+  const byNumber = new Map<number, Row[]>();
+  for (const change of changes) {
+    const group = byNumber.get(change[0] as number);
+    if (group) group.push(change);
+    else byNumber.set(change[0] as number, [change]);
+  }
+  const found = new Map<string, StoredVersion>();
+  await Promise.all(
+    [...byNumber].map(async ([number, group]) => {
+      const { type, main, history } = tableByNumber(number);
+      const rows = await run(
+        `select m.id, v.ver, v.lu, v.op, v.content, m.rid
+from unnest($1::bigint[], $2::int[]) k(rid, ver)
+join ${main} m on m.rid = k.rid
+cross join lateral (
+  select m.ver, m.lu, m.op, m.content where m.ver = k.ver
+  union all
+  select h.ver, h.lu, h.op, h.content from ${history} h where h.rid = k.rid and h.ver = k.ver
+) v`,
+        [group.map((c) => c[1]), group.map((c) => c[2])],
+      );
+      for (const row of rows) found.set(`${number}:${row[5]}:${row[1]}`, toVersion(type, row));
+    }),
+  );
+  return changes.flatMap((c) => found.get(`${c[0]}:${c[1]}:${c[2]}`) ?? []);
+}

@@ -1,0 +1,34 @@
+/** Paging positions as opaque text, signed so that only positions this server gave out are taken. */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { badValue } from '../../standards/fhir/outcome.ts';
+
+const LINK_LIFETIME_MS = 60 * 60 * 1000;
+
+export interface Cursors {
+  /** `scope` binds the position to its query, so that it cannot be used with another. */
+  format(scope: string, position: unknown): string;
+  /** Throws 400 for a text that was altered, belongs to another query or is over an hour old. */
+  parse(scope: string, cursor: string): unknown;
+}
+
+export function createCursors(key: Uint8Array, now: () => number): Cursors {
+  const mac = (scope: string, body: string): Buffer =>
+    createHmac('sha256', key).update(scope).update('\u0000').update(body).digest().subarray(0, 16);
+  return {
+    format(scope, position) {
+      const body = Buffer.from(JSON.stringify([now(), position])).toString('base64url');
+      return `${body}.${mac(scope, body).toString('base64url')}`;
+    },
+    parse(scope, cursor) {
+      const dot = cursor.indexOf('.');
+      const body = cursor.slice(0, dot);
+      const given = Buffer.from(cursor.slice(dot + 1), 'base64url');
+      const expected = mac(scope, body);
+      if (dot < 0 || given.length !== expected.length || !timingSafeEqual(given, expected))
+        throw badValue('_cursor was not made for this query: follow the links of the first page instead');
+      const [made, position] = JSON.parse(Buffer.from(body, 'base64url').toString()) as [number, unknown]; // ours: signed
+      if (now() - made > LINK_LIFETIME_MS) throw badValue('This page link is over an hour old: run the search again');
+      return position;
+    },
+  };
+}

@@ -1,0 +1,165 @@
+/** `_include` and `_revinclude`. https://hl7.org/fhir/R4/search.html#include */
+import type { Resource, StoredVersion } from '../../ports/resource-store.ts';
+import { parseJson } from '../../standards/fhir/json.ts';
+import type { Issue } from '../../standards/fhir/outcome.ts';
+import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
+import type { Include, SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { Extractor, SearchSink } from '../../standards/fhir/search/sink.ts';
+import { toVersion } from '../reader.ts';
+import { findTable, tableOf } from '../tables.ts';
+import { type Run, type SearchTools, searchPage } from './page.ts';
+
+const INCLUDED_MAX = 1_000;
+const ROUNDS_MAX = 4;
+
+export interface IncludeTools extends SearchTools {
+  readonly extractorOf: (type: string) => Extractor;
+  readonly baseUrl: string;
+}
+
+const keyOf = (version: StoredVersion): string => `${version.type}/${version.id}`;
+
+/** Everything the page's includes bring in, each resource once, none that is on the page itself. */
+export async function includedResources(
+  tools: IncludeTools,
+  request: SearchRequest,
+  matches: readonly StoredVersion[],
+  run: Run,
+): Promise<{ included: readonly StoredVersion[]; issues: readonly Issue[] }> {
+  const seen = new Set(matches.map(keyOf));
+  const included: StoredVersion[] = [];
+  let frontier = matches;
+  for (let round = 0; round < ROUNDS_MAX && frontier.length > 0; round++) {
+    const includes = request.includes.filter((i) => round === 0 || i.iterate);
+    const revincludes = request.revincludes.filter((i) => round === 0 || i.iterate);
+    if (includes.length + revincludes.length === 0) break;
+    const found = [
+      ...(await forward(tools, includes, frontier, seen, run)),
+      ...(await backward(tools, revincludes, frontier, run)),
+    ];
+    frontier = found.filter((version) => {
+      if (seen.has(keyOf(version))) return false;
+      seen.add(keyOf(version));
+      return true;
+    });
+    const room = INCLUDED_MAX - included.length;
+    included.push(...frontier.slice(0, room));
+    if (frontier.length > room) return { included, issues: [tooMany] };
+  }
+  return { included, issues: [] };
+}
+
+const tooMany: Issue = {
+  severity: 'warning',
+  code: 'too-costly',
+  diagnostics: `More than ${INCLUDED_MAX} resources would be included: the rest was left out. Ask for a smaller page with _count.`,
+};
+
+/** Targets of the frontier's references, read by key, one statement a type. */
+async function forward(
+  tools: IncludeTools,
+  includes: readonly Include[],
+  frontier: readonly StoredVersion[],
+  seen: ReadonlySet<string>,
+  run: Run,
+): Promise<StoredVersion[]> {
+  const wanted = new Map<string, Set<string>>();
+  for (const version of frontier) {
+    const here = includes.filter((i) => i.source === version.type);
+    if (here.length === 0) continue;
+    for (const { atom, type, id } of localReferences(tools, version)) {
+      if (seen.has(`${type}/${id}`)) continue;
+      if (!here.some((i) => (!i.target || i.target === type) && (!i.parameter || names(i.parameter, atom, type))))
+        continue;
+      const ids = wanted.get(type) ?? new Set();
+      wanted.set(type, ids.add(id));
+    }
+  }
+  const groups = await Promise.all(
+    [...wanted].map(async ([type, ids]) => {
+      const text = `select id, ver, lu, op, content from ${tableOf(type).main} where rid = any($1::bigint[]) and id = any($2::text[]) and op <> 'D' limit ${INCLUDED_MAX + 1}`;
+      const list = [...ids];
+      const rows = await run(text, [list.map((id) => String(tools.keys.rids.rid(id))), list]);
+      return rows.map((row) => toVersion(type, row));
+    }),
+  );
+  return groups.flat();
+}
+
+/** Whether a parameter reads this atom and allows this target. */
+const names = (parameter: SearchParameter, atom: number, type: string): boolean =>
+  parameter.atoms.some((a) => a.index === atom) &&
+  (parameter.onlyTargets.length === 0 || parameter.onlyTargets.includes(type));
+
+/** Resources that refer to the frontier. */
+async function backward(
+  tools: IncludeTools,
+  includes: readonly Include[],
+  frontier: readonly StoredVersion[],
+  run: Run,
+): Promise<StoredVersion[]> {
+  const searches = includes.flatMap((include) => {
+    const parameters = include.parameter
+      ? [include.parameter]
+      : [...(tools.parameters.get(include.source)?.parameters.values() ?? [])].filter((p) => p.type === 'reference');
+    const types = [...new Set(frontier.map((v) => v.type))].filter(
+      (type) => !include.target || include.target === type,
+    );
+    return parameters.flatMap((parameter) =>
+      types
+        .filter((type) => allows(parameter, type))
+        .map(async (type) => {
+          const rids = frontier.filter((v) => v.type === type).map((v) => tools.keys.rids.rid(v.id));
+          const conditions = [{ kind: 'targets', parameter, type, rids } as const];
+          const page = { type: include.source, conditions, sort: [], count: INCLUDED_MAX, offset: 0 };
+          const { rows } = await searchPage(tools, page, run);
+          return rows.map((row) => toVersion(include.source, row));
+        }),
+    );
+  });
+  return (await Promise.all(searches)).flat();
+}
+
+function allows(parameter: SearchParameter, type: string): boolean {
+  const allowed = parameter.onlyTargets.length > 0 ? parameter.onlyTargets : parameter.targets;
+  return allowed.length === 0 || allowed.includes(type);
+}
+
+interface LocalReference {
+  readonly atom: number;
+  readonly type: string;
+  readonly id: string;
+}
+
+function localReferences(tools: IncludeTools, version: StoredVersion): LocalReference[] {
+  const found: LocalReference[] = [];
+  const base = `${tools.baseUrl}/`;
+  const add = (atom: number, reference: string): void => {
+    const local = reference.startsWith(base) ? reference.slice(base.length) : reference;
+    const [type, id] = local.split('/');
+    if (type !== undefined && id !== undefined && findTable(type)) found.push({ atom, type, id });
+  };
+  const nothing = (): void => undefined;
+  const sink: SearchSink = {
+    present: nothing,
+    token: nothing,
+    ofType: nothing,
+    reference: add,
+    referenceIdentifier: nothing,
+    canonical: add,
+    string: nothing,
+    uri: nothing,
+    date: nothing,
+    number: nothing,
+    quantity: nothing,
+    tokenToken: nothing,
+    referenceToken: nothing,
+    tokenQuantity: nothing,
+    tokenDate: nothing,
+    tokenString: nothing,
+    tokenNumberNumber: nothing,
+    member: nothing,
+  };
+  tools.extractorOf(version.type)(parseJson(version.content) as Resource, sink); // stored text was checked
+  return found;
+}

@@ -1,0 +1,89 @@
+/** A whole search: chains, page, total, includes. https://hl7.org/fhir/R4/search.html */
+import { createHash } from 'node:crypto';
+import type { SearchPage, StoredVersion } from '../../ports/resource-store.ts';
+import { tooCostly } from '../../standards/fhir/outcome.ts';
+import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { Pipeline, Row } from '../pools.ts';
+import { toVersion } from '../reader.ts';
+import { resolveChains } from './chains.ts';
+import type { Cursors } from './cursor.ts';
+import type { StoreCondition } from './filters.ts';
+import { type IncludeTools, includedResources } from './includes.ts';
+import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
+
+export interface SearchOptions extends IncludeTools {
+  readonly cursors: Cursors;
+  readonly pageSizeDefault: number;
+}
+
+const OFFSET_MAX = 10_000;
+
+/** Runs a search on the given connection. */
+export async function runSearch(options: SearchOptions, request: SearchRequest, run: Run): Promise<SearchPage> {
+  const { type } = request;
+  if (request.offset > OFFSET_MAX)
+    throw tooCostly(`_offset is limited to ${OFFSET_MAX}: follow the next links of the bundle instead`);
+  const scope = `${type}?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
+  const position =
+    request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as PagePosition); // signed
+  const conditions = await resolveChains(options, type, request.conditions, run);
+  const count = request.summary === 'count' ? 0 : (request.count ?? options.pageSizeDefault);
+  const none = { rows: [] as readonly Row[] };
+  const page =
+    count === 0
+      ? none
+      : await searchPage(
+          options,
+          { type, conditions, sort: request.sort, count, offset: request.offset, ...(position && { position }) },
+          run,
+        );
+  const matches = page.rows
+    .map((row) => toVersion(type, row))
+    .filter((version) => identifiersAgree(request.conditions, version));
+  const { included, issues } = await includedResources(options, request, matches, run);
+  const whole = !position && request.offset === 0 && count > 0 && !('next' in page && page.next);
+  const total = await totalOf(options, request, conditions, whole ? matches.length : undefined, run);
+  const next = 'next' in page && page.next ? options.cursors.format(scope, page.next) : undefined;
+  return { matches, included, issues, ...(total !== undefined && { total }), ...(next !== undefined && { next }) };
+}
+
+async function totalOf(
+  options: SearchOptions,
+  request: SearchRequest,
+  conditions: readonly StoreCondition[],
+  counted: number | undefined,
+  run: Run,
+): Promise<number | undefined> {
+  if (counted !== undefined) return counted;
+  if (request.summary === 'count' || request.total === 'accurate' || request.count === 0)
+    return countMatches(options, request.type, conditions, run);
+  if (request.total === 'estimate') return Math.round(estimateMatches(options, request.type, conditions));
+  return undefined;
+}
+
+/** A keyed hash found these rows; for identifiers the text itself must be there too, so that no collision leaks a row. */
+function identifiersAgree(conditions: SearchRequest['conditions'], version: StoredVersion): boolean {
+  return conditions.every(
+    (c) =>
+      c.kind !== 'token' ||
+      c.modifier !== undefined ||
+      !c.parameter.atoms.every((a) => a.leaves.every((leaf) => leaf.type === 'Identifier')) ||
+      c.values.some((v) => v.code === undefined || version.content.includes(JSON.stringify(v.code).slice(1, -1))),
+  );
+}
+
+/** Statement shapes that are prepared on each connection at most; others are planned each time. */
+const SHAPES_MAX = 500;
+
+/** Runs searches over a pipeline, preparing the shapes that come again. */
+export function createRun(pipeline: Pipeline): Run {
+  const shapes = new Map<string, string>();
+  return (text, values) => {
+    let name = shapes.get(text);
+    if (name === undefined && shapes.size < SHAPES_MAX) {
+      name = `s:${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
+      shapes.set(text, name);
+    }
+    return pipeline.query({ text, values, ...(name !== undefined && { name }) });
+  };
+}

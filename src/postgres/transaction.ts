@@ -1,0 +1,228 @@
+/** Interactive transactions: everything that decides from what it reads, and bundles. DESIGN "identity lock". */
+import type pg from 'pg';
+import type {
+  Criteria,
+  StoredVersion,
+  StoreTransaction,
+  TransactionWrite,
+  WriteResult,
+} from '../ports/resource-store.ts';
+import { conflict } from '../standards/fhir/outcome.ts';
+import { int8Array } from './binary.ts';
+import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
+import { byType } from './group-commit.ts';
+import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
+import { readHistory } from './history.ts';
+import type { Row, Statement } from './pools.ts';
+import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
+import { resolveChains } from './search/chains.ts';
+import { matchingRids, type Run } from './search/page.ts';
+import { runSearch, type SearchOptions } from './search/search.ts';
+import { tableOf } from './tables.ts';
+import { opOf } from './versions.ts';
+import { insertManyStatement, type NewVersion, updateStatement } from './write-sql.ts';
+import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilder, storedVersion } from './writer.ts';
+
+const TRIES_MAX = 4;
+
+export interface TransactionTools {
+  readonly pool: pg.Pool;
+  readonly search: SearchOptions;
+  readonly rowOf: RowBuilder;
+  readonly now: () => number;
+}
+
+/** Runs `work` in one transaction; the whole of it again when it lost against another. */
+export async function runTransaction<T>(
+  tools: TransactionTools,
+  work: (tx: StoreTransaction) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt(tools, work);
+    } catch (error) {
+      const again = isRetryable(error) || errorCode(error) === UNIQUE_VIOLATION;
+      if (!again) throw error;
+      if (tries === TRIES_MAX)
+        throw conflict('Other requests keep changing the same resources; nothing was changed, try again');
+    }
+  }
+}
+
+async function attempt<T>(tools: TransactionTools, work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+  const client = await tools.pool.connect();
+  let broken: Error | undefined;
+  try {
+    // The pool's connections are pipelined: `begin` travels with the first statement.
+    const begun = client.query('begin');
+    begun.catch(() => undefined);
+    try {
+      const result = await work(createTransaction(tools, client));
+      await begun;
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch((failed: Error) => {
+        broken = failed;
+      });
+      throw error;
+    }
+  } finally {
+    client.release(broken);
+  }
+}
+
+function createTransaction(tools: TransactionTools, client: pg.PoolClient): StoreTransaction {
+  const { search, rowOf } = tools;
+  const { keys } = search;
+  const send = (statement: Statement): Promise<readonly Row[]> =>
+    client
+      .query({
+        ...(statement.name !== undefined && { name: statement.name }),
+        text: statement.text,
+        values: statement.values as unknown[],
+        rowMode: 'array',
+      })
+      .then((result: pg.QueryArrayResult) => result.rows);
+  const run: Run = (text, values) => send({ text, values });
+  let written = false;
+
+  async function current(writes: readonly TransactionWrite[]): Promise<Map<string, StoredVersion>> {
+    const ids = new Map<string, string[]>();
+    for (const write of writes) {
+      if (write.kind === 'create') continue;
+      const list = ids.get(write.type);
+      if (list) list.push(write.id);
+      else ids.set(write.type, [write.id]);
+    }
+    const found = new Map<string, StoredVersion>();
+    await all(
+      [...ids].map(async ([type, list]) => {
+        const lanes = list.flatMap((id) => {
+          keys.rids.lanes(id);
+          return [keys.rids.hi, keys.rids.lo];
+        });
+        const rows = await send({
+          name: `rl:${type}`,
+          text: `select id, ver, lu, op, content from ${tableOf(type).main} where rid = any($1::bigint[]) order by rid for update`,
+          values: [int8Array(lanes, list.length)],
+        });
+        for (const row of rows) found.set(`${type}/${row[0]}`, toVersion(type, row));
+      }),
+    );
+    return found;
+  }
+
+  return {
+    async lockIdentity(criteria) {
+      const locks = [...new Set(criteria.flatMap((c) => identityKeys(tools, c)))].sort((a, b) => (a < b ? -1 : 1));
+      const lanes = locks.flatMap((key) => [highLane(key), lowLane(key)]);
+      await send({
+        name: 'lock',
+        text: 'select pg_advisory_xact_lock(k) from unnest($1::bigint[]) k',
+        values: [int8Array(lanes, locks.length)],
+      });
+    },
+
+    async find(criteria, limit) {
+      const conditions = await resolveChains(search, criteria.type, criteria.conditions, run);
+      const rows = await matchingRids(search, criteria.type, conditions, limit, run);
+      return rows.map((row) => row[1] as string);
+    },
+
+    async write(writes) {
+      if (written) throw new Error('a transaction writes once');
+      written = true;
+      const old = await current(writes);
+      const now = tools.now();
+      const inserts: NewVersion[] = [];
+      const updates: Statement[] = [];
+      const results = writes.map((write): WriteResult => {
+        if (write.kind === 'create') {
+          const made = newVersion(rowOf, write.resource.resourceType, write.id, write.resource, 1, now, 'C');
+          inserts.push(made);
+          return { version: storedVersion(made), outcome: 'created' };
+        }
+        const reference = `${write.type}/${write.id}`;
+        const before = old.get(reference);
+        checkIfMatch(reference, before, write.ifMatch);
+        if (write.kind === 'delete') {
+          if (!before || before.operation === 'delete')
+            return { version: before ?? neverExisted(write.type, write.id), outcome: 'unchanged' };
+          const made = deletion(keys.rids, write.type, write.id, before, now);
+          updates.push(updateStatement(made, { ver: before.versionId, row: oldRow(rowOf, before) }));
+          return { version: storedVersion(made), outcome: 'deleted' };
+        }
+        const made = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
+        if (made === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
+        if (before) updates.push(updateStatement(made, { ver: before.versionId, row: oldRow(rowOf, before) }));
+        else inserts.push(made);
+        return {
+          version: storedVersion(made),
+          outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
+        };
+      });
+      const sent = await all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
+      for (const rows of sent.slice(sent.length - updates.length))
+        if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
+      return results;
+    },
+
+    async read(type, id) {
+      keys.rids.lanes(id);
+      const [row] = await send(readStatement(tableOf(type), keys.rids.hi, keys.rids.lo));
+      return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, id);
+    },
+
+    async vread(type, id, versionId) {
+      keys.rids.lanes(id);
+      const [row] = await send(vreadStatement(tableOf(type), keys.rids.hi, keys.rids.lo, versionId));
+      return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
+    },
+
+    search: (request) => runSearch(search, request, run),
+    history: (request) => readHistory({ rids: keys.rids, cursors: search.cursors }, request, run),
+  };
+}
+
+/** Waits for all, then throws the first error: nothing is left running on a connection that goes back to the pool. */
+async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(work);
+  return settled.map((s) => {
+    if (s.status === 'rejected') throw s.reason;
+    return s.value;
+  });
+}
+
+const neverExisted = (type: string, id: string): StoredVersion => ({
+  type,
+  id,
+  versionId: 0,
+  lastUpdated: 0,
+  operation: 'delete',
+  content: '',
+});
+
+/** Locks for a decision: one for each identifier value named, else one for the criteria as a whole. */
+function identityKeys(tools: TransactionTools, criteria: Criteria): bigint[] {
+  const { hash } = tools.search.keys;
+  const domain = hashDomain(hash, `identity\u0001${criteria.type}`);
+  const keyOf = (text: string): bigint => {
+    hash.hash(domain.hi, domain.lo, text);
+    return toBigInt(hash.hi, hash.lo);
+  };
+  const identifiers = criteria.conditions.flatMap((c) =>
+    c.kind === 'token' && c.parameter.code === 'identifier' && c.modifier === undefined
+      ? c.values.map((v) => keyOf(v.code ?? ''))
+      : [],
+  );
+  if (identifiers.length > 0) return identifiers;
+  const normalised = criteria.conditions
+    .map((c) =>
+      JSON.stringify(c, (key, value) =>
+        key === 'parameter' ? value.code : typeof value === 'bigint' ? String(value) : value,
+      ),
+    )
+    .sort();
+  return [keyOf(normalised.join('&'))];
+}
