@@ -65,7 +65,7 @@ export interface Definitions {
   readonly codeSystems: Readonly<Record<string, readonly string[]>>;
 }
 
-export const DEFINITIONS_FORMAT = 3;
+export const DEFINITIONS_FORMAT = 4;
 /** The package also holds SubscriptionStatus, which is 4.3.0. */
 const FHIR_VERSION = '4.0.1';
 
@@ -93,6 +93,7 @@ interface RawResource {
   abstract?: boolean;
   derivation?: string;
   fhirVersion?: string;
+  version?: string;
   snapshot?: { element: RawElement[] };
   code?: string;
   base?: string[];
@@ -135,8 +136,10 @@ export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
           if (raw.kind === 'resource' && !raw.abstract) resourceTypes.push(raw.name);
           for (const type of structureTypes(raw, raw.kind)) types[type.name] = type;
         }
-      } else if (raw.resourceType === 'SearchParameter') searchParameters.push(searchParameter(raw));
-      else if (raw.resourceType === 'ValueSet') valueSets.push(raw);
+      } else if (raw.resourceType === 'SearchParameter') {
+        // One of them is of 5.0.0 and searches an element that R4 does not have.
+        if (raw.version === FHIR_VERSION) searchParameters.push(searchParameter(raw));
+      } else if (raw.resourceType === 'ValueSet') valueSets.push(raw);
       else if (raw.resourceType === 'CompartmentDefinition')
         compartments[raw.code ?? ''] = Object.fromEntries(
           (raw.resource ?? []).filter((r) => r.param !== undefined).map((r) => [r.code, r.param ?? []]),

@@ -1,6 +1,6 @@
 /**
  * For each type the date parameter that is kept in the row itself, because most searches and sorts of the type are by
- * it. Only single-valued ones (tested); the second choice of the clinicians' date is named where there is one.
+ * it. Only single-valued ones (tested).
  */
 const BY_CODE: Readonly<Record<string, string>> = {
   authored: 'CommunicationRequest QuestionnaireResponse RequestGroup ServiceRequest',

@@ -5,7 +5,7 @@
 import { canonicalUrl } from '../code-systems.ts';
 import type { Definitions, SearchParameterDefinition } from '../definitions.ts';
 import { assignAtoms, type Candidate } from './atoms.ts';
-import { parseExpression } from './expression.ts';
+import { type PathExpression, parseExpression } from './expression.ts';
 import { LEAF_TYPES, type ResolvedLeaf, resolveLeaves } from './leaves.ts';
 import { MAIN_DATES } from './main-dates.ts';
 import type { Atom, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
@@ -31,13 +31,13 @@ export const storableTypes = (definitions: Definitions): string[] =>
 /** All search parameters; each type is compiled when it is first asked for. */
 export function createSearchParameters(definitions: Definitions): SearchParameters {
   const storable = new Set(storableTypes(definitions));
-  const byUrl = new Map(definitions.searchParameters.map((p) => [p.url, p]));
+  const source = createSource(definitions);
   const compiled = new Map<string, TypeParameters>();
   return {
     get(resourceType) {
       let found = compiled.get(resourceType);
       if (found === undefined && storable.has(resourceType)) {
-        found = compileType(definitions, byUrl, resourceType);
+        found = compileType(source, resourceType);
         compiled.set(resourceType, found);
       }
       return found;
@@ -47,13 +47,42 @@ export function createSearchParameters(definitions: Definitions): SearchParamete
 
 type Definition = SearchParameterDefinition;
 
-function compileType(definitions: Definitions, byUrl: ReadonlyMap<string, Definition>, type: string): TypeParameters {
-  const own = definitions.searchParameters
-    .filter((p) => p.base.some((base) => base === type || BASE_TYPES.has(base)) && !UNSUPPORTED_PARAMETERS.has(p.code))
+/** The definitions with what is looked up for each type. */
+interface Source {
+  readonly definitions: Definitions;
+  readonly storable: readonly string[];
+  readonly byUrl: ReadonlyMap<string, Definition>;
+  readonly byBase: ReadonlyMap<string, readonly Definition[]>;
+  /** `parseExpression`, once for the many types that share an expression. */
+  readonly parse: (expression: string) => readonly PathExpression[];
+}
+
+function createSource(definitions: Definitions): Source {
+  const byBase = new Map<string, Definition[]>();
+  for (const parameter of definitions.searchParameters)
+    for (const base of parameter.base) byBase.set(base, [...(byBase.get(base) ?? []), parameter]);
+  const parsed = new Map<string, readonly PathExpression[]>();
+  return {
+    definitions,
+    storable: storableTypes(definitions),
+    byUrl: new Map(definitions.searchParameters.map((p) => [p.url, p])),
+    byBase,
+    parse(expression) {
+      const known = parsed.get(expression) ?? parseExpression(expression);
+      parsed.set(expression, known);
+      return known;
+    },
+  };
+}
+
+function compileType(source: Source, type: string): TypeParameters {
+  const own = [type, ...BASE_TYPES]
+    .flatMap((base) => source.byBase.get(base) ?? [])
+    .filter((p) => !UNSUPPORTED_PARAMETERS.has(p.code))
     .sort((a, b) => (a.code < b.code ? -1 : 1));
   if (own.length > PRESENCE_BITS) throw new Error(`${type} has more search parameters than presence bits`);
 
-  const candidates = own.filter((p) => !ROW_PARAMETERS.has(p.code)).map((p) => candidate(definitions, byUrl, type, p));
+  const candidates = own.filter((p) => !ROW_PARAMETERS.has(p.code)).map((p) => candidate(source, type, p));
   const { atoms, atomsOf } = assignAtoms(candidates);
   const leavesOf = new Map(candidates.map((c) => [c.code, c]));
 
@@ -67,11 +96,11 @@ function compileType(definitions: Definitions, byUrl: ReadonlyMap<string, Defini
       resourceType: type,
       description: describe(definition, type),
       atoms: atomsOf.get(definition.code) ?? [],
-      targets: found === undefined ? [] : targetTypes(definitions, definition, found),
+      targets: found === undefined ? [] : targetTypes(source, definition, found),
       onlyTargets: found?.onlyTargets ?? [],
       bit,
-      components: componentDefinitions(byUrl, definition).map((c) => ({ type: c.type, code: c.code })),
-      impliedSystems: found === undefined ? [] : impliedSystems(definitions, found),
+      components: componentDefinitions(source, definition).map((c) => ({ type: c.type, code: c.code })),
+      impliedSystems: found === undefined ? [] : impliedSystems(source.definitions, found),
     });
   });
   return {
@@ -79,28 +108,24 @@ function compileType(definitions: Definitions, byUrl: ReadonlyMap<string, Defini
     parameters,
     atoms,
     mainDate: parameters.get(MAIN_DATES.get(type) ?? '')?.atoms[0],
-    ...patientAnswer(definitions, type, parameters),
+    ...patientAnswer(source.definitions, type, parameters),
   };
 }
 
 /** The parameter with its leaves in this type; throws when there are none, so that none is lost unseen. */
-function candidate(
-  definitions: Definitions,
-  byUrl: ReadonlyMap<string, Definition>,
-  type: string,
-  parameter: Definition,
-): Candidate {
-  const branches = parseExpression(parameter.expression ?? '').flatMap((branch) => {
+function candidate(source: Source, type: string, parameter: Definition): Candidate {
+  const { definitions } = source;
+  const branches = source.parse(parameter.expression ?? '').flatMap((branch) => {
     const [first] = branch.steps;
     const root = first?.kind === 'child' ? first.name : '';
     if (root === type || BASE_TYPES.has(root)) return [{ ...branch, steps: branch.steps.slice(1) }];
     return definitions.types[root] === undefined ? [branch] : []; // `name | alias`: a path without its type
   });
-  const components = componentDefinitions(byUrl, parameter);
+  const components = componentDefinitions(source, parameter);
   const found = branches.flatMap((branch) => resolveLeaves(definitions, type, branch));
   const leaves =
     parameter.type === 'composite'
-      ? found.map((leaf) => ({ ...leaf, parts: components.map((c) => componentLeaves(definitions, type, leaf, c)) }))
+      ? found.map((leaf) => ({ ...leaf, parts: components.map((c) => componentLeaves(source, type, leaf, c)) }))
       : found.filter((leaf) => LEAF_TYPES[parameter.type].has(leaf.type));
   if (leaves.length === 0) throw new Error(`search parameter ${type}.${parameter.code} has no values`);
   const entry = leaves.some((leaf) => leaf.type === 'Resource'); // Bundle.entry[0].resource: its type is the target
@@ -116,7 +141,7 @@ function candidate(
 
 type Component = { readonly type: Definition['type']; readonly code: string; readonly expression: string };
 
-function componentDefinitions(byUrl: ReadonlyMap<string, Definition>, parameter: Definition): Component[] {
+function componentDefinitions({ byUrl }: Source, parameter: Definition): Component[] {
   return (parameter.component ?? []).map(({ definition, expression }) => {
     const component = byUrl.get(definition);
     if (component === undefined) throw new Error(`composite ${parameter.url} names the unknown ${definition}`);
@@ -124,14 +149,10 @@ function componentDefinitions(byUrl: ReadonlyMap<string, Definition>, parameter:
   });
 }
 
-function componentLeaves(
-  definitions: Definitions,
-  type: string,
-  at: ResolvedLeaf,
-  component: Component,
-): ResolvedLeaf[] {
-  return parseExpression(component.expression)
-    .flatMap((path) => resolveLeaves(definitions, path.fromResource ? type : at.type, path))
+function componentLeaves(source: Source, type: string, at: ResolvedLeaf, component: Component): ResolvedLeaf[] {
+  return source
+    .parse(component.expression)
+    .flatMap((path) => resolveLeaves(source.definitions, path.fromResource ? type : at.type, path))
     .filter((leaf) => LEAF_TYPES[component.type].has(leaf.type));
 }
 
@@ -145,13 +166,12 @@ function onlyTargets(leaves: readonly ResolvedLeaf[], name: string): readonly st
 
 /** What may be pointed to: what parameter and element both allow; what the restriction leaves when there is one. */
 function targetTypes(
-  definitions: Definitions,
+  { storable }: Source,
   parameter: Definition,
   { leaves, onlyTargets }: Candidate,
 ): readonly string[] {
   if (parameter.type !== 'reference') return [];
   if (onlyTargets.length > 0) return onlyTargets;
-  const storable = storableTypes(definitions);
   const known = new Set(storable);
   const declared = parameter.target?.filter((t) => known.has(t)) ?? [];
   const pointers = leaves.some((leaf) => leaf.targets.length === 0) ? [] : leaves.flatMap((leaf) => leaf.targets);
