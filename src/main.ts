@@ -1,0 +1,165 @@
+/** The program: reads the environment and the command line, handles signals, says what went wrong in one line. */
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Config } from './config.ts';
+import type { ContextLog } from './log.ts';
+import type { RunningServer } from './server.ts';
+
+/** docs/troubleshooting.md lists them. */
+const EXIT = {
+  other: 1,
+  configuration: 2,
+  port: 3,
+  folder: 4,
+  'folder-in-use': 4,
+  unreachable: 5,
+  unsuitable: 6,
+  migration: 7,
+} as const;
+
+const HELP = `Mortar, a FHIR R4 server.
+
+  npm start                 start on http://127.0.0.1:8080, data in .data
+  npm start -- --demo       the same, with demo data
+  npm start -- --help       this text
+
+Settings are environment variables: docs/configuration.md.
+`;
+
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(`Mortar needs Node 24 or later; this is ${process.version}. npm start after npm ci brings its own.`);
+  process.exit(EXIT.other);
+}
+await main();
+
+async function main(): Promise<void> {
+  const flags = parseFlags();
+  if (flags.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const config = await loadConfig();
+  // Loaded late, so that a wrong setting is answered at once.
+  const { createLog } = await import('./log.ts');
+  const log = createLog({ level: config.logLevel });
+  const stopSignal = handleSignals(log);
+  try {
+    const { startServer } = await import('./server.ts');
+    process.stdout.write('Mortar is starting (the first start makes the database and takes some seconds) …\n');
+    const server = await startServer(config, log, { signal: stopSignal.signal });
+    stopSignal.attach(server);
+    const demo = flags.demo ? await server.loadDemo() : undefined;
+    process.stdout.write(formatWelcome(server, demo));
+  } catch (error) {
+    if (stopSignal.signal.aborted) process.exit(0);
+    await fail(error, log);
+  }
+}
+
+function parseFlags(): { readonly demo: boolean; readonly help: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: { demo: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+    });
+    return values;
+  } catch (error) {
+    process.stderr.write(`mortar: ${(error as Error).message}\n\n${HELP}`);
+    process.exit(EXIT.configuration);
+  }
+}
+
+async function loadConfig(): Promise<Config> {
+  const { ConfigError, findMisspellings, readConfig } = await import('./config.ts');
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  for (const { name, meant } of findMisspellings(process.env))
+    process.stderr.write(`mortar: ${name} is not a setting and has no effect; did you mean ${meant}?\n`);
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`mortar: ${error.message}\n`);
+    process.exit(EXIT.configuration);
+  }
+}
+
+interface StopSignal {
+  /** Aborted by the first signal. */
+  readonly signal: AbortSignal;
+  /** From here on a signal stops this server. */
+  attach(server: RunningServer): void;
+}
+
+/** First signal: graceful. Second: at once, which is safe, as what was acknowledged is committed. */
+function handleSignals(log: ContextLog): StopSignal {
+  const controller = new AbortController();
+  let running: RunningServer | undefined;
+  const stopAndExit = async (code: number): Promise<void> => {
+    controller.abort(new Error('told to stop'));
+    if (running === undefined) return; // the start sees the abort, takes down what there is, and exits
+    try {
+      await running.stop();
+    } catch (error) {
+      log.error('the stop failed', { error });
+      process.exit(EXIT.other);
+    }
+    process.exit(code);
+  };
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      log.warn('second signal: exit at once', { signal: name });
+      running?.requestStop();
+      process.exit(EXIT.other);
+    }
+    log.info('told to stop', { signal: name });
+    void stopAndExit(0);
+  };
+  const onCrash = (error: unknown): void => {
+    log.error('a fault outside any request: the server stops', { error });
+    if (controller.signal.aborted) return;
+    if (running === undefined) process.exit(EXIT.other);
+    void stopAndExit(EXIT.other);
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  process.on('uncaughtException', onCrash).on('unhandledRejection', onCrash);
+  return {
+    signal: controller.signal,
+    attach: (server) => {
+      running = server;
+      if (controller.signal.aborted) void stopAndExit(0);
+    },
+  };
+}
+
+/** One line for what the operator can mend; a logged stack for what is our bug. */
+async function fail(error: unknown, log: ContextLog): Promise<never> {
+  const { ListenError } = await import('./server.ts');
+  const { StartError } = await import('./postgres/start-error.ts');
+  const known = error instanceof ListenError || error instanceof StartError;
+  if (known) {
+    log.debug('the start failed', { error });
+    process.stderr.write(`mortar: ${error.message}\n`);
+  } else log.error('the start failed', { error });
+  if (error instanceof ListenError) process.exit(EXIT.port);
+  process.exit(error instanceof StartError ? EXIT[error.trouble] : EXIT.other);
+}
+
+function formatWelcome(server: RunningServer, demo: string | undefined): string {
+  const ms = Math.round(performance.now());
+  const fhir = server.fhirBaseUrl;
+  return `
+Mortar is ready after ${(ms / 1000).toFixed(1)} s.
+
+  FHIR API   ${fhir}
+  Health     ${server.url}/readyz   ${server.url}/metrics
+  Data       ${server.dataDir}, database: ${server.database}
+${demo === undefined ? '' : `  Demo       ${demo}\n`}
+Try next:
+
+  curl -s ${fhir}/metadata
+  curl -s ${fhir}/Patient -H 'Content-Type: application/fhir+json' \\
+       -d '{"resourceType":"Patient","name":[{"family":"Example","given":["Ada"]}],"birthDate":"1990-05-17"}'
+  curl -s '${fhir}/Patient?family=example&_pretty=true'
+
+Ctrl-C stops it.
+`;
+}

@@ -1,0 +1,92 @@
+/** Everything but the FHIR API: health, metrics, the landing page. Express 5. */
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Log } from '../ports/log.ts';
+import { FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
+import { labelRoute, type Metrics } from './metrics.ts';
+import { sendOutcome } from './send-outcome.ts';
+
+/** What the server can say about itself at this moment. */
+export interface ServerStatus {
+  readonly phase: 'starting' | 'ready' | 'stopping';
+  readonly databaseAnswers: boolean;
+  /** Newest migration in the database. */
+  readonly schema: string | undefined;
+}
+
+export interface ShellOptions {
+  readonly status: () => ServerStatus;
+  readonly metrics: Metrics;
+  readonly fhirBaseUrl: string;
+  readonly version: string;
+  readonly log: Log;
+}
+
+/** Creates the Express app. */
+export function createShell({ status, metrics, fhirBaseUrl, version, log }: ShellOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.use((req: Request, res: Response, next: NextFunction) => {
+    res.set({
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      'Referrer-Policy': 'no-referrer',
+    });
+    if (req.method === 'GET' || req.method === 'HEAD') return next();
+    sendOutcome(res, methodNotAllowed(req.method));
+  });
+
+  // Says only that the process answers: a database that is down must not get it restarted.
+  app.get('/livez', (_req, res) => {
+    labelRoute(res, '/livez');
+    res.json({ status: 'alive' });
+  });
+
+  app.get('/readyz', (_req, res) => {
+    labelRoute(res, '/readyz');
+    const { phase, databaseAnswers, schema } = status();
+    const ready = phase === 'ready' && databaseAnswers;
+    if (!ready) res.set('Retry-After', '2');
+    res.status(ready ? 200 : 503).json({
+      status: ready ? 'ready' : phase === 'ready' ? 'not ready' : phase,
+      checks: {
+        database: phase === 'starting' ? 'starting' : databaseAnswers ? 'up' : 'down',
+        migrations: schema ?? (phase === 'starting' ? 'starting' : 'none'),
+      },
+    });
+  });
+
+  app.get('/metrics', async (_req, res) => {
+    labelRoute(res, '/metrics');
+    const text = await metrics.registry.metrics();
+    res.set('Content-Type', metrics.registry.contentType).send(text);
+  });
+
+  app.get('/', (_req, res) => {
+    labelRoute(res, '/');
+    res.json({
+      name: 'Mortar',
+      version,
+      fhir: fhirBaseUrl,
+      links: { metadata: `${fhirBaseUrl}/metadata`, live: '/livez', ready: '/readyz', metrics: '/metrics' },
+    });
+  });
+
+  app.use((_req: Request, res: Response) => sendOutcome(res, notFound('That path')));
+  // Express tells an error handler by its four parameters.
+  app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    if (isClientFault(error)) return sendOutcome(res, new FhirError(400, [issue('invalid', 'the path is not valid')]));
+    log.error('a request failed', { error });
+    sendOutcome(res, new FhirError(500, [issue('exception', 'the server failed; its log says why')], { cause: error }));
+  });
+  return app;
+}
+
+/** Express gives a path that cannot be decoded the status 400. */
+const isClientFault = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'status' in error && error.status === 400;
+
+const methodNotAllowed = (method: string): FhirError =>
+  new FhirError(405, [issue('not-supported', `${method} is not supported here`)], { headers: { Allow: 'GET, HEAD' } });

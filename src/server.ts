@@ -1,0 +1,260 @@
+/** Composition root: builds everything once, in the order it is needed, and takes it down in the other. */
+import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type pg from 'pg';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Config } from './config.ts';
+import { loadDefinitions } from './definitions-cache.ts';
+import type { ContextLog } from './log.ts';
+import type { Clock } from './ports/clock.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
+import { prepareDatabase } from './postgres/migrate.ts';
+import { createPools, type Pools } from './postgres/pools.ts';
+import { StartError } from './postgres/start-error.ts';
+import { createGuard } from './rest/guard.ts';
+import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
+import { createMetrics } from './rest/metrics.ts';
+import { createReadiness } from './rest/readiness.ts';
+import { sendOutcome } from './rest/send-outcome.ts';
+import { createShell, type ServerStatus } from './rest/shell.ts';
+import type { Definitions } from './standards/fhir/definitions.ts';
+import { unavailable } from './standards/fhir/outcome.ts';
+
+/** What the FHIR API is built from. */
+export interface FhirParts {
+  readonly config: Config;
+  readonly log: ContextLog;
+  readonly definitions: Definitions;
+  readonly pools: Pools;
+  /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
+  readonly baseUrl: string;
+  readonly now: Clock;
+}
+
+export interface FhirApi {
+  readonly handle: RequestHandler;
+  /** Ends what runs in the background (leases, timers, queues); the pools still work. */
+  stop?(): Promise<void>;
+  /** Loads the demo data; resolves to a line that says what there is now. */
+  loadDemo?(): Promise<string>;
+}
+
+export type CreateFhirApi = (parts: FhirParts) => FhirApi | Promise<FhirApi>;
+
+export interface ServerOptions {
+  readonly createFhirApi?: CreateFhirApi;
+  readonly now?: Clock;
+  readonly migrationsDir?: string;
+  /** Aborted when the process is told to stop before the start has come to its end. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningServer {
+  /** How clients reach the server, without a trailing slash. */
+  readonly url: string;
+  readonly fhirBaseUrl: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** In words, for the operator. */
+  readonly database: string;
+  /** Milliseconds each phase of the start took. */
+  readonly phasesMs: Readonly<Record<string, number>>;
+  loadDemo(): Promise<string>;
+  /** Graceful: says not ready, ends requests under way, then the pools, the embedded Postgres last. Safe to call twice. */
+  stop(): Promise<void>;
+  /** Tells the embedded Postgres to end without waiting for it, for a process that is about to exit. */
+  requestStop(): void;
+}
+
+/** The port could not be bound. */
+export class ListenError extends Error {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = 'ListenError';
+  }
+}
+
+const MIGRATIONS = join(import.meta.dirname, '../migrations');
+const FHIR_PATH = '/fhir/R4';
+
+/** Starts the server. Rejects with `ListenError`, `StartError` or the signal's reason, and then nothing is left running. */
+export async function startServer(
+  config: Config,
+  log: ContextLog,
+  options: ServerOptions = {},
+): Promise<RunningServer> {
+  await using stack = new AsyncDisposableStack();
+  const phases = createPhases();
+  const now = options.now ?? Date.now;
+  const dataDir = makeDataDir(config.dataDir);
+
+  const metrics = createMetrics();
+  stack.defer(metrics.stop);
+  const http = await bindPort(config, log, metrics);
+  let closed: Promise<number> | undefined;
+  const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
+  stack.defer(async () => void (await closeHttp(0)));
+  const url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${http.port}`;
+  const fhirBaseUrl = url + FHIR_PATH;
+
+  let status: ServerStatus = { phase: 'starting', databaseAnswers: false, schema: undefined };
+  const guard = createGuard(http.port, url);
+  const version = packageJson.version;
+  const shell = createShell({ status: () => status, metrics, fhirBaseUrl, version, log });
+  http.setHandlers({ guard, shell, fhir: (_req, res) => sendOutcome(res, unavailable('The server is starting')) });
+  phases.end('listen');
+
+  // The definitions are read while Postgres starts; a failure of either is seen where both are awaited.
+  const definitionsLoading = loadDefinitions(join(dataDir, 'cache'));
+  definitionsLoading.catch(() => {});
+  const database = await openDatabase(config, log, dataDir, stack);
+  phases.end('postgres');
+  options.signal?.throwIfAborted();
+  const prepared = await prepareDatabase({
+    connection: database.owner,
+    migrationsDir: options.migrationsDir ?? MIGRATIONS,
+    log,
+    allowUnsafe: config.unsafeDatabase === 'allow',
+  });
+  phases.end('migrations');
+  options.signal?.throwIfAborted();
+  const definitions = await definitionsLoading;
+  phases.end('definitions');
+
+  const pools = createPools({ ...poolSizes(config), connection: database.app, log });
+  stack.defer(() => pools.end());
+  metrics.watchPools(() => pools.stats());
+  const create = options.createFhirApi ?? createAbsentFhirApi;
+  const fhir = await create({ config, log, definitions, pools, baseUrl: fhirBaseUrl, now });
+  stack.defer(async () => fhir.stop?.());
+  const readiness = createReadiness({
+    probe: () => pools.reads.query({ text: 'select 1', values: [] }),
+    onChange: (ready) => log[ready ? 'info' : 'error'](ready ? 'the database answers again' : 'the database is down'),
+  });
+  stack.defer(readiness.stop);
+  http.setHandlers({ guard, shell, fhir: fhir.handle });
+  status = {
+    phase: 'ready',
+    schema: prepared.schema,
+    get databaseAnswers() {
+      return readiness.isReady();
+    },
+  };
+  phases.end('api');
+  options.signal?.throwIfAborted();
+
+  const portsFile = join(dataDir, 'ports.json');
+  writePorts(portsFile, { pid: process.pid, http: http.port, url, fhir: fhirBaseUrl });
+  stack.defer(() => rmSync(portsFile, { force: true }));
+  log.info('ready', { port: http.port, schema: prepared.schema, ...phases.ms });
+
+  const everything = stack.move();
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    log.info('stopping');
+    status = { ...status, phase: 'stopping' };
+    http.startDraining();
+    await delay(config.shutdownDelayMs);
+    const brokenOff = await closeHttp(config.shutdownTimeoutMs);
+    if (brokenOff > 0) log.warn('requests under way were broken off', { count: brokenOff });
+    await everything.disposeAsync();
+    log.info('stopped');
+  };
+  return {
+    url,
+    fhirBaseUrl,
+    port: http.port,
+    dataDir,
+    database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
+    phasesMs: phases.ms,
+    loadDemo: async () => (await fhir.loadDemo?.()) ?? 'This build carries no demo data.',
+    stop: () => (stopping ??= stop()),
+    requestStop: () => database.embedded?.requestStop(),
+  };
+}
+
+/** Before anything else, so that the message is about the folder and not about what failed in it. */
+function makeDataDir(given: string): string {
+  const dataDir = resolve(given);
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new StartError('folder', `the data folder ${dataDir} cannot be written (${reason}): set DATA_DIR`, cause);
+  }
+  return dataDir;
+}
+
+async function bindPort(
+  config: Config,
+  log: ContextLog,
+  metrics: ReturnType<typeof createMetrics>,
+): Promise<HttpServer> {
+  const { host, port } = config;
+  try {
+    return await listen({ host, port, metrics, log });
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'EADDRINUSE')
+      throw new ListenError(`port ${port} on ${host} is in use by another program: stop it, or set PORT`, cause);
+    if (code === 'EACCES')
+      throw new ListenError(`port ${port} may not be used by this user: set PORT to 1024 or higher`, cause);
+    throw new ListenError(`${host}:${port} cannot be listened on (${code})`, cause);
+  }
+}
+
+interface OpenedDatabase {
+  readonly name: string;
+  readonly owner: pg.ClientConfig;
+  readonly app: pg.ClientConfig;
+  readonly embedded: EmbeddedPostgres | undefined;
+}
+
+async function openDatabase(
+  config: Config,
+  log: ContextLog,
+  dataDir: string,
+  stack: AsyncDisposableStack,
+): Promise<OpenedDatabase> {
+  if (config.databaseUrl !== undefined) {
+    const given = { connectionString: config.databaseUrl };
+    return { name: 'the database of DATABASE_URL', owner: given, app: given, embedded: undefined };
+  }
+  const embedded = await startEmbeddedPostgres({ dataDir, log, uid: config.postgresUid });
+  stack.defer(() => embedded.stop());
+  return { name: 'embedded', owner: embedded.connection('owner'), app: embedded.connection('app'), embedded };
+}
+
+const poolSizes = ({ readConnections, writeConnections, transactionConnections }: Config) => ({
+  readConnections,
+  writeConnections,
+  transactionConnections,
+});
+
+const createAbsentFhirApi: CreateFhirApi = () => ({
+  handle: (_req, res) => sendOutcome(res, unavailable('This build has no FHIR API')),
+});
+
+const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+function writePorts(file: string, ports: Readonly<Record<string, unknown>>): void {
+  writeFileSync(`${file}.tmp`, `${JSON.stringify(ports, undefined, 2)}\n`);
+  renameSync(`${file}.tmp`, file);
+}
+
+const delay = (ms: number): Promise<void> =>
+  ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+
+function createPhases(): { end(name: string): void; readonly ms: Record<string, number> } {
+  const ms: Record<string, number> = {};
+  let last = performance.now();
+  return {
+    ms,
+    end(name) {
+      const moment = performance.now();
+      ms[name] = Math.round(moment - last);
+      last = moment;
+    },
+  };
+}
