@@ -6,7 +6,7 @@ import { FhirError, type IssueCode, issue } from './outcome.ts';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Names that may be repeated in an error text: element names, not data that took the place of one. */
-const SAFE_NAME = /^_?[A-Za-z][A-Za-z0-9]{0,63}$/;
+export const SAFE_NAME = /^_?[A-Za-z][A-Za-z0-9]{0,63}$/;
 
 export interface FaultDetails {
   readonly status?: number;

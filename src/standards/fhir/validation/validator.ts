@@ -1,0 +1,48 @@
+/** Base validation against the R4 definitions. https://hl7.org/fhir/R4/validation.html */
+import type { Definitions, TypeDefinition } from '../definitions.ts';
+import { type Issue, issue } from '../outcome.ts';
+import { checkResource } from './check.ts';
+import { choiceName, compileTypes, type Rule } from './compile.ts';
+import { ENOUGH, type JsonObject, Run } from './run.ts';
+
+/** Returns every issue of a resource (100 at most); none when the resource obeys the base definitions of R4. */
+export type Validator = (resource: unknown, expectedType?: string) => Issue[];
+
+/**
+ * Returns a validator; each type is compiled when first met. Checks structure, counts, choices, primitive values,
+ * references and contained resources. Bindings, invariants and profiles are other checks on the same compiled types.
+ */
+export function createValidator(definitions: Definitions): Validator {
+  const types = compileTypes(definitions, rulesOf);
+  return (resource, expectedType) => {
+    const run = new Run();
+    try {
+      const name = (resource as JsonObject | null | undefined)?.['resourceType'];
+      const known = typeof name === 'string' && types.resourceTypes.has(name);
+      if (known && expectedType !== undefined && name !== expectedType)
+        return [issue('invalid', `The resource is a ${name}, but a ${expectedType} is expected here`, name)];
+      if (known) run.enter(name);
+      checkResource(resource, types, run);
+    } catch (error) {
+      if (error !== ENOUGH) throw error;
+    }
+    return run.issues;
+  };
+}
+
+const rulesOf = (type: TypeDefinition): readonly Rule[] => (type.name === 'Extension' ? [extensionRule(type)] : []);
+
+/** ext-1: an extension has a value or extensions, and not both. https://hl7.org/fhir/R4/extensibility.html#Extension */
+function extensionRule(type: TypeDefinition): Rule {
+  const value = type.elements.find((element) => element.name === 'value');
+  const names = (value?.types ?? []).map((t) => choiceName('value', t.code));
+  return (extension, _seen, run) => {
+    const nested = extension['extension'] !== undefined;
+    let valued = false;
+    for (const key in extension)
+      if (key.charCodeAt(0) === 0x76 || (key.charCodeAt(0) === 0x5f && key.startsWith('_value'))) valued = true;
+    if (nested && valued) run.add('structure', 'must have a value or extensions, not both (ext-1)');
+    else if (!nested && !valued)
+      run.add('required', `must have a value, such as ${names.at(13)}, or extensions of its own (ext-1)`);
+  };
+}
