@@ -45,7 +45,7 @@ const READABLE: ReadonlyMap<string, string> = new Map([
 ]);
 
 const encode = (text: string): string =>
-  encodeURIComponent(text).replace(/%(?:3A|2C|2F|24|40)/g, (escape) => READABLE.get(escape) ?? escape);
+  encodeURIComponent(text).replace(/%(?:3A|2C|2F|24|40)/g, (hex) => READABLE.get(hex) ?? hex);
 
 /** The query of a self link, without `?`. https://hl7.org/fhir/R4/search.html#conformance */
 export const formatQueryString = (pairs: readonly Pair[]): string =>
