@@ -1,0 +1,58 @@
+/** The real server in this process, on a free port and a database of its own. */
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, readConfig } from '../../src/config.ts';
+import { type ContextLog, createLog } from '../../src/log.ts';
+import { type RunningServer, type ServerOptions, startServer } from '../../src/server.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+import { makeTempFolder } from './temp-folder.ts';
+
+export interface TestServer extends Omit<RunningServer, 'database'> {
+  readonly database: TestDatabase;
+}
+
+export interface TestServerOptions extends ServerOptions {
+  /** Settings other than those that make it a test server. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly log?: ContextLog;
+}
+
+let folder: string | undefined;
+
+/** Starts the server; `stop` also drops the database. */
+export async function startTestServer({ env, log, ...options }: TestServerOptions = {}): Promise<TestServer> {
+  const database = await createDatabase();
+  const server = await startServer(testConfig(database, env), log ?? testLog(), options);
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await database.drop();
+  };
+  return { ...server, database, stop };
+}
+
+/** Settings of a server on port 0 and this database. */
+export function testConfig(database: TestDatabase, env: Readonly<Record<string, string>> = {}): Config {
+  folder ??= makeTempFolder();
+  return readConfig({
+    PORT: '0',
+    DATA_DIR: mkdtempSync(join(folder, 'server-')),
+    DATABASE_URL: databaseUrl(database),
+    UNSAFE_DATABASE: 'allow', // the tests' Postgres runs with fsync=off
+    SHUTDOWN_TIMEOUT_MS: '1000',
+    ...env,
+  });
+}
+
+/** Only faults of ours, unless `LOG_LEVEL` asks for more. */
+export const testLog = (): ContextLog =>
+  createLog({ level: readConfig({ LOG_LEVEL: 'error', ...process.env }).logLevel });
+
+/** The database as a URL, with the owner's role, as an operator would give it. */
+export function databaseUrl(database: TestDatabase): string {
+  const { connectionString, host, port, user, password } = database.connection('owner');
+  if (connectionString !== undefined) return connectionString;
+  const url = new URL(`postgresql://${user}:${String(password)}@localhost/${database.name}`);
+  url.searchParams.set('host', host ?? '127.0.0.1');
+  url.searchParams.set('port', String(port));
+  return url.href;
+}
