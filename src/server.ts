@@ -5,39 +5,20 @@ import type pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { loadDefinitions } from './definitions-cache.ts';
+import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { ContextLog } from './log.ts';
 import type { Clock } from './ports/clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
 import { prepareDatabase } from './postgres/migrate.ts';
-import { createPools, type Pools } from './postgres/pools.ts';
+import { createPools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { createGuard } from './rest/guard.ts';
-import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
+import { type HttpServer, listen } from './rest/http-server.ts';
 import { createMetrics } from './rest/metrics.ts';
 import { createReadiness } from './rest/readiness.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
 import { createShell, type ServerStatus } from './rest/shell.ts';
-import type { Definitions } from './standards/fhir/definitions.ts';
 import { unavailable } from './standards/fhir/outcome.ts';
-
-/** What the FHIR API is built from. */
-export interface FhirParts {
-  readonly config: Config;
-  readonly log: ContextLog;
-  readonly definitions: Definitions;
-  readonly pools: Pools;
-  /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
-  readonly baseUrl: string;
-  readonly now: Clock;
-}
-
-export interface FhirApi {
-  readonly handle: RequestHandler;
-  /** Ends what runs in the background (leases, timers, queues); the pools still work. */
-  stop?(): Promise<void>;
-  /** Loads the demo data; resolves to a line that says what there is now. */
-  loadDemo?(): Promise<string>;
-}
 
 export type CreateFhirApi = (parts: FhirParts) => FhirApi | Promise<FhirApi>;
 
@@ -124,8 +105,8 @@ export async function startServer(
   const pools = createPools({ ...poolSizes(config), connection: database.app, log });
   stack.defer(() => pools.end());
   metrics.watchPools(() => pools.stats());
-  const create = options.createFhirApi ?? createAbsentFhirApi;
-  const fhir = await create({ config, log, definitions, pools, baseUrl: fhirBaseUrl, now });
+  const create = options.createFhirApi ?? createFhirApi;
+  const fhir = await create({ config, log, definitions, pools, owner: database.owner, baseUrl: fhirBaseUrl, now });
   stack.defer(async () => fhir.stop?.());
   const readiness = createReadiness({
     probe: () => pools.reads.query({ text: 'select 1', values: [] }),
@@ -230,10 +211,6 @@ const poolSizes = ({ readConnections, writeConnections, transactionConnections }
   readConnections,
   writeConnections,
   transactionConnections,
-});
-
-const createAbsentFhirApi: CreateFhirApi = () => ({
-  handle: (_req, res) => sendOutcome(res, unavailable('This build has no FHIR API')),
 });
 
 const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);

@@ -3,7 +3,8 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type FhirApi, startServer } from '../src/server.ts';
+import type { FhirApi } from '../src/fhir-api.ts';
+import { startServer } from '../src/server.ts';
 import { createDatabase } from './support/database.ts';
 import { startTestServer, type TestServer, testConfig, testLog } from './support/server.ts';
 

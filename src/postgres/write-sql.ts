@@ -67,22 +67,22 @@ export function insertStatement(v: NewVersion): Statement {
     const n = 12;
     const s = withNumbers ? n + 3 : n;
     return `with c as (
-  ${CHANGE} values ($3, $1, $2, $7, ${number}, $1 & 15, $8)
+  ${CHANGE} values ($3::bigint, $1::bigint, $2::bigint, $7::int, ${number}, $1::bigint & 15, $8::"char")
 )${
       withNumbers
         ? `, n as (
-  insert into ${numbers} (h, v, w, rid) select u.h, u.v, u.w, $1 from unnest($${n}::bigint[], $${n + 1}::float8[], $${n + 2}::float8[]) u(h, v, w)
+  insert into ${numbers} (h, v, w, rid) select u.h, u.v, u.w, $1::bigint from unnest($${n}::bigint[], $${n + 1}::float8[], $${n + 2}::float8[]) u(h, v, w)
 )`
         : ''
     }${
       withStrings
         ? `, s as (
-  insert into ${strings} (h, v, rid) select u.h, u.v, $1 from unnest($${s}::bigint[], $${s + 1}::text[]) u(h, v)
+  insert into ${strings} (h, v, rid) select u.h, u.v, $1::bigint from unnest($${s}::bigint[], $${s + 1}::text[]) u(h, v)
 )`
         : ''
     }
 insert into ${main} ${MAIN_COLUMNS}
-values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6, $7, $8, $9, $10, $11)`;
+values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11)`;
   });
   return { name, text, values };
 }
@@ -322,8 +322,8 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
     name,
     () => `with u as (
   update ${main}
-  set pat = $2, lu = $3, sd = $4, se = $5, pm = $6, ver = $7, op = $8, id = $9, tok = $10, content = $11
-  where rid = $1 and ver = $12
+  set pat = $2::bigint, lu = $3::bigint, sd = $4, se = $5, pm = $6, ver = $7::int, op = $8::"char", id = $9, tok = $10, content = $11
+  where rid = $1::bigint and ver = $12::int
   returning rid
 ), h as (
   insert into ${history} (rid, ver, lu, op, content)

@@ -1,0 +1,134 @@
+/** The FHIR API put together from its parts; a piece of the composition root. */
+import { hostname } from 'node:os';
+import pg from 'pg';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Config } from './config.ts';
+import { loadDemo } from './demo.ts';
+import type { ContextLog } from './log.ts';
+import type { Caller } from './ports/caller.ts';
+import type { Clock } from './ports/clock.ts';
+import { ensurePartitions } from './postgres/partitions.ts';
+import type { Pools } from './postgres/pools.ts';
+import { type OpenStore, openStore } from './postgres/store.ts';
+import { STORED_TYPES } from './postgres/tables.ts';
+import { createFhirHandler } from './rest/fhir-handler.ts';
+import type { RequestHandler } from './rest/http-server.ts';
+import { createRoutes, OPERATIONS } from './rest/routes.ts';
+import type { Services } from './rest/services.ts';
+import { formatCapability } from './standards/fhir/capability.ts';
+import type { Definitions } from './standards/fhir/definitions.ts';
+import { createSubsetter } from './standards/fhir/elements.ts';
+import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
+import { createExtractors } from './standards/fhir/search/extract.ts';
+import { createSearchParameters } from './standards/fhir/search/parameters.ts';
+import { createValidator } from './standards/fhir/validation/validator.ts';
+
+/** What the FHIR API is built from. */
+export interface FhirParts {
+  readonly config: Config;
+  readonly log: ContextLog;
+  readonly definitions: Definitions;
+  readonly pools: Pools;
+  /** Connects as the role that may make tables. */
+  readonly owner: pg.ClientConfig;
+  /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
+  readonly baseUrl: string;
+  readonly now: Clock;
+}
+
+export interface FhirApi {
+  readonly handle: RequestHandler;
+  readonly store?: OpenStore;
+  /** Ends what runs in the background (leases, timers, queues); the pools still work. */
+  stop?(): Promise<void>;
+  /** Loads the demo data; resolves to a line that says what there is now. */
+  loadDemo?(): Promise<string>;
+}
+
+const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
+
+export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
+  const { config, log, definitions, pools, baseUrl, now } = parts;
+  const partitions = await keepPartitions(parts);
+  const parameters = createSearchParameters(definitions);
+  const extractorOf = createExtractors(definitions, parameters);
+  const store = await openStore({
+    pools,
+    parameters,
+    extractorOf,
+    baseUrl,
+    pageSizeDefault: config.pageSizeDefault,
+    holder: `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`,
+    now,
+    log,
+  });
+  const services: Services = {
+    store,
+    definitions,
+    parameters,
+    validate: createValidator(definitions),
+    subset: createSubsetter(definitions),
+    rewriteReferences: createReferenceRewriter(definitions),
+    capability: publishedCapability(parameters),
+    settings: {
+      baseUrl,
+      searchHandling: config.searchHandling,
+      pageSizeDefault: config.pageSizeDefault,
+      pageSizeMax: config.pageSizeMax,
+      bodyBytesMax: config.bodyBytesMax,
+      bundleBytesMax: config.bundleBytesMax,
+      bundleEntriesMax: config.bundleEntriesMax,
+      softwareVersion: packageJson.version,
+    },
+    now,
+    log,
+  };
+  return {
+    store,
+    handle: createFhirHandler(services),
+    async stop() {
+      clearInterval(partitions);
+      await store.close();
+    },
+    loadDemo: () => {
+      const caller: Caller = { kind: 'operator', name: 'operator', correlationId: 'demo' };
+      return loadDemo(store, services.validate, caller);
+    },
+  };
+}
+
+/** The statement of this release: what `capability-statement.json` at the root is a copy of. */
+export function publishedCapability(parameters: Services['parameters']): Record<string, unknown> {
+  const routes = createRoutes(() => {
+    throw new Error('these routes are only read');
+  });
+  const codes = (level: string): string[] => [
+    ...new Set(routes.filter((route) => route.level === level).map((route) => route.interaction)),
+  ];
+  return formatCapability({
+    types: STORED_TYPES,
+    parameters,
+    typeInteractions: codes('type'),
+    systemInteractions: codes('system'),
+    operations: OPERATIONS,
+  });
+}
+
+/** Partitions of the change table for the coming days, now and every few hours. */
+async function keepPartitions({ owner, log, now }: FhirParts): Promise<NodeJS.Timeout> {
+  const ensure = async (): Promise<void> => {
+    const client = new pg.Client(owner);
+    await client.connect();
+    try {
+      await ensurePartitions((text) => client.query(text), now());
+    } finally {
+      await client.end();
+    }
+  };
+  await ensure();
+  const timer = setInterval(() => {
+    ensure().catch((error: Error) => log.error('partitions could not be made', { error }));
+  }, PARTITIONS_EVERY_MS);
+  timer.unref();
+  return timer;
+}

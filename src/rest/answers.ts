@@ -1,0 +1,56 @@
+/** Answers that several interactions give. */
+import type { StoredVersion, WriteResult } from '../ports/resource-store.ts';
+import { formatJson, parseJson } from '../standards/fhir/json.ts';
+import { type Issue, operationOutcome } from '../standards/fhir/outcome.ts';
+import { type FhirAnswer, type FhirRequest, versionHeaders } from './exchange.ts';
+import { parsePrefer } from './preferences.ts';
+import type { Services } from './services.ts';
+
+export const locationOf = (services: Services, version: StoredVersion): string =>
+  `${services.settings.baseUrl}/${version.type}/${version.id}/_history/${version.versionId}`;
+
+export const outcomeAnswer = (
+  status: number,
+  issues: readonly Issue[],
+  headers: Record<string, string> = {},
+): FhirAnswer => ({ status, headers, body: JSON.stringify(operationOutcome(issues)) });
+
+/** What a create, update or patch answers with. https://hl7.org/fhir/R4/http.html#ops */
+export function writeAnswer(services: Services, request: FhirRequest, result: WriteResult): FhirAnswer {
+  const { version, outcome } = result;
+  const status = outcome === 'created' ? 201 : 200;
+  const headers = { ...versionHeaders(version), Location: locationOf(services, version) };
+  switch (parsePrefer(request.headers).return) {
+    case 'minimal':
+      return { status, headers };
+    case 'OperationOutcome':
+      return outcomeAnswer(
+        status,
+        [
+          {
+            severity: 'information',
+            code: 'informational',
+            diagnostics: `${version.type}/${version.id} ${outcome}, version ${version.versionId}`,
+          },
+        ],
+        headers,
+      );
+    default:
+      return { status, headers, body: version.content };
+  }
+}
+
+/** A stored text, indented when asked for. */
+export const present = (content: string, pretty: boolean): string =>
+  pretty ? formatJson(parseJson(content), true) : content;
+
+/** A bundle of stored texts, put together without parsing them. `entries` are finished JSON objects. */
+export function formatBundle(
+  type: 'searchset' | 'history',
+  links: readonly { readonly relation: string; readonly url: string }[],
+  total: number | undefined,
+  entries: readonly string[],
+): string {
+  const head = `{"resourceType":"Bundle","type":"${type}"${total === undefined ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`;
+  return entries.length === 0 ? `${head}}` : `${head},"entry":[${entries.join(',')}]}`;
+}

@@ -1,0 +1,169 @@
+/** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller } from '../ports/caller.ts';
+import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
+import { isId } from '../standards/fhir/reference.ts';
+import type { FhirAnswer, FhirRequest } from './exchange.ts';
+import { createBundleHandler } from './interactions/batch.ts';
+import { labelRoute } from './metrics.ts';
+import { checkFormat, parseQuery } from './preferences.ts';
+import { readBody } from './read-body.ts';
+import { compileRoutes, createRoutes, type Route } from './routes.ts';
+import { FHIR_JSON } from './send-outcome.ts';
+import type { Services } from './services.ts';
+
+/** Length of `/fhir/R4`. */
+const BASE_LENGTH = 8;
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
+const URL_LENGTH_MAX = 16 * 1024;
+
+export function createFhirHandler(services: Services): (req: IncomingMessage, res: ServerResponse) => void {
+  const { parameters, settings, log } = services;
+  const match = compileRoutes(
+    createRoutes(createBundleHandler((request) => answer(request))),
+    (segment) => parameters.get(segment) !== undefined,
+    isId,
+  );
+
+  function find(request: FhirRequest): Route {
+    const { route, allowed } = match(request.method, request.segments);
+    if (route) return route;
+    if (allowed.length > 0)
+      throw new FhirError(
+        405,
+        [issue('not-supported', `${request.method} is not possible here: use ${allowed.join(', ')}`)],
+        {
+          headers: { Allow: [...allowed, 'OPTIONS'].join(', ') },
+        },
+      );
+    throw noRoute(request);
+  }
+
+  function noRoute({ segments }: FhirRequest): FhirError {
+    const [type, id] = segments;
+    if (type !== undefined && !/^[$_]/.test(type) && !parameters.get(type)) return unknownType(type.slice(0, 64));
+    if (id !== undefined && !/^[$_]/.test(id) && !isId(id))
+      return new FhirError(400, [issue('value', 'A resource id has 1 to 64 letters, digits, hyphens and dots')]);
+    return new FhirError(404, [
+      issue('not-supported', 'There is nothing at this path: see /metadata for what there is'),
+    ]);
+  }
+
+  /** One request to one answer; never throws. */
+  async function answer(request: FhirRequest, found?: (route: Route) => void): Promise<FhirAnswer> {
+    try {
+      const route = find(request);
+      found?.(route);
+      return await route.handle(services, request);
+    } catch (error) {
+      return failure(error, request.caller);
+    }
+  }
+
+  function failure(error: unknown, caller: Caller): FhirAnswer {
+    if (error instanceof FhirError) {
+      if (error.status >= 500) log.error('request failed', { correlationId: caller.correlationId, error });
+      return { status: error.status, headers: error.headers, body: JSON.stringify(operationOutcome(error.issues)) };
+    }
+    log.error('request failed', { correlationId: caller.correlationId, error });
+    const text = `Something went wrong here, not with your request; quote ${caller.correlationId} when you report it`;
+    return { status: 500, headers: {}, body: JSON.stringify(operationOutcome([issue('exception', text)])) };
+  }
+
+  async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const caller: Caller = { kind: 'operator', name: 'operator', correlationId: correlationIdOf(req) };
+    let result: FhirAnswer;
+    try {
+      const request = await readRequest(req, caller);
+      if (request.method === 'OPTIONS') result = options(request);
+      else {
+        checkFormat(request, request.query.includes('_format') ? parseQuery(request.query).get('_format') : undefined);
+        result = await answer(request, (route) => labelRoute(res, `/fhir/R4${route.path}`));
+      }
+    } catch (error) {
+      result = failure(error, caller);
+    }
+    write(req, res, caller, result);
+  }
+
+  async function readRequest(req: IncomingMessage, caller: Caller): Promise<FhirRequest> {
+    const url = req.url ?? '/';
+    if (url.length > URL_LENGTH_MAX)
+      throw new FhirError(414, [issue('too-long', 'The URL is too long: send the search by POST to _search')]);
+    const question = url.indexOf('?');
+    const path = question < 0 ? url.slice(BASE_LENGTH) : url.slice(BASE_LENGTH, question);
+    const method = req.method ?? 'GET';
+    const segments = decodePath(path);
+    const max = LARGE_BODIES.has(segments[0] ?? 'Bundle') ? settings.bundleBytesMax : settings.bodyBytesMax;
+    const body = BODY_METHODS.has(method) ? await readBody(req, max) : EMPTY;
+    // Node joins repeated headers and keeps names in lower case.
+    return {
+      caller,
+      method,
+      segments,
+      query: question < 0 ? '' : url.slice(question + 1),
+      headers: req.headers as FhirRequest['headers'],
+      body,
+    };
+  }
+
+  function options(request: FhirRequest): FhirAnswer {
+    const { route, allowed } = match('OPTIONS', request.segments);
+    if (!route && allowed.length === 0) throw noRoute(request);
+    return { status: 204, headers: { Allow: [...allowed, 'OPTIONS'].join(', ') } };
+  }
+
+  return (req, res) => {
+    void respond(req, res);
+  };
+}
+
+const EMPTY = Buffer.alloc(0);
+/** First segments of paths that take more than one ordinary resource. */
+const LARGE_BODIES = new Set(['Bundle', 'Binary', '$process-message']);
+const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,64}$/;
+
+/** The client's X-Request-ID when it is one, else a new id. */
+function correlationIdOf(req: IncomingMessage): string {
+  const given = req.headers['x-request-id'];
+  return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
+}
+
+function decodePath(path: string): string[] {
+  if (path === '' || path === '/') return [];
+  const segments = (path.endsWith('/') ? path.slice(1, -1) : path.slice(1)).split('/');
+  if (!path.includes('%')) return segments;
+  return segments.map((segment) => {
+    let text: string;
+    try {
+      text = decodeURIComponent(segment);
+    } catch {
+      throw new FhirError(400, [issue('invalid', 'The path holds a % that is not followed by two hexadecimal digits')]);
+    }
+    if (text.includes('/') || text.includes('\\') || text.includes('\u0000'))
+      throw new FhirError(400, [issue('invalid', 'The path holds an encoded slash or NUL')]);
+    return text;
+  });
+}
+
+function write(req: IncomingMessage, res: ServerResponse, caller: Caller, result: FhirAnswer): void {
+  if (res.headersSent || res.destroyed) return;
+  const headers: Record<string, string | number> = {
+    ...result.headers,
+    'X-Request-ID': caller.correlationId,
+    'Cache-Control': 'private, no-cache',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  if (result.body === undefined) {
+    if (result.status !== 204 && result.status !== 304) headers['Content-Length'] = 0;
+    res.writeHead(result.status, headers);
+    res.end();
+    return;
+  }
+  headers['Content-Type'] = FHIR_JSON;
+  headers['Content-Length'] = Buffer.byteLength(result.body);
+  if (!req.complete) headers['Connection'] = 'close'; // the body was not read to its end
+  res.writeHead(result.status, headers);
+  res.end(req.method === 'HEAD' ? undefined : result.body);
+}

@@ -1,0 +1,53 @@
+/** read and vread. https://hl7.org/fhir/R4/http.html#read */
+import type { Resource, StoredVersion } from '../../ports/resource-store.ts';
+import { formatJson, parseJson } from '../../standards/fhir/json.ts';
+import { badValue, notFound } from '../../standards/fhir/outcome.ts';
+import { type FhirAnswer, type FhirRequest, versionHeaders } from '../exchange.ts';
+import { isNotModified, isPretty, parseQuery } from '../preferences.ts';
+import type { Services, Subset } from '../services.ts';
+
+const READ_PARAMETERS = new Set(['_format', '_pretty', '_summary', '_elements']);
+
+export async function read(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+  const [type, id] = request.segments as [string, string]; // the route has both
+  return versionAnswer(services, request, await services.store.read(request.caller, type, id));
+}
+
+export async function vread(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+  const [type, id, , versionId] = request.segments as [string, string, string, string]; // the route has all
+  if (!/^[1-9][0-9]{0,8}$/.test(versionId)) throw notFound(`${type}/${id}/_history/${versionId.slice(0, 64)}`);
+  return versionAnswer(services, request, await services.store.vread(request.caller, type, id, Number(versionId)));
+}
+
+function versionAnswer(services: Services, request: FhirRequest, version: StoredVersion): FhirAnswer {
+  const headers = versionHeaders(version);
+  if (isNotModified(request.headers, version.versionId, version.lastUpdated)) return { status: 304, headers };
+  if (request.query === '') return { status: 200, headers, body: version.content };
+  const query = parseQuery(request.query);
+  for (const name of query.keys())
+    if (!READ_PARAMETERS.has(name))
+      throw badValue(
+        `A read takes _format, _pretty, _summary and _elements only; remove '${name.slice(0, 64)}'`,
+        name.slice(0, 64),
+      );
+  const subset = parseSubset(query);
+  const pretty = isPretty(query.get('_pretty'));
+  if (!subset && !pretty) return { status: 200, headers, body: version.content };
+  const resource = parseJson(version.content) as Resource; // stored text was checked when it came
+  return { status: 200, headers, body: formatJson(subset ? services.subset(resource, subset) : resource, pretty) };
+}
+
+const SUMMARIES = ['true', 'text', 'data', 'count', 'false'] as const;
+
+function parseSubset(query: ReadonlyMap<string, string>): Subset | undefined {
+  const summary = query.get('_summary');
+  const elements = query.get('_elements');
+  if (summary === undefined && elements === undefined) return undefined;
+  const known = SUMMARIES.find((s) => s === summary);
+  if (summary !== undefined && (known === undefined || known === 'count'))
+    throw badValue('_summary of a read must be true, text, data or false', '_summary');
+  return {
+    ...(known !== undefined && { summary: known }),
+    ...(elements !== undefined && { elements: elements.split(',').map((e) => e.trim()) }),
+  };
+}

@@ -1,0 +1,103 @@
+/** search by type, by POST, and in a compartment. https://hl7.org/fhir/R4/http.html#search */
+import type { Resource, SearchPage, StoredVersion } from '../../ports/resource-store.ts';
+import { formatJson, parseJson } from '../../standards/fhir/json.ts';
+import type { Issue } from '../../standards/fhir/outcome.ts';
+import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
+import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import { formatBundle, present } from '../answers.ts';
+import { searchOf } from '../criteria.ts';
+import type { FhirAnswer, FhirRequest } from '../exchange.ts';
+import { checkContentType, isPretty, parsePrefer, parseQuery } from '../preferences.ts';
+import type { Services } from '../services.ts';
+
+export const searchType = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
+  search(services, request, request.segments[0] as string, request.query); // the route has the type
+
+/** POST _search: parameters in the body join those of the query. https://hl7.org/fhir/R4/http.html#search */
+export const searchByPost = (services: Services, request: FhirRequest): Promise<FhirAnswer> => {
+  const type = request.segments.at(-2) as string; // the route ends with :type/_search
+  const form = readForm(request);
+  const query = [request.query, form].filter((part) => part !== '').join('&');
+  if (request.segments.length === 2) return search(services, request, type, query);
+  return compartmentSearch(services, { ...request, segments: request.segments.slice(0, 3), query });
+};
+
+function readForm(request: FhirRequest): string {
+  if (request.body.length === 0) return '';
+  checkContentType(request.headers, ['application/x-www-form-urlencoded']);
+  return request.body.toString('utf8');
+}
+
+/** `Patient/1/Observation?code=…` */
+export function compartmentSearch(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+  const [compartment, id, type] = request.segments as [string, string, string]; // the route has all three
+  const kinds = services.definitions.compartments as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  if (!kinds[compartment]?.[type]) throw unknownType(`${compartment} compartment › ${type}`);
+  return search(services, request, type, request.query, { kind: 'compartment', compartment, id });
+}
+
+async function search(
+  services: Services,
+  request: FhirRequest,
+  type: string,
+  query: string,
+  compartment?: { readonly kind: 'compartment'; readonly compartment: string; readonly id: string },
+): Promise<FhirAnswer> {
+  const { settings } = services;
+  const handling = parsePrefer(request.headers).handling ?? settings.searchHandling;
+  const parsed = searchOf(services, type, query, handling);
+  const asked: SearchRequest = compartment
+    ? {
+        ...parsed,
+        conditions: [compartment, ...parsed.conditions],
+        applied: [['_compartment', `${compartment.compartment}/${compartment.id}`], ...parsed.applied],
+      }
+    : parsed;
+  const page = await services.store.search(request.caller, asked);
+  const path = compartment
+    ? `${settings.baseUrl}/${compartment.compartment}/${compartment.id}/${type}`
+    : `${settings.baseUrl}/${type}`;
+  const body = searchBody(services, parsed, page, path);
+  return { status: 200, headers: {}, body: present(body, query !== '' && isPretty(parseQuery(query).get('_pretty'))) };
+}
+
+/** A page as a searchset bundle; `path` is the absolute URL that was searched. */
+export function searchBody(services: Services, parsed: SearchRequest, page: SearchPage, path: string): string {
+  const links = [{ relation: 'self', url: link(path, parsed, parsed.cursor) }];
+  if (page.next !== undefined) links.push({ relation: 'next', url: link(path, parsed, page.next) });
+  const entries = [
+    ...page.matches.map((version) => searchEntry(services, parsed, version, 'match')),
+    ...page.included.map((version) => searchEntry(services, parsed, version, 'include')),
+  ];
+  const issues = [...page.issues, ...ignoredIssues(parsed)];
+  if (issues.length > 0)
+    entries.push(`{"resource":${JSON.stringify(operationOutcome(issues))},"search":{"mode":"outcome"}}`);
+  return formatBundle('searchset', links, page.total, entries);
+}
+
+function link(path: string, request: SearchRequest, cursor: string | undefined): string {
+  const pairs = request.applied.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+  if (cursor !== undefined) pairs.push(`_cursor=${encodeURIComponent(cursor)}`);
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
+}
+
+function searchEntry(services: Services, request: SearchRequest, version: StoredVersion, mode: string): string {
+  const { summary, elements } = request;
+  const whole = elements === undefined && (summary === undefined || summary === 'false');
+  const content = whole
+    ? version.content
+    : formatJson(
+        services.subset(parseJson(version.content) as Resource, {
+          ...(summary !== undefined && { summary }),
+          ...(elements !== undefined && { elements }),
+        }),
+      );
+  return `{"fullUrl":"${services.settings.baseUrl}/${version.type}/${version.id}","resource":${content},"search":{"mode":"${mode}"}}`;
+}
+
+const ignoredIssues = (request: SearchRequest): Issue[] =>
+  request.ignored.map(({ name, reason }) => ({
+    severity: 'warning',
+    code: 'not-supported',
+    diagnostics: `${name} was ignored: ${reason}`,
+  }));

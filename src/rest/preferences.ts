@@ -1,0 +1,120 @@
+/** Request headers and general parameters: If-Match, Prefer, Accept, `_format` … https://hl7.org/fhir/R4/http.html */
+import { badRequest, badValue, FhirError, issue, unsupportedMediaType } from '../standards/fhir/outcome.ts';
+import type { FhirRequest, Headers } from './exchange.ts';
+
+/** The version an `If-Match` header asks for; undefined without the header. */
+export function parseIfMatch(headers: Headers): number | undefined {
+  const text = headers['if-match'];
+  return text === undefined ? undefined : parseEtag(text);
+}
+
+/** `W/"3"`, `"3"` or `3` as a number. */
+export function parseEtag(text: string): number {
+  const match = /^(?:W\/)?"?([0-9]{1,9})"?$/.exec(text.trim());
+  if (!match) throw badRequest('If-Match must be the ETag of a version, such as W/"3"');
+  return Number(match[1]);
+}
+
+/** Whether the client's copy is still current (If-None-Match wins over If-Modified-Since, RFC 9110 section 13.2.2). */
+export function isNotModified(headers: Headers, versionId: number, lastUpdated: number): boolean {
+  const none = headers['if-none-match'];
+  if (none !== undefined)
+    return none.split(',').some((tag) => {
+      const text = tag.trim();
+      return text === '*' || text === `W/"${versionId}"` || text === `"${versionId}"`;
+    });
+  const since = headers['if-modified-since'];
+  if (since === undefined) return false;
+  const at = Date.parse(since);
+  return !Number.isNaN(at) && Math.floor(lastUpdated / 1000) * 1000 <= at;
+}
+
+export interface Preferences {
+  /** What a write answers with; absent: the resource for single writes, nothing in bundles. */
+  readonly return?: 'minimal' | 'representation' | 'OperationOutcome';
+  readonly handling?: 'strict' | 'lenient';
+}
+
+/** https://hl7.org/fhir/R4/http.html#ops; what is unknown is ignored, as RFC 7240 asks. */
+export function parsePrefer(headers: Headers): Preferences {
+  const found: { return?: Preferences['return']; handling?: Preferences['handling'] } = {};
+  for (const part of (headers['prefer'] ?? '').split(/[,;]/)) {
+    const [name, value] = part.split('=').map((s) => s.trim().replace(/^"|"$/g, ''));
+    if (name === 'return' && (value === 'minimal' || value === 'representation' || value === 'OperationOutcome'))
+      found.return = value;
+    if (name === 'handling' && (value === 'strict' || value === 'lenient')) found.handling = value;
+  }
+  return found as Preferences;
+}
+
+const JSON_TYPES = new Set(['application/fhir+json', 'application/json', 'text/json', 'json', '*/*', 'application/*']);
+
+/** 406 when the client asks for a format other than JSON. `_format` overrides Accept. */
+export function checkFormat(request: FhirRequest, format: string | undefined): void {
+  if (format !== undefined) {
+    if (!isJson(format)) throw notAcceptable('_format');
+    return;
+  }
+  const accept = request.headers['accept'];
+  if (accept === undefined || accept === '*/*' || accept === 'application/fhir+json') return;
+  const acceptable = accept.split(',').some((part) => isJson(part) && !/;\s*q=0(\.0*)?\s*($|;)/.test(part));
+  // A browser asks for HTML first and then for anything.
+  if (!acceptable) throw notAcceptable('Accept');
+}
+
+function isJson(text: string): boolean {
+  const [type = '', ...parameters] = text.split(';').map((s) => s.trim().toLowerCase());
+  const version = parameters.find((p) => p.startsWith('fhirversion='));
+  return JSON_TYPES.has(type) && (version === undefined || version === 'fhirversion=4.0');
+}
+
+const notAcceptable = (where: string): FhirError =>
+  new FhirError(406, [
+    issue('not-supported', `${where} asks for a format that is not available: use application/fhir+json (FHIR 4.0)`),
+  ]);
+
+/** 415 unless the body is declared to be one of these media types, in UTF-8. */
+export function checkContentType(headers: Headers, allowed: readonly string[]): string {
+  const text = headers['content-type'];
+  if (text === undefined) throw unsupportedMediaType(`Content-Type is missing: send ${allowed.join(' or ')}`);
+  const [type = '', ...parameters] = text.split(';').map((s) => s.trim().toLowerCase());
+  if (!allowed.includes(type))
+    throw unsupportedMediaType(`Content-Type is not supported here: send ${allowed.join(' or ')}`);
+  for (const parameter of parameters) {
+    if (parameter.startsWith('charset=') && !/^charset="?utf-?8"?$/.test(parameter))
+      throw unsupportedMediaType('Only UTF-8 is supported');
+    if (parameter.startsWith('fhirversion=') && parameter !== 'fhirversion=4.0')
+      throw unsupportedMediaType('Only FHIR version 4.0 is supported');
+  }
+  return type;
+}
+
+export const RESOURCE_TYPES = ['application/fhir+json', 'application/json'] as const;
+
+/** `_pretty=true`. */
+export const isPretty = (value: string | undefined): boolean => value === 'true';
+
+/** `_count` of a history: 0 is not a page. */
+export function parseCount(text: string | undefined, defaultCount: number, max: number): number {
+  if (text === undefined) return defaultCount;
+  if (!/^[0-9]{1,9}$/.test(text) || Number(text) === 0)
+    throw badValue('_count must be a whole number above 0', '_count');
+  return Math.min(Number(text), max);
+}
+
+/** General parameters of a query, each given at most once; the rest is left to the interaction. */
+export function parseQuery(query: string): Map<string, string> {
+  const found = new Map<string, string>();
+  if (query === '') return found;
+  for (const part of query.split('&')) {
+    const equals = part.indexOf('=');
+    const [name, value] = equals < 0 ? [part, ''] : [part.slice(0, equals), part.slice(equals + 1)];
+    try {
+      const decoded = decodeURIComponent(name.replaceAll('+', ' '));
+      if (!found.has(decoded)) found.set(decoded, decodeURIComponent(value.replaceAll('+', ' ')));
+    } catch {
+      throw badRequest('The query holds a % that is not followed by two hexadecimal digits');
+    }
+  }
+  return found;
+}

@@ -1,0 +1,110 @@
+/** The route table: what Express never sees, what /metadata is made from and what the tests walk. */
+import { capabilities } from './interactions/capabilities.ts';
+import { create } from './interactions/create.ts';
+import { conditionalDelete, deleteResource } from './interactions/delete.ts';
+import { history } from './interactions/history.ts';
+import { conditionalPatch, patch } from './interactions/patch.ts';
+import { processMessage } from './interactions/process-message.ts';
+import { read, vread } from './interactions/read.ts';
+import { compartmentSearch, searchByPost, searchType } from './interactions/search-type.ts';
+import { conditionalUpdate, update } from './interactions/update.ts';
+import type { Handler } from './services.ts';
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** `:type` is a storable resource type, `:compartment` one of the five, `:id` a FHIR id, `:version` anything. */
+  readonly path: string;
+  /** Code of https://hl7.org/fhir/R4/valueset-type-restful-interaction.html, or the operation's name. */
+  readonly interaction: string;
+  readonly level: 'system' | 'type' | 'operation';
+  readonly handle: Handler;
+}
+
+/** `bundle` handles batches and transactions; it is handed in because it dispatches to this very table. */
+export const createRoutes = (bundle: Handler): readonly Route[] => [
+  { method: 'GET', path: '/metadata', interaction: 'capabilities', level: 'operation', handle: capabilities },
+  { method: 'POST', path: '/', interaction: 'transaction', level: 'system', handle: bundle },
+  { method: 'POST', path: '/', interaction: 'batch', level: 'system', handle: bundle },
+  { method: 'GET', path: '/_history', interaction: 'history-system', level: 'system', handle: history },
+  {
+    method: 'POST',
+    path: '/$process-message',
+    interaction: 'process-message',
+    level: 'operation',
+    handle: processMessage,
+  },
+  { method: 'GET', path: '/:type', interaction: 'search-type', level: 'type', handle: searchType },
+  { method: 'POST', path: '/:type/_search', interaction: 'search-type', level: 'type', handle: searchByPost },
+  { method: 'POST', path: '/:type', interaction: 'create', level: 'type', handle: create },
+  { method: 'PUT', path: '/:type', interaction: 'update', level: 'type', handle: conditionalUpdate },
+  { method: 'PATCH', path: '/:type', interaction: 'patch', level: 'type', handle: conditionalPatch },
+  { method: 'DELETE', path: '/:type', interaction: 'delete', level: 'type', handle: conditionalDelete },
+  { method: 'GET', path: '/:type/_history', interaction: 'history-type', level: 'type', handle: history },
+  { method: 'GET', path: '/:type/:id', interaction: 'read', level: 'type', handle: read },
+  { method: 'PUT', path: '/:type/:id', interaction: 'update', level: 'type', handle: update },
+  { method: 'PATCH', path: '/:type/:id', interaction: 'patch', level: 'type', handle: patch },
+  { method: 'DELETE', path: '/:type/:id', interaction: 'delete', level: 'type', handle: deleteResource },
+  { method: 'GET', path: '/:type/:id/_history', interaction: 'history-instance', level: 'type', handle: history },
+  { method: 'GET', path: '/:type/:id/_history/:version', interaction: 'vread', level: 'type', handle: vread },
+  {
+    method: 'GET',
+    path: '/:compartment/:id/:type',
+    interaction: 'search-type',
+    level: 'type',
+    handle: compartmentSearch,
+  },
+  {
+    method: 'POST',
+    path: '/:compartment/:id/:type/_search',
+    interaction: 'search-type',
+    level: 'type',
+    handle: searchByPost,
+  },
+];
+
+/** Operations the statement lists. */
+export const OPERATIONS = [
+  { name: 'process-message', definition: 'http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message' },
+] as const;
+
+export interface RouteMatch {
+  readonly route: Route | undefined;
+  /** Methods the path knows, when the one asked for is not among them. */
+  readonly allowed: readonly string[];
+}
+
+const COMPARTMENT_TYPES = new Set(['Device', 'Encounter', 'Patient', 'Practitioner', 'RelatedPerson']);
+
+/** Compiles the table: a look-up by method and number of segments, then by pattern. */
+export function compileRoutes(
+  routes: readonly Route[],
+  isType: (segment: string) => boolean,
+  isId: (segment: string) => boolean,
+): (method: string, segments: readonly string[]) => RouteMatch {
+  const compiled = routes.map((route) => ({ route, pattern: route.path.split('/').filter((s) => s !== '') }));
+  const byShape = new Map<string, typeof compiled>();
+  for (const entry of compiled) {
+    const key = `${entry.route.method} ${entry.pattern.length}`;
+    byShape.set(key, [...(byShape.get(key) ?? []), entry]);
+  }
+  const fits = (pattern: readonly string[], segments: readonly string[]): boolean =>
+    pattern.every((part, i) => {
+      const segment = segments[i] as string; // same length
+      if (part === ':type') return isType(segment);
+      if (part === ':compartment') return COMPARTMENT_TYPES.has(segment);
+      if (part === ':id') return isId(segment);
+      return part === ':version' || part === segment;
+    });
+  return (method, segments) => {
+    const wanted = method === 'HEAD' ? 'GET' : method;
+    for (const { route, pattern } of byShape.get(`${wanted} ${segments.length}`) ?? [])
+      if (fits(pattern, segments)) return { route, allowed: [] };
+    const allowed = new Set(
+      compiled
+        .filter(({ pattern }) => pattern.length === segments.length && fits(pattern, segments))
+        .map(({ route }) => route.method as string),
+    );
+    if (allowed.has('GET')) allowed.add('HEAD');
+    return { route: undefined, allowed: [...allowed] };
+  };
+}

@@ -1,0 +1,43 @@
+/** What the handlers are given. Built once by `server.ts`. */
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Resource, ResourceStore } from '../ports/resource-store.ts';
+import type { Definitions } from '../standards/fhir/definitions.ts';
+import type { Issue } from '../standards/fhir/outcome.ts';
+import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { FhirAnswer, FhirRequest } from './exchange.ts';
+
+export interface RestSettings {
+  /** `http://127.0.0.1:8080/fhir/R4`; every link, Location and fullUrl starts with it. */
+  readonly baseUrl: string;
+  readonly searchHandling: 'strict' | 'lenient';
+  readonly pageSizeDefault: number;
+  readonly pageSizeMax: number;
+  readonly bodyBytesMax: number;
+  readonly bundleBytesMax: number;
+  readonly bundleEntriesMax: number;
+  readonly softwareVersion: string;
+}
+
+export interface Services {
+  readonly store: ResourceStore;
+  readonly definitions: Definitions;
+  readonly parameters: SearchParameters;
+  readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** `_summary` and `_elements` on one resource. */
+  readonly subset: (resource: Resource, options: Subset) => Resource;
+  /** Replaces references; returns the same resource when nothing changes. */
+  readonly rewriteReferences: (resource: Resource, replace: (text: string) => string | undefined) => Resource;
+  readonly settings: RestSettings;
+  /** The published CapabilityStatement, without what is one server's own. */
+  readonly capability: Readonly<Record<string, unknown>>;
+  readonly now: Clock;
+  readonly log: Log;
+}
+
+export interface Subset {
+  readonly summary?: 'true' | 'text' | 'data' | 'count' | 'false';
+  readonly elements?: readonly string[];
+}
+
+export type Handler = (services: Services, request: FhirRequest) => Promise<FhirAnswer> | FhirAnswer;

@@ -1,0 +1,76 @@
+/**
+ * The CapabilityStatement, made from the tables that route and search. https://hl7.org/fhir/R4/capabilitystatement.html
+ */
+import type { SearchParameters } from './search/parameter.ts';
+
+/** What the statement is made from. */
+export interface CapabilitySource {
+  readonly types: readonly string[];
+  readonly parameters: SearchParameters;
+  /** Interactions of the route table at type level (`read`, `search-type` …) and at system level. */
+  readonly typeInteractions: readonly string[];
+  readonly systemInteractions: readonly string[];
+  readonly operations: readonly { readonly name: string; readonly definition: string }[];
+}
+
+/** The part that is the same for every server: the published `capability-statement.json`. */
+export function formatCapability(source: CapabilitySource): Record<string, unknown> {
+  return {
+    resourceType: 'CapabilityStatement',
+    name: 'Mortar',
+    title: 'Mortar FHIR R4 server',
+    status: 'active',
+    kind: 'instance',
+    fhirVersion: '4.0.1',
+    format: ['application/fhir+json', 'json'],
+    patchFormat: ['application/json-patch+json'],
+    software: { name: 'Mortar' },
+    rest: [
+      {
+        mode: 'server',
+        documentation:
+          'Unknown search parameters are refused with the nearest names (a deviation from a SHOULD); Prefer: handling=lenient ignores them.',
+        resource: source.types.map((type) => resourceCapability(source, type)),
+        interaction: source.systemInteractions.map((code) => ({ code })),
+        searchParam: [],
+        operation: source.operations,
+        compartment: ['Device', 'Encounter', 'Patient', 'Practitioner', 'RelatedPerson'].map(
+          (kind) => `http://hl7.org/fhir/CompartmentDefinition/${kind.toLowerCase()}`,
+        ),
+      },
+    ].map(({ searchParam: _none, ...rest }) => rest),
+  };
+}
+
+function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
+  const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
+  return {
+    type,
+    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    interaction: source.typeInteractions.map((code) => ({ code })),
+    versioning: 'versioned-update',
+    readHistory: true,
+    updateCreate: true,
+    conditionalCreate: true,
+    conditionalRead: 'full-support',
+    conditionalUpdate: true,
+    conditionalDelete: 'single',
+    referencePolicy: ['literal', 'logical'],
+    searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
+    searchRevInclude: reverseIncludes(source, type),
+    searchParam: parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+  };
+}
+
+/** Reference parameters of any type that may point to this one. */
+function reverseIncludes(source: CapabilitySource, type: string): string[] {
+  return source.types.flatMap((other) =>
+    [...(source.parameters.get(other)?.parameters.values() ?? [])]
+      .filter((p) => p.type === 'reference')
+      .filter((p) => {
+        const allowed = p.onlyTargets.length > 0 ? p.onlyTargets : p.targets;
+        return allowed.includes(type);
+      })
+      .map((p) => `${other}:${p.code}`),
+  );
+}
