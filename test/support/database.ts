@@ -10,7 +10,7 @@ import type { DatabaseRole } from '../../src/postgres/embedded-cluster.ts';
 import { restrictDatabase } from '../../src/postgres/embedded-roles.ts';
 import { prepareDatabase } from '../../src/postgres/migrate.ts';
 import { silentLog } from './log.ts';
-import { makeTempFolder, removeLeftovers, removeTempFolders } from './temp-folder.ts';
+import { findFastParent, makeTempFolder, removeLeftovers, removeTempFolders } from './temp-folder.ts';
 
 export interface TestDatabase {
   readonly name: string;
@@ -94,7 +94,7 @@ async function startServer(): Promise<TestServer> {
 }
 
 async function startEmbedded(): Promise<TestServer> {
-  const dataDir = join(makeTempFolder(), 'data');
+  const dataDir = join(makeTempFolder(findFastParent()), 'data');
   // Throw-away data: nothing needs to survive a power cut, and some machines take long to flush.
   const embedded = await startEmbeddedPostgres({ dataDir, log: silentLog, settings: { fsync: 'off' } });
   process.once('exit', embedded.requestStop);

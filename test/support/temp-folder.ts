@@ -1,6 +1,6 @@
 /** Folders that a run makes below the system's temporary folder, and what runs that were killed left there. */
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readPostmasterFile } from '../../src/postgres/postmaster-file.ts';
 import { findProcess, isPostmasterOf, isRunning, type ProcessIdentity } from '../../src/postgres/process-identity.ts';
@@ -8,9 +8,23 @@ import { findProcess, isPostmasterOf, isRunning, type ProcessIdentity } from '..
 const PREFIX = 'mortar-test-';
 const made = new Set<string>();
 
+const MEMORY = '/dev/shm';
+const ROOM_BYTES_MIN = 2 * 1024 ** 3;
+
+/** A parent folder in memory where there is room: copying a database of 2,000 files takes a tenth of the time there. */
+export function findFastParent(): string {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+    return Math.min(bavail * bsize, freemem(), limit / 2) > ROOM_BYTES_MIN ? MEMORY : tmpdir();
+  } catch {
+    return tmpdir();
+  }
+}
+
 /** A new folder, which the Postgres user may pass through, removed when the run ends. */
-export function makeTempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), PREFIX));
+export function makeTempFolder(parent = tmpdir()): string {
+  const folder = mkdtempSync(join(parent, PREFIX));
   chmodSync(folder, 0o711);
   writeFileSync(join(folder, 'runner.json'), JSON.stringify(findProcess(process.pid)));
   made.add(folder);
@@ -25,10 +39,11 @@ export function removeTempFolders(): void {
 
 /** Removes what a killed run left behind. */
 export function removeLeftovers(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const folder = join(tmpdir(), name);
-    if (name.startsWith(PREFIX) && !made.has(folder) && !hasLivingRunner(folder)) removeFolder(folder);
-  }
+  for (const parent of new Set([tmpdir(), findFastParent()]))
+    for (const name of readdirSync(parent)) {
+      const folder = join(parent, name);
+      if (name.startsWith(PREFIX) && !made.has(folder) && !hasLivingRunner(folder)) removeFolder(folder);
+    }
 }
 
 function hasLivingRunner(folder: string): boolean {
