@@ -46,12 +46,18 @@ export function findParameter(context: ParseContext, type: string, code: string)
   const parameters = context.parameters.get(type)?.parameters;
   const found = parameters?.get(code);
   if (found !== undefined) return found;
-  if (UNSUPPORTED_PARAMETERS.has(code))
-    return unknown('not-supported', `Parameter '${code}' is not supported by this server yet`);
-  const near = suggestNames(code, [...(parameters?.keys() ?? []), ...GENERAL_NAMES]);
-  const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
-  return unknown('invalid', `Unknown parameter '${shown(code)}' for ${type}${hint}`);
+  if (UNSUPPORTED_PARAMETERS.has(code)) return unsupported(code);
+  const names = [...(parameters?.keys() ?? []), ...GENERAL_NAMES];
+  return unknown('invalid', `Unknown parameter '${shown(code)}' for ${type}${hint(code, names)}`);
 }
+
+const unsupported = (code: string): Problem =>
+  unknown('not-supported', `Parameter '${code}' is not supported by this server yet`);
+
+const hint = (given: string, known: Iterable<string>): string => {
+  const near = suggestNames(given, known);
+  return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+};
 
 /** `subject:Patient.name`: one branch a type; without a type, every target that has the parameter. */
 function parseChain(
@@ -73,7 +79,9 @@ function parseChain(
     return fail(problem('invalid', `Parameter '${code}' of ${parameter.resourceType} cannot refer to ${shown(type)}`));
   const branches: { type: string; condition: Condition }[] = [];
   const problems: Problem[] = [];
-  for (const target of type === undefined ? targets : [type]) {
+  const followed = type === undefined ? targetsWith(context, parameter, rest) : [type];
+  if ('issue' in followed) return fail(followed);
+  for (const target of followed) {
     const parsed = parseNamed(context, target, rest, value, { ...depth, chain: depth.chain + 1 });
     if ('condition' in parsed) branches.push({ type: target, condition: parsed.condition });
     else problems.push(...parsed.problems);
@@ -83,6 +91,18 @@ function parseChain(
   // Of many targets that refuse, one whose parameter exists says more than those without it.
   const known = problems.find((p) => !p.unknown) ?? problems[0];
   return fail(known ?? problem('invalid', `Parameter '${code}' has no targets`));
+}
+
+/** The targets that have the parameter a chain goes on with, or why there is none. */
+function targetsWith(context: ParseContext, parameter: SearchParameter, rest: string): readonly string[] | Problem {
+  const { code, targets } = parameter;
+  if (rest.startsWith(HAS)) return targets;
+  const [next = ''] = rest.split(/[:.]/, 1);
+  const having = targets.filter((target) => context.parameters.get(target)?.parameters.has(next));
+  if (having.length > 0) return having;
+  if (UNSUPPORTED_PARAMETERS.has(next)) return unsupported(next);
+  const names = new Set(targets.flatMap((target) => [...(context.parameters.get(target)?.parameters.keys() ?? [])]));
+  return unknown('invalid', `No target of '${code}' has a parameter '${shown(next)}'${hint(next, names)}`);
 }
 
 /** `_has:Observation:patient:code` without its `_has:`. */
