@@ -87,6 +87,7 @@ function isThere(path: string): boolean {
 /** Copies the package (60 MB) once; a copy counts when it carries its final name. */
 function copyPackage(packageDir: string, { cacheDir, user }: BinariesOptions): string {
   const { version } = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string };
+  mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
   const name = `postgres-${version}-${process.platform}-${process.arch}`;
   const parent = isReachable(join(cacheDir, name), user) ? cacheDir : SYSTEM_CACHE;
   const copy = join(parent, name);

@@ -104,10 +104,14 @@ function readOrMakePasswords(dataDir: string, clusterExists: boolean): Passwords
   return passwords;
 }
 
-/** An initdb that was killed leaves its draft behind; only a finished one was renamed to `data`. */
+/**
+ * A Mortar that was killed leaves the draft of its initdb behind; only a finished one was renamed to `data`. That initdb
+ * may still be writing, hence the retries.
+ */
 function removeUnfinished(folder: string): void {
   for (const name of readdirSync(folder))
-    if (name.startsWith('data.new-')) rmSync(join(folder, name), { recursive: true, force: true });
+    if (name.startsWith('data.new-'))
+      rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
 }
 
 const MAJOR_VERSION = '18';
