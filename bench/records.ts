@@ -179,9 +179,6 @@ export function recordOf(n: number): { readonly fullUrl: string; readonly resour
   return list;
 }
 
-/** Resources a patient has. */
-export const RECORD_SIZE = recordOf(0).length;
-
 /** A transaction bundle that creates the resources. */
 export const transactionOf = (resources: readonly { fullUrl: string; resource: Resource }[]) => ({
   resourceType: 'Bundle',
@@ -208,3 +205,6 @@ function instant(random: Random): string {
 
 const after = (iso: string, minutes: number): string =>
   `${new Date(Date.parse(iso) + minutes * 60_000).toISOString().slice(0, 19)}Z`;
+
+/** Resources a patient has. */
+export const RECORD_SIZE = recordOf(0).length;

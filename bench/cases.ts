@@ -1,0 +1,140 @@
+/** What is measured. Each case makes whole HTTP requests, prepared beforehand where they can be. */
+import type pg from 'pg';
+import type { Loaded } from './import.ts';
+import { get, withBody } from './load.ts';
+import { createRandom, FAMILIES, IDENTIFIER_SYSTEM, MEASURE_CODES, recordOf, transactionOf } from './records.ts';
+
+export interface Case {
+  readonly name: string;
+  readonly port: number;
+  readonly next: () => Buffer;
+  readonly baseline?: boolean;
+  /** Baseline of the ratio. */
+  readonly against?: string;
+  readonly connections?: number;
+  /** Resources a request writes. */
+  readonly resources?: number;
+}
+
+export interface Figures {
+  readonly name: string;
+  readonly rate: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly ratio: number;
+  readonly failed: number;
+  /** µs of CPU a request. */
+  readonly cpuServer: number;
+  readonly cpuPostgres: number;
+  /** MiB */
+  readonly rss: number;
+}
+
+const PREPARED = 2_000;
+const FHIR = '/fhir/R4';
+
+export async function createCases(admin: pg.Client, port: number, barePort: number, loaded: Loaded): Promise<Case[]> {
+  const random = createRandom(7);
+  const any = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const prepared = (make: () => Buffer): (() => Buffer) => {
+    const list = Array.from({ length: PREPARED }, make);
+    let at = 0;
+    return () => list[at++ % PREPARED] as Buffer;
+  };
+  const ids = async (table: string): Promise<{ id: string; content: string }[]> =>
+    (await admin.query(`select id, content from fhir.${table} order by md5(id) limit ${PREPARED}`)).rows as {
+      id: string;
+      content: string;
+    }[];
+  const observations = await ids('observation');
+  const patients = await ids('patient');
+  await admin.query(
+    'insert into bare.t select gen_random_uuid(), content from (select content from fhir.observation limit 100000) x',
+  );
+  await admin.query('vacuum analyze bare.t');
+  const bare = (await admin.query(`select id from bare.t order by md5(id::text) limit ${PREPARED}`)).rows as {
+    id: string;
+  }[];
+  const subject = { reference: `Patient/${patients[0]?.id}` };
+  const created = JSON.stringify({
+    ...recordOf(1).find((r) => r.resource.resourceType === 'Observation')?.resource,
+    subject,
+    encounter: undefined,
+  });
+  const code = (): string => `http://loinc.org%7C${any(MEASURE_CODES)}`;
+  const day = (): string =>
+    `${2012 + Math.floor(random() * 14)}-0${1 + Math.floor(random() * 9)}-1${Math.floor(random() * 9)}`;
+  const patient = (): string => any(patients).id;
+  const search = (name: string, path: () => string): Case => ({
+    name,
+    port,
+    against: 'bare select',
+    next: prepared(() => get(port, FHIR + path())),
+  });
+  const searches = [
+    search(
+      'search identifier',
+      () => `/Patient?identifier=${IDENTIFIER_SYSTEM}%7CP-${Math.floor(random() * loaded.patients)}`,
+    ),
+    search('search patient + token', () => `/Observation?patient=${patient()}&code=${code()}&_count=20`),
+    search('search date', () => `/Encounter?date=ge${day()}&_count=20`),
+    search('search name', () => `/Patient?name=${any(FAMILIES).slice(0, 4)}${''}&_count=20`),
+    search(
+      'search chain',
+      () =>
+        `/MedicationRequest?patient.identifier=${IDENTIFIER_SYSTEM}%7CP-${Math.floor(random() * loaded.patients)}&_count=20`,
+    ),
+    search('search _has', () => `/Patient?gender=female&_has:Observation:patient:code=${code()}&_count=20`),
+    search('search token sorted by date', () => `/Observation?code=${code()}&_sort=-date&_count=20`),
+  ];
+  let version = 0;
+  const updates = observations.map(({ id, content }) => ({
+    id,
+    resource: JSON.parse(content) as Record<string, unknown>,
+  }));
+  const bundle = (): Buffer => {
+    const n = 10_000_000 + Math.floor(random() * 1e9);
+    const resources = [...recordOf(n), ...recordOf(n + 1)].slice(0, 100);
+    return withBody(port, 'POST', FHIR, JSON.stringify(transactionOf(resources)));
+  };
+  const bundles = Array.from({ length: 200 }, bundle);
+  let nextBundle = 0;
+  const read = prepared(() => get(port, `${FHIR}/Observation/${any(observations).id}`));
+  return [
+    { name: 'bare select', port: barePort, baseline: true, next: prepared(() => get(barePort, `/${any(bare).id}`)) },
+    { name: 'read', port, against: 'bare select', next: read },
+    ...searches,
+    { name: 'bare insert', port: barePort, baseline: true, next: () => withBody(barePort, 'POST', '/', created) },
+    {
+      name: 'create',
+      port,
+      against: 'bare insert',
+      next: () => withBody(port, 'POST', `${FHIR}/Observation`, created),
+    },
+    {
+      name: 'update',
+      port,
+      against: 'bare insert',
+      next: () => {
+        const { id, resource } = any(updates);
+        return withBody(
+          port,
+          'PUT',
+          `${FHIR}/Observation/${id}`,
+          JSON.stringify({ ...resource, note: [{ text: `change ${version++}` }] }),
+        );
+      },
+    },
+    {
+      name: 'transaction of 100',
+      port,
+      connections: 4,
+      resources: 100,
+      next: () => bundles[nextBundle++ % bundles.length] as Buffer,
+    },
+    { name: 'read, 1 connection', port, connections: 1, next: read },
+    ...searches
+      .map((c) => ({ ...c, name: `${c.name}, 1 connection`, connections: 1 }))
+      .map(({ against: _a, ...c }) => c),
+  ];
+}

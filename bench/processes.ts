@@ -1,0 +1,90 @@
+/** The processes that are measured: one Postgres, Mortar and the bare baseline on it; and what they use. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type pg from 'pg';
+
+const ROOT = join(import.meta.dirname, '..');
+/** Clock ticks a second in /proc: fixed on Linux. */
+const TICKS = 100;
+
+export interface Server {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export async function startMortar(databaseUrl: string, dataDir: string): Promise<Server> {
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+    env: { ...process.env, PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await line(child, /ready after/);
+  const ports = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { http: number };
+  return server(child, ports.http);
+}
+
+export async function startBaseline(connection: pg.ClientConfig): Promise<Server> {
+  const child = spawn(process.execPath, [join(ROOT, 'bench/baseline.ts'), JSON.stringify(connection)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return server(child, Number(await line(child, /^\d+$/)));
+}
+
+function server(child: ChildProcess, port: number): Server {
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  return {
+    port,
+    pid: child.pid as number, // it has printed a line
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+function line(child: ChildProcess, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream }); // stdout is a pipe
+    lines.on('line', (text) => {
+      if (pattern.test(text)) resolve(text);
+    });
+    child.once('exit', (code) => reject(new Error(`a measured process ended with ${code}`)));
+  });
+}
+
+/** CPU seconds a process has used. */
+export function cpuOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  } catch {
+    return 0;
+  }
+}
+
+/** CPU seconds of a process and its children. */
+export function cpuOfTree(pid: number): number {
+  let total = cpuOf(pid);
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const fields = readFileSync(`/proc/${name}/stat`, 'latin1')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      if (Number(fields[1]) === pid) total += (Number(fields[11]) + Number(fields[12])) / TICKS;
+    } catch {
+      // the process ended while we looked
+    }
+  }
+  return total;
+}
+
+/** Resident memory, MiB. */
+export function rssOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+}
