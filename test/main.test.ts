@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { findProcess } from '../src/postgres/process-identity.ts';
+import { createDatabase, withClient } from './support/database.ts';
+import { databaseUrl } from './support/server.ts';
+import { findFastParent, makeTempFolder } from './support/temp-folder.ts';
+
+interface Program {
+  readonly child: ChildProcess;
+  readonly out: () => string;
+  readonly errors: () => string;
+  /** Resolves to the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+}
+
+const MAIN = join(import.meta.dirname, '../src/main.ts');
+const cwd = makeTempFolder();
+const programs = new Set<Program>();
+
+function launch(env: Record<string, string>, args: readonly string[] = []): Program {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd,
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
+  const program: Program = { child, out: () => out, errors: () => errors, ended };
+  programs.add(program);
+  ended.finally(() => programs.delete(program));
+  return program;
+}
+
+/** Waits for the welcome; fails with what the program said when it ends instead. */
+async function ready(program: Program): Promise<string> {
+  const over = program.ended.then((code) => {
+    throw new Error(`ended with ${code}: ${program.errors()}`);
+  });
+  over.catch(() => {});
+  while (!program.out().includes('Ctrl-C stops it')) await Promise.race([over, sleep(20)]);
+  return /FHIR API\s+(\S+)/.exec(program.out())?.[1] ?? '';
+}
+
+/** The message of a start that does not succeed: one or a few lines, no stack, no JSON. */
+async function refusal(env: Record<string, string>): Promise<{ code: number | string; message: string }> {
+  const program = launch({ LOG_LEVEL: 'error', ...env });
+  const code = await program.ended;
+  const message = program.errors().trim();
+  expect(message).match(/^mortar: /);
+  expect(message).not.match(/^\s+at |node:internal|[{}]/m);
+  return { code, message };
+}
+
+const makeDataDir = (): string => join(makeTempFolder(findFastParent()), 'data');
+
+describe('main', function () {
+  this.timeout(60_000);
+
+  afterEach(async () => {
+    for (const program of [...programs]) {
+      program.child.kill('SIGTERM');
+      await program.ended;
+    }
+  });
+
+  describe('with an embedded Postgres', () => {
+    const dataDir = makeDataDir();
+    const ports = (): Record<string, unknown> => JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8'));
+    const postgresPid = (): number =>
+      Number(readFileSync(join(dataDir, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
+
+    it('starts on a new folder within 10 s and says where it is', async () => {
+      const started = performance.now();
+      const program = launch({ DATA_DIR: dataDir });
+      const fhir = await ready(program);
+      expect(performance.now() - started).lessThan(10_000);
+      expect(ports()).include({ fhir, pid: program.child.pid });
+      expect(fhir).match(/^http:\/\/127\.0\.0\.1:\d+\/fhir\/R4$/);
+      expect(program.out()).contains(`curl -s ${fhir}/metadata`).contains(dataDir);
+      expect((await fetch(new URL('/readyz', fhir))).status).equal(200);
+      for (const line of program.errors().trim().split('\n')) expect(JSON.parse(line)).property('level');
+    });
+
+    it('starts again within 3 s, and SIGTERM ends everything with code 0', async () => {
+      const started = performance.now();
+      const program = launch({ DATA_DIR: dataDir });
+      await ready(program);
+      expect(performance.now() - started).lessThan(3_000);
+      const pid = postgresPid();
+      expect(findProcess(pid)).not.equal(undefined);
+      program.child.kill('SIGTERM');
+      expect(await program.ended).equal(0);
+      expect(findProcess(pid)).equal(undefined);
+      expect(existsSync(join(dataDir, 'ports.json'))).equal(false);
+    });
+
+    it('a second Mortar on the folder is refused with exit code 4, and the first goes on', async () => {
+      const first = launch({ DATA_DIR: dataDir });
+      const fhir = await ready(first);
+      const second = await refusal({ DATA_DIR: dataDir });
+      expect(second.code).equal(4);
+      expect(second.message).contains(`process ${first.child.pid}`);
+      expect((await fetch(new URL('/readyz', fhir))).status).equal(200);
+      expect(ports()).include({ pid: first.child.pid });
+    });
+
+    it('starts after kill -9, and a second signal exits at once, leaving a folder that starts', async () => {
+      const killed = launch({ DATA_DIR: dataDir });
+      await ready(killed);
+      killed.child.kill('SIGKILL');
+      expect(await killed.ended).equal('SIGKILL');
+      const again = launch({ DATA_DIR: dataDir, SHUTDOWN_DELAY_MS: '10000' });
+      await ready(again);
+      again.child.kill('SIGINT');
+      await sleep(100);
+      again.child.kill('SIGINT');
+      expect(await again.ended).equal(1);
+      await ready(launch({ DATA_DIR: dataDir }));
+    });
+
+    it('RL-45 › livez stays 200 while Postgres is down; readyz says so within 5 s, and recovers', async () => {
+      const program = launch({ DATA_DIR: dataDir });
+      const fhir = await ready(program);
+      const status = async (path: string): Promise<number> => (await fetch(new URL(path, fhir))).status;
+      const pid = postgresPid();
+      process.kill(pid, 'SIGSTOP'); // hangs, which is worse than being gone
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+      for (const child of children) process.kill(child, 'SIGSTOP');
+      const started = performance.now();
+      try {
+        while ((await status('/readyz')) === 200 && performance.now() - started < 6_000) await sleep(100);
+        expect(performance.now() - started).lessThan(5_500);
+        expect(await status('/livez')).equal(200);
+      } finally {
+        for (const each of [pid, ...children]) process.kill(each, 'SIGCONT');
+      }
+      while ((await status('/readyz')) !== 200) await sleep(100);
+    });
+
+    it('is told to stop while it starts: exit code 0 and nothing left', async () => {
+      const program = launch({ DATA_DIR: makeDataDir() });
+      while (!program.out().includes('starting')) await sleep(10);
+      await sleep(300);
+      program.child.kill('SIGTERM');
+      expect(await program.ended).equal(0);
+      expect(program.errors()).not.contains('"level":"error"');
+    });
+  });
+
+  describe('refuses to start with one clear message', () => {
+    it('2 › wrong settings, each of them named', async () => {
+      const { code, message } = await refusal({ PORT: 'eighty', LOG_LEVEL: 'loud', DATA_DIR: makeDataDir() });
+      expect(code).equal(2);
+      expect(message).contains('PORT is "eighty"').contains('LOG_LEVEL is "loud"');
+    });
+
+    it('2 › an unknown flag', async () => {
+      const program = launch({}, ['--demoo']);
+      expect(await program.ended).equal(2);
+      expect(program.errors()).contains('--demoo').contains('npm start');
+    });
+
+    it('warns of a misspelt setting', async () => {
+      const program = launch({ LOGLEVEL: 'debug', PORT: 'x' });
+      await program.ended;
+      expect(program.errors()).contains('LOGLEVEL is not a setting').contains('did you mean LOG_LEVEL');
+    });
+
+    it('3 › a busy port, before Postgres is started', async () => {
+      const busy = createServer().listen(0, '127.0.0.1');
+      await once(busy, 'listening');
+      const address = busy.address();
+      const port = typeof address === 'object' ? address?.port : 0;
+      const dataDir = makeDataDir();
+      const { code, message } = await refusal({ PORT: String(port), DATA_DIR: dataDir });
+      busy.close();
+      expect(code).equal(3);
+      expect(message).contains(`port ${port}`).contains('PORT');
+      expect(existsSync(join(dataDir, 'postgres'))).equal(false);
+    });
+
+    it('4 › a folder that cannot be written', async () => {
+      const file = join(cwd, 'a-file');
+      writeFileSync(file, '');
+      const { code, message } = await refusal({ DATA_DIR: join(file, 'data') });
+      expect(code).equal(4);
+      expect(message).contains('DATA_DIR');
+    });
+
+    it('5 › a database that does not answer', async () => {
+      const DATABASE_URL = 'postgresql://mortar:Zx9Secret@127.0.0.1:1/mortar';
+      const { code, message } = await refusal({ DATABASE_URL, DATA_DIR: makeDataDir() });
+      expect(code).equal(5);
+      expect(message).contains('does not answer').not.contains('Zx9Secret');
+    });
+
+    it('6 › a database that would lose acknowledged writes', async function () {
+      const database = await createDatabase();
+      const unsafe = await withClient(database.connection('owner'), (client) => client.query('show fsync'));
+      if (unsafe.rows[0]?.fsync !== 'off') return this.skip();
+      const { code, message } = await refusal({ DATABASE_URL: databaseUrl(database), DATA_DIR: makeDataDir() });
+      expect(code).equal(6);
+      expect(message).contains('fsync=off');
+    });
+
+    it('7 › a database that a newer release has migrated', async () => {
+      const database = await createDatabase();
+      await withClient(database.connection('owner'), (client) =>
+        client.query(`insert into migration.applied (name, batch, migration_time)
+                      values ('9998-later', 9, now()), ('9999-latest', 9, now())`),
+      );
+      const env = { DATABASE_URL: databaseUrl(database), UNSAFE_DATABASE: 'allow', DATA_DIR: makeDataDir() };
+      const { code, message } = await refusal(env);
+      expect(code).equal(7);
+      expect(message).contains('newer release').contains('9999-latest');
+    });
+  });
+
+  it('prints its help', async () => {
+    const program = launch({}, ['--help']);
+    expect(await program.ended).equal(0);
+    expect(program.out()).contains('--demo');
+    expect(program.errors()).equal('');
+  });
+
+  it('reads .env in the working folder; the environment wins', async () => {
+    writeFileSync(join(cwd, '.env'), 'SEARCH_HANDLING=odd\nLOG_LEVEL=loud\n');
+    const { message } = await refusal({ LOG_LEVEL: 'info' });
+    writeFileSync(join(cwd, '.env'), '');
+    expect(message).contains('SEARCH_HANDLING is "odd"').not.contains('LOG_LEVEL');
+  });
+});
