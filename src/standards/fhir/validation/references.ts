@@ -81,7 +81,7 @@ function fragmentTarget(id: string, targets: ReadonlySet<string> | undefined, ru
 
 function checkTarget(type: string, targets: ReadonlySet<string> | undefined, at: string, run: Run): string | undefined {
   if (targets === undefined || targets.has(type)) return type;
-  run.addBelow(at, 'value', `points to a ${type}; allowed here: ${[...targets].join(', ')}`);
+  run.addBelow(at, 'value', `points to ${type}; allowed here: ${[...targets].join(', ')}`);
   return undefined;
 }
 
@@ -96,7 +96,7 @@ function checkType(
   const name = type.startsWith(TYPE_URL) ? type.slice(TYPE_URL.length) : type;
   if (resourceTypes.has(name)) {
     if (target !== undefined && target !== name)
-      run.addBelow('type', 'value', `says ${name}, but the reference points to a ${target}`);
+      run.addBelow('type', 'value', `says ${name}, but the reference points to ${target}`);
     else checkTarget(name, targets, 'type', run);
   } else if (type !== '' && !type.includes(':'))
     run.addBelow('type', 'value', `must be an R4 resource type${maybe(type, resourceTypes)}`);

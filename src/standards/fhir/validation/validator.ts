@@ -20,7 +20,7 @@ export function createValidator(definitions: Definitions): Validator {
       const name = (resource as JsonObject | null | undefined)?.['resourceType'];
       const known = typeof name === 'string' && types.resourceTypes.has(name);
       if (known && expectedType !== undefined && name !== expectedType)
-        return [issue('invalid', `The resource is a ${name}, but a ${expectedType} is expected here`, name)];
+        return [issue('invalid', `The resource is of type ${name} where ${expectedType} is expected`, name)];
       if (known) run.enter(name);
       checkResource(resource, types, run);
     } catch (error) {

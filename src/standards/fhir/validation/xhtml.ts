@@ -55,7 +55,6 @@ export function xhtmlFault(text: string): string | undefined {
       // The outermost element ends the narrative.
       if (open.length === 0) return text.slice(at).trim() === '' ? undefined : FORM;
     } else if (end[1] === '') open.push(name);
-    else if (open.length === 0) return text.slice(at).trim() === '' ? undefined : FORM;
   }
   return UNBALANCED;
 }
