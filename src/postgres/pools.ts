@@ -39,6 +39,7 @@ export interface PoolOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 const SEARCH_TIMEOUT_MS = 15_000;
 const TRANSACTION_TIMEOUT_MS = 30_000;
+const SEARCH_PLANS = ' -c enable_seqscan=off -c plan_cache_mode=force_generic_plan';
 
 export function createPools(options: PoolOptions): Pools {
   const settings = (timeoutMs: number, extra = ''): pg.ClientConfig => ({
@@ -47,7 +48,8 @@ export function createPools(options: PoolOptions): Pools {
     application_name: 'mortar',
     options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog${extra}`,
   });
-  // Searches: the server chooses the driving index, so the planner must not fall back to reading whole tables.
+  // Searches: the server chooses the driving index by the shape of the statement, so one plan a shape is right, and
+  // planning each time would cost more than most searches take.
   const reads = createPipeline(
     settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'),
     options.readConnections,
@@ -55,7 +57,7 @@ export function createPools(options: PoolOptions): Pools {
   );
   const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS), options.writeConnections, options.log);
   const transactions = new pg.Pool({
-    ...settings(TRANSACTION_TIMEOUT_MS, ' -c enable_seqscan=off'),
+    ...settings(TRANSACTION_TIMEOUT_MS, SEARCH_PLANS),
     pipeline: true,
     max: options.transactionConnections,
     idleTimeoutMillis: 30_000,

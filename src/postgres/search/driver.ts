@@ -16,6 +16,8 @@ export interface Driver {
   readonly rows: number;
   /** `from` item that yields alias `m`; its parameters are added when it is written. */
   from(params: Params): string;
+  /** Column that is in the order of rid, newest first, as rows come: the page can stop early. */
+  readonly ordered?: 'd.rid';
   /** Conditions that it answers in full, so that no filter is needed. */
   readonly answers: readonly StoreCondition[];
 }
@@ -50,7 +52,9 @@ function tokenDriver(
 ): Driver | undefined {
   const singles = conditions
     .flatMap((condition) => {
-      const keys = positive(condition) ? tokenAlternatives(context, condition) : undefined;
+      // `pat` serves conditions on the patient better: its index is in the order of the main date.
+      const asToken = positive(condition) && patientRids(context, type, condition) === undefined;
+      const keys = asToken ? tokenAlternatives(context, condition) : undefined;
       const key = keys?.length === 1 ? keys[0] : undefined;
       return key === undefined ? [] : [{ condition, key, rows: tokenRows(frequencies, type, condition, [key]) }];
     })
@@ -155,6 +159,7 @@ function stringDriver(
   return {
     rows: Math.max(1, frequencies.rows(type) * share),
     answers: [condition],
+    ordered: 'd.rid',
     from(params) {
       const ranges = condition.parameter.atoms.flatMap((atom) => {
         const key = params.add(
@@ -166,7 +171,7 @@ function stringDriver(
           return `(s.h = ${key} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(high, 'text')})`;
         });
       });
-      return `(select distinct s.rid from ${strings} s where ${or(ranges)} offset 0) d
+      return `(select distinct s.rid from ${strings} s where ${or(ranges)} order by s.rid desc offset 0) d
 cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
     },
   };
@@ -185,12 +190,13 @@ function numberDriver(
   return {
     rows: Math.max(1, frequencies.rows(type) * RANGE_SHARE),
     answers: [],
+    ordered: 'd.rid',
     from(params) {
       const parts = ranges.map(
         ({ key, low, high }) =>
           `(n.h = ${params.add(String(key), 'bigint')} and n.v >= ${params.add(low, 'float8')} and n.v <= ${params.add(high, 'float8')})`,
       );
-      return `(select distinct n.rid from ${numbers} n where ${or(parts)} offset 0) d
+      return `(select distinct n.rid from ${numbers} n where ${or(parts)} order by n.rid desc offset 0) d
 cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
     },
   };

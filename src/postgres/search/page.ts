@@ -227,6 +227,16 @@ async function runSorted(
   const keys: OrderKey[] = orderKeys(context, type, sort);
   const descending = sort[0]?.descending ?? true;
   const columns = keys.map((k, i) => `, ${k.expression} as k${i + 1}`).join('');
+  const ordered = driver === 'none' ? undefined : driver.ordered;
+  if (keys.length === 0 && ordered) {
+    const after = position ? `\n  and ${ordered} < ${params.add(position.rid, 'bigint')}` : '';
+    const page = `select m.id, m.ver, m.lu, m.op, m.content, m.rid
+from ${fromDriver(context, type, driver)}
+where ${where(context, type, driver, conditions)}${after}
+order by ${ordered} desc
+limit ${limitOf(params, limit.rows)}${limit.offset > 0 ? ` offset ${params.add(limit.offset, 'int')}` : ''}`;
+    return run(page, params.values);
+  }
   const text = `select x.* from (
 select m.id, m.ver, m.lu, m.op, m.content, m.rid${columns}
 from ${fromDriver(context, type, driver)}

@@ -18,6 +18,8 @@ const LONG_PERIOD_MS = 2_678_400_000;
 /** What a walk reads: a `from` item with alias `m`, the key's expression and further filters. */
 export interface Walk {
   readonly from: string;
+  /** A second source of rows in the same order, merged with the first. */
+  readonly also?: string;
   readonly key: OrderKey | undefined;
   readonly filters: readonly string[];
 }
@@ -52,8 +54,12 @@ export function mainDateWalk(
     ...(low === undefined ? [] : [`sd >= ${context.params.add(low, 'bigint')}`]),
     ...(high === undefined ? [] : [`sd <= ${context.params.add(high, 'bigint')}`]),
   ];
-  const from = `(select * from ${main} where ${and(bounds)} union all select * from ${main} where se - sd > ${LONG_PERIOD_MS}) m`;
-  return { from, key, filters: [] };
+  return {
+    from: `(select * from ${main} where ${and(bounds)}) m`,
+    also: `(select * from ${main} where se - sd > ${LONG_PERIOD_MS}) m`,
+    key,
+    filters: [],
+  };
 }
 
 /** Bounds of `sd` for rows whose period is short, from conditions with one value. */
@@ -211,11 +217,20 @@ export function walkStatement(
   }
   from = from.replace(AFTER, '');
   const ridOf = from.includes(' d\n') ? 'd.rid' : 'm.rid';
-  return `select m.id, m.ver, m.lu, m.op, m.content, m.rid${walk.key ? `, ${walk.key.expression}` : ''}
-from ${from}
+  const keyColumn = walk.key ? `, ${walk.key.expression} as k` : '';
+  const ordering = `order by ${walk.key ? `${walk.key.expression} ${order}, ` : ''}${ridOf} ${order}`;
+  const part = (source: string, rows: string): string => `select m.id, m.ver, m.lu, m.op, m.content, m.rid${keyColumn}
+from ${source}
 where ${and(where)}
-order by ${walk.key ? `${walk.key.expression} ${order}, ` : ''}${ridOf} ${order}
-limit ${limitOf(params, limit.rows)}${limit.offset > 0 ? ` offset ${params.add(limit.offset, 'int')}` : ''}`;
+${ordering}
+limit ${rows}`;
+  const offset = limit.offset > 0 ? ` offset ${params.add(limit.offset, 'int')}` : '';
+  if (walk.also === undefined) return part(from, limitOf(params, limit.rows)) + offset;
+  // Each part stops at the limit by itself, so that its index gives the order.
+  const rows = limitOf(params, limit.rows + limit.offset);
+  return `select * from ((${part(from, rows)}) union all (${part(walk.also, rows)})) u
+order by k ${order}, rid ${order}
+limit ${limitOf(params, limit.rows)}${offset}`;
 }
 
 export const limitOf = (params: Params, rows: number): string => params.add(rows, 'int');
