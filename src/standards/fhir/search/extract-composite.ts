@@ -72,7 +72,7 @@ const RANGE_READERS: ReadonlyMap<string, string> = new Map([
   ['quantity Range', 'range'],
 ]);
 
-/** The sink's method for each combination of component types; tokens are first except after a reference. */
+/** The sink's method for each combination of component types. */
 function call(atom: Atom, found: readonly (readonly Code[])[]): Code {
   const [first = [], second = [], third = []] = found;
   const index = atom.index;
@@ -87,8 +87,8 @@ function call(atom: Atom, found: readonly (readonly Code[])[]): Code {
       return code`s.tokenString(${index}, ${list(first, second)});`;
     case 'token,number,number':
       return code`s.tokenNumberNumber(${index}, ${list(first, second, third)});`;
-    case 'token,reference':
-      return code`s.referenceToken(${index}, ${list(second, first)});`;
+    case 'reference,token':
+      return code`s.referenceToken(${index}, ${list(first, second)});`;
     default:
       throw new Error(`no sink for a composite of ${atom.components.join()}`);
   }

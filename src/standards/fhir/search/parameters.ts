@@ -139,10 +139,17 @@ function candidate(source: Source, type: string, parameter: Definition): Candida
   };
 }
 
+/** The definitions give these components each other's expression: `relatesto` is the target, `relation` the code. */
+const RELATIONSHIP = 'http://hl7.org/fhir/SearchParameter/DocumentReference-relationship';
+
 type Component = { readonly type: Definition['type']; readonly code: string; readonly expression: string };
 
 function componentDefinitions({ byUrl }: Source, parameter: Definition): Component[] {
-  return (parameter.component ?? []).map(({ definition, expression }) => {
+  const given = parameter.component ?? [];
+  const expressions = given.map((c) => c.expression);
+  if (parameter.url === RELATIONSHIP) expressions.reverse();
+  return given.map(({ definition }, i) => {
+    const expression = expressions[i] ?? '';
     const component = byUrl.get(definition);
     if (component === undefined) throw new Error(`composite ${parameter.url} names the unknown ${definition}`);
     return { type: component.type, code: component.code, expression };
@@ -150,10 +157,12 @@ function componentDefinitions({ byUrl }: Source, parameter: Definition): Compone
 }
 
 function componentLeaves(source: Source, type: string, at: ResolvedLeaf, component: Component): ResolvedLeaf[] {
-  return source
+  const leaves = source
     .parse(component.expression)
     .flatMap((path) => resolveLeaves(source.definitions, path.fromResource ? type : at.type, path))
     .filter((leaf) => LEAF_TYPES[component.type].has(leaf.type));
+  if (leaves.length === 0) throw new Error(`component ${component.code} has no values below ${at.type}`);
+  return leaves;
 }
 
 /** The restriction by `resolve() is X`, which the definitions put on all branches of a type or on none. */
