@@ -4,6 +4,7 @@ import type { Log } from '../ports/log.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
+import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 
@@ -27,7 +28,7 @@ export interface Services {
   /** `_summary` and `_elements` on one resource. */
   readonly subset: (resource: Resource, options: Subset) => Resource;
   /** Replaces references; returns the same resource when nothing changes. */
-  readonly rewriteReferences: (resource: Resource, replace: (text: string) => string | undefined) => Resource;
+  readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;
   /** The published CapabilityStatement, without what is one server's own. */
   readonly capability: Readonly<Record<string, unknown>>;

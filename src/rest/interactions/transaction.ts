@@ -36,11 +36,15 @@ interface Planned {
 export async function transaction(services: Services, request: FhirRequest, bundle: Resource): Promise<FhirAnswer> {
   const entries = readEntries(services, bundle);
   const planned = entries.filter((e) => e.method !== 'GET' && e.method !== 'HEAD').map((e) => planEntry(services, e));
-  const conditional = [...planned.flatMap((p) => p.criteria ?? []), ...referenceCriteria(services, entries)];
+  // The usual bundle has none, and a body without a question mark certainly has none.
+  const byReference = request.body.includes('?')
+    ? conditionalReferences(services, entries)
+    : new Map<string, Criteria>();
+  const conditional = [...planned.flatMap((p) => p.criteria ?? []), ...byReference.values()];
   const answers = await services.store.transaction(request.caller, async (tx) => {
     if (conditional.length > 0) await tx.lockIdentity(conditional);
     for (const plan of planned) await resolveEntry(services, tx, plan);
-    const references = await resolveReferences(services, tx, planned, entries);
+    const references = await resolveReferences(tx, planned, byReference);
     const writes = buildWrites(services, planned, references);
     checkDistinct(planned, writes);
     const results = await tx.write(writes.filter((w) => w !== undefined));
@@ -95,27 +99,26 @@ async function resolveEntry(services: Services, tx: StoreTransaction, plan: Plan
   } else plan.id = match;
 }
 
-/** `Patient?identifier=…` inside resources. */
-function referenceCriteria(services: Services, entries: readonly BundleEntry[]): Criteria[] {
+/** `Patient?identifier=…` inside resources, with what it asks for. */
+function conditionalReferences(services: Services, entries: readonly BundleEntry[]): ReadonlyMap<string, Criteria> {
   const found = new Map<string, Criteria>();
   for (const { resource } of entries)
     if (resource)
-      services.rewriteReferences(resource, (text) => {
-        if (text.includes('?') && !found.has(text)) {
+      services.rewriteReferences(resource, (text, place) => {
+        if (place === 'reference' && text.includes('?') && !found.has(text)) {
           const reference = parseReference(text);
           if (reference?.kind === 'conditional') found.set(text, criteriaOf(services, reference.type, reference.query));
         }
         return undefined;
       });
-  return [...found.values()];
+  return found;
 }
 
 /** What references become: fullUrls of entries, and conditional references. */
 async function resolveReferences(
-  services: Services,
   tx: StoreTransaction,
   planned: readonly Planned[],
-  entries: readonly BundleEntry[],
+  conditional: ReadonlyMap<string, Criteria>,
 ): Promise<ReadonlyMap<string, string>> {
   const map = new Map<string, string>();
   for (const { entry, type, id } of planned) {
@@ -127,22 +130,13 @@ async function resolveReferences(
     const parsed = parseReference(entry.fullUrl);
     if (parsed?.kind === 'absolute' && parsed.id !== undefined) map.set(`${parsed.type}/${parsed.id}`, `${type}/${id}`);
   }
-  const conditional = new Set<string>();
-  for (const { resource } of entries)
-    if (resource)
-      services.rewriteReferences(resource, (text) => {
-        if (text.includes('?') && parseReference(text)?.kind === 'conditional') conditional.add(text);
-        return undefined;
-      });
-  for (const text of conditional) {
-    const reference = parseReference(text);
-    if (reference?.kind !== 'conditional') continue;
-    const match = onlyMatch(reference.type, await tx.find(criteriaOf(services, reference.type, reference.query), 2));
+  for (const [text, criteria] of conditional) {
+    const match = onlyMatch(criteria.type, await tx.find(criteria, 2));
     if (match === undefined)
       throw new FhirError(412, [
-        issue('not-found', `No ${reference.type} matches a conditional reference of the bundle: nothing was stored`),
+        issue('not-found', `No ${criteria.type} matches a conditional reference of the bundle: nothing was stored`),
       ]);
-    map.set(text, `${reference.type}/${match}`);
+    map.set(text, `${criteria.type}/${match}`);
   }
   return map;
 }
@@ -195,9 +189,9 @@ function localResource(
   const given = entry.resource as Resource; // checked when the entry was read
   if (given.resourceType !== type) throw badRequest(`The resource is not a ${type}, as request.url says`, at);
   const dangling: string[] = [];
-  const resource = services.rewriteReferences(given, (text) => {
+  const resource = services.rewriteReferences(given, (text, place) => {
     const found = references.get(text);
-    if (found === undefined && text.startsWith('urn:uuid:')) dangling.push(text);
+    if (found === undefined && place === 'reference' && text.startsWith('urn:uuid:')) dangling.push(text);
     return found;
   });
   if (dangling.length > 0)
