@@ -1,6 +1,7 @@
 /** Root hooks: the same world for every test file, and nothing left running after the last. */
 import { stopTestDatabases } from './database.ts';
 import { forbidOutsideNetwork } from './network.ts';
+import { writeTotals } from './totals.ts';
 
 const [major] = process.versions.node.split('.');
 if (Number(major) < 24) {
@@ -17,5 +18,8 @@ export const mochaHooks = {
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(60_000);
     await stopTestDatabases();
+    const totalsFile = process.env['TEST_TOTALS_FILE'];
+    const root = this.test?.parent;
+    if (totalsFile !== undefined && root !== undefined) writeTotals(totalsFile, root);
   },
 };
