@@ -1,5 +1,10 @@
 /** Makes valid resources of every type from the definitions alone; the same seed gives the same resource. */
-import type { Definitions, ElementDefinition, ElementType } from '../../src/standards/fhir/definitions.ts';
+import {
+  choiceName,
+  type Definitions,
+  type ElementDefinition,
+  type ElementType,
+} from '../../src/standards/fhir/definitions.ts';
 
 export type GeneratedResource = { resourceType: string } & Record<string, unknown>;
 
@@ -31,9 +36,6 @@ export function generateResource(
   if (fill === 'full' && 'contained' in resource) maker.addContained(resource);
   return resource;
 }
-
-/** The JSON name of a choice: `value` of type `Quantity` → `valueQuantity`. */
-export const choiceName = (name: string, type: string): string => name + type.charAt(0).toUpperCase() + type.slice(1);
 
 class Maker {
   readonly #definitions: Definitions;

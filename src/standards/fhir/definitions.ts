@@ -113,6 +113,9 @@ const REGEX = 'http://hl7.org/fhir/StructureDefinition/regex';
 const OFFICIAL = 'http://hl7.org/fhir/';
 const lastSegment = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
 
+/** The JSON name of a choice of one type: `value` of `Quantity` is `valueQuantity`. https://hl7.org/fhir/R4/formats.html#choice */
+export const choiceName = (name: string, type: string): string => name + type.charAt(0).toUpperCase() + type.slice(1);
+
 /** Compiles the raw bundles (`profiles-types.json`, `profiles-resources.json`, `search-parameters.json`, `valuesets.json`). */
 export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
   const types: Record<string, TypeDefinition> = {};

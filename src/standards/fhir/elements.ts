@@ -1,5 +1,5 @@
 /** Parts of a resource: `_summary` and `_elements`. https://hl7.org/fhir/R4/search.html#summary, #elements */
-import type { Definitions, ElementDefinition, TypeDefinition } from './definitions.ts';
+import { choiceName, type Definitions, type ElementDefinition, type TypeDefinition } from './definitions.ts';
 import { isContainer } from './json-pointer.ts';
 
 export interface SubsetOptions {
@@ -152,7 +152,7 @@ function compileParts(type: TypeDefinition | undefined, definitions: Definitions
   const parts = new Map<string, Part>();
   for (const element of type?.elements ?? [])
     for (const { code } of element.types) {
-      const jsonName = element.choice ? element.name + code.charAt(0).toUpperCase() + code.slice(1) : element.name;
+      const jsonName = element.choice ? choiceName(element.name, code) : element.name;
       const below = definitions.types[code];
       const part: Part = {
         element,

@@ -4,7 +4,7 @@
  * & <img src="" in the narrative. Elements of type canonical are not replaced."
  * https://hl7.org/fhir/R4/http.html#trules
  */
-import type { Definitions } from './definitions.ts';
+import { choiceName, type Definitions } from './definitions.ts';
 import { isContainer } from './json-pointer.ts';
 
 /** Where a link was met: `Reference.reference`, an element of type uri, url, oid or uuid, or a narrative. */
@@ -98,7 +98,7 @@ function compileSlots(type: string, definitions: Definitions): Slots {
     slots.set(name, { kind, type: code, slots: undefined });
   for (const element of definitions.types[type]?.elements ?? [])
     for (const { code } of element.types) {
-      const name = element.choice ? element.name + code.charAt(0).toUpperCase() + code.slice(1) : element.name;
+      const name = element.choice ? choiceName(element.name, code) : element.name;
       if (definitions.primitives[code] === undefined) {
         add(name, definitions.types[code]?.kind === 'resource' ? RESOURCE : COMPLEX, code);
         continue;

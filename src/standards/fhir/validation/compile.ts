@@ -1,5 +1,11 @@
 /** The definitions of one type in the form the checks walk: a table of JSON names. */
-import type { Definitions, ElementDefinition, TypeDefinition, TypeKind } from '../definitions.ts';
+import {
+  choiceName,
+  type Definitions,
+  type ElementDefinition,
+  type TypeDefinition,
+  type TypeKind,
+} from '../definitions.ts';
 import { PRIMITIVES, type PrimitiveCheck } from './primitives.ts';
 import type { JsonObject, Run } from './run.ts';
 
@@ -72,9 +78,6 @@ export interface CompiledTypes {
 }
 
 const noCheck: PrimitiveCheck = () => undefined;
-
-/** The JSON name of a choice of one type: `value` of `Quantity` is `valueQuantity`. */
-export const choiceName = (name: string, type: string): string => name + type.charAt(0).toUpperCase() + type.slice(1);
 
 /** Returns the types of the definitions, each compiled when first asked for. */
 export function compileTypes(

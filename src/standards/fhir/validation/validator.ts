@@ -1,8 +1,8 @@
 /** Base validation against the R4 definitions. https://hl7.org/fhir/R4/validation.html */
-import type { Definitions, TypeDefinition } from '../definitions.ts';
+import { choiceName, type Definitions, type TypeDefinition } from '../definitions.ts';
 import { type Issue, issue } from '../outcome.ts';
 import { checkResource } from './check.ts';
-import { choiceName, compileTypes, type Rule } from './compile.ts';
+import { compileTypes, type Rule } from './compile.ts';
 import { ENOUGH, type JsonObject, Run } from './run.ts';
 
 /** Returns every issue of a resource (100 at most); none when the resource obeys the base definitions of R4. */

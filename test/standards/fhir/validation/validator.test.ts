@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { ElementDefinition, TypeDefinition } from '../../../../src/standards/fhir/definitions.ts';
+import { choiceName, type ElementDefinition, type TypeDefinition } from '../../../../src/standards/fhir/definitions.ts';
 import { Decimal, parseJson } from '../../../../src/standards/fhir/json.ts';
 import type { Issue } from '../../../../src/standards/fhir/outcome.ts';
 import { createValidator } from '../../../../src/standards/fhir/validation/validator.ts';
 import { testDefinitions } from '../../../support/definitions.ts';
-import { choiceName, type GeneratedResource, generateResource } from '../../../support/generate-resource.ts';
+import { type GeneratedResource, generateResource } from '../../../support/generate-resource.ts';
 
 const definitions = testDefinitions();
 const validate = createValidator(definitions);
