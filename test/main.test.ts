@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { findProcess } from '../src/postgres/process-identity.ts';
@@ -147,6 +147,30 @@ describe('main', function () {
         for (const each of [pid, ...children]) process.kill(each, 'SIGCONT');
       }
       while ((await status('/readyz')) !== 200) await sleep(100);
+    });
+
+    it('ends with npm start, although npm signals only the shell between them', async function () {
+      if (process.platform === 'win32') return this.skip();
+      const env = {
+        ...process.env,
+        PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+        DATA_DIR: dataDir,
+        PORT: '0',
+      };
+      const npm = spawn('npm', ['start'], {
+        cwd: join(import.meta.dirname, '..'),
+        env,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      let out = '';
+      npm.stdout.on('data', (chunk) => {
+        out += String(chunk);
+      });
+      while (!out.includes('Ctrl-C stops it')) await sleep(20);
+      const pid = postgresPid();
+      npm.kill('SIGTERM');
+      await once(npm, 'close');
+      expect(findProcess(pid)).equal(undefined);
     });
 
     it('is told to stop while it starts: exit code 0 and nothing left', async () => {
