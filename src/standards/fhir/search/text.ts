@@ -9,8 +9,10 @@ const WHITE_SPACE = /\s+/g;
 
 /** Lower case, without accents and other combining marks, white space folded to single spaces and trimmed. */
 export function normaliseText(text: string): string {
-  let plain = text.toLowerCase();
-  if (NON_ASCII.test(plain)) plain = foldLetters(plain.normalize('NFKD').replace(COMBINING, ''));
+  // Compatibility forms first: they can decompose into capitals.
+  const plain = NON_ASCII.test(text)
+    ? foldLetters(text.normalize('NFKD').toLowerCase().replace(COMBINING, ''))
+    : text.toLowerCase();
   return plain.replace(WHITE_SPACE, ' ').trim();
 }
 
