@@ -173,6 +173,21 @@ describe('main', function () {
       expect(findProcess(pid)).equal(undefined);
     });
 
+    for (const [what, fault] of [
+      ['exception', 'throw new Error("Zx9 fault")'],
+      ['rejection', 'Promise.reject(new Error("Zx9 fault"))'],
+    ] as const)
+      it(`RL-42 › an uncaught ${what} is logged, stops everything, and ends with code 1`, async () => {
+        const faulty = `data:text/javascript,process.on('SIGUSR2', () => { ${fault} })`;
+        const program = launch({ DATA_DIR: dataDir, NODE_OPTIONS: `--import ${JSON.stringify(faulty)}` });
+        await ready(program);
+        const pid = postgresPid();
+        program.child.kill('SIGUSR2');
+        expect(await program.ended).equal(1);
+        expect(program.errors()).contains('a fault outside any request').contains('Zx9 fault').contains('"stopped"');
+        expect(findProcess(pid)).equal(undefined);
+      });
+
     it('is told to stop while it starts: exit code 0 and nothing left', async () => {
       const program = launch({ DATA_DIR: makeDataDir() });
       while (!program.out().includes('starting')) await sleep(10);
