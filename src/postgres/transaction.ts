@@ -153,9 +153,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient): Stor
           updates.push(updateStatement(made, { ver: before.versionId, row: oldRow(rowOf, before) }));
           return { version: storedVersion(made), outcome: 'deleted' };
         }
-        const made = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
-        if (made === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
-        if (before) updates.push(updateStatement(made, { ver: before.versionId, row: oldRow(rowOf, before) }));
+        const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
+        if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
+        const { made, replaced } = next;
+        if (replaced) updates.push(updateStatement(made, replaced));
         else inserts.push(made);
         return {
           version: storedVersion(made),

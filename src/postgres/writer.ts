@@ -10,7 +10,7 @@ import type { RidCodec } from './rid.ts';
 import type { SearchRow } from './row.ts';
 import { tableOf } from './tables.ts';
 import { formatVersion, operationOf, opOf, stampMeta } from './versions.ts';
-import { insertStatement, type NewVersion, type Op, updateStatement } from './write-sql.ts';
+import { insertStatement, type NewVersion, type OldVersion, type Op, updateStatement } from './write-sql.ts';
 
 /** Tries of an unconditional update that loses against others. */
 const TRIES_MAX = 20;
@@ -62,14 +62,15 @@ export function createWriter(options: {
       for (let tries = 1; ; tries++) {
         const old = await findForWrite(type, id);
         checkIfMatch(`${type}/${id}`, old, ifMatch);
-        const made = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
-        if (made === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
+        const next = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
+        if (next === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
+        const { made, replaced } = next;
         try {
-          if (!old) {
+          if (!old || !replaced) {
             await writes.query(insertStatement(made));
             return { version: storedVersion(made), outcome: 'created' };
           }
-          const rows = await writes.query(updateStatement(made, { ver: old.versionId, row: oldRow(rowOf, old) }));
+          const rows = await writes.query(updateStatement(made, replaced));
           if (rows[0]?.[0] === 1)
             return { version: storedVersion(made), outcome: old.operation === 'delete' ? 'created' : 'updated' };
         } catch (error) {
@@ -122,7 +123,7 @@ export function newVersion(
   return { table: tableOf(type), id, ver, lu, op, content: formatVersion(stamped), row: rowOf(stamped, type, id, lu) };
 }
 
-/** The version an update makes, or `unchanged` when its content would equal the current one's. */
+/** The version an update makes and the row it replaces, or `unchanged` when its content would equal the current one's. */
 export function nextVersion(
   rowOf: RowBuilder,
   type: string,
@@ -131,12 +132,27 @@ export function nextVersion(
   change: (current: Resource | undefined) => Resource,
   op: Op,
   now: number,
-): NewVersion | 'unchanged' {
+): { readonly made: NewVersion; readonly replaced: OldVersion | undefined } | 'unchanged' {
   const live = old && old.operation !== 'delete' ? old : undefined;
-  const resource = change(live && (parseJson(live.content) as Resource)); // stored text was checked when it came
-  if (live && formatVersion(stampMeta(resource, id, live.versionId, live.lastUpdated)) === live.content)
-    return 'unchanged';
-  return newVersion(rowOf, type, id, resource, (old?.versionId ?? 0) + 1, lastUpdatedAfter(old, now), op);
+  const current = live && (parseJson(live.content) as Resource); // stored text was checked when it came
+  const resource = change(current);
+  const made = newVersion(rowOf, type, id, resource, (old?.versionId ?? 0) + 1, lastUpdatedAfter(old, now), op);
+  if (live && isUnchanged(live, made, resource)) return 'unchanged';
+  const replaced = old && {
+    ver: old.versionId,
+    row:
+      live && current
+        ? rowOf(current, type, id, live.lastUpdated)
+        : { ...made.row, nh: [], nv: [], nw: [], sh: [], sv: [] },
+  };
+  return { made, replaced };
+}
+
+/** The texts are compared with the same version and time in them, and only when their lengths leave it possible. */
+function isUnchanged(live: StoredVersion, made: NewVersion, resource: Resource): boolean {
+  const grown = String(made.ver).length - String(live.versionId).length;
+  if (made.content.length - grown !== live.content.length) return false;
+  return formatVersion(stampMeta(resource, live.id, live.versionId, live.lastUpdated)) === live.content;
 }
 
 /** The version that marks a deletion: found by nothing but its key. */
@@ -148,22 +164,20 @@ export function deletion(rids: RidCodec, type: string, id: string, old: StoredVe
     lu: lastUpdatedAfter(old, now),
     op: 'D',
     content: '',
-    row: emptyRow(rids, id),
+    row: deletedRow(rids, id),
   };
-}
-
-function emptyRow(rids: RidCodec, id: string): SearchRow {
-  rids.lanes(id);
-  const none = { pat: undefined, sd: Number.NaN, se: Number.NaN, pmHi: 0, pmLo: 0 };
-  return { ridHi: rids.hi, ridLo: rids.lo, ...none, tok: [], nh: [], nv: [], nw: [], sh: [], sv: [] };
 }
 
 /** Search row of a stored version, made again from its content. */
 export function oldRow(rowOf: RowBuilder, old: StoredVersion): SearchRow {
-  const resource = old.content === '' ? { resourceType: old.type } : (parseJson(old.content) as Resource);
-  if (old.content !== '') return rowOf(resource, old.type, old.id, old.lastUpdated);
-  const row = rowOf(resource, old.type, old.id, old.lastUpdated);
-  return { ...row, nh: [], nv: [], nw: [], sh: [], sv: [] };
+  return rowOf(parseJson(old.content) as Resource, old.type, old.id, old.lastUpdated); // stored text was checked
+}
+
+/** A deleted version has no side rows. */
+function deletedRow(rids: RidCodec, id: string): SearchRow {
+  rids.lanes(id);
+  const none = { pat: undefined, sd: Number.NaN, se: Number.NaN, pmHi: 0, pmLo: 0 };
+  return { ridHi: rids.hi, ridLo: rids.lo, ...none, tok: [], nh: [], nv: [], nw: [], sh: [], sv: [] };
 }
 
 export const storedVersion = (v: NewVersion): StoredVersion => ({

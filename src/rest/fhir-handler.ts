@@ -161,9 +161,11 @@ function write(req: IncomingMessage, res: ServerResponse, caller: Caller, result
     res.end();
     return;
   }
+  // Once to bytes: counting and writing a long text separately would walk it twice.
+  const body = Buffer.from(result.body);
   headers['Content-Type'] = FHIR_JSON;
-  headers['Content-Length'] = Buffer.byteLength(result.body);
+  headers['Content-Length'] = body.length;
   if (!req.complete) headers['Connection'] = 'close'; // the body was not read to its end
   res.writeHead(result.status, headers);
-  res.end(req.method === 'HEAD' ? undefined : result.body);
+  res.end(req.method === 'HEAD' ? undefined : body);
 }

@@ -1,5 +1,5 @@
 /** Paging positions as opaque text, signed so that only positions this server gave out are taken. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { badValue } from '../../standards/fhir/outcome.ts';
 
 const LINK_LIFETIME_MS = 60 * 60 * 1000;
@@ -12,8 +12,9 @@ export interface Cursors {
 }
 
 export function createCursors(key: Uint8Array, now: () => number): Cursors {
+  const secret = createSecretKey(key);
   const mac = (scope: string, body: string): Buffer =>
-    createHmac('sha256', key).update(scope).update('\u0000').update(body).digest().subarray(0, 16);
+    createHmac('sha256', secret).update(scope).update('\u0000').update(body).digest().subarray(0, 16);
   return {
     format(scope, position) {
       const body = Buffer.from(JSON.stringify([now(), position])).toString('base64url');
