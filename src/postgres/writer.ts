@@ -1,7 +1,7 @@
 /** Single writes: create, update, patch, delete. Optimistic: no lock is held between reading and writing. */
 import type { Resource, StoredVersion, WriteResult } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
-import { conflict, versionConflict } from '../standards/fhir/outcome.ts';
+import { conflict, gone, notFound, versionConflict } from '../standards/fhir/outcome.ts';
 import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Pipeline } from './pools.ts';

@@ -63,7 +63,8 @@ export function checkFormat(request: FhirRequest, format: string | undefined): v
 }
 
 function isJson(text: string): boolean {
-  const [type = '', ...parameters] = text.split(';').map((s) => s.trim().toLowerCase());
+  // A + that was sent without its percent-encoding arrives as a space.
+  const [type = '', ...parameters] = text.split(';').map((s) => s.trim().toLowerCase().replace(' ', '+'));
   const version = parameters.find((p) => p.startsWith('fhirversion='));
   return JSON_TYPES.has(type) && (version === undefined || version === 'fhirversion=4.0');
 }

@@ -1,5 +1,5 @@
 /** The real server in this process, on a free port and a database of its own. */
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, readConfig } from '../../src/config.ts';
 import { type ContextLog, createLog } from '../../src/log.ts';
@@ -33,9 +33,14 @@ export async function startTestServer({ env, log, ...options }: TestServerOption
 /** Settings of a server on port 0 and this database. */
 export function testConfig(database: TestDatabase, env: Readonly<Record<string, string>> = {}): Config {
   folder ??= makeTempFolder();
+  const dataDir = mkdtempSync(join(folder, 'server-'));
+  // One cache for all servers of a run: compiling the definitions takes seconds.
+  const cache = join(folder, 'cache');
+  mkdirSync(cache, { recursive: true });
+  symlinkSync(cache, join(dataDir, 'cache'));
   return readConfig({
     PORT: '0',
-    DATA_DIR: mkdtempSync(join(folder, 'server-')),
+    DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl(database),
     UNSAFE_DATABASE: 'allow', // the tests' Postgres runs with fsync=off
     SHUTDOWN_TIMEOUT_MS: '1000',

@@ -1,6 +1,6 @@
 /** update and conditional update. https://hl7.org/fhir/R4/http.html#update */
 import type { Resource, WriteResult } from '../../ports/resource-store.ts';
-import { badRequest } from '../../standards/fhir/outcome.ts';
+import { badRequest, versionConflict } from '../../standards/fhir/outcome.ts';
 import { writeAnswer } from '../answers.ts';
 import { checkValid, readResource } from '../body.ts';
 import { criteriaOf, onlyMatch } from '../criteria.ts';
@@ -57,6 +57,8 @@ export function conditionalWrite(
   ifMatch: number | undefined,
 ) {
   const given = typeof resource['id'] === 'string' ? resource['id'] : undefined;
+  if (match === undefined && ifMatch !== undefined)
+    throw versionConflict(`No ${type} matches the criteria, but If-Match asks for version ${ifMatch}`);
   if (match === undefined && given === undefined) return { kind: 'create', resource, id: newId() } as const;
   if (match !== undefined && given !== undefined && given !== match)
     throw badRequest(

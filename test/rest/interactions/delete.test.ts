@@ -1,0 +1,60 @@
+import { expect } from 'chai';
+import { bundleOf, createFhirClient, type FhirClient, idOf, matchIds, outcomeOf } from '../../support/fhir-client.ts';
+import { startTestServer, type TestServer } from '../../support/server.ts';
+
+describe('delete', () => {
+  let server: TestServer;
+  let fhir: FhirClient;
+  before(async () => {
+    server = await startTestServer();
+    fhir = createFhirClient(server);
+  });
+  after(() => server.stop());
+
+  const made = async (more: object = {}): Promise<string> =>
+    idOf(await fhir.post('Patient', { resourceType: 'Patient', ...more }));
+
+  it('answers 204 without a body; then read is 410 and no search finds it', async () => {
+    const id = await made({ name: [{ family: 'Willow' }], birthDate: '1922-02-02', gender: 'female' });
+    const reply = await fhir.delete(`Patient/${id}`);
+    expect(reply.status).equal(204);
+    expect(reply.text).equal('');
+    expect(reply.headers.get('etag')).equal('W/"2"');
+    expect((await fhir.get(`Patient/${id}`)).status).equal(410);
+    for (const query of ['family=willow', 'birthdate=1922-02-02', `_id=${id}`, 'gender=female', '_sort=birthdate', ''])
+      expect(matchIds(bundleOf(await fhir.get(`Patient?${query}`))), query).not.contains(id);
+  });
+
+  it('again, or of what never was: 204 as well', async () => {
+    const id = await made();
+    await fhir.delete(`Patient/${id}`);
+    const again = await fhir.delete(`Patient/${id}`);
+    expect(again.status).equal(204);
+    expect(again.headers.get('etag')).equal('W/"2"');
+    expect((await fhir.delete('Patient/never-was')).status).equal(204);
+    expect((await fhir.get('Patient/never-was')).status).equal(404);
+  });
+
+  it('If-Match', async () => {
+    const id = await made();
+    expect((await fhir.delete(`Patient/${id}`, { 'if-match': 'W/"2"' })).status).equal(412);
+    expect((await fhir.get(`Patient/${id}`)).status).equal(200);
+    expect((await fhir.delete(`Patient/${id}`, { 'if-match': 'W/"1"' })).status).equal(204);
+    expect((await fhir.delete(`Patient/${id}`, { 'if-match': 'W/"2"' })).status).equal(412);
+  });
+
+  it('conditional: one match, none, several, no criteria', async () => {
+    const identifier = (value: string) => ({ identifier: [{ system: 'urn:sys', value }] });
+    const id = await made(identifier('d1'));
+    expect((await fhir.delete('Patient?identifier=urn:sys|d1')).status).equal(204);
+    expect((await fhir.get(`Patient/${id}`)).status).equal(410);
+    expect((await fhir.delete('Patient?identifier=urn:sys|d1')).status).equal(204);
+    const [a, b] = [await made(identifier('d2')), await made(identifier('d2'))];
+    const several = await fhir.delete('Patient?identifier=urn:sys|d2');
+    expect(several.status).equal(412);
+    expect(outcomeOf(several).code).equal('multiple-matches');
+    for (const each of [a, b]) expect((await fhir.get(`Patient/${each}`)).status).equal(200);
+    expect((await fhir.delete('Patient')).status).equal(412);
+    expect((await fhir.delete('Patient?identfier=urn:sys|d2')).status).equal(400);
+  });
+});
