@@ -134,6 +134,7 @@ export function nextVersion(
   now: number,
 ): { readonly made: NewVersion; readonly replaced: OldVersion | undefined } | 'unchanged' {
   const live = old && old.operation !== 'delete' ? old : undefined;
+  if (op === 'P' && !live) throw old ? gone(`${type}/${id}`) : notFound(`${type}/${id}`);
   const current = live && (parseJson(live.content) as Resource); // stored text was checked when it came
   const resource = change(current);
   const made = newVersion(rowOf, type, id, resource, (old?.versionId ?? 0) + 1, lastUpdatedAfter(old, now), op);
