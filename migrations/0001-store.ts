@@ -48,7 +48,7 @@ create table fhir.${name} (
   tok bigint[] not null,
   enc int[],
   content text not null
-) with (fillfactor = 90, ${VACUUM});
+) with (${VACUUM});
 create index on fhir.${name} using gin (tok) with (fastupdate = on, gin_pending_list_limit = 1024);
 create index on fhir.${name} (lu);
 create index on fhir.${name} (sd) where sd is not null;

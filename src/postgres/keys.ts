@@ -83,3 +83,10 @@ export const tokenForms = {
   noSystem: (code: string): string => `\u0001${code}`,
   system: (system: string): string => `${system}\u0001`,
 };
+
+/**
+ * Whether one resource can hold several quantities of this atom, so that a number must be kept with its unit. (Codings
+ * may repeat all the same: they do not mix numbers up.)
+ */
+export const repeatsQuantities = (atom: Atom): boolean =>
+  atom.leaves.some((leaf) => leaf.steps.some((step) => step.array));

@@ -4,7 +4,7 @@ import { COMPARTMENTS, type Extractor, type SearchSink } from '../standards/fhir
 import { normaliseText } from '../standards/fhir/search/text.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
-import { tokenForms } from './keys.ts';
+import { repeatsQuantities, tokenForms } from './keys.ts';
 import { findTable } from './tables.ts';
 
 /** Search columns and side rows of one version. */
@@ -63,7 +63,7 @@ export function createRowBuilder(options: {
       mainDate: parameters.mainDate?.index ?? -1,
       patient: parameters.singlePatient ? (patientAtom?.index ?? -1) : -1,
       hot: parameters.atoms.find((a) => a.code === hotCode)?.index ?? -1,
-      multiple: parameters.atoms.map((a) => a.multiple),
+      multiple: parameters.atoms.map(repeatsQuantities),
     };
     types.set(type, made);
     return made;

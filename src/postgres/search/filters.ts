@@ -6,7 +6,7 @@ import type { Atom, SearchParameter, SearchParameters } from '../../standards/fh
 import type { CompositePart, Condition, QuantityValue } from '../../standards/fhir/search/request.ts';
 import { normaliseText } from '../../standards/fhir/search/text.ts';
 import { toBigInt } from '../hash.ts';
-import { type Keys, keyOf, lanesToBigInt, tokenForms } from '../keys.ts';
+import { type Keys, keyOf, lanesToBigInt, repeatsQuantities, tokenForms } from '../keys.ts';
 import { STORED_TYPES, tableOf } from '../tables.ts';
 import { atomKeys, pairKey, referenceKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { compareDate, compareNumber } from './ranges.ts';
@@ -284,7 +284,7 @@ function quantityFilter(
 ): string {
   const { keys, params } = context;
   const domain = atomKeys(keys, parameter, atom);
-  const perUnit = value.code !== undefined && atom.multiple;
+  const perUnit = value.code !== undefined && repeatsQuantities(atom);
   const key = perUnit ? keyOf(keys, domain.unit, `v\u0001${value.code}`) : lanesToBigInt(domain.plain);
   return and([
     inNumbers(context, type, m, key, (row) => compareNumber(row, value, params)),
@@ -328,7 +328,7 @@ function compositeFilter(
     switch (second?.type) {
       case 'quantity': {
         const { value } = second;
-        const perUnit = value.code !== undefined && atom.multiple;
+        const perUnit = value.code !== undefined && repeatsQuantities(atom);
         const numberKey = perUnit ? keyOf(keys, domain.plain, `${code}\u0001${value.code}`) : key;
         return and([
           inNumbers(context, type, m, numberKey, (row) => compareNumber(row, value, params)),
