@@ -12,6 +12,10 @@ import { contextOf, estimateMatches, matchingRids, type Run, type SearchTools } 
 
 /** Keys of the far side that are put into a condition at most. */
 const KEYS_MAX = 1_000;
+/** Rows of an ordinary page. */
+const PAGE_ROWS = 20;
+/** Trying a row costs about as much as fetching this many matches of the far side. */
+const TRY_COST = 10;
 
 /** The conditions with chains resolved as far as that pays. */
 export const resolveChains = (
@@ -50,6 +54,12 @@ async function resolveChain(
   return branches.length === 1 && only ? only : { kind: 'any', conditions: branches };
 }
 
+/** Whether so many rows here are referred to that trying them one by one fills a page sooner than a look-up of all. */
+function isCommon(matches: number, rows: number): boolean {
+  const tries = PAGE_ROWS / Math.min(1, matches / Math.max(1, rows));
+  return tries * TRY_COST < matches;
+}
+
 async function resolveHas(
   tools: SearchTools,
   type: string,
@@ -57,7 +67,8 @@ async function resolveHas(
   run: Run,
 ): Promise<StoreCondition> {
   const inner = await resolveChains(tools, condition.type, [condition.condition], run);
-  if (estimateMatches(tools, condition.type, inner) > KEYS_MAX) return condition;
+  const matches = estimateMatches(tools, condition.type, inner);
+  if (matches > KEYS_MAX || isCommon(matches, tools.frequencies.rows(type))) return condition;
   const rids = new Set<bigint>();
   if (type === 'Patient' && isPatientParameter(contextOf(tools), condition.type, condition.parameter)) {
     const rows = await matchingRids(tools, condition.type, inner, KEYS_MAX + 1, run, {

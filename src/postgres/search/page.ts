@@ -57,6 +57,8 @@ export interface PageRows {
 
 /** Below this many rows a driver is always used. */
 const DRIVER_ROWS_MIN = 200;
+/** The same when each row costs a look-up elsewhere. */
+const DEAR_ROWS_MAX = 40;
 /** Sorting m matches costs about 1.2 µs each, walking to a match 2.5 µs a row: they are equal at sqrt(40 × table). */
 const WALK_FACTOR = 40;
 
@@ -101,7 +103,9 @@ function choosePlan(tools: SearchTools, request: PageRequest): Plan {
   const { type, conditions, sort, position } = request;
   const context = contextOf(tools);
   const driver = chooseDriver(context, tools.frequencies, type, conditions);
-  const worth = Math.max(DRIVER_ROWS_MIN, Math.sqrt(WALK_FACTOR * tools.frequencies.rows(type)));
+  // A chain that is tried row by row is dear: better to walk and stop at the end of the page than to try every row.
+  const dear = conditions.some((c) => c.kind === 'chain' || c.kind === 'has');
+  const worth = dear ? DEAR_ROWS_MAX : Math.max(DRIVER_ROWS_MIN, Math.sqrt(WALK_FACTOR * tools.frequencies.rows(type)));
   const selective = driver !== undefined && driver.rows <= worth;
   if (sort.length > 0) {
     if (selective || !walkable(context, type, conditions, sort))
