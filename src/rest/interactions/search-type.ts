@@ -7,7 +7,7 @@ import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { formatBundle, present } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
-import { checkContentType, isPretty, parsePrefer, parseQuery } from '../preferences.ts';
+import { checkContentType, checkFormat, isPretty, parsePrefer, parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 export const searchType = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
@@ -25,7 +25,9 @@ export const searchByPost = (services: Services, request: FhirRequest): Promise<
 function readForm(request: FhirRequest): string {
   if (request.body.length === 0) return '';
   checkContentType(request.headers, ['application/x-www-form-urlencoded']);
-  return request.body.toString('utf8');
+  const form = request.body.toString('utf8');
+  if (form.includes('_format')) checkFormat(request, parseQuery(form).get('_format'));
+  return form;
 }
 
 /** `Patient/1/Observation?code=…` */
