@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
@@ -42,7 +43,8 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
 
   function noRoute({ segments }: FhirRequest): FhirError {
     const [type, id] = segments;
-    if (type !== undefined && !/^[$_]/.test(type) && !parameters.get(type)) return unknownType(type.slice(0, 64));
+    if (type !== undefined && !/^[$_]/.test(type) && !parameters.get(type))
+      return unknownType(type.slice(0, 64), suggestNames(type, services.definitions.resourceTypes));
     if (id !== undefined && !/^[$_]/.test(id) && !isId(id))
       return new FhirError(400, [issue('value', 'A resource id has 1 to 64 letters, digits, hyphens and dots')]);
     return new FhirError(404, [

@@ -8,20 +8,36 @@ export interface Bounds {
   readonly high: string;
 }
 
-type Compare = (row: Bounds, low: string, high: string) => string;
+/** Bounds are functions: a parameter that no comparison names would have no type. */
+type Compare = (row: Bounds, low: () => string, high: () => string) => string;
 
 /** Row range against the range the query's text stands for; both closed. */
 const COMPARE: Record<Prefix, Compare> = {
-  eq: (r, low, high) => `(${r.low} >= ${low} and ${r.high} <= ${high})`,
-  ne: (r, low, high) => `(${r.low} < ${low} or ${r.high} > ${high})`,
-  gt: (r, _low, high) => `(${r.high} > ${high})`,
-  lt: (r, low) => `(${r.low} < ${low})`,
-  ge: (r, low, high) => `(${r.low} >= ${low} or ${r.high} > ${high})`,
-  le: (r, low, high) => `(${r.high} <= ${high} or ${r.low} < ${low})`,
-  sa: (r, _low, high) => `(${r.low} > ${high})`,
-  eb: (r, low) => `(${r.high} < ${low})`,
-  ap: (r, low, high) => `(${r.low} <= ${high} and ${r.high} >= ${low})`,
+  eq: (r, low, high) => `(${r.low} >= ${low()} and ${r.high} <= ${high()})`,
+  ne: (r, low, high) => `(${r.low} < ${low()} or ${r.high} > ${high()})`,
+  gt: (r, _low, high) => `(${r.high} > ${high()})`,
+  lt: (r, low) => `(${r.low} < ${low()})`,
+  ge: (r, low, high) => `(${r.low} >= ${low()} or ${r.high} > ${high()})`,
+  le: (r, low, high) => `(${r.high} <= ${high()} or ${r.low} < ${low()})`,
+  sa: (r, _low, high) => `(${r.low} > ${high()})`,
+  eb: (r, low) => `(${r.high} < ${low()})`,
+  ap: (r, low, high) => `(${r.low} <= ${high()} and ${r.high} >= ${low()})`,
 };
+
+function compare(
+  row: Bounds,
+  prefix: Prefix,
+  low: number,
+  high: number,
+  params: Params,
+  type: 'bigint' | 'float8',
+): string {
+  return COMPARE[prefix](
+    row,
+    () => params.add(low, type),
+    () => params.add(high, type),
+  );
+}
 
 /** `now` widens `ap`: a tenth of the distance between now and the date, as the specification suggests. */
 export function compareDate(
@@ -37,7 +53,7 @@ export function compareDate(
     low -= slack;
     high += slack;
   }
-  return COMPARE[value.prefix](row, params.add(low, type), params.add(high, type));
+  return compare(row, value.prefix, low, high, params, type);
 }
 
 /**
@@ -57,7 +73,7 @@ export function compareNumber(row: Bounds, value: NumberValue, params: Params): 
     low = Math.min(low, value.value - slack);
     high = Math.max(high, value.value + slack);
   } else low = high = value.value;
-  return COMPARE[value.prefix](row, params.add(low, 'float8'), params.add(high, 'float8'));
+  return compare(row, value.prefix, low, high, params, 'float8');
 }
 
 /** The part of an index on the low bound that a value can be found in; undefined when it is not bounded. */

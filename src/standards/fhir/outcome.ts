@@ -82,8 +82,14 @@ export const badStructure = one(400, 'structure');
 export const badValue = one(400, 'value');
 export const notSupported = one(400, 'not-supported');
 export const notFound = (reference: string): FhirError => one(404, 'not-found')(`${reference} was not found`);
-export const unknownType = (type: string): FhirError =>
-  one(404, 'not-supported')(`'${type}' is not an R4 resource type that can be stored`);
+/** `near`: names that look like it. */
+export const unknownType = (type: string, near: readonly string[] = []): FhirError =>
+  one(
+    404,
+    'not-supported',
+  )(
+    `'${type}' is not an R4 resource type that can be stored${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`,
+  );
 export const gone = (reference: string): FhirError => one(410, 'deleted')(`${reference} was deleted`);
 export const versionConflict = one(412, 'conflict');
 export const multipleMatches = one(412, 'multiple-matches');
