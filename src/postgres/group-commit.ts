@@ -2,7 +2,9 @@
  * Creates that wait together are written together: one statement a type inside one pipelined transaction.
  * A lone create is never delayed. docs/decisions/0003-storage.md
  */
+import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
 import type { Pipeline } from './pools.ts';
+import { readStatement } from './reader.ts';
 import { insertManyStatement, insertStatement, type NewVersion } from './write-sql.ts';
 
 /** Fewer waiting creates are sent as single statements. */
@@ -58,6 +60,21 @@ export function createGroupCommit(writes: Pipeline): GroupCommit {
     }
   }
 
+  async function writeAgain(one: Waiting): Promise<void> {
+    const { version } = one;
+    try {
+      await writes.query(insertStatement(version));
+      one.resolve();
+    } catch (error) {
+      if (errorCode(error) !== UNIQUE_VIOLATION) return one.reject(error);
+      const stored = await writes
+        .query(readStatement(version.table, version.row.ridHi, version.row.ridLo))
+        .catch(() => []);
+      if (stored[0]?.[4] === version.content) one.resolve();
+      else one.reject(error);
+    }
+  }
+
   async function writeGroup(group: readonly Waiting[]): Promise<void> {
     try {
       await writes.batch([
@@ -67,8 +84,9 @@ export function createGroupCommit(writes: Pipeline): GroupCommit {
       ]);
       for (const one of group) one.resolve();
     } catch {
-      // One of them is at fault: each is tried alone, so that the others are kept and the one gets its own error.
-      await Promise.all(group.map(writeOne));
+      // One of them is at fault: each is tried alone, so that the others are kept and the one gets its own error. When
+      // instead the answer to the commit was lost, each is found to be there already.
+      await Promise.all(group.map(writeAgain));
     }
   }
 
