@@ -54,3 +54,13 @@ export function formatBundle(
   const head = `{"resourceType":"Bundle","type":"${type}"${total === undefined ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`;
   return entries.length === 0 ? `${head}}` : `${head},"entry":[${entries.join(',')}]}`;
 }
+
+/** The answer to a bundle of requests; FHIR JSON has no empty lists. */
+export const bundleAnswer = (
+  type: 'batch-response' | 'transaction-response',
+  entries: readonly string[],
+): FhirAnswer => ({
+  status: 200,
+  headers: {},
+  body: `{"resourceType":"Bundle","type":"${type}"${entries.length === 0 ? '' : `,"entry":[${entries.join(',')}]`}}`,
+});

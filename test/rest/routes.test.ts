@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createFhirClient, type FhirClient, outcomeOf } from '../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
+import { stopChecked } from '../support/store-state.ts';
 
 describe('routes', () => {
   let server: TestServer;
@@ -9,7 +10,7 @@ describe('routes', () => {
     server = await startTestServer();
     fhir = createFhirClient(server);
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   for (const [path, allow] of [
     ['', 'POST, OPTIONS'],

@@ -2,6 +2,7 @@
 import type { Resource } from '../../ports/resource-store.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badValue, unprocessable } from '../../standards/fhir/outcome.ts';
+import { bundleAnswer } from '../answers.ts';
 import { readResource } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { parsePrefer } from '../preferences.ts';
@@ -18,8 +19,7 @@ export const createBundleHandler =
   (dispatch: (request: FhirRequest) => Promise<FhirAnswer>): Handler =>
   async (services, request) => {
     const bundle = readResource(request, 'Bundle');
-    const { entry: _entries, ...frame } = bundle;
-    const faults = services.validate(frame, 'Bundle');
+    const faults = services.validate(frameOf(bundle), 'Bundle');
     if (faults.length > 0) throw unprocessable(faults);
     if (bundle['type'] === 'transaction') return transaction(services, request, bundle);
     if (bundle['type'] === 'batch') return batch(services, request, bundle, dispatch);
@@ -28,6 +28,20 @@ export const createBundleHandler =
       'Bundle.type',
     );
   };
+
+/** The bundle without the resources of its entries, which are validated where they are written. */
+function frameOf(bundle: Resource): unknown {
+  const { entry: entries, ...frame } = bundle;
+  if (entries === undefined) return frame;
+  return { ...frame, entry: Array.isArray(entries) ? entries.map(withoutResource) : entries };
+}
+
+function withoutResource(entry: unknown): unknown {
+  if (typeof entry !== 'object' || entry === null || !('resource' in entry) || !('request' in entry)) return entry;
+  const { resource, ...rest } = entry;
+  const isResource = typeof resource === 'object' && resource !== null && 'resourceType' in resource;
+  return isResource ? rest : entry;
+}
 
 async function batch(
   services: Services,
@@ -46,11 +60,7 @@ async function batch(
       )),
     );
   }
-  return {
-    status: 200,
-    headers: {},
-    body: `{"resourceType":"Bundle","type":"batch-response","entry":[${answers.join(',')}]}`,
-  };
+  return bundleAnswer('batch-response', answers);
 }
 
 function entryRequest(request: FhirRequest, entry: BundleEntry): FhirRequest {

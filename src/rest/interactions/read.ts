@@ -15,11 +15,19 @@ export async function read(services: Services, request: FhirRequest): Promise<Fh
 
 export async function vread(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const [type, id, , versionId] = request.segments as [string, string, string, string]; // the route has all
-  if (!/^[1-9][0-9]{0,8}$/.test(versionId)) throw notFound(`${type}/${id}/_history/${versionId.slice(0, 64)}`);
+  if (!isVersion(versionId)) throw notFound(`${type}/${id}/_history/${versionId.slice(0, 64)}`);
   return versionAnswer(services, request, await services.store.vread(request.caller, type, id, Number(versionId)));
 }
 
-function versionAnswer(services: Services, request: FhirRequest, version: StoredVersion): FhirAnswer {
+/** Whether a text can be a version of ours. */
+export const isVersion = (text: string | undefined): boolean => text !== undefined && /^[1-9][0-9]{0,8}$/.test(text);
+
+/** A version as a read answers with it. */
+export function versionAnswer(
+  services: Services,
+  request: Pick<FhirRequest, 'query' | 'headers'>,
+  version: StoredVersion,
+): FhirAnswer {
   const headers = versionHeaders(version);
   if (isNotModified(request.headers, version.versionId, version.lastUpdated)) return { status: 304, headers };
   if (request.query === '') return { status: 200, headers, body: version.content };

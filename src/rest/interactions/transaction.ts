@@ -7,9 +7,9 @@ import type {
   TransactionWrite,
   WriteResult,
 } from '../../ports/resource-store.ts';
-import { badRequest, FhirError, issue, notSupported } from '../../standards/fhir/outcome.ts';
-import { parseReference } from '../../standards/fhir/reference.ts';
-import { locationOf } from '../answers.ts';
+import { badRequest, badValue, FhirError, issue, notSupported } from '../../standards/fhir/outcome.ts';
+import { isId, parseReference } from '../../standards/fhir/reference.ts';
+import { bundleAnswer, locationOf } from '../answers.ts';
 import { checkValid } from '../body.ts';
 import { criteriaOf, onlyMatch, searchOf } from '../criteria.ts';
 import { etag, type FhirAnswer, type FhirRequest } from '../exchange.ts';
@@ -18,6 +18,7 @@ import type { Services } from '../services.ts';
 import { type BundleEntry, readEntries } from './bundle-entry.ts';
 import { readJsonPatch } from './bundle-patch.ts';
 import { patchOf } from './patch.ts';
+import { isVersion, versionAnswer } from './read.ts';
 import { searchBody } from './search-type.ts';
 import { checkId, conditionalWrite } from './update.ts';
 
@@ -44,6 +45,7 @@ export async function transaction(services: Services, request: FhirRequest, bund
   const answers = await services.store.transaction(request.caller, async (tx) => {
     if (conditional.length > 0) await tx.lockIdentity(conditional);
     for (const plan of planned) await resolveEntry(services, tx, plan);
+    joinCreates(planned);
     const references = await resolveReferences(tx, planned, byReference);
     const writes = buildWrites(services, planned, references);
     checkDistinct(planned, writes);
@@ -51,12 +53,10 @@ export async function transaction(services: Services, request: FhirRequest, bund
     return answersOf(services, tx, entries, planned, writes, results);
   });
   const representation = parsePrefer(request.headers).return === 'representation';
-  const body = answers.map((a) => formatAnswer(a, representation)).join(',');
-  return {
-    status: 200,
-    headers: {},
-    body: `{"resourceType":"Bundle","type":"transaction-response","entry":[${body}]}`,
-  };
+  return bundleAnswer(
+    'transaction-response',
+    answers.map((a) => formatAnswer(a, representation)),
+  );
 }
 
 function planEntry(services: Services, entry: BundleEntry): Planned {
@@ -67,6 +67,8 @@ function planEntry(services: Services, entry: BundleEntry): Planned {
       'request.url must name a resource type, and for PUT, PATCH and DELETE a resource or criteria',
       `${at}.request.url`,
     );
+  if (id !== undefined && entry.method !== 'POST' && !isId(id))
+    throw badValue('A resource id has 1 to 64 letters, digits, hyphens and dots', `${at}.request.url`);
   const plan = (criteria: Criteria | undefined, known: string | undefined): Planned => ({
     entry,
     criteria,
@@ -97,6 +99,20 @@ async function resolveEntry(services: Services, tx: StoreTransaction, plan: Plan
     plan.id = match ?? (typeof given === 'string' ? given : services.store.newId());
     plan.existing = match !== undefined;
   } else plan.id = match;
+}
+
+/** Conditional creates with the same criteria, that nothing matches, are one: the second finds what the first makes. */
+function joinCreates(planned: readonly Planned[]): void {
+  const made = new Map<string, Planned>();
+  for (const plan of planned) {
+    if (plan.entry.method !== 'POST' || !plan.criteria || plan.existing) continue;
+    const key = `${plan.type}?${plan.entry.ifNoneExist?.replace(/^\?/, '')}`;
+    const first = made.get(key);
+    if (first) {
+      plan.id = first.id;
+      plan.existing = true;
+    } else made.set(key, plan);
+  }
 }
 
 /** `Patient?identifier=…` inside resources, with what it asks for. */
@@ -267,7 +283,7 @@ async function writeEntryAnswer(
 
 /** GET entries see what the transaction wrote. */
 async function readEntryAnswer(services: Services, tx: StoreTransaction, entry: BundleEntry): Promise<EntryAnswer> {
-  const [type, id, historyWord, versionId] = entry.segments;
+  const [type, id, historyWord, versionId, ...more] = entry.segments;
   if (type === undefined || !services.parameters.get(type))
     throw badRequest('A GET entry must name a resource type', `Bundle.entry[${entry.index}].request.url`);
   if (id === undefined) {
@@ -275,11 +291,25 @@ async function readEntryAnswer(services: Services, tx: StoreTransaction, entry: 
     const body = searchBody(services, search, await tx.search(search), `${services.settings.baseUrl}/${type}`);
     return { status: '200 OK', resource: body, always: true };
   }
-  const version =
-    historyWord === '_history' && versionId !== undefined
-      ? await tx.vread(type, id, Number(versionId))
-      : await tx.read(type, id);
-  return { status: '200 OK', version, resource: version.content, always: true };
+  if (
+    !isId(id) ||
+    more.length > 0 ||
+    (historyWord !== undefined && !(historyWord === '_history' && isVersion(versionId)))
+  )
+    throw badValue(
+      'A GET entry of a transaction is a search, a read or a read of a version: send others in a batch',
+      `Bundle.entry[${entry.index}].request.url`,
+    );
+  const version = versionId === undefined ? await tx.read(type, id) : await tx.vread(type, id, Number(versionId));
+  const headers = { 'if-none-match': entry.ifNoneMatch, 'if-modified-since': entry.ifModifiedSince };
+  const { status, body } = versionAnswer(services, { query: entry.query, headers }, version);
+  const shown = body !== undefined && entry.method === 'GET';
+  return {
+    status: status === 304 ? '304 Not Modified' : '200 OK',
+    version,
+    ...(shown && { resource: body }),
+    always: true,
+  };
 }
 
 function formatAnswer(answer: EntryAnswer, representation: boolean): string {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createFhirClient, type FhirClient } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
+import { stopChecked } from '../../support/store-state.ts';
 
 describe('capabilities', () => {
   let server: TestServer;
@@ -9,7 +10,7 @@ describe('capabilities', () => {
     server = await startTestServer();
     fhir = createFhirClient(server);
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   it('says what this server is', async () => {
     const reply = await fhir.get('metadata');

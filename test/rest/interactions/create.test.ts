@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createFhirClient, type FhirClient, idOf, outcomeOf } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
+import { stopChecked } from '../../support/store-state.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const patient = (more: object = {}) => ({ resourceType: 'Patient', ...more });
@@ -12,7 +13,7 @@ describe('create', () => {
     server = await startTestServer();
     fhir = createFhirClient(server);
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   it('answers 201 with Location, ETag, Last-Modified and the stored resource', async () => {
     const reply = await fhir.post('Patient', patient({ active: true, name: [{ family: 'Oak' }] }));

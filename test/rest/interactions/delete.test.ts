@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { bundleOf, createFhirClient, type FhirClient, idOf, matchIds, outcomeOf } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
+import { stopChecked } from '../../support/store-state.ts';
 
 describe('delete', () => {
   let server: TestServer;
@@ -9,7 +10,7 @@ describe('delete', () => {
     server = await startTestServer();
     fhir = createFhirClient(server);
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   const made = async (more: object = {}): Promise<string> =>
     idOf(await fhir.post('Patient', { resourceType: 'Patient', ...more }));

@@ -9,6 +9,7 @@ import {
   outcomeOf,
 } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
+import { stopChecked } from '../../support/store-state.ts';
 
 const versions = (bundle: BundleShape): string[] =>
   (bundle.entry ?? []).map(
@@ -49,7 +50,7 @@ describe('history', () => {
     await step(() => fhir.put(`Patient/${id}`, { resourceType: 'Patient', id, gender: 'other' }));
     tick();
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   const pages = async (path: string): Promise<BundleShape[]> => {
     const all: BundleShape[] = [];

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createFhirClient, type FhirClient, idOf, outcomeOf } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
+import { stopChecked } from '../../support/store-state.ts';
 
 describe('read, vread', () => {
   let server: TestServer;
@@ -19,7 +20,7 @@ describe('read, vread', () => {
     id = idOf(made);
     text = made.text;
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   it('answers with the resource as stored, its ETag and Last-Modified', async () => {
     const reply = await fhir.get(`Patient/${id}`);

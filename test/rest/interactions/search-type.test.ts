@@ -9,6 +9,7 @@ import {
   outcomeOf,
 } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
+import { stopChecked } from '../../support/store-state.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
@@ -44,7 +45,7 @@ describe('search-type', () => {
         ),
       );
   });
-  after(() => server.stop());
+  after(() => stopChecked(server));
 
   it('answers with a searchset: fullUrl, mode, self link of what was understood', async () => {
     const reply = await fhir.get('Patient?family=hazel&gender=female');
