@@ -2,7 +2,7 @@
  * `npm run -s bench -- [--size N] [--only NAME] [--rounds N] [--seconds S] [--json FILE]`
  * Interleaves the bare `node:http` + `pg` baseline and Mortar on one Postgres and prints rates, latencies and ratios.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,7 +11,7 @@ import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { type Case, createCases, type Figures } from './cases.ts';
 import { loadRecords } from './import.ts';
 import { runLoad } from './load.ts';
-import { cpuOf, cpuOfTree, rssOf, startBaseline, startMortar } from './processes.ts';
+import { cpuBetween, cpuOf, cpuOfTree, rssOf, startBaseline, startMortar } from './processes.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -31,7 +31,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
 
 const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
-await import('node:fs').then((fs) => fs.chmodSync(folder, 0o711));
+chmodSync(folder, 0o711); // Postgres may run as another user
 const postgres = await startEmbeddedPostgres({ dataDir: folder, log: silent });
 const owner = postgres.connection('owner');
 const admin = new pg.Client(owner);
@@ -104,7 +104,7 @@ async function measure(
         ratio: c.against === undefined ? 1 : sample.rate / (bare.get(c.against) ?? Number.NaN),
         failed: sample.failed,
         cpuServer: perRequest(cpuOf(pid) - before[0]),
-        cpuPostgres: perRequest(cpuOfTree(pgPid) - before[1]),
+        cpuPostgres: perRequest(cpuBetween(before[1], cpuOfTree(pgPid))),
         rss: rssOf(mortarPid),
       });
     }

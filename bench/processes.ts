@@ -66,20 +66,27 @@ export function cpuOf(pid: number): number {
   }
 }
 
-/** CPU seconds of a process and its children. */
-export function cpuOfTree(pid: number): number {
-  let total = cpuOf(pid);
+/** CPU seconds of a process and of each of its children. */
+export function cpuOfTree(pid: number): ReadonlyMap<number, number> {
+  const found = new Map([[pid, cpuOf(pid)]]);
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const fields = readFileSync(`/proc/${name}/stat`, 'latin1')
         .replace(/^.*\) /s, '')
         .split(' ');
-      if (Number(fields[1]) === pid) total += (Number(fields[11]) + Number(fields[12])) / TICKS;
+      if (Number(fields[1]) === pid) found.set(Number(name), (Number(fields[11]) + Number(fields[12])) / TICKS);
     } catch {
       // the process ended while we looked
     }
   }
+  return found;
+}
+
+/** CPU seconds between two looks, by the processes that live at the second. */
+export function cpuBetween(before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number {
+  let total = 0;
+  for (const [pid, seconds] of after) total += seconds - (before.get(pid) ?? 0);
   return total;
 }
 
