@@ -1,8 +1,8 @@
 /** Bundles posted to the base: batch here, transaction next door. https://hl7.org/fhir/R4/http.html#transaction */
 import type { Resource } from '../../ports/resource-store.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
-import { badValue, unprocessable } from '../../standards/fhir/outcome.ts';
-import { bundleAnswer } from '../answers.ts';
+import { badRequest, badValue, FhirError, unprocessable } from '../../standards/fhir/outcome.ts';
+import { bundleAnswer, outcomeAnswer } from '../answers.ts';
 import { readResource } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { parsePrefer } from '../preferences.ts';
@@ -56,11 +56,26 @@ async function batch(
     const some = entries.slice(i, i + PARALLEL);
     answers.push(
       ...(await Promise.all(
-        some.map(async (entry) => formatAnswer(entry, await dispatch(entryRequest(request, entry)), representation)),
+        some.map(async (entry) => formatAnswer(entry, await answerEntry(request, entry, dispatch), representation)),
       )),
     );
   }
   return bundleAnswer('batch-response', answers);
+}
+
+/** An entry that cannot even be made a request fails alone. */
+async function answerEntry(
+  request: FhirRequest,
+  entry: BundleEntry,
+  dispatch: (request: FhirRequest) => Promise<FhirAnswer>,
+): Promise<FhirAnswer> {
+  try {
+    if (entry.segments.length === 0) throw badRequest('A bundle cannot stand in a batch: post it on its own');
+    return await dispatch(entryRequest(request, entry));
+  } catch (error) {
+    if (error instanceof FhirError) return outcomeAnswer(error.status, error.issues, error.headers);
+    throw error;
+  }
 }
 
 function entryRequest(request: FhirRequest, entry: BundleEntry): FhirRequest {
