@@ -15,6 +15,7 @@ const DECIMALS = [
   '0.00',
   '9007199254740993',
   '5',
+  '1e999',
 ];
 
 const observation = (value: string, id?: string, note = ''): string =>
