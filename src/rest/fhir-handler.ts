@@ -8,6 +8,7 @@ import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
+import { decodePath } from './path.ts';
 import { checkFormat, parseQuery } from './preferences.ts';
 import { readBody } from './read-body.ts';
 import { compileRoutes, createRoutes, type Route } from './routes.ts';
@@ -130,23 +131,6 @@ const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 function correlationIdOf(req: IncomingMessage): string {
   const given = req.headers['x-request-id'];
   return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
-}
-
-function decodePath(path: string): string[] {
-  if (path === '' || path === '/') return [];
-  const segments = (path.endsWith('/') ? path.slice(1, -1) : path.slice(1)).split('/');
-  if (!path.includes('%')) return segments;
-  return segments.map((segment) => {
-    let text: string;
-    try {
-      text = decodeURIComponent(segment);
-    } catch {
-      throw new FhirError(400, [issue('invalid', 'The path holds a % that is not followed by two hexadecimal digits')]);
-    }
-    if (text.includes('/') || text.includes('\\') || text.includes('\u0000'))
-      throw new FhirError(400, [issue('invalid', 'The path holds an encoded slash or NUL')]);
-    return text;
-  });
 }
 
 function write(req: IncomingMessage, res: ServerResponse, caller: Caller, result: FhirAnswer): void {

@@ -1,6 +1,7 @@
 /** Entries of batch and transaction bundles. https://hl7.org/fhir/R4/bundle.html#bundle-unique */
 import type { Resource } from '../../ports/resource-store.ts';
 import { badRequest, badValue, FhirError, issue, tooLarge } from '../../standards/fhir/outcome.ts';
+import { decodePath } from '../path.ts';
 import type { Services } from '../services.ts';
 
 export interface BundleEntry {
@@ -53,14 +54,14 @@ function readEntry(entry: RawEntry, index: number, baseUrl: string): BundleEntry
       'request.url must be relative, such as Patient or Patient/123, or below this server',
       `${at}.request.url`,
     );
-  if ((method === 'POST' || method === 'PUT') && !entry.resource && !url.path.includes('$'))
+  if ((method === 'POST' || method === 'PUT') && !entry.resource && !url.segments.some((s) => s.startsWith('$')))
     throw new FhirError(400, [issue('required', `A ${method} entry needs a resource`, `${at}.resource`)]);
   return {
     index,
     fullUrl: entry.fullUrl,
     resource: entry.resource,
     method,
-    segments: url.path.split('/').filter((s) => s !== ''),
+    segments: url.segments,
     query: url.query,
     ifMatch: request.ifMatch,
     ifNoneMatch: request.ifNoneMatch,
@@ -69,16 +70,14 @@ function readEntry(entry: RawEntry, index: number, baseUrl: string): BundleEntry
   };
 }
 
-function localUrl(url: string, baseUrl: string): { path: string; query: string } | undefined {
-  let local = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url;
+function localUrl(url: string, baseUrl: string): { segments: readonly string[]; query: string } | undefined {
+  let local = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length) : url;
   if (/^[a-z][a-z0-9+.-]*:/i.test(local)) return undefined;
-  if (local.startsWith('/')) local = local.slice(1);
+  if (!local.startsWith('/')) local = `/${local}`;
   const question = local.indexOf('?');
-  try {
-    return question < 0
-      ? { path: decodeURIComponent(local), query: '' }
-      : { path: decodeURIComponent(local.slice(0, question)), query: local.slice(question + 1) };
-  } catch {
-    return undefined;
-  }
+  const path = question < 0 ? local : local.slice(0, question);
+  return {
+    segments: decodePath(path).filter((s) => s !== ''),
+    query: question < 0 ? '' : local.slice(question + 1),
+  };
 }
