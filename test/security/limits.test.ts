@@ -191,6 +191,11 @@ describe('security › limits', () => {
     expect((await fhir.get('Patient?_count=1e9')).status).equal(400);
   });
 
+  it('_contained: false is what is done anyway, all else is refused', async () => {
+    expect((await fhir.get('Patient?_contained=false')).status).equal(200);
+    for (const value of ['true', 'both', '']) expect((await fhir.get(`Patient?_contained=${value}`)).status).equal(400);
+  });
+
   it('[IN-01] 100 bodies above the limit at once', async () => {
     const before = process.memoryUsage().rss;
     const replies = await Promise.all(
