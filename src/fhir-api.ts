@@ -9,7 +9,7 @@ import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
-import { type OpenStore, openStore } from './postgres/store.ts';
+import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { STORED_TYPES } from './postgres/tables.ts';
 import { createFhirHandler } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
@@ -34,6 +34,8 @@ export interface FhirParts {
   /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
   readonly baseUrl: string;
   readonly now: Clock;
+  /** Decides between the access paths of a search; the database's own statistics unless given. */
+  readonly frequencies?: StoreOptions['frequencies'];
 }
 
 export interface FhirApi {
@@ -61,6 +63,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     holder: `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`,
     now,
     log,
+    ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
   const services: Services = {
     store,

@@ -12,7 +12,7 @@ import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createCursors } from './search/cursor.ts';
-import { createFrequencies } from './search/frequencies.ts';
+import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { createRun, runSearch, type SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
@@ -30,6 +30,8 @@ export interface StoreOptions {
   readonly holder: string;
   readonly now: () => number;
   readonly log: Log;
+  /** How common tokens are; from the database's own statistics unless given. */
+  readonly frequencies?: Frequencies;
 }
 
 export interface OpenStore extends ResourceStore {
@@ -61,7 +63,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return found;
   };
   const rowOf = createRowBuilder({ keys, parametersOf, extractorOf: options.extractorOf, baseUrl: options.baseUrl });
-  const frequencies = createFrequencies(pools.reads, log);
+  const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
   const search: SearchOptions = {
     keys,
