@@ -76,8 +76,10 @@ export function compareNumber(row: Bounds, value: NumberValue, params: Params): 
   return compare(row, value.prefix, low, high, params, 'float8');
 }
 
-/** The part of an index on the low bound that a value can be found in; undefined when it is not bounded. */
-export function lowBoundRange(value: { prefix: Prefix; low: number; high: number }): readonly [number, number] {
+/** The part of an index on the low bound that a value can be found in: open at both ends when it is not bounded. */
+export function lowBoundRange(asked: DateValue | NumberValue): readonly [number, number] {
+  // Prefixes other than eq compare numbers with the exact value, dates with the range that the text stands for.
+  const value = 'value' in asked && asked.prefix !== 'eq' ? { ...asked, low: asked.value, high: asked.value } : asked;
   switch (value.prefix) {
     case 'eq':
       return [value.low, value.high];
