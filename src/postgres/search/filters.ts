@@ -3,7 +3,7 @@
  * server chose (docs/decisions/0003-storage.md, "driver"). https://hl7.org/fhir/R4/search.html
  */
 import type { Atom, SearchParameter, SearchParameters } from '../../standards/fhir/search/parameter.ts';
-import type { CompositePart, Condition, QuantityValue } from '../../standards/fhir/search/request.ts';
+import type { CompositePart, Condition, QuantityValue, TokenValue } from '../../standards/fhir/search/request.ts';
 import { normaliseText } from '../../standards/fhir/search/text.ts';
 import { toBigInt } from '../hash.ts';
 import { type Keys, keyOf, lanesToBigInt, repeatsQuantities, tokenForms } from '../keys.ts';
@@ -44,6 +44,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
     return condition.kind === 'token' && condition.modifier === 'not' ? `not ${filter}` : filter;
   }
   switch (condition.kind) {
+    case 'token':
+      return impliedFilter(context, m, condition);
     case 'token-text':
       return leafText(context, m, condition.parameter, condition.values);
     case 'string':
@@ -84,10 +86,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
           condition.values.map((parts) => compositeFilter(context, type, m, condition.parameter, atom, parts)),
         ),
       );
-    case 'missing': {
-      const bit = params.add(String(BigInt.asIntN(64, 1n << BigInt(condition.parameter.bit))), 'bigint');
-      return `${m}.pm & ${bit} ${condition.missing ? '=' : '<>'} 0`;
-    }
+    case 'missing':
+      return presence(context, m, condition.parameter, condition.missing ? '=' : '<>');
     case 'id':
       return `${m}.id = any(${params.add(condition.ids, 'text[]')})`;
     case 'last-updated':
@@ -102,7 +102,6 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       );
     case 'has':
       return hasFilter(context, type, m, condition);
-    case 'token':
     case 'of-type':
     case 'reference':
     case 'reference-identifier':
@@ -119,6 +118,7 @@ export function tokenAlternatives(context: FilterContext, condition: StoreCondit
   const { keys } = context;
   switch (condition.kind) {
     case 'token':
+      if (condition.values.some((value) => isImpliedSystem(condition.parameter, value))) return undefined;
       return condition.values.flatMap((value) => tokenKeys(keys, condition.parameter, value));
     case 'of-type':
       return overAtoms(condition.parameter, (atom) =>
@@ -229,6 +229,21 @@ function stringFilter(
     }),
   );
 }
+
+/** `system|` of a code whose system is known from its definition: every value is of that system. */
+const isImpliedSystem = ({ impliedSystems }: SearchParameter, { system, code }: TokenValue): boolean =>
+  code === undefined && system !== undefined && impliedSystems.includes(system);
+
+function impliedFilter(context: FilterContext, m: string, condition: Extract<Condition, { kind: 'token' }>): string {
+  const { parameter } = condition;
+  const others = condition.values.filter((value) => !isImpliedSystem(parameter, value));
+  const keys = others.flatMap((value) => tokenKeys(context.keys, parameter, value));
+  const filter = or([presence(context, m, parameter, '<>'), hasToken(context, m, keys)]);
+  return condition.modifier === 'not' ? `not ${filter}` : filter;
+}
+
+const presence = ({ params }: FilterContext, m: string, { bit }: SearchParameter, compare: '=' | '<>'): string =>
+  `${m}.pm & ${params.add(String(BigInt.asIntN(64, 1n << BigInt(bit))), 'bigint')} ${compare} 0`;
 
 /** `:text` on tokens: the texts beside the codes start with the value, case ignored. */
 function leafText({ params }: FilterContext, m: string, parameter: SearchParameter, values: readonly string[]): string {

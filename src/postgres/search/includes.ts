@@ -111,7 +111,7 @@ async function backward(
         .map(async (type) => {
           const rids = frontier.filter((v) => v.type === type).map((v) => tools.keys.rids.rid(v.id));
           const conditions = [{ kind: 'targets', parameter, type, rids } as const];
-          const page = { type: include.source, conditions, sort: [], count: INCLUDED_MAX, offset: 0 };
+          const page = { type: include.source, conditions, sort: [], count: INCLUDED_MAX + 1, offset: 0 };
           const { rows } = await searchPage(tools, page, run);
           return rows.map((row) => toVersion(include.source, row));
         }),

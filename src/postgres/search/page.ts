@@ -16,6 +16,7 @@ import {
   lastUpdatedWalk,
   limitOf,
   mainDateWalk,
+  missingWalk,
   parameterWalk,
   ridWalk,
   type Walk,
@@ -162,7 +163,7 @@ function walkOf(
 const isMainDateKey = (context: FilterContext, type: string, key: SortKey): boolean =>
   typeof key.by !== 'string' && key.by.atoms.length === 1 && key.by.atoms[0] === context.parameters.get(type)?.mainDate;
 
-/** Rows that have a value in index order, then those that have none by rid. */
+/** Rows that have a value in index order, then those that have none. */
 async function runWalk(
   tools: SearchTools,
   type: string,
@@ -185,16 +186,9 @@ async function runWalk(
   if (!key || key.by === '_lastUpdated' || rows.length >= limit.rows) return rows;
   const skipped = limit.offset > 0 && rows.length === 0 ? await presentRows(tools, type, conditions, plan, run) : 0;
   const context = contextOf(tools);
-  const missing = isMainDateKey(context, type, key)
-    ? 'm.sd is null'
-    : compileFilter(context, type, {
-        kind: 'missing',
-        parameter: key.by as Exclude<SortKey['by'], string>,
-        missing: true,
-      });
   const rest = { rows: limit.rows - rows.length, offset: rows.length > 0 ? 0 : Math.max(0, limit.offset - skipped) };
   const from = inMissing ? position : undefined;
-  const text = walkStatement(context, type, ridWalk(type, [missing]), conditions, rest, from);
+  const text = walkStatement(context, type, missingWalk(context, type, key), conditions, rest, from);
   const more = await run(text, context.params.values);
   return [...rows, ...more.map((row) => [...row, null])];
 }

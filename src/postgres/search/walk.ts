@@ -3,7 +3,7 @@
  * rows that sorting them would cost more. docs/decisions/0003-storage.md
  */
 import type { SearchParameter, SearchType } from '../../standards/fhir/search/parameter.ts';
-import type { DateValue } from '../../standards/fhir/search/request.ts';
+import type { DateValue, SortKey } from '../../standards/fhir/search/request.ts';
 import { HOT_TOKENS } from '../hot-tokens.ts';
 import { keyOf, lanesToBigInt, tokenForms } from '../keys.ts';
 import { tableOf } from '../tables.ts';
@@ -21,15 +21,26 @@ export interface Walk {
   /** A second source of rows in the same order, merged with the first. */
   readonly also?: string;
   readonly key: OrderKey | undefined;
+  /** Direction of rid when there is no key. Absent: newest first. */
+  readonly ascending?: boolean;
   readonly filters: readonly string[];
 }
 
 /** By rid, newest first. */
-export const ridWalk = (type: string, filters: readonly string[] = []): Walk => ({
-  from: `${tableOf(type).main} m`,
-  key: undefined,
-  filters,
-});
+export const ridWalk = (type: string): Walk => ({ from: `${tableOf(type).main} m`, key: undefined, filters: [] });
+
+/** The rows that a walk by a key leaves out, in the direction of that key: the same order as that of `orderBy`. */
+export function missingWalk(context: FilterContext, type: string, { by, descending }: SortKey): Walk {
+  const table = typeof by === 'string' ? undefined : SIDE_TABLE[by.type];
+  const atom = typeof by === 'string' ? undefined : by.atoms[0];
+  const isMain = atom !== undefined && context.parameters.get(type)?.mainDate === atom;
+  const absent = (): string => {
+    if (isMain || !table || !atom || typeof by === 'string') return 'm.sd is null';
+    const key = context.params.add(String(lanesToBigInt(atomKeys(context.keys, by, atom).plain)), 'bigint');
+    return `not exists (select from ${tableOf(type)[table]} o where o.rid = m.rid and o.h = ${key} offset 0)`;
+  };
+  return { ...ridWalk(type), ascending: !descending, filters: [absent()] };
+}
 
 export const lastUpdatedWalk = (type: string, descending: boolean): Walk => ({
   from: `${tableOf(type).main} m`,
@@ -151,9 +162,11 @@ export function parameterWalk(
   if (!table) return undefined;
   const key = String(lanesToBigInt(atomKeys(context.keys, parameter, atom).plain));
   const name = tableOf(type)[table];
+  const earlier = (a: string, b: string): string => `${a} ${descending ? '>' : '<'} ${b}`;
+  // Of periods that begin together one is taken.
   const first = atom.multiple
     ? [
-        `not exists (select from ${name} o where o.rid = d.rid and o.h = ${context.params.add(key, 'bigint')} and o.v ${descending ? '>' : '<'} d.v)`,
+        `not exists (select from ${name} o where o.rid = d.rid and o.h = ${context.params.add(key, 'bigint')} and ${table === 'strings' ? earlier('o.v', 'd.v') : `(${earlier('o.v', 'd.v')} or o.v = d.v and ${earlier('coalesce(o.w, o.v)', 'coalesce(d.w, d.v)')})`})`,
       ]
     : [];
   return sideWalk(context, type, table, key, descending, first);
@@ -177,7 +190,7 @@ function sideWalk(
   const { main } = tableOf(type);
   const direction = descending ? 'desc' : 'asc';
   return {
-    from: `(select v, rid from ${tableOf(type)[table]} where h = ${context.params.add(key, 'bigint')}${AFTER} order by v ${direction}, rid ${direction} offset 0) d
+    from: `(select v, ${table === 'numbers' ? 'w, ' : ''}rid from ${tableOf(type)[table]} where h = ${context.params.add(key, 'bigint')}${AFTER} order by v ${direction}, rid ${direction} offset 0) d
 cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
     key: { expression: 'd.v', type: table === 'numbers' ? 'float8' : 'text', descending, nullable: false },
     filters,
@@ -197,14 +210,14 @@ export function walkStatement(
   position: Position | undefined,
 ): string {
   const { params } = context;
-  const descending = walk.key?.descending ?? true;
+  const descending = walk.key?.descending ?? walk.ascending !== true;
   const order = descending ? 'desc' : 'asc';
   const before = descending ? '<' : '>';
   let { from } = walk;
   const where = ["m.op <> 'D'", ...walk.filters, ...conditions.map((c) => compileFilter(context, type, c))];
   if (position) {
     const rid = params.add(position.rid, 'bigint');
-    if (!walk.key) where.push(`m.rid < ${rid}`);
+    if (!walk.key) where.push(`m.rid ${before} ${rid}`);
     else {
       const value = params.add(position.keys[0], walk.key.type);
       if (from.includes(AFTER)) from = from.replace(AFTER, ` and (v, rid) ${before} (${value}, ${rid})`);
