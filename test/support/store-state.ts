@@ -44,16 +44,22 @@ interface Recomputed {
   readonly rowOf: ReturnType<typeof createRowBuilder>;
 }
 
+let compiled: ReturnType<typeof compile> | undefined;
+const compile = () => {
+  const parameters = createSearchParameters(testDefinitions());
+  return { parameters, extractorOf: createExtractors(testDefinitions(), parameters) };
+};
+
 async function recompute(client: pg.Client, baseUrl: string): Promise<Recomputed> {
   const { rows } = await client.query<{ value: string }>("select value from mortar.meta where name = 'hash-key'");
   const keys = createKeys(Buffer.from(rows[0]?.value ?? '', 'hex').subarray(0, 16));
-  const parameters = createSearchParameters(testDefinitions());
+  compiled ??= compile();
+  const { parameters, extractorOf } = compiled;
   const parametersOf = (type: string) => {
     const found = parameters.get(type);
     if (!found) throw new Error(`no parameters for ${type}`);
     return found;
   };
-  const extractorOf = createExtractors(testDefinitions(), parameters);
   return { keys, rowOf: createRowBuilder({ keys, parametersOf, extractorOf, baseUrl }) };
 }
 
@@ -63,14 +69,21 @@ async function recompute(client: pg.Client, baseUrl: string): Promise<Recomputed
  */
 export async function storeFaults(server: Target): Promise<string[]> {
   return withClient(server.database.connection('owner'), async (client) => {
-    const { rowOf, keys } = await recompute(client, server.fhirBaseUrl);
+    const fresh = await recompute(client, server.fhirBaseUrl);
     const faults: string[] = [];
-    for (const type of await typesWithRows(client)) {
-      faults.push(...(await searchFaults(client, type, rowOf, keys)), ...(await versionFaults(client, type)));
-    }
+    for (const type of await typesWithRows(client)) faults.push(...(await faultsOf(client, type, fresh)));
     return faults;
   });
 }
+
+/** The faults of one type, as a transaction under way sees them. */
+export const faultsOfType = async (client: pg.Client, type: string, baseUrl: string): Promise<string[]> =>
+  faultsOf(client, type, await recompute(client, baseUrl));
+
+const faultsOf = async (client: pg.Client, type: string, { rowOf, keys }: Recomputed): Promise<string[]> => [
+  ...(await searchFaults(client, type, rowOf, keys)),
+  ...(await versionFaults(client, type)),
+];
 
 async function typesWithRows(client: pg.Client): Promise<string[]> {
   const parts = STORED_TYPES.map((type) => `select '${type}' where exists (select from ${tableOf(type).main})`);
