@@ -28,13 +28,15 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
     request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as PagePosition); // signed
   const conditions = await resolveChains(options, type, request.conditions, run);
   const count = request.summary === 'count' ? 0 : (request.count ?? options.pageSizeDefault);
+  // The links of a page at an offset go on from its last row: the offset was passed over once.
+  const offset = position ? 0 : request.offset;
   const none = { rows: [] as readonly Row[] };
   const page =
     count === 0
       ? none
       : await searchPage(
           options,
-          { type, conditions, sort: request.sort, count, offset: request.offset, ...(position && { position }) },
+          { type, conditions, sort: request.sort, count, offset, ...(position && { position }) },
           run,
         );
   const matches = page.rows
