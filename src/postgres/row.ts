@@ -291,6 +291,7 @@ class RowSink implements SearchSink {
   }
 
   #units(domain: Lanes, system: string | undefined, code: string | undefined, unit: string | undefined): void {
+    if (system !== undefined) this.#tok(domain, tokenForms.system(system));
     if (system !== undefined && code !== undefined) this.#tok(domain, tokenForms.systemAndCode(system, code));
     if (code !== undefined) this.#tok(domain, tokenForms.code(code));
     if (unit !== undefined && unit !== code) this.#tok(domain, tokenForms.code(unit));

@@ -313,8 +313,13 @@ function unitFilters(
   domain: { hi: number; lo: number },
   { system, code }: QuantityValue,
 ): string[] {
-  if (code === undefined) return [];
-  const text = system === undefined || system === '' ? tokenForms.code(code) : tokenForms.systemAndCode(system, code);
+  if (code === undefined && (system === undefined || system === '')) return [];
+  const text =
+    code === undefined
+      ? tokenForms.system(system ?? '')
+      : system === undefined || system === ''
+        ? tokenForms.code(code)
+        : tokenForms.systemAndCode(system, code);
   return [hasToken(context, m, [keyOf(context.keys, domain, text)])];
 }
 

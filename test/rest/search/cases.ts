@@ -192,6 +192,8 @@ export const cases = (base: string): Readonly<Record<string, readonly Case[]>> =
     ['Observation?value-quantity=5.0', 'o-5'],
     ['Observation?value-quantity=5.4|http://unitsofmeasure.org|g', 'o-5.4'],
     ['Observation?value-quantity=5.4|http://unitsofmeasure.org|kg', ''],
+    ['Observation?value-quantity=5.4|http://unitsofmeasure.org|', 'o-5.4'],
+    ['Observation?value-quantity=5.4|http://units.example|', ''],
     ['Observation?value-quantity=gt5||g', 'o-5.4 o-100'],
     ['Observation?value-quantity=gt5||gram', 'o-5.4'],
     ['Observation?value-quantity=gt5|http://unitsofmeasure.org|g', 'o-5.4'],
