@@ -1,6 +1,6 @@
 /** History of an instance, a type or the system, newest first. https://hl7.org/fhir/R4/http.html#history */
 import type { HistoryPage, HistoryRequest, StoredVersion } from '../ports/resource-store.ts';
-import { badValue, notFound } from '../standards/fhir/outcome.ts';
+import { notFound } from '../standards/fhir/outcome.ts';
 import type { Row } from './pools.ts';
 import { toVersion } from './reader.ts';
 import type { RidCodec } from './rid.ts';
@@ -85,12 +85,12 @@ async function changeHistory(
   request: HistoryRequest,
   run: Run,
 ): Promise<HistoryPage> {
-  if (request.at) throw badValue('_at is supported for the history of one resource only: use _since here');
   const scope = scopeOf(request);
   const params = new Params();
   const where = ['true'];
   if (request.type !== undefined) where.push(`c.type = ${params.add(tableOf(request.type).number, 'int')}`);
   if (request.since !== undefined) where.push(`c.at >= ${params.add(request.since, 'bigint')}`);
+  if (request.at) where.push(`c.at <= ${params.add(request.at.high, 'bigint')}`);
   if (request.cursor !== undefined) {
     const p = cursors.parse(scope, request.cursor) as ChangePosition; // signed
     const at = params.add(p.at, 'bigint');
@@ -109,7 +109,8 @@ limit ${params.add(request.count + 1, 'int')}`,
   );
   const page = changes.slice(0, request.count);
   const last = page.at(-1);
-  const versions = await versionsByKey(page, run);
+  // A version that was replaced before the range began is passed over: such a page is shorter.
+  const versions = await versionsByKey(page, request.at?.low, run);
   return {
     versions,
     ...(changes.length > request.count &&
@@ -117,8 +118,8 @@ limit ${params.add(request.count + 1, 'int')}`,
   };
 }
 
-/** The versions of change rows (type, rid, ver), in their order; one statement a type. */
-async function versionsByKey(changes: readonly Row[], run: Run): Promise<StoredVersion[]> {
+/** The versions of change rows (type, rid, ver), in their order; one statement a type. `low`: only those still current then. */
+async function versionsByKey(changes: readonly Row[], low: number | undefined, run: Run): Promise<StoredVersion[]> {
   const byNumber = new Map<number, Row[]>();
   for (const change of changes) {
     const group = byNumber.get(change[0] as number);
@@ -130,17 +131,24 @@ async function versionsByKey(changes: readonly Row[], run: Run): Promise<StoredV
     [...byNumber].map(async ([number, group]) => {
       const { type, main, history } = tableByNumber(number);
       const rows = await run(
-        `select m.id, v.ver, v.lu, v.op, v.content, m.rid
+        `select m.id, v.ver, v.lu, v.op, v.content, m.rid, n.lu
 from unnest($1::bigint[], $2::int[]) k(rid, ver)
 join ${main} m on m.rid = k.rid
 cross join lateral (
   select m.ver, m.lu, m.op, m.content where m.ver = k.ver
   union all
   select h.ver, h.lu, h.op, h.content from ${history} h where h.rid = k.rid and h.ver = k.ver
-) v`,
+) v
+left join lateral (
+  select m.lu where m.ver = k.ver + 1
+  union all
+  select h.lu from ${history} h where h.rid = k.rid and h.ver = k.ver + 1
+) n on true`,
         [group.map((c) => c[1]), group.map((c) => c[2])],
       );
-      for (const row of rows) found.set(`${number}:${row[5]}:${row[1]}`, toVersion(type, row));
+      for (const row of rows)
+        if (low === undefined || row[6] === null || Number(row[6]) > low)
+          found.set(`${number}:${row[5]}:${row[1]}`, toVersion(type, row));
     }),
   );
   return changes.flatMap((c) => found.get(`${c[0]}:${c[1]}:${c[2]}`) ?? []);

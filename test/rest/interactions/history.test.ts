@@ -159,6 +159,20 @@ describe('history', () => {
     expect(await at('2027')).eql(['5']);
   });
 
+  for (const level of ['Patient/_history', '_history'])
+    it(`_at: the versions that were current then, at ${level}`, async () => {
+      const at = async (text: string): Promise<string[]> =>
+        (await pages(`${level}?_count=2&_at=${text}`))
+          .flatMap(versions)
+          .filter((v) => v.includes(id))
+          .map((v) => v.slice(-1));
+      expect(await at(times[0] as string)).eql(['1']);
+      expect(await at(times[3] as string)).eql(['3']);
+      expect(await at('2025-12')).eql([]);
+      expect(await at('2026-01-31')).eql(['5', '4', '3', '2', '1']);
+      expect(await at('2027')).eql(['5']);
+    });
+
   it('404 for what never was, also with _since', async () => {
     expect((await fhir.get('Patient/nowhere/_history')).status).equal(404);
     expect((await fhir.get('Patient/nowhere/_history?_since=2020')).status).equal(404);
