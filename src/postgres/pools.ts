@@ -62,6 +62,8 @@ export function createPools(options: PoolOptions): Pools {
     max: options.transactionConnections,
     idleTimeoutMillis: 30_000,
   });
+  // The pool listens while a connection is idle; one that ends while it is in use must not end the process.
+  transactions.on('connect', (client) => client.on('error', () => undefined));
   transactions.on('error', (error) => options.log.warn('an idle database connection ended', { cause: error.message }));
   return {
     reads,

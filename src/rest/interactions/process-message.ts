@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
+import { formatJson } from '../../standards/fhir/json.ts';
 import { badRequest, badValue, FhirError, issue, tooLarge } from '../../standards/fhir/outcome.ts';
 import { isId } from '../../standards/fhir/reference.ts';
 import { checkValid, readResource } from '../body.ts';
@@ -26,7 +27,7 @@ export async function processMessage(services: Services, request: FhirRequest): 
   if (header?.resourceType !== 'MessageHeader')
     throw badRequest('The first entry of a message must be its MessageHeader', 'Bundle.entry[0].resource');
 
-  const located = entries.map((entry, index) => locate(entry, index, header));
+  const located = entries.map((entry, index) => locate(entry, index));
   const references = new Map<string, string>();
   located.forEach(({ path }, i) => {
     const fullUrl = entries[i]?.fullUrl;
@@ -53,12 +54,11 @@ export async function processMessage(services: Services, request: FhirRequest): 
   };
 }
 
-/** Where an entry is stored: under its own id, else under the UUID of its fullUrl, so that the same message again changes nothing. */
-function locate(
-  entry: MessageEntry,
-  index: number,
-  header: Resource,
-): { resource: Resource; id: string; path: string } {
+/**
+ * Where an entry is stored: under its own id, else under that of its fullUrl, else under one made from its content, so
+ * that the same message again changes nothing and another never meets what is stored.
+ */
+function locate(entry: MessageEntry, index: number): { resource: Resource; id: string; path: string } {
   const { resource, fullUrl } = entry;
   if (!resource) throw new FhirError(400, [issue('required', 'The entry has no resource', `Bundle.entry[${index}]`)]);
   if (resource.resourceType === 'Parameters')
@@ -70,10 +70,7 @@ function locate(
       ? given
       : fromUrl !== undefined && isId(fromUrl)
         ? fromUrl
-        : createHash('sha256')
-            .update(`${header['id'] ?? ''}|${index}|${fullUrl ?? ''}`)
-            .digest('hex')
-            .slice(0, 36);
+        : createHash('sha256').update(formatJson(entry)).digest('hex');
   return { resource, id, path: `${resource.resourceType}/${id}` };
 }
 
@@ -94,7 +91,11 @@ function response(services: Services, header: Resource, headerPath: string, bund
           ...(header['eventCoding'] !== undefined && { eventCoding: header['eventCoding'] }),
           ...(header['eventUri'] !== undefined && { eventUri: header['eventUri'] }),
           source: { name: 'Mortar', endpoint: services.settings.baseUrl },
-          response: { identifier: identifier ?? headerPath.slice(headerPath.indexOf('/') + 1), code: 'ok' },
+          response: {
+            identifier:
+              identifier !== undefined && isId(identifier) ? identifier : headerPath.slice(headerPath.indexOf('/') + 1),
+            code: 'ok',
+          },
           focus: [{ reference: headerPath }],
         },
       },

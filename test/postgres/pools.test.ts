@@ -1,0 +1,111 @@
+/** The pools outlive what Postgres does to their connections. SECURITY RL-02: the backends; the postmaster elsewhere. */
+import { expect } from 'chai';
+import { withClient } from '../support/database.ts';
+import { createFhirClient, type FhirClient, idOf, type Json } from '../support/fhir-client.ts';
+import { startTestServer, type TestServer, testLog } from '../support/server.ts';
+import { storeFaults } from '../support/store-state.ts';
+
+const patient = (i: number): Json => ({ resourceType: 'Patient', multipleBirthInteger: (i % 90) + 1 });
+
+describe('pools', function () {
+  this.timeout(60_000);
+  let server: TestServer;
+  let fhir: FhirClient;
+  before(async () => {
+    server = await startTestServer({ log: { ...testLog(), error: () => {}, warn: () => {} } });
+    fhir = createFhirClient(server);
+  });
+  after(() => server.stop());
+
+  const killBackends = (): Promise<number> =>
+    withClient(server.database.connection('owner'), async (client) => {
+      const { rowCount } = await client.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'mortar'",
+      );
+      return rowCount ?? 0;
+    });
+
+  it('[RL-02] idle connections that are ended are replaced: no request fails', async () => {
+    const id = idOf(await fhir.post('Patient', patient(1)));
+    for (let round = 0; round < 3; round++) {
+      expect(await killBackends()).greaterThan(0);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect((await fhir.get(`Patient/${id}`)).status).equal(200);
+      expect((await fhir.get('Patient?_summary=count')).status).equal(200);
+      expect((await fhir.post('Patient', patient(2))).status).equal(201);
+      expect((await fhir.put(`Patient?_id=${id}`, { ...patient(round), id, active: round % 2 === 0 })).status).equal(
+        200,
+      );
+    }
+  });
+
+  it('[RL-02] under load: what was acknowledged is there, what failed says 503, and it works again', async () => {
+    const acknowledged: string[] = [];
+    const statuses = new Map<number, number>();
+    let stopping = false;
+    const worker = async (n: number): Promise<void> => {
+      for (let i = 0; !stopping; i++) {
+        const reply =
+          i % 3 === 0
+            ? await fhir.post('', {
+                resourceType: 'Bundle',
+                type: 'transaction',
+                entry: [1, 2, 3].map((k) => ({
+                  resource: { resourceType: 'Patient', id: `w${n}-${i}-${k}` },
+                  request: { method: 'PUT', url: `Patient/w${n}-${i}-${k}` },
+                })),
+              })
+            : await fhir.post('Patient', patient(i));
+        statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1);
+        if (reply.status === 201) acknowledged.push(`Patient/${idOf(reply)}`);
+        if (reply.status === 200) acknowledged.push(...[1, 2, 3].map((k) => `Patient/w${n}-${i}-${k}`));
+        if (reply.status === 503) expect(reply.headers.get('retry-after')).match(/^\d+$/);
+      }
+    };
+    const workers = Array.from({ length: 16 }, (_, n) => worker(n));
+    for (let round = 0; round < 10; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      await killBackends();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    stopping = true;
+    await Promise.all(workers);
+    expect([...statuses.keys()].filter((s) => ![200, 201, 503].includes(s))).eql([]);
+    expect(acknowledged.length).greaterThan(10);
+    for (let i = 0; i < acknowledged.length; i += 50) {
+      const replies = await Promise.all(acknowledged.slice(i, i + 50).map((path) => fhir.get(path)));
+      expect(replies.filter((r) => r.status !== 200).map((r) => r.text)).eql([]);
+    }
+    expect(await storeFaults(server)).eql([]);
+    const whole = await withClient(server.database.connection('owner'), (client) =>
+      client.query(
+        "select substring(id from '^w[0-9]+-[0-9]+') from fhir.patient where id like 'w%' group by 1 having count(*) <> 3",
+      ),
+    );
+    expect(whole.rows).eql([]);
+  });
+
+  it('a database that gives up is 503 with Retry-After, never 500 and never "not found"', async () => {
+    await withClient(server.database.connection('owner'), async (client) => {
+      await client.query('begin');
+      await client.query('lock table fhir.patient in access exclusive mode');
+      const waiting = Promise.all([
+        fhir.get('Patient/x'),
+        fhir.get('Patient?active=true'),
+        fhir.post('Patient', patient(1)),
+        fhir.put('Patient/x', { ...patient(1), id: 'x' }),
+      ]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await client.query(
+        "select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'mortar' and state = 'active'",
+      );
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await client.query('rollback');
+      for (const reply of await waiting) {
+        expect(reply.status, reply.text).oneOf([200, 201, 404, 503]);
+        if (reply.status === 503) expect(reply.headers.get('retry-after')).match(/^\d+$/);
+      }
+    });
+    expect((await fhir.post('Patient', patient(1))).status).equal(201);
+  });
+});
