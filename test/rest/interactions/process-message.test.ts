@@ -96,7 +96,7 @@ describe('process-message', () => {
     const responseTo = async (value: string): Promise<unknown> => {
       const reply = await fhir.post('$process-message', order(40, { identifier: { system: 'urn:i', value } }));
       const answer = bundleOf(reply).entry?.[0]?.resource;
-      return (answer?.['response'] as { readonly identifier: string }).identifier;
+      return (answer?.['response'] as { readonly identifier: string } | undefined)?.identifier;
     };
     expect(await responseTo('abc-1')).equal('abc-1');
     expect(await responseTo('no id at all')).equal(uuid(40));
