@@ -1,7 +1,7 @@
 /** Answers that several interactions give. */
 import type { StoredVersion, WriteResult } from '../ports/resource-store.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
-import { type Issue, operationOutcome } from '../standards/fhir/outcome.ts';
+import { type Issue, operationOutcome, tooCostly } from '../standards/fhir/outcome.ts';
 import { type FhirAnswer, type FhirRequest, versionHeaders } from './exchange.ts';
 import { parsePrefer } from './preferences.ts';
 import type { Services } from './services.ts';
@@ -44,13 +44,25 @@ export function writeAnswer(services: Services, request: FhirRequest, result: Wr
 export const present = (content: string, pretty: boolean): string =>
   pretty ? formatJson(parseJson(content), true) : content;
 
-/** A bundle of stored texts, put together without parsing them. `entries` are finished JSON objects. */
+/** Longest page, in UTF-16 units: far above what a page should have, and below what a JavaScript string can. */
+export const PAGE_LENGTH_MAX = 128 * 1024 * 1024;
+
+/**
+ * A bundle of stored texts, put together without parsing them. `entries` are finished JSON objects. Throws 400 when they
+ * are too long for one answer.
+ */
 export function formatBundle(
   type: 'searchset' | 'history',
   links: readonly { readonly relation: string; readonly url: string }[],
   total: number | undefined,
   entries: readonly string[],
 ): string {
+  let length = 0;
+  for (const entry of entries) length += entry.length;
+  if (length > PAGE_LENGTH_MAX)
+    throw tooCostly(
+      `The page would be larger than ${PAGE_LENGTH_MAX / 1024 / 1024} MiB: ask for fewer resources with _count, or for parts of them with _elements`,
+    );
   const head = `{"resourceType":"Bundle","type":"${type}"${total === undefined ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`;
   return entries.length === 0 ? `${head}}` : `${head},"entry":[${entries.join(',')}]}`;
 }
