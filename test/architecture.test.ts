@@ -21,8 +21,8 @@ const INSIDE = ['standards', 'ports', 'policy'];
 const DOOR = [...INSIDE, 'mapping', 'workflow'];
 
 const LAYERS = new Map<string, Row>([
-  ['standards', { folders: [], packages: ['@medplum/core', 'ajv', 'saxes'], node: PURE_NODE }],
-  ['mapping', { folders: ['standards'], packages: [], node: [] }],
+  ['standards', { folders: [], packages: ['@medplum/core', 'ajv', 'saxes', 'iconv-lite'], node: PURE_NODE }],
+  ['mapping', { folders: ['standards'], packages: [], node: PURE_NODE }],
   ['ports', { folders: ['standards'], packages: [], node: [], typesOnly: ['standards'] }],
   ['policy', { folders: ['standards', 'ports'], packages: [], node: PURE_NODE }],
   ['workflow', { folders: ['standards', 'mapping', 'ports', 'policy'], packages: [], node: PURE_NODE }],
@@ -36,6 +36,8 @@ const LAYERS = new Map<string, Row>([
   ['console', { folders: ['standards/fhir', 'standards/smart'], packages: ['react', 'react-dom'], node: [] }],
 ]);
 
+/** Every standard speaks of its faults in issues and returns them with the value. */
+const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome.ts', 'standards/fhir/canonical.ts']);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
   ['xmldsig', ['xml', 'x509']],
@@ -146,7 +148,7 @@ function breachInside(source: Source, row: Row | undefined, target: string, type
 }
 
 function breachInStandards(source: Source, target: string): string[] {
-  if (source.folder !== 'standards') return [];
+  if (source.folder !== 'standards' || SHARED_STANDARDS.has(target)) return [];
   const [own, other] = [source.path.split('/')[1] ?? '', target.split('/')[1] ?? ''];
   return own === other || STANDARDS.get(own)?.includes(other) ? [] : [target];
 }

@@ -32,12 +32,21 @@ export type IssueCode =
 
 export type IssueSeverity = 'fatal' | 'error' | 'warning' | 'information';
 
+export interface Coding {
+  readonly system?: string;
+  readonly code: string;
+  readonly display?: string;
+}
+
 /** One issue. `diagnostics` is safe to send: it names elements and rules, never a patient's value. */
 export interface Issue {
   readonly severity: IssueSeverity;
   readonly code: IssueCode;
-  readonly diagnostics: string;
-  /** FHIRPath of the element, e.g. `Patient.name[0].family`. */
+  /** Absent only where another specification fixes the whole answer and puts its text into `details`. */
+  readonly diagnostics?: string;
+  /** The code another standard has for this (EPS error codes …). */
+  readonly details?: { readonly coding: readonly Coding[]; readonly text?: string };
+  /** FHIRPath of the element, e.g. `Patient.name[0].family`; in other dialects the place in their own words (`PID-3.1[2]`). */
   readonly expression?: readonly string[];
 }
 
@@ -58,13 +67,20 @@ export class FhirError extends Error {
     issues: readonly Issue[],
     options: { cause?: unknown; headers?: Record<string, string> } = {},
   ) {
-    super(issues.map((i) => `${i.code}: ${i.diagnostics}`).join('; '), { cause: options.cause });
+    super(issues.map((i) => `${i.code}: ${textOf(i)}`).join('; '), { cause: options.cause });
     this.name = 'FhirError';
     this.status = status;
     this.issues = issues;
     this.headers = options.headers ?? {};
   }
 }
+
+/** What an issue says to people. */
+export const textOf = ({ diagnostics, details, code }: Issue): string =>
+  diagnostics ?? details?.text ?? details?.coding[0]?.display ?? code;
+
+/** Issues of these severities stop what was asked for. */
+export const isError = ({ severity }: Issue): boolean => severity === 'error' || severity === 'fatal';
 
 /** An error-severity issue. */
 export const issue = (code: IssueCode, diagnostics: string, expression?: string): Issue =>

@@ -20,7 +20,8 @@ export function refuse(type: string, query: Query, handling: 'strict' | 'lenient
   }
   throw new Error(`not refused: ${JSON.stringify(query)}`);
 }
-export const messages = (type: string, query: Query): string[] => refuse(type, query).issues.map((i) => i.diagnostics);
+export const messages = (type: string, query: Query): string[] =>
+  refuse(type, query).issues.map((i) => i.diagnostics ?? '');
 export const codes = (type: string, query: Query): string[] => refuse(type, query).issues.map((i) => i.code);
 
 /** A condition with its parameters as their codes. */

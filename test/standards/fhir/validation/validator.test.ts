@@ -9,7 +9,7 @@ import { type GeneratedResource, generateResource } from '../../../support/gener
 
 const definitions = testDefinitions();
 const validate = createValidator(definitions);
-const told = (issues: readonly Issue[]): string[] => issues.map((i) => i.diagnostics);
+const told = (issues: readonly Issue[]): string[] => issues.map((i) => i.diagnostics ?? '');
 
 describe('validation › valid resources of all 146 types', () => {
   for (const type of definitions.resourceTypes)

@@ -1,0 +1,100 @@
+/**
+ * What a message asks to be stored, as a FHIR transaction Bundle that any server could take.
+ * https://hl7.org/fhir/R4/http.html#transaction
+ *
+ * How Mortar's gateways apply it (`src/workflow/apply-message.ts`): a conditional update (`PUT Patient?identifier=…`)
+ * finds the resource by any of the identifiers named; when it is there, elements of the message replace those of the
+ * resource, identifiers are added, elements the message says nothing about stay, and elements in the entry's
+ * `removed-elements` extension go. A conditional create (`POST` with `ifNoneExist`) leaves what is there as it is.
+ */
+import { createHash } from 'node:crypto';
+import { extensionUrl } from '../standards/fhir/canonical.ts';
+
+export type FhirResource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
+
+export interface Identifier {
+  readonly system?: string;
+  readonly value: string;
+}
+
+export interface TransactionEntry {
+  readonly fullUrl: string;
+  readonly resource: FhirResource;
+  readonly request: { readonly method: 'PUT' | 'POST'; readonly url: string; readonly ifNoneExist?: string };
+  readonly extension?: readonly { readonly url: string; readonly valueString: string }[];
+}
+
+export interface TransactionBundle extends FhirResource {
+  readonly resourceType: 'Bundle';
+  readonly type: 'transaction';
+  readonly entry: readonly TransactionEntry[];
+}
+
+/** Names of elements a message says are to be emptied (`""` in HL7 v2), one extension each, on the Bundle entry. */
+export const REMOVED_ELEMENTS = extensionUrl('removed-elements');
+
+/** Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty. */
+export function updateByIdentifier(
+  fullUrl: string,
+  resource: FhirResource,
+  identifiers: readonly Identifier[],
+  removed: readonly string[] = [],
+): TransactionEntry {
+  const url = `${resource.resourceType}?${identifierQuery(identifiers)}`;
+  return {
+    ...(removed.length > 0 && { extension: removed.map((name) => ({ url: REMOVED_ELEMENTS, valueString: name })) }),
+    fullUrl,
+    resource,
+    request: { method: 'PUT', url },
+  };
+}
+
+/** Stores unless one of `identifiers` is there already, whose resource is left as it is. */
+export function createUnlessFound(
+  fullUrl: string,
+  resource: FhirResource,
+  identifiers: readonly Identifier[],
+): TransactionEntry {
+  const { resourceType } = resource;
+  return {
+    fullUrl,
+    resource,
+    request: { method: 'POST', url: resourceType, ifNoneExist: identifierQuery(identifiers) },
+  };
+}
+
+/** Stores under an id made from the message, so that the same message again changes nothing. */
+export function updateById(fullUrl: string, resource: FhirResource & { readonly id: string }): TransactionEntry {
+  return { fullUrl, resource, request: { method: 'PUT', url: `${resource.resourceType}/${resource.id}` } };
+}
+
+export const transactionBundle = (entry: readonly TransactionEntry[]): TransactionBundle => ({
+  resourceType: 'Bundle',
+  type: 'transaction',
+  entry,
+});
+
+/** `identifier=system|value,system|value`, escaped as a search value and as a URL. */
+function identifierQuery(identifiers: readonly Identifier[]): string {
+  if (identifiers.length === 0) throw new Error('a conditional entry needs an identifier');
+  const values = identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`);
+  return `identifier=${encodeURIComponent(values.join(',')).replaceAll('%3A', ':').replaceAll('%2F', '/').replaceAll('%7C', '|').replaceAll('%2C', ',')}`;
+}
+
+/** https://hl7.org/fhir/R4/search.html#escaping */
+const escapeValue = (text: string): string => text.replaceAll(/[\\$,|]/g, (c) => `\\${c}`);
+
+/** A UUID that is the same for the same words, in any process and at any time (RFC 9562 section 5.5, version 5). */
+export function nameUuid(...words: readonly string[]): string {
+  const hash = createHash('sha1').update(NAMESPACE).update(words.join('\u0000')).digest();
+  hash[6] = ((hash[6] as number) & 0x0f) | 0x50;
+  hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
+  const hex = hash.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Mortar's own namespace: any UUID, never changed. */
+const NAMESPACE = Buffer.from('6f1d0c4e9a3b4d0f8a57c2b1e6d49a10', 'hex');
+
+/** `urn:uuid:` of `nameUuid`. */
+export const nameUrl = (...words: readonly string[]): string => `urn:uuid:${nameUuid(...words)}`;
