@@ -136,6 +136,72 @@ const SETTINGS = {
     ...integer(1, 200),
     about: 'Database connections for transactions, one each at a time.',
   },
+  mllpPort: {
+    env: 'MLLP_PORT',
+    fallback: '2575',
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about: 'Port of the HL7 v2 listener (MLLP), on HOST; 0 takes a free one.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
+  },
+  mllpConnectionsMax: {
+    env: 'MLLP_CONNECTIONS_MAX',
+    fallback: '64',
+    ...integer(1, 10_000),
+    about: 'Most connections of HL7 v2 senders at once.',
+  },
+  messageBytesMax: {
+    env: 'MESSAGE_BYTES_MAX',
+    fallback: String(16 * MIB),
+    ...integer(1024, 256 * MIB),
+    about: 'Largest HL7 v2 or SCRIPT message, in bytes.',
+  },
+  messageTimeZone: {
+    env: 'MESSAGE_TIME_ZONE',
+    fallback: 'Europe/London',
+    allowed: 'the name of a time zone, such as `Europe/London`',
+    about: 'Zone in which HL7 v2 times without an offset are read.',
+    parse: parseTimeZone,
+  },
+  messageKeyFile: {
+    env: 'MESSAGE_KEY_FILE',
+    fallbackAbout: '`keys/message.key` below DATA_DIR, made at the first start',
+    allowed: 'a file that only its owner can read',
+    about: 'Key that raw messages are encrypted with. Back it up apart from the database: without it they are lost.',
+    parse: (text: string): string => text,
+  },
+  messageRetentionDays: {
+    env: 'MESSAGE_RETENTION_DAYS',
+    fallback: '400',
+    ...integer(30, 36_500),
+    about: 'After how many days settled messages leave the log, and with them the memory of duplicates.',
+  },
+  unknownPartners: {
+    env: 'UNKNOWN_PARTNERS',
+    fallback: 'refuse',
+    ...oneOf('refuse', 'accept'),
+    about: 'Whether messages are taken from senders that no active `Endpoint` names.',
+  },
+  jobConcurrency: {
+    env: 'JOB_CONCURRENCY',
+    fallback: '4',
+    ...integer(1, 64),
+    about: 'Background jobs at once in this process.',
+  },
+  redisUrl: {
+    env: 'REDIS_URL',
+    fallbackAbout: 'none: jobs are taken from the database alone',
+    secret: true,
+    allowed: 'a URL such as `redis://host:6379`',
+    about: 'A Redis that carries job ids between processes. It holds no truth and may be emptied at any time.',
+    parse: parseRedisUrl,
+  },
+  epsToAsid: {
+    env: 'EPS_TO_ASID',
+    fallback: '567456789789',
+    allowed: '12 digits',
+    about: 'Accredited system id of the Spine that EPS messages are addressed to.',
+    parse: (text: string): string | undefined => (/^\d{12}$/.test(text) ? text : undefined),
+  },
   shutdownDelayMs: {
     env: 'SHUTDOWN_DELAY_MS',
     fallback: '0',
@@ -250,6 +316,18 @@ function parsePublicUrl(text: string): string | undefined {
 function parseDatabaseUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1 ? text : undefined;
+}
+
+function parseRedisUrl(text: string): string | undefined {
+  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) ? text : undefined;
+}
+
+function parseTimeZone(text: string): string | undefined {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
 }
 
 /** docs/configuration.md. */

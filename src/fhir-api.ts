@@ -1,18 +1,26 @@
 /** The FHIR API put together from its parts; a piece of the composition root. */
 import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
+import { createGateway, type Gateway } from './gateway.ts';
 import type { ContextLog } from './log.ts';
+import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import type { Caller } from './ports/caller.ts';
+import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import { checkMessageKey } from './postgres/message-key.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
+import { StartError } from './postgres/start-error.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { STORED_TYPES } from './postgres/tables.ts';
+import { criteriaOf, searchOf } from './rest/criteria.ts';
 import { createFhirHandler } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
+import { reprocessMessage } from './rest/interactions/process-message.ts';
 import { createRoutes, OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
@@ -41,6 +49,7 @@ export interface FhirParts {
 export interface FhirApi {
   readonly handle: RequestHandler;
   readonly store?: OpenStore;
+  readonly gateway?: Gateway;
   /** Ends what runs in the background (leases, timers, queues); the pools still work. */
   stop?(): Promise<void>;
   /** Loads the demo data; resolves to a line that says what there is now. */
@@ -52,6 +61,8 @@ const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { config, log, definitions, pools, baseUrl, now } = parts;
   const partitions = await keepPartitions(parts);
+  const cipher = openCipher(config);
+  await checkMessageKey(pools.writes, cipher.cipher, cipher.path);
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
   const store = await openStore({
@@ -61,12 +72,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     baseUrl,
     pageSizeDefault: config.pageSizeDefault,
     holder: `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`,
+    cipher: cipher.cipher,
     now,
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
   const services: Services = {
     store,
+    messages: store.messages,
     definitions,
     parameters,
     validate: createValidator(definitions),
@@ -86,8 +99,21 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  const gateway = createGateway({
+    config,
+    store,
+    validate: services.validate,
+    rewriteReferences: services.rewriteReferences,
+    criteriaOf: (type, query) => criteriaOf(services, type, query),
+    searchOf: (type, query) => searchOf(services, type, query),
+    reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
+    queueName: await queueNameOf(pools),
+    now,
+    log,
+  });
   return {
     store,
+    gateway,
     handle: createFhirHandler(services),
     async stop() {
       clearInterval(partitions);
@@ -98,6 +124,26 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       return loadDemo(store, services.validate, caller);
     },
   };
+}
+
+/** The key that raw messages are sealed with. */
+function openCipher({ dataDir, messageKeyFile }: Config): { readonly cipher: Cipher; readonly path: string } {
+  const path = messageKeyFile ?? join(resolve(dataDir), 'keys', 'message.key');
+  try {
+    return { cipher: openKeyFile(path), path };
+  } catch (cause) {
+    if (cause instanceof KeyFileError) throw new StartError('folder', cause.message, cause);
+    throw cause;
+  }
+}
+
+/** Processes of one database share a queue in Redis, and no others do. */
+async function queueNameOf({ reads }: Pools): Promise<string> {
+  const [row] = await reads.query({
+    text: "select encode(sha256(convert_to(value, 'UTF8')), 'hex') from mortar.meta where name = 'link-key'",
+    values: [],
+  });
+  return `jobs-${String(row?.[0]).slice(0, 12)}`;
 }
 
 /** The statement of this release: what `capability-statement.json` at the root is a copy of. */

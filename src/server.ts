@@ -6,6 +6,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
+import type { Gateway } from './gateway.ts';
 import type { ContextLog } from './log.ts';
 import type { Clock } from './ports/clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
@@ -35,6 +36,8 @@ export interface RunningServer {
   readonly url: string;
   readonly fhirBaseUrl: string;
   readonly port: number;
+  /** Where HL7 v2 senders connect; undefined when the listener is off. */
+  readonly mllpPort: number | undefined;
   readonly dataDir: string;
   /** In words, for the operator. */
   readonly database: string;
@@ -113,7 +116,11 @@ export async function startServer(
     onChange: (ready) => log[ready ? 'info' : 'error'](ready ? 'the database answers again' : 'the database is down'),
   });
   stack.defer(readiness.stop);
-  http.setHandlers({ guard, shell, fhir: fhir.handle });
+  const { gateway } = fhir;
+  const doors = new Map(gateway ? [['gateway', gateway.messages]] : []);
+  http.setHandlers({ guard, shell, fhir: fhir.handle, doors });
+  const mllpPort = gateway && (await startGateway(gateway, config));
+  stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
   status = {
     phase: 'ready',
     schema: prepared.schema,
@@ -125,9 +132,9 @@ export async function startServer(
   options.signal?.throwIfAborted();
 
   const portsFile = join(dataDir, 'ports.json');
-  writePorts(portsFile, { pid: process.pid, http: http.port, url, fhir: fhirBaseUrl });
+  writePorts(portsFile, { pid: process.pid, http: http.port, mllp: mllpPort, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
-  log.info('ready', { port: http.port, schema: prepared.schema, ...phases.ms });
+  log.info('ready', { port: http.port, mllp: mllpPort, schema: prepared.schema, ...phases.ms });
 
   const everything = stack.move();
   let stopping: Promise<void> | undefined;
@@ -145,6 +152,7 @@ export async function startServer(
     url,
     fhirBaseUrl,
     port: http.port,
+    mllpPort,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
@@ -182,6 +190,23 @@ async function bindPort(
     if (code === 'EACCES')
       throw new ListenError(`port ${port} may not be used by this user: set PORT to 1024 or higher`, cause);
     throw new ListenError(`${host}:${port} cannot be listened on (${code})`, cause);
+  }
+}
+
+/** Opens the doors that have sockets of their own. */
+async function startGateway(gateway: Gateway, { host, mllpPort }: Config): Promise<number | undefined> {
+  try {
+    return (await gateway.start()).mllpPort;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'EADDRINUSE')
+      throw new ListenError(
+        `port ${mllpPort} on ${host}, for HL7 v2, is in use by another program: stop it, or set MLLP_PORT`,
+        cause,
+      );
+    if (code === 'EACCES')
+      throw new ListenError(`port ${mllpPort} may not be used by this user: set MLLP_PORT to 1024 or higher`, cause);
+    throw cause;
   }
 }
 

@@ -25,7 +25,7 @@ const programs = new Set<Program>();
 function launch(env: Record<string, string>, args: readonly string[] = []): Program {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', LOG_LEVEL: 'info', ...env },
+    env: { PATH: process.env['PATH'] ?? '', PORT: '0', MLLP_PORT: '0', LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
@@ -156,6 +156,7 @@ describe('main', function () {
         PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
         DATA_DIR: dataDir,
         PORT: '0',
+        MLLP_PORT: '0',
       };
       const npm = spawn('npm', ['start'], {
         cwd: join(import.meta.dirname, '..'),

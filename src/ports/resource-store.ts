@@ -2,6 +2,8 @@
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
+import type { JobTransaction } from './jobs.ts';
+import type { MessageTransaction } from './message-log.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
 export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -81,6 +83,10 @@ export interface StoreTransaction {
   vread(type: string, id: string, versionId: number): Promise<StoredVersion>;
   search(request: SearchRequest): Promise<SearchPage>;
   history(request: HistoryRequest): Promise<HistoryPage>;
+  /** The message log, changed together with the resources. */
+  readonly messages: MessageTransaction;
+  /** The job table, changed together with the resources. */
+  readonly jobs: JobTransaction;
 }
 
 export interface ResourceStore {

@@ -1,12 +1,17 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
+import type { Cipher } from '../ports/cipher.ts';
+import type { JobTable } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
+import type { MessageLog } from '../ports/message-log.ts';
 import type { ResourceStore } from '../ports/resource-store.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { translated } from './database-error.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { readHistory } from './history.ts';
+import { createJobs } from './jobs.ts';
 import { createKeys } from './keys.ts';
+import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createRidSource, type RidSource } from './rid.ts';
@@ -28,6 +33,8 @@ export interface StoreOptions {
   readonly pageSizeDefault: number;
   /** Names this process in the worker lease. */
   readonly holder: string;
+  /** Seals raw messages. */
+  readonly cipher: Cipher;
   readonly now: () => number;
   readonly log: Log;
   /** How common tokens are; from the database's own statistics unless given. */
@@ -35,6 +42,8 @@ export interface StoreOptions {
 }
 
 export interface OpenStore extends ResourceStore {
+  readonly messages: MessageLog;
+  readonly jobs: JobTable;
   /** Reads the database's statistics again: after a bulk load and ANALYZE. */
   refreshStatistics(): Promise<void>;
   close(): Promise<void>;
@@ -42,7 +51,7 @@ export interface OpenStore extends ResourceStore {
 
 /** Opens the store of a migrated database. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
-  const { pools, parameters, now, log } = options;
+  const { pools, parameters, cipher, now, log } = options;
   const meta = new Map(
     (await pools.reads.query({ text: 'select name, value from mortar.meta', values: [] })) as [string, string][],
   );
@@ -78,9 +87,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const run = createRun(pools.reads);
   const reader = createReader(pools.reads, rids);
   const writer = createWriter({ writes: pools.writes, group: createGroupCommit(pools.writes), rids, rowOf, now });
-  const transactions = { pool: pools.transactions, search, rowOf, now };
+  const jobs = createJobs(pools);
+  const messages = createMessageLog({ ...pools, cipher });
+  const transactions = { pool: pools.transactions, search, rowOf, cipher, jobs, now };
   await frequencies.refresh();
   return {
+    messages,
+    jobs,
     newId() {
       ridSource.next();
       return rids.id(ridSource.hi, ridSource.lo);

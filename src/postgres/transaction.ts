@@ -1,5 +1,7 @@
 /** Interactive transactions: everything that decides from what it reads, and bundles. DESIGN "identity lock". */
 import type pg from 'pg';
+import type { Cipher } from '../ports/cipher.ts';
+import type { AddedJob } from '../ports/jobs.ts';
 import type {
   Criteria,
   StoredVersion,
@@ -13,6 +15,8 @@ import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
 import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import { readHistory } from './history.ts';
+import type { Jobs } from './jobs.ts';
+import { createMessageTransaction } from './message-log.ts';
 import type { Row, Statement } from './pools.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
 import { resolveChains } from './search/chains.ts';
@@ -29,6 +33,8 @@ export interface TransactionTools {
   readonly pool: pg.Pool;
   readonly search: SearchOptions;
   readonly rowOf: RowBuilder;
+  readonly cipher: Cipher;
+  readonly jobs: Jobs;
   readonly now: () => number;
 }
 
@@ -56,10 +62,12 @@ async function attempt<T>(tools: TransactionTools, work: (tx: StoreTransaction) 
     // The pool's connections are pipelined: `begin` travels with the first statement.
     const begun = client.query('begin');
     begun.catch(() => undefined);
+    const added: AddedJob[] = [];
     try {
-      const result = await work(createTransaction(tools, client));
+      const result = await work(createTransaction(tools, client, added));
       await begun;
       await client.query('commit');
+      tools.jobs.announce(added);
       return result;
     } catch (error) {
       await client.query('rollback').catch((failed: Error) => {
@@ -72,7 +80,7 @@ async function attempt<T>(tools: TransactionTools, work: (tx: StoreTransaction) 
   }
 }
 
-function createTransaction(tools: TransactionTools, client: pg.PoolClient): StoreTransaction {
+function createTransaction(tools: TransactionTools, client: pg.PoolClient, added: AddedJob[]): StoreTransaction {
   const { search, rowOf } = tools;
   const { keys } = search;
   const send = (statement: Statement): Promise<readonly Row[]> =>
@@ -183,6 +191,8 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient): Stor
 
     search: (request) => runSearch(search, request, run),
     history: (request) => readHistory({ rids: keys.rids, cursors: search.cursors }, request, run),
+    messages: createMessageTransaction(tools.cipher, send),
+    jobs: tools.jobs.transaction(send, (jobs) => void added.push(...jobs)),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Handlers {
   readonly guard: Guard;
   /** Paths below `/fhir/R4`. */
   readonly fhir: RequestHandler;
+  /** Other doors, by the first segment of their paths. */
+  readonly doors?: ReadonlyMap<string, RequestHandler>;
   readonly shell: RequestHandler;
 }
 
@@ -65,7 +67,7 @@ export async function listen({ host, port, metrics, log }: HttpServerOptions): P
         const refusal = handlers.guard(req);
         if (refusal !== undefined) sendOutcome(res, refusal);
         else if (FHIR_PATH.test(req.url ?? '')) handlers.fhir(req, res);
-        else handlers.shell(req, res);
+        else (handlers.doors?.get(firstSegment(req.url)) ?? handlers.shell)(req, res);
       } catch (error) {
         // One request must not end the process (RL-42).
         log.error('a request failed', { error });
@@ -101,6 +103,8 @@ export async function listen({ host, port, metrics, log }: HttpServerOptions): P
     },
   };
 }
+
+const firstSegment = (url = ''): string => /^\/([^/?]*)/.exec(url)?.[1] ?? '';
 
 function bind(server: Server, host: string, port: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 /** What the handlers are given. Built once by `server.ts`. */
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { MessageLog } from '../ports/message-log.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
@@ -22,6 +23,7 @@ export interface RestSettings {
 
 export interface Services {
   readonly store: ResourceStore;
+  readonly messages: MessageLog;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];

@@ -40,6 +40,7 @@ export function testConfig(database: TestDatabase, env: Readonly<Record<string, 
   symlinkSync(cache, join(dataDir, 'cache'));
   return readConfig({
     PORT: '0',
+    MLLP_PORT: '0',
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl(database),
     UNSAFE_DATABASE: 'allow', // the tests' Postgres runs with fsync=off

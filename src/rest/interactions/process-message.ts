@@ -1,14 +1,26 @@
 /**
- * `$process-message`: stores the resources of a message bundle in one transaction and answers with a message.
+ * `$process-message`: logs a message bundle, stores its resources in one transaction and answers with a message. The
+ * same message again is answered as the first time.
  * https://hl7.org/fhir/R4/messageheader-operation-process-message.html
  */
 import { createHash } from 'node:crypto';
+import type { Caller } from '../../ports/caller.ts';
 import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
-import { formatJson } from '../../standards/fhir/json.ts';
-import { badRequest, badValue, FhirError, issue, tooLarge } from '../../standards/fhir/outcome.ts';
+import { formatJson, parseJson } from '../../standards/fhir/json.ts';
+import {
+  badRequest,
+  badValue,
+  conflict,
+  FhirError,
+  issue,
+  operationOutcome,
+  textOf,
+  tooLarge,
+} from '../../standards/fhir/outcome.ts';
 import { isId } from '../../standards/fhir/reference.ts';
 import { checkValid, readResource } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
+import { checkContentType, RESOURCE_TYPES } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 interface MessageEntry {
@@ -17,6 +29,130 @@ interface MessageEntry {
 }
 
 export async function processMessage(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+  const { messages, store, now } = services;
+  checkContentType(request.headers, RESOURCE_TYPES);
+  const reception = await messages.receive({
+    id: store.newId(),
+    direction: 'in',
+    dialect: 'fhir',
+    ...readEnvelope(request.body),
+    hash: createHash('sha256').update(request.body).digest(),
+    raw: request.body,
+    receivedAt: now(),
+  });
+  if (reception.kind === 'duplicate' && reception.state === 'applied' && reception.answer)
+    return answered(reception.answer);
+  try {
+    if (reception.kind === 'conflict')
+      throw conflict(
+        'A message with this identifier came before with other content; the first stands. Send this one under a new one',
+      );
+    return await apply(services, request, reception.id);
+  } catch (error) {
+    if (error instanceof FhirError && error.status < 500) await settleRefused(services, reception.id, error);
+    else await messages.failAttempt(reception.id, 'a fault of the server: its log says which');
+    throw error;
+  }
+}
+
+/** Works a logged message again. */
+export async function reprocessMessage(
+  services: Services,
+  id: string,
+  raw: Buffer,
+): Promise<{ readonly id: string; readonly verdict: string; readonly answer: Buffer }> {
+  const caller: Caller = { kind: 'operator', name: 'gateway', correlationId: id };
+  const headers = { 'content-type': 'application/fhir+json' };
+  try {
+    const { body } = await apply(services, { caller, method: 'POST', segments: [], query: '', headers, body: raw }, id);
+    return { id, verdict: 'applied', answer: Buffer.from(body ?? '') };
+  } catch (error) {
+    if (!(error instanceof FhirError) || error.status >= 500) throw error;
+    await settleRefused(services, id, error);
+    return { id, verdict: 'rejected', answer: Buffer.from(JSON.stringify(operationOutcome(error.issues))) };
+  }
+}
+
+const answered = (body: Buffer): FhirAnswer => ({ status: 200, headers: {}, body: body.toString() });
+
+async function apply(services: Services, request: FhirRequest, messageId: string): Promise<FhirAnswer> {
+  const { header, bundle, writes } = readMessage(services, request);
+  return services.store.transaction(request.caller, async (tx) => {
+    const row = await tx.messages.claim(messageId);
+    if (row?.state === 'applied' && row.answer) return answered(row.answer);
+    const results = await tx.write(writes);
+    const [first] = results; // the header's, which is the first entry
+    const answer = Buffer.from(
+      JSON.stringify(response(services, header, `${first?.version.type}/${first?.version.id}`, bundle)),
+    );
+    await tx.messages.settle(messageId, {
+      state: 'applied',
+      answer,
+      resources: results
+        .filter(({ outcome }) => outcome !== 'unchanged')
+        .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
+    });
+    return answered(answer);
+  });
+}
+
+async function settleRefused({ messages }: Services, id: string, { issues }: FhirError): Promise<void> {
+  const [first] = issues;
+  await messages.settle(id, {
+    state: 'rejected',
+    answer: Buffer.from(JSON.stringify(operationOutcome(issues))),
+    issues,
+    error: first ? textOf(first) : 'refused',
+  });
+}
+
+interface FhirEnvelope {
+  readonly kind: string;
+  readonly controlId?: string;
+  readonly sender?: string;
+  readonly receiver?: string;
+  readonly correlation?: string;
+}
+
+const LABEL_MAX = 200;
+
+/** What the log keeps in clear, as far as the body can be read. https://hl7.org/fhir/R4/messaging.html */
+function readEnvelope(body: Buffer): FhirEnvelope {
+  const bundle = tryParse(body);
+  const label = (value: unknown): string | undefined =>
+    typeof value === 'string' && value !== '' && value.length <= LABEL_MAX ? value : undefined;
+  const header = memberOf(memberOf(memberOf(bundle, 'entry'), '0'), 'resource');
+  const controlId = label(memberOf(memberOf(bundle, 'identifier'), 'value')) ?? label(memberOf(bundle, 'id'));
+  const sender = label(memberOf(memberOf(header, 'source'), 'endpoint'));
+  const receiver = label(memberOf(memberOf(memberOf(header, 'destination'), '0'), 'endpoint'));
+  const correlation = label(memberOf(memberOf(header, 'response'), 'identifier'));
+  return {
+    kind: label(memberOf(memberOf(header, 'eventCoding'), 'code')) ?? label(memberOf(header, 'eventUri')) ?? 'unknown',
+    ...(controlId !== undefined && { controlId }),
+    ...(sender !== undefined && { sender }),
+    ...(receiver !== undefined && { receiver }),
+    ...(correlation !== undefined && { correlation }),
+  };
+}
+
+function tryParse(body: Buffer): unknown {
+  try {
+    return parseJson(body);
+  } catch (error) {
+    if (error instanceof FhirError) return undefined; // told when the message is read
+    throw error;
+  }
+}
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+
+function readMessage(
+  services: Services,
+  request: FhirRequest,
+): { readonly header: Resource; readonly bundle: Resource; readonly writes: readonly TransactionWrite[] } {
   const bundle = readResource(request, 'Bundle');
   checkValid(services, bundle, 'Bundle');
   if (bundle['type'] !== 'message') throw badValue('$process-message takes a Bundle of type message', 'Bundle.type');
@@ -45,13 +181,7 @@ export async function processMessage(services: Services, request: FhirRequest): 
     if (seen.has(path)) throw badRequest(`Two entries are ${path}`, `Bundle.entry[${i}]`);
     seen.add(path);
   });
-  const results = await services.store.transaction(request.caller, (tx) => tx.write(writes));
-  const headerVersion = results[0]?.version;
-  return {
-    status: 200,
-    headers: {},
-    body: JSON.stringify(response(services, header, `${headerVersion?.type}/${headerVersion?.id}`, bundle)),
-  };
+  return { header, bundle, writes };
 }
 
 /**

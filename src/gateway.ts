@@ -1,0 +1,157 @@
+/** Composition of the gateway: the dialects, the way in they share, the jobs behind them. docs/gateway.md */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Config } from './config.ts';
+import type { Dialect } from './gateways/dialect.ts';
+import { createPartners } from './gateways/partners.ts';
+import { createReceiver } from './gateways/receive.ts';
+import { createMessageJobs } from './jobs/message-jobs.ts';
+import { type Carrier, createJobRunner, type JobRunner } from './jobs/runner.ts';
+import type { ContextLog } from './log.ts';
+import type { Caller } from './ports/caller.ts';
+import type { Clock } from './ports/clock.ts';
+import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
+import type { OpenStore } from './postgres/store.ts';
+import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
+import { createMessageApi } from './rest/message-api.ts';
+import { badRequest } from './standards/fhir/outcome.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import type { ApplyMessageServices } from './workflow/apply-message.ts';
+import { createApplyMessage } from './workflow/apply-message.ts';
+
+export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
+  readonly config: Config;
+  readonly store: OpenStore;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  /** Works a message again that came as FHIR, by `$process-message`. */
+  readonly reprocessFhir: (id: string, raw: Buffer) => Promise<Replayed>;
+  /** Names the Redis queue after the database. */
+  readonly queueName: string;
+  readonly now: Clock;
+  readonly log: ContextLog;
+}
+
+type RequestHandler = (req: IncomingMessage, res: ServerResponse) => void;
+
+export interface Gateway {
+  /** Paths below `/gateway`. */
+  readonly messages: RequestHandler;
+  /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
+  start(): Promise<{ readonly mllpPort: number | undefined }>;
+  stop(timeoutMs: number): Promise<void>;
+}
+
+const OPERATOR: Caller = { kind: 'operator', name: 'gateway', correlationId: 'gateway' };
+const MEDIA_TYPES = new Map([
+  ['hl7v2', 'x-application/hl7-v2+er7'],
+  ['script', 'application/xml'],
+  ['fhir', 'application/fhir+json'],
+]);
+/** Messages that one replay of many may queue. */
+const REPLAY_MAX = 10_000;
+const REPLAY_PAGE = 500;
+
+export function createGateway(parts: GatewayParts): Gateway {
+  const { config, store, searchOf, now, log } = parts;
+  const { messages, jobs } = store;
+  const dialects = new Map<string, Dialect>();
+  const receiver = createReceiver({
+    messages,
+    store,
+    apply: createApplyMessage({ ...parts, newId: store.newId }),
+    isPartner: createPartners({
+      store,
+      caller: OPERATOR,
+      searchOf,
+      unknownPartners: config.unknownPartners,
+      now,
+    }),
+    timeZone: config.messageTimeZone,
+    now,
+    log,
+  });
+
+  async function reprocess(message: StoredMessage): Promise<Replayed> {
+    const dialect = dialects.get(message.dialect);
+    if (dialect) return receiver.process(dialect, message.id, message.raw);
+    if (message.dialect === 'fhir') return parts.reprocessFhir(message.id, message.raw);
+    throw badRequest(`Messages of dialect ${message.dialect} cannot be replayed`);
+  }
+
+  const desk: MessageDesk = {
+    messages,
+    jobs,
+    view: (message) => viewOf(dialects.get(message.dialect), message, config.messageTimeZone),
+    async replay(caller, id, corrected) {
+      const message = await messages.read(caller, id);
+      if (message.direction !== 'in') throw badRequest('Only messages that came in can be replayed');
+      if (corrected === undefined) return reprocess(message);
+      const dialect = dialects.get(message.dialect);
+      if (!dialect) throw badRequest(`A correction of a ${message.dialect} message is sent as a message of its own`);
+      return receiver.receive(dialect, corrected, message.relation?.firstId ?? message.id);
+    },
+    replayMany: (caller, filter) => queueAll(parts, caller, filter),
+    mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
+  };
+
+  let runner: JobRunner | undefined;
+  return {
+    messages: createMessageApi({
+      desk,
+      caller: OPERATOR,
+      bodyBytesMax: config.messageBytesMax,
+      onError: (error) => log.error('a request failed', { error }),
+    }),
+    async start() {
+      const { redisUrl, jobConcurrency } = config;
+      const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
+      runner = createJobRunner({
+        table: jobs,
+        ...createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        ...(carrier && { carrier }),
+        concurrency: jobConcurrency,
+        now,
+        log,
+      });
+      return { mllpPort: undefined };
+    },
+    async stop(timeoutMs) {
+      await runner?.stop(timeoutMs);
+    },
+  };
+}
+
+/** Loaded when there is a Redis, as Bull brings much along. */
+async function openCarrier({ config, queueName, now, log }: GatewayParts, redisUrl: string): Promise<Carrier> {
+  const { createBullCarrier } = await import('./jobs/bull-carrier.ts');
+  return createBullCarrier({ redisUrl, name: queueName, concurrency: config.jobConcurrency, now, log });
+}
+
+/** The bytes as the dialect reads and translates them today, which need not be as it did when they came. */
+function viewOf(dialect: Dialect | undefined, message: StoredMessage, timeZone: string): MessageView {
+  if (!dialect) return { issues: [] };
+  const read = dialect.read(message.raw);
+  if (read.message === undefined) return { issues: read.issues };
+  const translated = dialect.translate(read.message, { receivedAt: message.receivedAt, timeZone });
+  return {
+    parsed: dialect.describe(read.message),
+    ...(translated.value && { fhir: translated.value }),
+    issues: [...read.issues, ...translated.issues],
+  };
+}
+
+/** One job a message, of its sender's key, so that their order is kept. */
+async function queueAll({ store }: GatewayParts, caller: Caller, filter: MessageFilter): Promise<number> {
+  const { messages, jobs } = store;
+  const found: { id: string; key: string }[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await messages.list(caller, { ...filter, direction: 'in' }, REPLAY_PAGE, cursor);
+    found.push(...page.messages.map(({ id, dialect, sender }) => ({ id, key: `${dialect} ${sender ?? ''}` })));
+    cursor = page.next;
+  } while (cursor !== undefined && found.length < REPLAY_MAX);
+  // The list is newest first; the oldest is worked first.
+  await jobs.add(
+    found.reverse().map(({ id, key }) => ({ kind: 'message-process', key, dedupe: id, payload: { message: id } })),
+  );
+  return found.length;
+}

@@ -1,0 +1,196 @@
+/**
+ * The way in that all dialects share: log, read, ask whether it is taken, translate, apply in one transaction with the
+ * message's state, answer after the commit. DESIGN walk 3, SECURITY RL-11 … RL-16, docs/gateway.md
+ */
+import type { TransactionBundle } from '../mapping/transaction-bundle.ts';
+import type { Caller } from '../ports/caller.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { MessageLog, MessageState, Settlement } from '../ports/message-log.ts';
+import type { ResourceStore } from '../ports/resource-store.ts';
+import { FhirError, type Issue, isError, issue, textOf } from '../standards/fhir/outcome.ts';
+import type { ApplyMessage } from '../workflow/apply-message.ts';
+import type { Dialect, ReadMessage, Verdict } from './dialect.ts';
+import type { IsPartner } from './partners.ts';
+
+export interface ReceiveOptions {
+  readonly messages: MessageLog;
+  readonly store: Pick<ResourceStore, 'transaction' | 'newId'>;
+  readonly apply: ApplyMessage;
+  readonly isPartner: IsPartner;
+  /** IANA name of the zone in which times without an offset are read. */
+  readonly timeZone: string;
+  readonly now: Clock;
+  readonly log: Log;
+}
+
+export interface Received {
+  /** The log's id; absent when the message could not even be logged. */
+  readonly id?: string;
+  /** `repeated`: the first answer again. */
+  readonly verdict: Verdict['kind'] | 'repeated';
+  /** The dialect's own answer, ready to be sent. */
+  readonly answer: Buffer;
+}
+
+export interface Receiver {
+  receive<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string): Promise<Received>;
+  /** Works a logged message again: one that was rejected, died, or whose process ended before it was settled. */
+  process<M>(dialect: Dialect<M>, id: string, raw: Buffer): Promise<Received>;
+}
+
+/** After so many attempts that failed for reasons of ours a message is a dead letter. */
+const ATTEMPTS_MAX = 5;
+
+export function createReceiver(options: ReceiveOptions): Receiver {
+  const { messages, store, apply, isPartner, timeZone, now, log } = options;
+
+  async function receive<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string): Promise<Received> {
+    const read = dialect.read(raw);
+    const answerTo = (verdict: Verdict): Buffer => dialect.answer(read, verdict, now(), store.newId);
+    try {
+      const reception = await messages.receive({
+        id: store.newId(),
+        direction: 'in',
+        dialect: dialect.name,
+        ...read.envelope,
+        hash: read.hash,
+        raw,
+        receivedAt: now(),
+        ...(correctionOf !== undefined && { correctionOf }),
+      });
+      if (reception.kind === 'duplicate' && reception.answer) {
+        log.info('a message came again', { message: reception.id, dialect: dialect.name });
+        return { id: reception.id, verdict: 'repeated', answer: reception.answer };
+      }
+      if (reception.kind === 'conflict') {
+        if (reception.answer) return { id: reception.id, verdict: 'repeated', answer: reception.answer };
+        log.warn('a control id came with other content', { message: reception.id, first: reception.firstId });
+        const verdict: Verdict = { kind: 'conflict', issues: [CONTROL_ID_TAKEN] };
+        const answer = answerTo(verdict);
+        await messages.settle(reception.id, settlementOf('rejected', verdict, answer));
+        return { id: reception.id, verdict: 'conflict', answer };
+      }
+      return await work(dialect, read, reception.id);
+    } catch (error) {
+      log.error('a message could not be logged', { dialect: dialect.name, error });
+      return { verdict: 'unavailable', answer: answerTo(UNAVAILABLE) };
+    }
+  }
+
+  async function work<M>(dialect: Dialect<M>, read: ReadMessage<M>, id: string): Promise<Received> {
+    const answerTo = (verdict: Verdict): Buffer => dialect.answer(read, verdict, now(), store.newId);
+    try {
+      const judged = await judge(dialect, read);
+      if ('kind' in judged) {
+        const answer = answerTo(judged);
+        const settled = await messages.settle(id, settlementOf('rejected', judged, answer));
+        log.info('a message was not taken', { message: id, dialect: dialect.name, verdict: judged.kind });
+        return settled ? { id, verdict: judged.kind, answer } : await again(id, answer);
+      }
+      const applied = await applyOnce(dialect, read, id, judged.bundle, judged.issues);
+      return { id, ...applied };
+    } catch (error) {
+      if (!(error instanceof FhirError) || error.status === 409 || error.status >= 500)
+        return postpone(id, error, answerTo);
+      const verdict: Verdict = { kind: 'rejected', issues: error.issues };
+      const answer = answerTo(verdict);
+      const settled = await messages.settle(id, settlementOf('rejected', verdict, answer));
+      log.info('a message was not taken', { message: id, dialect: dialect.name, verdict: 'rejected' });
+      return settled ? { id, verdict: 'rejected', answer } : again(id, answer);
+    }
+  }
+
+  /** Somebody else applied it meanwhile: their answer is the one that was sent. */
+  async function again(id: string, otherwise: Buffer): Promise<Received> {
+    const stored = await messages.read(caller, id);
+    return { id, verdict: 'repeated', answer: stored.answer ?? otherwise };
+  }
+
+  /** Everything that is decided before the database is asked to change anything. */
+  async function judge<M>(
+    dialect: Dialect<M>,
+    read: ReadMessage<M>,
+  ): Promise<Verdict | { readonly bundle: TransactionBundle; readonly issues: readonly Issue[] }> {
+    if (read.message === undefined) return { kind: 'rejected', issues: read.issues };
+    if (!(await isPartner(dialect.name, read.envelope.sender)))
+      return { kind: 'refused', reason: 'partner', issues: [UNKNOWN_PARTNER] };
+    const refusal = dialect.accepts(read.message);
+    if (refusal) return refusal;
+    const { value, issues } = dialect.translate(read.message, { receivedAt: now(), timeZone });
+    const all = [...read.issues, ...issues];
+    if (value === undefined || all.some(isError)) return { kind: 'rejected', issues: all };
+    return { bundle: value, issues: all };
+  }
+
+  /** Resources, links and the message's state in one transaction; whoever comes second finds it done. */
+  function applyOnce<M>(
+    dialect: Dialect<M>,
+    read: ReadMessage<M>,
+    id: string,
+    bundle: TransactionBundle,
+    issues: readonly Issue[],
+  ): Promise<{ verdict: Received['verdict']; answer: Buffer }> {
+    return store.transaction(caller, async (tx) => {
+      const row = await tx.messages.claim(id);
+      if (row?.state === 'applied' && row.answer) return { verdict: 'repeated' as const, answer: row.answer };
+      const resources = await apply(tx, bundle, `urn:uuid:${id}`);
+      const verdict: Verdict = { kind: 'applied', issues };
+      const answer = dialect.answer(read, verdict, now(), store.newId);
+      await tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources });
+      return { verdict: 'applied' as const, answer };
+    });
+  }
+
+  /** The fault is ours: the sender may try again, and after some tries it is told to go on without. */
+  async function postpone(id: string, error: unknown, answerTo: (verdict: Verdict) => Buffer): Promise<Received> {
+    log.error('a message could not be applied', { message: id, error });
+    const reason =
+      error instanceof FhirError ? textOf(error.issues[0] as Issue) : 'a fault of the server: its log says which';
+    try {
+      const { attempts } = await messages.failAttempt(id, reason);
+      if (attempts >= ATTEMPTS_MAX) {
+        const verdict: Verdict = { kind: 'rejected', issues: [DEAD] };
+        const answer = answerTo(verdict);
+        await messages.settle(id, { ...settlementOf('dead', verdict, answer), error: reason });
+        return { id, verdict: 'rejected', answer };
+      }
+    } catch (cause) {
+      log.error('the message log does not answer', { message: id, error: cause });
+    }
+    return { id, verdict: 'unavailable', answer: answerTo(UNAVAILABLE) };
+  }
+
+  return { receive, process: (dialect, id, raw) => work(dialect, dialect.read(raw), id) };
+}
+
+/** Until identities are configured there is one caller. */
+const caller: Caller = { kind: 'operator', name: 'gateway', correlationId: 'gateway' };
+
+function settlementOf(state: MessageState, { kind, issues }: Verdict, answer: Buffer): Settlement {
+  const first = issues.find(isError);
+  return {
+    state,
+    // What was refused may be taken when it comes again: the partner is known by then, or the release newer.
+    ...(kind !== 'refused' && { answer }),
+    issues,
+    ...(kind !== 'applied' && { error: first ? textOf(first) : kind }),
+  };
+}
+
+const CONTROL_ID_TAKEN = issue(
+  'duplicate',
+  'A message with this control id came before with other content; the first stands. Send this one under a new control id',
+);
+const UNKNOWN_PARTNER = issue(
+  'forbidden',
+  'The sender is no partner: store an active Endpoint with its name as identifier, or send under a known name',
+);
+const DEAD = issue(
+  'exception',
+  'The message could not be processed after several attempts. It is kept, an operator can replay it',
+);
+const UNAVAILABLE: Verdict = {
+  kind: 'unavailable',
+  issues: [issue('transient', 'The message could not be processed now: send it again later')],
+};

@@ -1,0 +1,115 @@
+/**
+ * The key that messages are encrypted with, in a file of its own, until a key provider is configured. SECURITY KS-07.
+ * One line a key: `<8 hex digits: its number> <32 bytes in base64>`. The first seals, all of them open, so that a new
+ * key is added by writing a line above the others.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Cipher } from '../ports/cipher.ts';
+
+/** The key file is missing its right, its form or its reader. The message names the file and what to do. */
+export class KeyFileError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'KeyFileError';
+  }
+}
+
+const FORM = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** Form, number of the key, nonce. */
+const HEAD_BYTES = 1 + 4 + NONCE_BYTES;
+
+/** Opens the key file, or makes it when there is none. Throws `KeyFileError`. */
+export function openKeyFile(path: string): Cipher {
+  makeKeyFile(path);
+  return createCipher(readKeys(path));
+}
+
+/** AES-256-GCM with a random nonce; the context is authenticated. */
+export function createCipher(keys: readonly { readonly number: number; readonly key: Buffer }[]): Cipher {
+  const [first] = keys;
+  if (!first) throw new KeyFileError('there is no key');
+  const byNumber = new Map(keys.map(({ number, key }) => [number, key]));
+  return {
+    seal(plain, context) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const head = Buffer.alloc(HEAD_BYTES);
+      head[0] = FORM;
+      head.writeUInt32BE(first.number, 1);
+      nonce.copy(head, 5);
+      const cipher = createCipheriv('aes-256-gcm', first.key, nonce).setAAD(Buffer.from(context));
+      return Buffer.concat([head, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    },
+    open(sealed, context) {
+      if (sealed.length < HEAD_BYTES + TAG_BYTES || sealed[0] !== FORM) throw new Error('not a sealed value');
+      const key = byNumber.get(sealed.readUInt32BE(1));
+      if (!key) throw new Error('the key that sealed this value is not in the key file');
+      const body = sealed.length - TAG_BYTES;
+      const cipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(5, HEAD_BYTES), { authTagLength: TAG_BYTES })
+        .setAAD(Buffer.from(context))
+        .setAuthTag(sealed.subarray(body));
+      return Buffer.concat([cipher.update(sealed.subarray(HEAD_BYTES, body)), cipher.final()]);
+    },
+  };
+}
+
+/** Written aside and linked into place, so that two starts agree on one key and none is ever seen half written. */
+function makeKeyFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const file = openSync(aside, 'wx', 0o600);
+    try {
+      writeSync(file, `${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    try {
+      linkSync(aside, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      unlinkSync(aside);
+    }
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new KeyFileError(`the key file ${path} cannot be made (${code}): set MESSAGE_KEY_FILE`, cause);
+  }
+}
+
+function readKeys(path: string): { number: number; key: Buffer }[] {
+  let text: string;
+  try {
+    const { mode } = statSync(path);
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+      throw new KeyFileError(`the key file ${path} can be read by other users: chmod 600 ${path}`);
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof KeyFileError) throw cause;
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new KeyFileError(`the key file ${path} cannot be read (${code})`, cause);
+  }
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, index) => {
+    const [, number = '', base64 = ''] = /^([0-9a-f]{8}) ([A-Za-z0-9+/]{43}=)$/.exec(line.trim()) ?? [];
+    const key = Buffer.from(base64, 'base64');
+    if (key.length !== 32)
+      throw new KeyFileError(`line ${index + 1} of the key file ${path} is not a key: restore the file from a backup`);
+    return { number: Number.parseInt(number, 16), key };
+  });
+}

@@ -1,0 +1,132 @@
+/** What the inside asks of the message log. `src/postgres/message-log.ts` implements it. */
+import type { Issue } from '../standards/fhir/outcome.ts';
+import type { Caller } from './caller.ts';
+
+/**
+ * in: received → applied | rejected | dead. out: queued → sent → acknowledged | rejected | unknown | dead.
+ * `unknown`: it was sent and no answer came, so that only asking the receiver can tell.
+ */
+export type MessageState =
+  | 'received'
+  | 'applied'
+  | 'rejected'
+  | 'queued'
+  | 'sent'
+  | 'unknown'
+  | 'acknowledged'
+  | 'dead';
+
+export interface NewMessage {
+  readonly id: string;
+  readonly direction: 'in' | 'out';
+  readonly dialect: string;
+  readonly kind: string;
+  readonly controlId?: string;
+  readonly sender?: string;
+  readonly receiver?: string;
+  readonly correlation?: string;
+  /** SHA-256 of what makes two sendings the same message. */
+  readonly hash: Buffer;
+  readonly raw: Buffer;
+  /** ms UTC */
+  readonly receivedAt: number;
+  /** This message is the first with its bytes corrected by an operator. */
+  readonly correctionOf?: string;
+}
+
+/** One row without its bytes. */
+export interface LoggedMessage {
+  readonly id: string;
+  readonly direction: 'in' | 'out';
+  readonly dialect: string;
+  readonly kind: string;
+  readonly controlId?: string;
+  readonly sender?: string;
+  readonly receiver?: string;
+  readonly correlation?: string;
+  /** Hexadecimal. */
+  readonly hash: string;
+  readonly state: MessageState;
+  readonly attempts: number;
+  /** Safe to show: no patient's value. */
+  readonly error?: string;
+  readonly issues?: readonly Issue[];
+  /** `Patient/…`, with the version that was written: `Patient/1/_history/3`. */
+  readonly resources: readonly string[];
+  /** The message this one conflicts with, or corrects. */
+  readonly relation?: { readonly kind: 'conflict' | 'correction'; readonly firstId: string };
+  readonly receivedAt: number;
+  readonly updatedAt: number;
+}
+
+export interface StoredMessage extends LoggedMessage {
+  readonly raw: Buffer;
+  readonly answer?: Buffer;
+}
+
+/** What became of a message, with the bytes that were answered. */
+export interface Settlement {
+  readonly state: MessageState;
+  readonly answer?: Buffer;
+  readonly error?: string;
+  readonly issues?: readonly Issue[];
+  readonly resources?: readonly string[];
+}
+
+export type Reception =
+  /** Committed: from here on it cannot be lost. */
+  | { readonly kind: 'new'; readonly id: string }
+  /** The same message came before. `answer` is what it was answered, absent while it is not settled. */
+  | {
+      readonly kind: 'duplicate';
+      readonly id: string;
+      readonly state: MessageState;
+      readonly attempts: number;
+      readonly answer?: Buffer;
+    }
+  /** The control id came before with other content. This message is logged as `id`, related to the first. */
+  | { readonly kind: 'conflict'; readonly id: string; readonly firstId: string; readonly answer?: Buffer };
+
+export interface MessageFilter {
+  readonly state?: MessageState;
+  readonly dialect?: string;
+  readonly kind?: string;
+  readonly direction?: 'in' | 'out';
+  readonly sender?: string;
+  readonly controlId?: string;
+  /** ms UTC, inclusive. */
+  readonly since?: number;
+  /** ms UTC, exclusive. */
+  readonly until?: number;
+}
+
+export interface MessagePage {
+  readonly messages: readonly LoggedMessage[];
+  /** Position of the next page, absent on the last. */
+  readonly next?: string;
+}
+
+/** The log inside a transaction of the store: the message's row and what it brought change together or not at all. */
+export interface MessageTransaction {
+  /** Locks the row until the transaction ends. Undefined when there is none. */
+  claim(id: string): Promise<{ readonly state: MessageState; readonly answer?: Buffer } | undefined>;
+  settle(id: string, settlement: Settlement): Promise<void>;
+}
+
+export interface MessageLog {
+  /** Commits the raw message before anything is done with it, or says which one it repeats. */
+  receive(message: NewMessage): Promise<Reception>;
+  /** Settles a message that changes no resource. Leaves one alone that was settled meanwhile, and says so. */
+  settle(id: string, settlement: Settlement): Promise<boolean>;
+  /** One more attempt failed for a reason that may pass. */
+  failAttempt(id: string, error: string): Promise<{ readonly attempts: number }>;
+  /** Throws not-found. */
+  read(caller: Caller, id: string): Promise<StoredMessage>;
+  list(caller: Caller, filter: MessageFilter, count: number, cursor?: string): Promise<MessagePage>;
+  /** Counts by dialect and state. */
+  count(caller: Caller): Promise<readonly { dialect: string; state: MessageState; count: number }[]>;
+  /** Ids of received messages that nobody has touched since `before` (ms UTC), oldest first. */
+  findStale(before: number, limit: number): Promise<readonly string[]>;
+  /** Deletes settled messages received before `before` (ms UTC), at most `limit`; dead and open ones stay. */
+  purge(before: number, limit: number): Promise<number>;
+}

@@ -1,0 +1,235 @@
+/** The job table: leases with fencing, order per key, dead letters, schedules. SECURITY RL-15 … RL-18, RL-21 */
+import { randomUUID } from 'node:crypto';
+import type { AddedJob, JobPayload, JobSummary, JobTable, JobTransaction, NewJob, TakenJob } from '../ports/jobs.ts';
+import { conflict } from '../standards/fhir/outcome.ts';
+import { translated } from './database-error.ts';
+import type { Pipeline, Row, Statement } from './pools.ts';
+
+type Send = (statement: Statement) => Promise<readonly Row[]>;
+type Listener = (jobs: readonly AddedJob[]) => void;
+
+const ERROR_MAX = 1000;
+
+export interface Jobs extends JobTable {
+  /** `added` is called with the jobs once the transaction is committed. */
+  transaction(send: Send, added: Listener): JobTransaction;
+  announce: Listener;
+}
+
+export function createJobs({ writes }: { readonly writes: Pipeline }): Jobs {
+  const listeners: Listener[] = [];
+  const announce: Listener = (jobs) => {
+    if (jobs.length > 0) for (const listener of listeners) listener(jobs);
+  };
+  /** One statement on one leased job; whether the lease still held. */
+  const onLeased = (name: string, change: string, job: TakenJob, values: readonly unknown[] = []): Promise<boolean> =>
+    translated(async () => {
+      const rows = await writes.query({
+        name: `job-${name}`,
+        text: `${change} where id = $1 and fence = $2 and state = 'running' returning 1`,
+        values: [job.id, job.fence, ...values],
+      });
+      return rows.length > 0;
+    });
+
+  return {
+    announce,
+    onAdded: (listener) => void listeners.push(listener),
+
+    add: (jobs) => translated(async () => announce(await add(writes.query, jobs))),
+
+    transaction: (send, added) => ({
+      add: async (jobs) => added(await add(send, jobs)),
+      async complete(job) {
+        const rows = await send({
+          name: 'job-complete-within',
+          text: "delete from mortar.job where id = $1 and fence = $2 and state = 'running' returning 1",
+          values: [job.id, job.fence],
+        });
+        if (rows.length === 0) throw conflict(`The lease on job ${job.id} was lost: another worker has it`);
+      },
+    }),
+
+    take: ({ kinds, limit, leaseMs, ids }) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: ids ? 'job-take-ids' : 'job-take',
+          // job_ready gives the due ones in order, job_key tells whether one is the first of its key.
+          text: `with due as (
+  select j.id from mortar.job j
+  where j.state = 'ready' and j.run_at <= now() and j.kind = any($1)${ids ? ' and j.id = any($4)' : ''}
+    and (j.key is null or not exists (
+      select 1 from mortar.job e
+      where e.kind = j.kind and e.key = j.key and e.state in ('ready', 'running')
+        and (e.created_at, e.id) < (j.created_at, j.id)))
+  order by j.run_at
+  limit $2
+  for update of j skip locked
+)
+update mortar.job j set state = 'running', fence = fence + 1, attempts = attempts + 1,
+  leased_until = now() + $3 * interval '1 ms'
+from due where j.id = due.id
+returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
+          values: ids ? [kinds, limit, leaseMs, ids] : [kinds, limit, leaseMs],
+        });
+        return rows.map(toTaken);
+      }),
+
+    extend: (job, leaseMs) =>
+      onLeased('extend', "update mortar.job set leased_until = now() + $3 * interval '1 ms'", job, [leaseMs]),
+    complete: (job) => onLeased('complete', 'delete from mortar.job', job),
+    retry: (job, delayMs, error) =>
+      onLeased(
+        'retry',
+        `update mortar.job set state = 'ready', leased_until = null, error = $4,
+  run_at = now() + $3 * interval '1 ms'`,
+        job,
+        [delayMs, error.slice(0, ERROR_MAX)],
+      ),
+    release: (job) =>
+      onLeased(
+        'release',
+        "update mortar.job set state = 'ready', leased_until = null, attempts = greatest(attempts - 1, 0)",
+        job,
+      ),
+    bury: (job, error) =>
+      onLeased('bury', "update mortar.job set state = 'dead', leased_until = null, done_at = now(), error = $3", job, [
+        error.slice(0, ERROR_MAX),
+      ]),
+
+    reclaim: () =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-reclaim',
+          // job_lease
+          text: `update mortar.job set state = 'ready', leased_until = null, error = 'the worker that held it is gone'
+where state = 'running' and leased_until < now() returning 1`,
+          values: [],
+        });
+        return rows.length;
+      }),
+
+    findDue: (kinds, limit) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-due',
+          text: `select id, kind, (extract(epoch from run_at) * 1000)::float8 from mortar.job
+where state = 'ready' and run_at <= now() and kind = any($1) order by run_at limit $2`,
+          values: [kinds, limit],
+        });
+        return rows.map(toAdded);
+      }),
+
+    runSchedule: ({ name, everyMs, job }) =>
+      translated(async () => {
+        await writes.query({
+          name: 'schedule-make',
+          text: "insert into mortar.schedule (name, next_at) values ($1, now() + $2 * interval '1 ms') on conflict do nothing",
+          values: [name, everyMs],
+        });
+        const rows = await writes.query({
+          name: 'schedule-run',
+          // One statement: whoever moves the time adds the job, and the others find the time moved.
+          text: `with due as (
+  update mortar.schedule set next_at = greatest(next_at + $2 * interval '1 ms', now()) where name = $1 and next_at <= now()
+  returning name
+)
+insert into mortar.job (id, kind, key, dedupe, payload) select $3, $4, $5, $6, $7 from due on conflict do nothing
+returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
+          values: [
+            name,
+            everyMs,
+            randomUUID(),
+            job.kind,
+            job.key ?? null,
+            job.dedupe ?? null,
+            JSON.stringify(job.payload),
+          ],
+        });
+        announce(rows.map(toAdded));
+        return rows.length > 0;
+      }),
+
+    list: (state, limit) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-list',
+          text: `select id, kind, key, state, attempts, error, (extract(epoch from run_at) * 1000)::float8,
+  (extract(epoch from created_at) * 1000)::float8
+from mortar.job where state = $1 order by created_at limit $2`,
+          values: [state, limit],
+        });
+        return rows.map(toSummary);
+      }),
+
+    replay: ({ kind, ids }) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-replay',
+          // It goes to the end of its key: what came after it has been done.
+          text: `update mortar.job j set state = 'ready', attempts = 0, run_at = now(), created_at = clock_timestamp(), error = null
+where state = 'dead' and ($1::text is null or kind = $1) and ($2::uuid[] is null or id = any($2))
+  and not exists (select 1 from mortar.job o where o.kind = j.kind and o.dedupe = j.dedupe and o.state in ('ready', 'running'))
+returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
+          values: [kind ?? null, ids ?? null],
+        });
+        announce(rows.map(toAdded));
+        return rows.length;
+      }),
+  };
+}
+
+async function add(send: Send, jobs: readonly NewJob[]): Promise<readonly AddedJob[]> {
+  if (jobs.length === 0) return [];
+  const rows = await send({
+    name: 'job-add',
+    text: `insert into mortar.job (id, kind, key, dedupe, payload, run_at)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[])
+on conflict do nothing
+returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
+    values: [
+      jobs.map(() => randomUUID()),
+      jobs.map((job) => job.kind),
+      jobs.map((job) => job.key ?? null),
+      jobs.map((job) => job.dedupe ?? null),
+      jobs.map((job) => JSON.stringify(job.payload)),
+      // Without a time of its own a job is due at once by the database's clock, which is the one that `take` reads.
+      jobs.map((job) => (job.runAt === undefined ? '-infinity' : new Date(job.runAt).toISOString())),
+    ],
+  });
+  return rows.map(toAdded);
+}
+
+const toAdded = ([id, kind, runAt]: Row): AddedJob => ({
+  id: id as string,
+  kind: kind as string,
+  runAt: Number.isFinite(runAt) ? Math.round(runAt as number) : 0,
+});
+
+function toTaken(row: Row): TakenJob {
+  const [id, kind, key, payload, attempt, fence] = row as [string, string, string | null, JobPayload, number, number];
+  return { id, kind, ...(key !== null && { key }), payload, attempt, fence };
+}
+
+function toSummary(row: Row): JobSummary {
+  const [id, kind, key, state, attempts, error, runAt, createdAt] = row as [
+    string,
+    string,
+    string | null,
+    JobSummary['state'],
+    number,
+    string | null,
+    number,
+    number,
+  ];
+  return {
+    id,
+    kind,
+    ...(key !== null && { key }),
+    state,
+    attempts,
+    ...(error !== null && { error }),
+    runAt: Number.isFinite(runAt) ? Math.round(runAt) : 0,
+    createdAt: Math.round(createdAt),
+  };
+}

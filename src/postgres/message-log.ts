@@ -1,0 +1,329 @@
+/** The message log: `mortar.message`. docs/gateway.md, SECURITY RL-11, RL-12, KS-07 */
+import type { Cipher } from '../ports/cipher.ts';
+import type {
+  LoggedMessage,
+  MessageFilter,
+  MessageLog,
+  MessageState,
+  MessageTransaction,
+  Reception,
+  Settlement,
+  StoredMessage,
+} from '../ports/message-log.ts';
+import { badValue, type Issue, notFound } from '../standards/fhir/outcome.ts';
+import { translated } from './database-error.ts';
+import type { Pipeline, Row, Statement } from './pools.ts';
+
+const rawContext = (id: string): string => `message ${id} raw`;
+const answerContext = (id: string): string => `message ${id} answer`;
+
+const ISSUES_MAX = 200;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export interface MessageLogOptions {
+  readonly reads: Pipeline;
+  readonly writes: Pipeline;
+  readonly cipher: Cipher;
+}
+
+export function createMessageLog({ reads, writes, cipher }: MessageLogOptions): MessageLog {
+  const openAnswer = (id: string, sealed: unknown): { answer?: Buffer } =>
+    sealed === null ? {} : { answer: cipher.open(sealed as Buffer, answerContext(id)) };
+
+  /** The first message with this control id; there is one, as its index entry was met. */
+  async function findFirst(dialect: string, sender: string, controlId: string): Promise<Row | undefined> {
+    const rows = await writes.query({
+      name: 'message-first',
+      text: `select id, hash, state, attempts, answer from mortar.message
+where dialect = $1 and coalesce(sender, '') = $2 and control_id = $3 and direction = 'in' and relation is null`,
+      values: [dialect, sender, controlId],
+    });
+    return rows[0];
+  }
+
+  return {
+    receive: (message) =>
+      translated(async (): Promise<Reception> => {
+        const { id, controlId, hash, correctionOf } = message;
+        const raw = cipher.seal(message.raw, rawContext(id));
+        const insert = (relation: 'conflict' | 'correction' | null, firstId: string | null): Promise<readonly Row[]> =>
+          writes.query({
+            name: 'message-insert',
+            // message_control serves the first of a control id, message_relation what is related to it.
+            text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
+  hash, relation, first_id, state, raw, received_at, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'received', $12, $13, $13)
+on conflict do nothing
+returning id`,
+            values: [
+              id,
+              message.direction,
+              message.dialect,
+              message.kind,
+              controlId ?? null,
+              message.sender ?? null,
+              message.receiver ?? null,
+              message.correlation ?? null,
+              hash,
+              relation,
+              firstId,
+              raw,
+              new Date(message.receivedAt),
+            ],
+          });
+        const findRelated = async (relation: string, firstId: string): Promise<Row> => {
+          const rows = await writes.query({
+            name: 'message-related',
+            text: `select id, state, attempts, answer from mortar.message
+where first_id = $1 and relation = $2 and hash = $3`,
+            values: [firstId, relation, hash],
+          });
+          if (!rows[0]) throw new Error('a message that was just met is gone');
+          return rows[0];
+        };
+        if (correctionOf !== undefined) {
+          if ((await insert('correction', correctionOf)).length > 0) return { kind: 'new', id };
+          const [known, state, attempts, answer] = await findRelated('correction', correctionOf);
+          return duplicate(
+            known as string,
+            state as MessageState,
+            attempts as number,
+            openAnswer(known as string, answer),
+          );
+        }
+        if ((await insert(null, null)).length > 0) return { kind: 'new', id };
+        const first = await findFirst(message.dialect, message.sender ?? '', controlId ?? '');
+        if (!first) throw new Error('a message with this control id was just met and is gone');
+        const [firstId, firstHash, state, attempts, answer] = first as [string, Buffer, MessageState, number, unknown];
+        if (hash.equals(firstHash)) return duplicate(firstId, state, attempts, openAnswer(firstId, answer));
+        if ((await insert('conflict', firstId)).length > 0) return { kind: 'conflict', id, firstId };
+        const related = await findRelated('conflict', firstId);
+        return { kind: 'conflict', id: related[0] as string, firstId, ...openAnswer(related[0] as string, related[3]) };
+      }),
+
+    settle: (id, settlement) =>
+      translated(async () => {
+        const rows = await writes.query(settleStatement(cipher, id, settlement, true));
+        return rows.length > 0;
+      }),
+
+    failAttempt: (id, error) =>
+      translated(async () => {
+        const [row] = await writes.query({
+          name: 'message-fail',
+          text: `update mortar.message set attempts = attempts + 1, error = $2, updated_at = now()
+where id = $1 and state = 'received' returning attempts`,
+          values: [id, error.slice(0, 1000)],
+        });
+        return { attempts: (row?.[0] as number | undefined) ?? 0 };
+      }),
+
+    read: (_caller, id) =>
+      translated(async () => {
+        const [row] = UUID.test(id)
+          ? await reads.query({
+              name: 'message-read',
+              text: `select ${SUMMARY}, raw, answer from mortar.message where id = $1`,
+              values: [id],
+            })
+          : [];
+        if (!row) throw notFound(`Message ${UUID.test(id) ? id : 'with that id'}`);
+        const [raw, answer] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null];
+        const message: StoredMessage = {
+          ...toLogged(row),
+          raw: cipher.open(raw, rawContext(id)),
+          ...openAnswer(id, answer),
+        };
+        return message;
+      }),
+
+    list: (_caller, filter, count, cursor) =>
+      translated(async () => {
+        const rows = await reads.query(listStatement(filter, count + 1, cursor));
+        const messages = rows.slice(0, count).map(toLogged);
+        const last = rows.length > count ? rows[count - 1] : undefined;
+        return { messages, ...(last && { next: formatCursor(last) }) };
+      }),
+
+    count: (_caller) =>
+      translated(async () => {
+        const rows = await reads.query({
+          name: 'message-count',
+          text: 'select dialect, state, count(*)::int from mortar.message group by 1, 2 order by 1, 2',
+          values: [],
+        });
+        return rows.map(([dialect, state, count]) => ({
+          dialect: dialect as string,
+          state: state as MessageState,
+          count: count as number,
+        }));
+      }),
+
+    findStale: (before, limit) =>
+      translated(async () => {
+        const rows = await reads.query({
+          name: 'message-stale',
+          // message_open
+          text: `select id from mortar.message where state = 'received' and direction = 'in' and updated_at < $1
+order by received_at, id limit $2`,
+          values: [new Date(before), limit],
+        });
+        return rows.map(([id]) => id as string);
+      }),
+
+    purge: (before, limit) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'message-purge',
+          // Related ones go first, as they refer to the first; it follows on the next round.
+          text: `delete from mortar.message where id in (
+  select m.id from mortar.message m
+  where m.received_at < $1 and m.state in ('applied', 'rejected', 'acknowledged')
+    and not exists (select 1 from mortar.message r where r.first_id = m.id)
+  order by m.received_at limit $2)
+returning 1`,
+          values: [new Date(before), limit],
+        });
+        return rows.length;
+      }),
+  };
+}
+
+const duplicate = (id: string, state: MessageState, attempts: number, answer: { answer?: Buffer }): Reception => ({
+  kind: 'duplicate',
+  id,
+  state,
+  attempts,
+  ...answer,
+});
+
+/** The log on the connection of a store's transaction. */
+export function createMessageTransaction(
+  cipher: Cipher,
+  send: (statement: Statement) => Promise<readonly Row[]>,
+): MessageTransaction {
+  return {
+    async claim(id) {
+      const [row] = await send({
+        name: 'message-claim',
+        text: 'select state, answer from mortar.message where id = $1 for update',
+        values: [id],
+      });
+      if (!row) return undefined;
+      const [state, answer] = row as [MessageState, Buffer | null];
+      return { state, ...(answer && { answer: cipher.open(answer, answerContext(id)) }) };
+    },
+    async settle(id, settlement) {
+      await send(settleStatement(cipher, id, settlement, false));
+    },
+  };
+}
+
+/** `openOnly`: leaves a message alone that has been applied meanwhile. */
+function settleStatement(cipher: Cipher, id: string, settlement: Settlement, openOnly: boolean): Statement {
+  const { state, answer, error, issues, resources } = settlement;
+  return {
+    name: openOnly ? 'message-settle-open' : 'message-settle',
+    text: `update mortar.message set state = $2, answer = coalesce($3, answer), error = $4, issues = $5,
+  resources = $6, attempts = attempts + 1, updated_at = now()
+where id = $1${openOnly ? " and state <> 'applied'" : ''}
+returning id`,
+    values: [
+      id,
+      state,
+      answer ? cipher.seal(answer, answerContext(id)) : null,
+      error?.slice(0, 1000) ?? null,
+      issues && issues.length > 0 ? JSON.stringify(issues.slice(0, ISSUES_MAX)) : null,
+      resources ?? [],
+    ],
+  };
+}
+
+const SUMMARY = `id, direction, dialect, kind, control_id, sender, receiver, correlation, encode(hash, 'hex'), state,
+  attempts, error, issues, resources, relation, first_id,
+  (extract(epoch from received_at) * 1000)::float8, (extract(epoch from updated_at) * 1000)::float8`;
+const SUMMARY_COLUMNS = 18;
+
+type Summary = [
+  string,
+  'in' | 'out',
+  string,
+  string,
+  string | null,
+  string | null,
+  string | null,
+  string | null,
+  string,
+  MessageState,
+  number,
+  string | null,
+  readonly Issue[] | null,
+  readonly string[],
+  'conflict' | 'correction' | null,
+  string | null,
+  number,
+  number,
+];
+
+function toLogged(row: Row): LoggedMessage {
+  const [id, direction, dialect, kind, controlId, sender, receiver, correlation, ...rest] = row as unknown as Summary;
+  const [hash, state, attempts, error, issues, resources, relation, firstId, receivedAt, updatedAt] = rest;
+  return {
+    id,
+    direction,
+    dialect,
+    kind,
+    ...(controlId !== null && { controlId }),
+    ...(sender !== null && { sender }),
+    ...(receiver !== null && { receiver }),
+    ...(correlation !== null && { correlation }),
+    hash,
+    state,
+    attempts,
+    ...(error !== null && { error }),
+    ...(issues !== null && { issues }),
+    resources,
+    ...(relation !== null && firstId !== null && { relation: { kind: relation, firstId } }),
+    receivedAt: Math.round(receivedAt),
+    updatedAt: Math.round(updatedAt),
+  };
+}
+
+/** Newest first; message_received gives the order, and message_open narrows where a state is asked for. */
+function listStatement(filter: MessageFilter, limit: number, cursor: string | undefined): Statement {
+  const values: unknown[] = [];
+  const bind = (value: unknown): string => `$${values.push(value)}`;
+  const conditions: string[] = [];
+  const equal: [string, string | undefined][] = [
+    ['state', filter.state],
+    ['dialect', filter.dialect],
+    ['kind', filter.kind],
+    ['direction', filter.direction],
+    ['sender', filter.sender],
+    ['control_id', filter.controlId],
+  ];
+  for (const [column, value] of equal) if (value !== undefined) conditions.push(`${column} = ${bind(value)}`);
+  if (filter.since !== undefined) conditions.push(`received_at >= ${bind(new Date(filter.since))}`);
+  if (filter.until !== undefined) conditions.push(`received_at < ${bind(new Date(filter.until))}`);
+  if (cursor !== undefined) {
+    const [at, id] = parseCursor(cursor);
+    conditions.push(`(received_at, id) < (${bind(new Date(at))}, ${bind(id)})`);
+  }
+  const where = conditions.length > 0 ? `\nwhere ${conditions.join(' and ')}` : '';
+  return {
+    text: `select ${SUMMARY} from mortar.message${where}\norder by received_at desc, id desc limit ${bind(limit)}`,
+    values,
+  };
+}
+
+const formatCursor = (row: Row): string => {
+  const { receivedAt, id } = toLogged(row);
+  return Buffer.from(`${receivedAt} ${id}`).toString('base64url');
+};
+
+function parseCursor(cursor: string): [number, string] {
+  const [at = '', id = ''] = Buffer.from(cursor, 'base64url').toString('latin1').split(' ');
+  if (!/^\d{1,15}$/.test(at) || !UUID.test(id))
+    throw badValue('The cursor is not one of a page of this list: begin again without it');
+  return [Number(at), id];
+}

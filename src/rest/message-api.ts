@@ -1,0 +1,294 @@
+/**
+ * The message log over HTTP: list, look at a message from every side, replay one or many; and the dead jobs.
+ * docs/gateway.md "Looking at messages"
+ */
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller } from '../ports/caller.ts';
+import type { JobTable } from '../ports/jobs.ts';
+import type { LoggedMessage, MessageFilter, MessageLog, MessageState, StoredMessage } from '../ports/message-log.ts';
+import { badRequest, badValue, FhirError, type Issue, issue, notFound } from '../standards/fhir/outcome.ts';
+import { suggestNames } from '../standards/fhir/search/suggest.ts';
+import { labelRoute } from './metrics.ts';
+import { decodePath } from './path.ts';
+import { parseQuery } from './preferences.ts';
+import { readBody } from './read-body.ts';
+import { sendOutcome } from './send-outcome.ts';
+
+/** A message from every side. */
+export interface MessageView {
+  /** As the dialect's reader sees it. */
+  readonly parsed?: unknown;
+  /** What it translates to today. */
+  readonly fhir?: unknown;
+  readonly issues: readonly Issue[];
+}
+
+export interface Replayed {
+  readonly id?: string;
+  readonly verdict: string;
+  readonly answer: Buffer;
+}
+
+/** What the API does with messages; the gateway's composition gives it. */
+export interface MessageDesk {
+  readonly messages: MessageLog;
+  readonly jobs: JobTable;
+  view(message: StoredMessage): MessageView;
+  /** Works one message again, with other bytes when they are given. */
+  replay(caller: Caller, id: string, corrected?: Buffer): Promise<Replayed>;
+  /** Queues every message of the filter; resolves to how many. */
+  replayMany(caller: Caller, filter: MessageFilter): Promise<number>;
+  mediaTypeOf(dialect: string): string;
+}
+
+export interface MessageApiOptions {
+  readonly desk: MessageDesk;
+  readonly caller: Caller;
+  readonly bodyBytesMax: number;
+  readonly onError: (error: unknown) => void;
+}
+
+interface Call {
+  readonly segments: readonly string[];
+  readonly query: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly json?: unknown;
+  readonly bytes?: Buffer;
+  readonly mediaType?: string;
+}
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  /** `:id` stands for any segment. */
+  readonly path: string;
+  readonly handle: (options: MessageApiOptions, call: Call) => Promise<Answer>;
+}
+
+export const MESSAGE_ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/gateway', handle: overview },
+  { method: 'GET', path: '/gateway/messages', handle: list },
+  { method: 'POST', path: '/gateway/messages/replay', handle: replayMany },
+  { method: 'GET', path: '/gateway/messages/:id', handle: show },
+  { method: 'GET', path: '/gateway/messages/:id/raw', handle: raw },
+  { method: 'GET', path: '/gateway/messages/:id/answer', handle: answerBytes },
+  { method: 'POST', path: '/gateway/messages/:id/replay', handle: replay },
+  { method: 'GET', path: '/gateway/jobs', handle: listJobs },
+  { method: 'POST', path: '/gateway/jobs/replay', handle: replayJobs },
+];
+
+const COUNT_DEFAULT = 50;
+const COUNT_MAX = 500;
+const JOBS_MAX = 500;
+
+/** Answers requests below `/gateway`. */
+export function createMessageApi(options: MessageApiOptions): (req: IncomingMessage, res: ServerResponse) => void {
+  async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    try {
+      const url = req.url ?? '/';
+      const question = url.indexOf('?');
+      const segments = decodePath(question < 0 ? url : url.slice(0, question));
+      const route = find(req.method ?? 'GET', segments);
+      labelRoute(res, route.path);
+      const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
+      const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
+      send(req, res, await route.handle(options, { segments, query, body }));
+    } catch (error) {
+      if (!(error instanceof FhirError)) options.onError(error);
+      sendOutcome(
+        res,
+        error instanceof FhirError
+          ? error
+          : new FhirError(500, [issue('exception', 'the server failed; its log says why')]),
+      );
+    }
+  }
+  return (req, res) => void respond(req, res);
+}
+
+function find(method: string, segments: readonly string[]): Route {
+  const wanted = method === 'HEAD' ? 'GET' : method;
+  const fits = ({ path }: Route): boolean => {
+    const parts = path.slice(1).split('/');
+    return parts.length === segments.length && parts.every((part, i) => part === ':id' || part === segments[i]);
+  };
+  const matches = MESSAGE_ROUTES.filter(fits);
+  const route = matches.find((r) => r.method === wanted);
+  if (route) return route;
+  if (matches.length === 0) throw notFound('That path');
+  const allowed = matches.map((r) => r.method).join(', ');
+  throw new FhirError(405, [issue('not-supported', `${method} is not possible here: use ${allowed}`)], {
+    headers: { Allow: allowed },
+  });
+}
+
+async function overview({ desk, caller }: MessageApiOptions): Promise<Answer> {
+  const [messages, dead] = await Promise.all([desk.messages.count(caller), desk.jobs.list('dead', JOBS_MAX)]);
+  return { status: 200, json: { messages, deadJobs: dead.length } };
+}
+
+async function list({ desk, caller }: MessageApiOptions, { query }: Call): Promise<Answer> {
+  const filter = readFilter(query, ['_count', 'cursor']);
+  const count = readCount(query.get('_count'));
+  const { messages, next } = await desk.messages.list(caller, filter, count, query.get('cursor'));
+  return {
+    status: 200,
+    json: { messages: messages.map(shown), ...(next !== undefined && { next: nextUrl(query, next) }) },
+  };
+}
+
+function nextUrl(query: ReadonlyMap<string, string>, cursor: string): string {
+  const parameters = new URLSearchParams([...query].filter(([name]) => name !== 'cursor'));
+  parameters.set('cursor', cursor);
+  return `/gateway/messages?${parameters}`;
+}
+
+async function show({ desk, caller }: MessageApiOptions, { segments }: Call): Promise<Answer> {
+  const message = await desk.messages.read(caller, segments[2] as string);
+  const { parsed, fhir, issues } = desk.view(message);
+  return {
+    status: 200,
+    json: {
+      ...shown(message),
+      issues: message.issues ?? issues,
+      raw: asText(message.raw),
+      ...(message.answer && { answer: asText(message.answer) }),
+      ...(parsed !== undefined && { parsed }),
+      ...(fhir !== undefined && { fhir }),
+    },
+  };
+}
+
+async function raw({ desk, caller }: MessageApiOptions, { segments }: Call): Promise<Answer> {
+  const message = await desk.messages.read(caller, segments[2] as string);
+  return { status: 200, bytes: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
+}
+
+async function answerBytes({ desk, caller }: MessageApiOptions, { segments }: Call): Promise<Answer> {
+  const message = await desk.messages.read(caller, segments[2] as string);
+  if (!message.answer) throw notFound('An answer to this message');
+  return { status: 200, bytes: message.answer, mediaType: desk.mediaTypeOf(message.dialect) };
+}
+
+async function replay({ desk, caller }: MessageApiOptions, { segments, body }: Call): Promise<Answer> {
+  const id = segments[2] as string;
+  const { id: replayedId, verdict, answer } = await desk.replay(caller, id, body.length > 0 ? body : undefined);
+  return { status: 200, json: { id: replayedId ?? id, verdict, answer: asText(answer) } };
+}
+
+async function replayMany({ desk, caller }: MessageApiOptions, { query }: Call): Promise<Answer> {
+  const filter = readFilter(query, []);
+  if (filter.state !== 'dead' && filter.state !== 'rejected' && filter.state !== 'received')
+    throw badRequest('Say which messages: state=dead, state=rejected or state=received', 'state');
+  return { status: 202, json: { queued: await desk.replayMany(caller, filter) } };
+}
+
+async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
+  const state = query.get('state') ?? 'dead';
+  if (state !== 'dead' && state !== 'ready' && state !== 'running')
+    throw badValue('state is ready, running or dead', 'state');
+  const jobs = await desk.jobs.list(state, JOBS_MAX);
+  return {
+    status: 200,
+    json: { jobs: jobs.map((job) => ({ ...job, runAt: iso(job.runAt), createdAt: iso(job.createdAt) })) },
+  };
+}
+
+async function replayJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
+  const [kind, id] = [query.get('kind'), query.get('id')];
+  if (id !== undefined && !/^[0-9a-f-]{36}$/.test(id)) throw badValue('id is the id of a job', 'id');
+  const queued = await desk.jobs.replay({
+    ...(kind !== undefined && { kind }),
+    ...(id !== undefined && { ids: [id] }),
+  });
+  return { status: 202, json: { queued } };
+}
+
+const shown = ({ receivedAt, updatedAt, ...message }: LoggedMessage): object => {
+  const { raw: _raw, answer: _answer, ...rest } = message as StoredMessage; // without its bytes where it has them
+  return { ...rest, receivedAt: iso(receivedAt), updatedAt: iso(updatedAt) };
+};
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+const asText = (bytes: Buffer): { readonly encoding: 'utf-8' | 'latin1'; readonly text: string } =>
+  isUtf8(bytes)
+    ? { encoding: 'utf-8', text: bytes.toString() }
+    : { encoding: 'latin1', text: bytes.toString('latin1') };
+
+const STATES: readonly MessageState[] = [
+  'received',
+  'applied',
+  'rejected',
+  'queued',
+  'sent',
+  'unknown',
+  'acknowledged',
+  'dead',
+];
+const FILTERS = ['state', 'dialect', 'kind', 'direction', 'sender', 'control-id', 'since', 'until'];
+
+function readFilter(query: ReadonlyMap<string, string>, others: readonly string[]): MessageFilter {
+  for (const name of query.keys())
+    if (!FILTERS.includes(name) && !others.includes(name)) {
+      const near = suggestNames(name, FILTERS);
+      throw badValue(
+        `There is no such parameter here${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : `: use ${FILTERS.join(', ')}`}`,
+        name.slice(0, 64),
+      );
+    }
+  const state = query.get('state');
+  const known = STATES.find((one) => one === state);
+  if (state !== undefined && !known) throw badValue(`state is one of ${STATES.join(', ')}`, 'state');
+  const direction = query.get('direction');
+  if (direction !== undefined && direction !== 'in' && direction !== 'out')
+    throw badValue('direction is in or out', 'direction');
+  const text = (name: string, as: keyof MessageFilter): Partial<MessageFilter> => {
+    const value = query.get(name);
+    return value === undefined ? {} : { [as]: value };
+  };
+  const [since, until] = [readInstant(query, 'since'), readInstant(query, 'until')];
+  return {
+    ...(known && { state: known }),
+    ...(direction !== undefined && { direction }),
+    ...text('dialect', 'dialect'),
+    ...text('kind', 'kind'),
+    ...text('sender', 'sender'),
+    ...text('control-id', 'controlId'),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  };
+}
+
+function readInstant(query: ReadonlyMap<string, string>, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === undefined) return undefined;
+  const at = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(at)) throw badValue(`${name} is a date, or an instant with its offset: 2026-05-01T09:00:00Z`, name);
+  return at;
+}
+
+function readCount(text: string | undefined): number {
+  if (text === undefined) return COUNT_DEFAULT;
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw badValue('_count must be a whole number above 0', '_count');
+  return Math.min(Number(text), COUNT_MAX);
+}
+
+function send(req: IncomingMessage, res: ServerResponse, { status, json, bytes, mediaType }: Answer): void {
+  const body = bytes ?? Buffer.from(`${JSON.stringify(json)}\n`);
+  res.writeHead(status, {
+    'Content-Type': mediaType ?? 'application/json; charset=utf-8',
+    'Content-Length': body.length,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    // Raw messages are shown, never run.
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  });
+  res.end(req.method === 'HEAD' ? undefined : body);
+}
