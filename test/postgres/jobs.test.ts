@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { AddedJob, TakenJob } from '../../src/ports/jobs.ts';
+import type { Row, Statement } from '../../src/postgres/pools.ts';
+import { FhirError } from '../../src/standards/fhir/outcome.ts';
+import { type MessageStore, openMessageStore } from '../support/message-store.ts';
+
+const take = { kinds: ['a'], limit: 10, leaseMs: 10_000 };
+
+describe('job table', () => {
+  let store: MessageStore;
+  before(async () => {
+    store = await openMessageStore();
+  });
+  afterEach(() => store.pools.writes.query({ text: 'delete from mortar.job', values: [] }));
+  after(() => store.stop());
+
+  const within = async (
+    end: 'commit' | 'rollback',
+    work: (send: (s: Statement) => Promise<readonly Row[]>) => Promise<void>,
+  ) => {
+    const client = await store.pools.transactions.connect();
+    try {
+      await client.query('begin');
+      await work(
+        async ({ text, values }) => (await client.query({ text, values: values as unknown[], rowMode: 'array' })).rows,
+      );
+      await client.query(end);
+    } finally {
+      client.release();
+    }
+  };
+
+  it('a job added in a transaction is there when that commits, and only then', async () => {
+    for (const end of ['rollback', 'commit'] as const) {
+      const added: AddedJob[] = [];
+      await within(end, async (send) => {
+        await store.jobs.transaction(send, (jobs) => added.push(...jobs)).add([{ kind: 'a', payload: { end } }]);
+        expect(await store.jobs.take(take), 'before the end').deep.equal([]);
+      });
+      expect(added).length(1);
+      expect((await store.jobs.take(take)).map((job) => job.payload)).deep.equal(end === 'commit' ? [{ end }] : []);
+    }
+  });
+
+  it('[RL-21] what a stale holder does is refused, in a transaction too', async () => {
+    await store.jobs.add([{ kind: 'a', payload: {} }]);
+    const [stale] = (await store.jobs.take({ ...take, leaseMs: 1 })) as [TakenJob];
+    await sleep(20);
+    expect(await store.jobs.reclaim()).equal(1);
+    expect(await store.jobs.complete(stale), 'reclaimed').equal(false);
+    const [holder] = (await store.jobs.take(take)) as [TakenJob];
+    expect(holder).deep.include({ id: stale.id, attempt: 2, fence: stale.fence + 1 });
+    for (const result of [
+      await store.jobs.complete(stale),
+      await store.jobs.extend(stale, 1000),
+      await store.jobs.retry(stale, 0, 'x'),
+      await store.jobs.bury(stale, 'x'),
+      await store.jobs.release(stale),
+    ])
+      expect(result).equal(false);
+    await within('rollback', async (send) => {
+      const error = await store.jobs
+        .transaction(send, () => undefined)
+        .complete(stale)
+        .catch((e: unknown) => e);
+      expect(error).instanceOf(FhirError).property('status', 409);
+    });
+    await within('commit', (send) => store.jobs.transaction(send, () => undefined).complete(holder));
+    expect(await store.jobs.complete(holder), 'done once').equal(false);
+  });
+
+  it('of one word only one waits or runs', async () => {
+    const job = { kind: 'a', dedupe: 'sweep', payload: {} };
+    await store.jobs.add([job, job]);
+    await store.jobs.add([job]);
+    const taken = await store.jobs.take(take);
+    expect(taken).length(1);
+    await store.jobs.add([job]);
+    expect(await store.jobs.take(take), 'while it runs').length(0);
+    await store.jobs.complete(taken[0] as TakenJob);
+    await store.jobs.add([job]);
+    expect(await store.jobs.take(take), 'after it').length(1);
+  });
+
+  it('two takers never get the same job, nor two of one key', async () => {
+    await store.jobs.add(Array.from({ length: 30 }, (_, n) => ({ kind: 'a', key: `k${n % 3}`, payload: { n } })));
+    const taken = (await Promise.all(Array.from({ length: 8 }, () => store.jobs.take(take)))).flat();
+    expect(taken.map((job) => job.payload['n']).toSorted()).deep.equal([0, 1, 2]);
+  });
+
+  it('a schedule that ten processes run adds one job', async () => {
+    const schedule = { name: 's', everyMs: 60_000, job: { kind: 'a', payload: {} } };
+    expect(await store.jobs.runSchedule(schedule), 'the first time comes after an interval').equal(false);
+    await store.pools.writes.query({ text: "update mortar.schedule set next_at = now() where name = 's'", values: [] });
+    const ran = await Promise.all(Array.from({ length: 10 }, () => store.jobs.runSchedule(schedule)));
+    expect(ran.filter(Boolean)).length(1);
+    expect(await store.jobs.take(take)).length(1);
+  });
+});
