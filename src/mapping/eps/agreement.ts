@@ -1,0 +1,74 @@
+/** Values that must be the same in every item of a message. */
+import { formatJson } from '../../standards/fhir/json.ts';
+import type { Issue } from '../../standards/fhir/outcome.ts';
+import { finding } from './fault.ts';
+import { isNode, type Node } from './node.ts';
+
+/** A step of a path: a member, or the extensions of a url. */
+export type Step = string | { readonly extension: string };
+
+/** Every value of the path, of each resource in turn; an absent member counts as one, absent extensions do not. */
+function valuesAt(resources: readonly unknown[], steps: readonly Step[]): readonly unknown[] {
+  return steps.reduce<readonly unknown[]>((values, step) => values.flatMap((value) => next(value, step)), resources);
+}
+
+function next(value: unknown, step: Step): readonly unknown[] {
+  if (typeof step === 'string') {
+    const member = isNode(value) && Object.hasOwn(value, step) ? value[step] : undefined;
+    return Array.isArray(member) ? member : [member];
+  }
+  const extensions = isNode(value) ? value['extension'] : undefined;
+  return Array.isArray(extensions)
+    ? extensions.filter((extension) => isNode(extension) && extension['url'] === step.extension)
+    : [];
+}
+
+const pathText = (steps: readonly Step[]): string =>
+  steps.map((step) => (typeof step === 'string' ? step : `extension("${step.extension}")`)).join('.');
+
+/**
+ * The issue that values differ, in the words of the national gateway, which lists them: codes, dates and references of
+ * the message, as the sender wrote them. Deviates: what identifies the patient is not told.
+ */
+export function findDisagreement(
+  type: ItemType,
+  resources: readonly Node[],
+  steps: readonly Step[],
+): Issue | undefined {
+  const values = uniqueOf(valuesAt(resources, steps));
+  if (values.length < 2) return undefined;
+  return disagreement(type, pathText(steps), steps[0] === 'subject' ? values.map(withoutPatient) : values);
+}
+
+export type ItemType = 'MedicationRequest' | 'MedicationDispense';
+
+export const disagreement = (type: ItemType, path: string, values: readonly unknown[]): Issue =>
+  finding(
+    'value',
+    `Expected all ${type}s to have the same value for ${path}. Received ${formatJson(values)}.`,
+    `Bundle.entry.resource.ofType(${type}).${path}`,
+  );
+
+/** Of a reference to the patient, where it leads, and neither number nor name. */
+const withoutPatient = (value: unknown): unknown =>
+  isNode(value) ? (typeof value['reference'] === 'string' ? { reference: value['reference'] } : {}) : null;
+
+/** The values without those equal to an earlier one. */
+export function uniqueOf(values: readonly unknown[]): readonly unknown[] {
+  const unique = new Map<string, unknown>();
+  for (const value of values) {
+    const text = orderedText(value);
+    if (!unique.has(text)) unique.set(text, value);
+  }
+  return [...unique.values()];
+}
+
+/** A text that is the same for equal values, in whichever order their members stand. */
+function orderedText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(orderedText).join()}]`;
+  if (!isNode(value)) return value === undefined ? '' : formatJson(value);
+  return `{${Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${orderedText(value[name])}`)
+    .join()}}`;
+}
