@@ -13,6 +13,11 @@ export const fixtureNames: readonly string[] = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.json') && !name.endsWith('.prepare.json'))
   .map((name) => name.slice(0, -'.json'.length));
 
+/** Those that can be prepared. */
+export const orderNames: readonly string[] = fixtureNames.filter(
+  (name) => name.startsWith('prescription-order-') && name !== 'prescription-order-update',
+);
+
 export const fixtureMessage = (name: string): unknown => parseJson(readFixture(`${name}.json`));
 
 /** Ids count up from 1. */

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { convertToV3 } from '../../../src/mapping/eps/convert.ts';
 import { prepare } from '../../../src/mapping/eps/prepare.ts';
-import { fixtureContext, fixtureMessage, fixtureNames, readFixture } from './fixture.ts';
+import { fixtureContext, fixtureMessage, fixtureNames, orderNames, readFixture } from './fixture.ts';
 
 describe('mapping › eps › golden files', () => {
   for (const name of fixtureNames) {
@@ -13,7 +13,7 @@ describe('mapping › eps › golden files', () => {
     });
   }
 
-  for (const name of fixtureNames.filter((n) => n.startsWith('prescription-order'))) {
+  for (const name of orderNames) {
     it(`${name} › $prepare`, () => {
       const { value, issues } = prepare(fixtureMessage(name), fixtureContext());
       expect(issues).deep.equal([]);
