@@ -94,6 +94,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       bodyBytesMax: config.bodyBytesMax,
       bundleBytesMax: config.bundleBytesMax,
       bundleEntriesMax: config.bundleEntriesMax,
+      messageTimeZone: config.messageTimeZone,
+      epsToAsid: config.epsToAsid,
       softwareVersion: packageJson.version,
     },
     now,

@@ -20,8 +20,9 @@ export interface FhirRequest {
 export interface FhirAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** JSON text; absent = no body. */
+  /** JSON text unless `contentType` says otherwise; absent = no body. */
   readonly body?: string;
+  readonly contentType?: string;
 }
 
 export const etag = (version: StoredVersion): string => `W/"${version.versionId}"`;

@@ -81,7 +81,11 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
       const request = await readRequest(req, caller);
       if (request.method === 'OPTIONS') result = options(request);
       else {
-        checkFormat(request, request.query.includes('_format') ? parseQuery(request.query).get('_format') : undefined);
+        if (!OTHER_FORMATS.has(request.segments[0] ?? ''))
+          checkFormat(
+            request,
+            request.query.includes('_format') ? parseQuery(request.query).get('_format') : undefined,
+          );
         result = await answer(request, (route) => labelRoute(res, `/fhir/R4${route.path}`));
       }
     } catch (error) {
@@ -124,7 +128,9 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
 
 const EMPTY = Buffer.alloc(0);
 /** First segments of paths that take more than one ordinary resource. */
-const LARGE_BODIES = new Set(['Bundle', 'Binary', '$process-message']);
+const LARGE_BODIES = new Set(['Bundle', 'Binary', '$process-message', '$convert', '$prepare']);
+/** First segments of paths whose answer is not FHIR. */
+const OTHER_FORMATS = new Set(['$convert']);
 const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 
 /** The client's X-Request-ID when it is one, else a new id. */
@@ -149,7 +155,7 @@ function write(req: IncomingMessage, res: ServerResponse, caller: Caller, result
   }
   // Once to bytes: counting and writing a long text separately would walk it twice.
   const body = Buffer.from(result.body);
-  headers['Content-Type'] = FHIR_JSON;
+  headers['Content-Type'] = result.contentType ?? FHIR_JSON;
   headers['Content-Length'] = body.length;
   if (!req.complete) headers['Connection'] = 'close'; // the body was not read to its end
   res.writeHead(result.status, headers);

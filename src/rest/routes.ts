@@ -1,4 +1,6 @@
 /** The route table: what Express never sees, what /metadata is made from and what the tests walk. */
+
+import { MORTAR } from '../standards/fhir/canonical.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { create } from './interactions/create.ts';
 import { conditionalDelete, deleteResource } from './interactions/delete.ts';
@@ -8,6 +10,7 @@ import { processMessage } from './interactions/process-message.ts';
 import { read, vread } from './interactions/read.ts';
 import { compartmentSearch, searchByPost, searchType } from './interactions/search-type.ts';
 import { conditionalUpdate, update } from './interactions/update.ts';
+import { convertOperation, prepareOperation } from './operations/convert.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -33,6 +36,8 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     level: 'operation',
     handle: processMessage,
   },
+  { method: 'POST', path: '/$convert', interaction: 'convert', level: 'operation', handle: convertOperation },
+  { method: 'POST', path: '/$prepare', interaction: 'prepare', level: 'operation', handle: prepareOperation },
   { method: 'GET', path: '/:type', interaction: 'search-type', level: 'type', handle: searchType },
   { method: 'POST', path: '/:type/_search', interaction: 'search-type', level: 'type', handle: searchByPost },
   { method: 'POST', path: '/:type', interaction: 'create', level: 'type', handle: create },
@@ -65,6 +70,8 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
 /** Operations the statement lists. */
 export const OPERATIONS = [
   { name: 'process-message', definition: 'http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message' },
+  { name: 'convert', definition: `${MORTAR}/OperationDefinition/convert` },
+  { name: 'prepare', definition: 'https://fhir.nhs.uk/OperationDefinition/prepare' },
 ] as const;
 
 export interface RouteMatch {

@@ -18,6 +18,9 @@ export interface RestSettings {
   readonly bodyBytesMax: number;
   readonly bundleBytesMax: number;
   readonly bundleEntriesMax: number;
+  /** IANA name of the zone in which HL7 v2 times without an offset are read. */
+  readonly messageTimeZone: string;
+  readonly epsToAsid: string;
   readonly softwareVersion: string;
 }
 

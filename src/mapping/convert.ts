@@ -1,0 +1,189 @@
+/**
+ * Any translation Mortar knows, without storing anything: `$convert` and `npm run convert` are two ways to it.
+ * docs/gateway.md "Trying a translation"
+ */
+import { formatJson, parseJson } from '../standards/fhir/json.ts';
+import {
+  FhirError,
+  type Issue,
+  isError,
+  issue,
+  type OperationOutcome,
+  operationOutcome,
+} from '../standards/fhir/outcome.ts';
+import { parseMessage } from '../standards/hl7v2/parse.ts';
+import type { Mapped } from '../standards/mapped.ts';
+import { checkStructure } from '../standards/script/check.ts';
+import { readScript } from '../standards/script/read.ts';
+import { readXml } from '../standards/xml/read.ts';
+import { epsContext } from './eps/context.ts';
+import { convertToV3 } from './eps/convert.ts';
+import { lastUpdatedOf, statusOf, toEpsOutcome } from './eps/outcome.ts';
+import { prepare } from './eps/prepare.ts';
+import { mapToFhir as mapHl7v2ToFhir } from './hl7v2/map-to-fhir.ts';
+
+export const SOURCES = ['fhir', 'hl7v2', 'script', 'eps-v3', 'd0'] as const;
+export type Source = (typeof SOURCES)[number];
+export const TARGETS = ['eps-v3', 'fhir', 'hl7v2', 'script', 'd0'] as const;
+export type Target = (typeof TARGETS)[number];
+/** What is done instead of a translation: say what a prescriber would sign, check a signature, only check the message. */
+export type Mode = 'prepare' | 'verify' | 'check';
+
+export interface ConvertRequest {
+  readonly content: Buffer;
+  readonly source: Source;
+  /** Absent: `eps-v3` of FHIR, `fhir` of everything else. */
+  readonly to?: Target;
+  readonly mode?: Mode;
+  /** The instant the translation takes for now, ms UTC. */
+  readonly at: number;
+  /** Names in any case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly timeZone: string;
+  readonly epsToAsid: string;
+  /** A random UUID. */
+  readonly newId: () => string;
+}
+
+export interface Converted {
+  /** Absent when it was refused; then `outcome` says why. */
+  readonly value?: { readonly mediaType: string; readonly text: string };
+  readonly issues: readonly Issue[];
+  readonly outcome: OperationOutcome;
+  /** HTTP status that fits. */
+  readonly status: number;
+}
+
+export const MEDIA_TYPES: ReadonlyMap<string, Source | 'xml'> = new Map([
+  ['application/fhir+json', 'fhir'],
+  ['application/json', 'fhir'],
+  ['application/xml', 'xml'],
+  ['text/xml', 'xml'],
+  ['x-application/hl7-v2+er7', 'hl7v2'],
+  ['application/vnd.ncpdp.telecom', 'd0'],
+]);
+/** Segment, group and field separator. */
+const TELECOM_SEPARATORS = ['\u001E', '\u001D', '\u001C'];
+const FHIR = 'application/fhir+json';
+const XML = 'application/xml';
+
+/** What the bytes are, by how they begin; for XML by the root element. */
+export function findSource(content: Buffer): Source | undefined {
+  const head = content
+    .subarray(0, 4096)
+    .toString('latin1')
+    .replace(/^\u00EF\u00BB\u00BF/, '')
+    .trimStart();
+  if (/^[{[]/.test(head)) return 'fhir';
+  if (/^(?:MSH|FHS|BHS)/.test(head)) return 'hl7v2';
+  if (head.startsWith('<')) return findXmlSource(content);
+  return TELECOM_SEPARATORS.some((separator) => head.includes(separator)) ? 'd0' : undefined;
+}
+
+export const findXmlSource = (content: Buffer): Source => {
+  const { value } = readXml(content);
+  return value === undefined || value.name === 'Message' ? 'script' : 'eps-v3';
+};
+
+/** Never throws; what cannot be translated is refused with every reason. */
+export function convert(request: ConvertRequest): Converted {
+  const { source, mode } = request;
+  const to = request.to ?? (source === 'fhir' ? 'eps-v3' : 'fhir');
+  if (mode === 'verify') return refused([NO_VERIFY]);
+  if (mode === 'check') return check(request);
+  if (mode === 'prepare' && !(source === 'fhir' && to === 'eps-v3')) return refused([ONLY_EPS_PREPARES]);
+  const translate = TRANSLATIONS.get(`${source} ${to}`);
+  return translate ? translate(request) : refused([noTranslation(source, to)]);
+}
+
+type Translate = (request: ConvertRequest) => Converted;
+
+const TRANSLATIONS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
+  ['fhir eps-v3', toEps],
+  [
+    'hl7v2 fhir',
+    (request) =>
+      converted(
+        andThen(parseMessage(request.content), (m) => mapHl7v2ToFhir(m, contextOf(request))),
+        FHIR,
+      ),
+  ],
+]);
+
+/** Pairs such as `hl7v2 → fhir`, for help texts. */
+export const translations = (): readonly string[] => [...TRANSLATIONS.keys()].map((pair) => pair.replace(' ', ' → '));
+
+function toEps(request: ConvertRequest): Converted {
+  return fromJson(request, (payload) => {
+    const { at, newId, headers, epsToAsid } = request;
+    const context = epsContext(headers, { now: at, newId, toAsid: epsToAsid });
+    const { value, issues } = request.mode === 'prepare' ? prepare(payload, context) : convertToV3(payload, context);
+    if (value === undefined)
+      return { issues, outcome: toEpsOutcome(issues, lastUpdatedOf(payload, at)), status: statusOf(issues) };
+    return converted({ value, issues }, typeof value === 'string' ? XML : FHIR);
+  });
+}
+
+/** EPS asks for this text (its reference, section 3). */
+function fromJson(request: ConvertRequest, next: (value: unknown) => Converted): Converted {
+  let value: unknown;
+  try {
+    value = parseJson(request.content);
+  } catch (error) {
+    if (!(error instanceof FhirError)) throw error;
+    const reason = error.issues[0]?.diagnostics ?? '';
+    return refused([issue('invalid', `Failed to parse JSON encoded FHIR content: ${reason}`)], 400);
+  }
+  return next(value);
+}
+
+/** Reads the message by the rules of its standard and says what it found; nothing is translated. */
+function check(request: ConvertRequest): Converted {
+  const { source, content } = request;
+  const read = CHECKS.get(source);
+  if (!read) return refused([issue('not-supported', `A message of kind ${source} cannot be checked yet`)]);
+  const issues = read(content);
+  if (issues.some(isError)) return refused(issues);
+  const all = issues.length > 0 ? issues : [SOUND];
+  return converted({ value: operationOutcome(all), issues }, FHIR);
+}
+
+const CHECKS: ReadonlyMap<Source, (content: Buffer) => readonly Issue[]> = new Map([
+  ['hl7v2', (content) => parseMessage(content).issues],
+  ['script', checkScript],
+]);
+
+function checkScript(content: Buffer): readonly Issue[] {
+  const { message, issues } = readScript(content);
+  return message ? [...issues, ...checkStructure(message)] : issues;
+}
+
+const contextOf = ({ at, timeZone }: ConvertRequest): { receivedAt: number; timeZone: string } => ({
+  receivedAt: at,
+  timeZone,
+});
+
+/** The second step on the value of the first, with the issues of both. */
+function andThen<A, B>(first: Mapped<A>, next: (value: A) => Mapped<B>): Mapped<B> {
+  if (first.value === undefined) return { issues: first.issues };
+  const second = next(first.value);
+  return { ...second, issues: [...first.issues, ...second.issues] };
+}
+
+function converted({ value, issues }: Mapped<unknown>, mediaType: string): Converted {
+  if (value === undefined || issues.some(isError)) return refused(issues);
+  const text = typeof value === 'string' ? value : formatJson(value, true);
+  return { value: { mediaType, text }, issues, outcome: operationOutcome(issues), status: 200 };
+}
+
+const refused = (issues: readonly Issue[], status = 422): Converted => ({
+  issues,
+  outcome: operationOutcome(issues),
+  status,
+});
+
+const noTranslation = (source: Source, to: Target): Issue =>
+  issue('not-supported', `There is no translation from ${source} to ${to} yet; there is: ${translations().join(', ')}`);
+const NO_VERIFY = issue('not-supported', 'Signatures cannot be verified yet');
+const ONLY_EPS_PREPARES = issue('not-supported', 'prepare takes a FHIR prescription-order message for EPS');
+const SOUND: Issue = { severity: 'information', code: 'informational', diagnostics: 'No fault was found' };

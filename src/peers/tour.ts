@@ -1,0 +1,273 @@
+/**
+ * A walk through the gateway as its partners see it: real messages of three worlds, sent to a running server over the
+ * wire, with what it answered, and at the end the searches that find them as FHIR. docs/gateway.md
+ */
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const HELP = `npm run -s tour [-- --data-dir DIR]
+
+Walks through a server that runs: npm start in another terminal. It is found by ports.json in its data folder.
+`;
+const FIXTURES = join(import.meta.dirname, '../../fixtures');
+const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
+const ANSWER_MS = 10_000;
+const NAMING = 'https://mortar-fhir.org/NamingSystem';
+
+interface Ports {
+  readonly url: string;
+  readonly fhir: string;
+  readonly mllp: number;
+}
+
+await main();
+
+async function main(): Promise<void> {
+  try {
+    const { values } = parseArgs({
+      options: { 'data-dir': { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    });
+    if (values.help) return print(HELP);
+    await walk(readPorts(values['data-dir'] ?? process.env['DATA_DIR'] ?? '.data'));
+  } catch (error) {
+    process.stderr.write(`tour: ${(error as Error).message}\n\n${HELP}`);
+    process.exitCode = 1;
+  }
+}
+
+function readPorts(dataDir: string): Ports {
+  const file = resolve(dataDir, 'ports.json');
+  let ports: Partial<Ports>;
+  try {
+    ports = JSON.parse(readFileSync(file, 'utf8')) as Partial<Ports>;
+  } catch {
+    throw new Error(`${file} is not there: no server runs on this data folder`);
+  }
+  const { url, fhir, mllp } = ports;
+  if (url === undefined || fhir === undefined) throw new Error(`${file} does not tell where the server is`);
+  if (mllp === undefined) throw new Error('the HL7 v2 listener is off (MLLP_PORT)');
+  return { url, fhir, mllp };
+}
+
+async function walk(server: Ports): Promise<void> {
+  await registerPartners(server);
+  await eps(server);
+  await hl7v2(server);
+  await script(server);
+  await log(server);
+  await searches(server);
+}
+
+async function registerPartners({ fhir }: Ports): Promise<void> {
+  chapter('Partners: only senders that an active Endpoint names are taken');
+  await partner(fhir, 'tour-pas', 'Hospital patient administration', 'hl7v2-mllp', 'hl7v2-sender', 'PAS|RXX');
+  await partner(fhir, 'tour-epma', 'Hospital prescribing', 'hl7v2-mllp', 'hl7v2-sender', 'EPMA|RXX');
+  await partner(fhir, 'tour-ehr', 'American prescriber', 'direct-project', 'script-sender', 'D:6301875277001');
+}
+
+async function partner(
+  fhir: string,
+  id: string,
+  name: string,
+  connection: string,
+  system: string,
+  sender: string,
+): Promise<void> {
+  const endpoint = {
+    resourceType: 'Endpoint',
+    id,
+    identifier: [{ system: `${NAMING}/${system}`, value: sender }],
+    status: 'active',
+    connectionType: { system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type', code: connection },
+    name,
+    payloadType: [{ text: 'messages' }],
+    address: 'urn:inbound',
+  };
+  request(`PUT /fhir/R4/Endpoint/${id}`, `identifier ${sender}`);
+  const reply = await send(`${fhir}/Endpoint/${id}`, 'PUT', JSON.stringify(endpoint), 'application/fhir+json');
+  answer(status(reply, 'stored'));
+}
+
+async function eps({ fhir }: Ports): Promise<void> {
+  chapter('England: a GP prescription order in FHIR, for the Electronic Prescription Service');
+  const order = fixture('eps/prescription-order-acute.json');
+  request('POST /fhir/R4/$prepare', 'what the prescriber has to sign');
+  const prepared = await send(`${fhir}/$prepare`, 'POST', order, 'application/fhir+json');
+  const { parameter } = JSON.parse(prepared.text) as { parameter: { name: string; valueString: string }[] };
+  for (const { name, valueString } of parameter) if (name !== 'timestamp') answer(`${name}: ${short(valueString, 60)}`);
+  request('POST /fhir/R4/$convert?_to=eps-v3', 'the HL7 V3 message that the Spine would receive');
+  const converted = await send(`${fhir}/$convert?_to=eps-v3`, 'POST', order, 'application/fhir+json');
+  answer(
+    ...excerpt(converted.text, [
+      /<PORX_/,
+      /<interactionId/,
+      /<ParentPrescription/,
+      /<manufacturedRequestedMaterial/,
+      /displayName="[^"]*mg/,
+    ]),
+  );
+  request('POST /fhir/R4/$process-message', 'the order itself');
+  const stored = await send(`${fhir}/$process-message`, 'POST', order, 'application/fhir+json');
+  answer(status(stored, /"code":"ok"/.test(stored.text) ? 'stored, response code ok' : short(stored.text, 200)));
+}
+
+async function hl7v2({ mllp }: Ports): Promise<void> {
+  chapter('A hospital: HL7 v2 over MLLP');
+  const admit = fixture('hl7v2/own-uk-a01.hl7');
+  const order = fixture('hl7v2/own-rde-o11-taper.hl7');
+  await overMllp(mllp, 'ADT^A01, a patient is admitted', [admit]);
+  await overMllp(mllp, 'RDE^O11, a medicine is ordered', [order]);
+  await overMllp(mllp, 'the same RDE^O11 again: applied once, answered as before', [order]);
+  const changed = Buffer.from(order.toString('latin1').replace('|30||', '|40||'), 'latin1');
+  await overMllp(mllp, 'the same control id with another dose', [changed]);
+  const stranger = Buffer.from(order.toString('latin1').replace('EPMA|RXX', 'EPMA|RZZ'), 'latin1');
+  await overMllp(mllp, 'the order from a sender that is no partner', [stranger]);
+}
+
+async function overMllp(port: number, what: string, messages: readonly Buffer[]): Promise<void> {
+  request('MLLP', what);
+  shown(...segments(messages[0] as Buffer).slice(0, 2));
+  for (const reply of await exchange(port, messages)) answer(...segments(reply));
+}
+
+async function script({ url }: Ports): Promise<void> {
+  chapter('America: NCPDP SCRIPT over HTTP');
+  const post = async (what: string, body: Buffer): Promise<void> => {
+    request('POST /ncpdp/script', what);
+    const reply = await send(`${url}/ncpdp/script`, 'POST', body, 'application/xml');
+    answer(
+      `${reply.status}`,
+      ...excerpt(reply.text.replaceAll('><', '>\n<'), [
+        /<RelatesTo/,
+        /<Status>/,
+        /<Error>/,
+        /<Code>/,
+        /<DescriptionCode>/,
+        /<Description>/,
+      ]),
+    );
+  };
+  await post('NewRx, a new prescription', fixture('script/newrx-basic.xml'));
+  await post('a NewRx whose patient has no such gender', fixture('script/bad-gender.xml'));
+}
+
+async function log({ url }: Ports): Promise<void> {
+  chapter('The message log: what came, and what became of it');
+  request('GET /gateway/messages?_count=20');
+  const reply = await send(`${url}/gateway/messages?_count=20`, 'GET');
+  const { messages } = JSON.parse(reply.text) as {
+    messages: {
+      dialect: string;
+      kind: string;
+      controlId?: string;
+      state: string;
+      resources: string[];
+      error?: string;
+    }[];
+  };
+  for (const m of messages.reverse())
+    answer(
+      `${m.dialect.padEnd(7)} ${m.kind.padEnd(19)} ${m.state.padEnd(9)} ${m.state === 'applied' ? `${m.resources.length} resources` : short(m.error ?? '', 60)}`,
+    );
+}
+
+async function searches({ fhir }: Ports): Promise<void> {
+  chapter('One record: the three prescriptions, found by FHIR searches');
+  const nhs = 'https://fhir.nhs.uk/Id/nhs-number';
+  await search(fhir, `MedicationRequest?subject:Patient.identifier=${nhs}|9990000034`);
+  await search(fhir, `MedicationRequest?subject:Patient.identifier=${nhs}|9990000018`);
+  await search(fhir, 'MedicationRequest?subject:Patient.family=okafor&subject:Patient.birthdate=1987-03-14');
+}
+
+interface Found {
+  readonly status: string;
+  readonly medicationCodeableConcept?: {
+    readonly text?: string;
+    readonly coding?: readonly { readonly display?: string }[];
+  };
+  readonly dosageInstruction?: readonly { readonly text?: string }[];
+}
+
+async function search(fhir: string, query: string): Promise<void> {
+  request(`GET /fhir/R4/${query}`);
+  const reply = await send(`${fhir}/${query}`, 'GET');
+  const { total, entry = [] } = JSON.parse(reply.text) as { total?: number; entry?: { resource: Found }[] };
+  answer(`${total ?? entry.length} found`);
+  for (const { resource } of entry) {
+    const { medicationCodeableConcept: medication, dosageInstruction = [] } = resource;
+    const name = medication?.text ?? medication?.coding?.find((coding) => coding.display !== undefined)?.display ?? '';
+    answer(`  ${resource.status} · ${name}${dosageInstruction[0]?.text ? ` · ${dosageInstruction[0].text}` : ''}`);
+  }
+}
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function send(url: string, method: string, body?: Buffer | string, contentType?: string): Promise<Reply> {
+  const reply = await fetch(url, {
+    method,
+    signal: AbortSignal.timeout(ANSWER_MS),
+    ...(body !== undefined && { body: typeof body === 'string' ? body : new Uint8Array(body) }),
+    ...(contentType !== undefined && { headers: { 'Content-Type': contentType } }),
+  });
+  return { status: reply.status, text: await reply.text() };
+}
+
+/** Sends each message in a frame and reads the frames that come back. */
+function exchange(port: number, messages: readonly Buffer[]): Promise<Buffer[]> {
+  return new Promise((done, fail) => {
+    const socket = connect(port, '127.0.0.1');
+    let received = Buffer.alloc(0);
+    socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error('no acknowledgement came')));
+    socket.on('error', fail);
+    socket.on('connect', () => {
+      for (const message of messages)
+        socket.write(Buffer.concat([Buffer.from([0x0b]), message, Buffer.from([0x1c, 0x0d])]));
+    });
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      const frames = received.toString('latin1').split('\u001c\r');
+      if (frames.length <= messages.length) return;
+      socket.end();
+      done(frames.slice(0, -1).map((frame) => Buffer.from(frame.slice(1), 'latin1')));
+    });
+  });
+}
+
+const segments = (message: Buffer): string[] =>
+  message
+    .toString()
+    .split('\r')
+    .filter((segment) => segment !== '')
+    .map((segment) => short(segment, 110));
+
+/** The first line that fits each pattern. */
+const excerpt = (text: string, patterns: readonly RegExp[]): string[] => {
+  const lines = text.split('\n').map((line) => line.trim());
+  return patterns.flatMap((pattern) => lines.find((line) => pattern.test(line)) ?? []).map((line) => short(line, 110));
+};
+
+const status = (reply: Reply, good: string): string =>
+  reply.status < 300 ? `${reply.status} ${good}` : `${reply.status} ${short(reply.text, 200)}`;
+
+const short = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
+
+function chapter(title: string): void {
+  print(`\n=== ${title}\n`);
+}
+function request(what: string, about = ''): void {
+  print(`\n→ ${what}${about === '' ? '' : `   ${about}`}\n`);
+}
+function shown(...lines: readonly string[]): void {
+  for (const line of lines) print(`    ${line}\n`);
+}
+function answer(...lines: readonly string[]): void {
+  for (const line of lines) print(`  ← ${line}\n`);
+}
+function print(text: string): void {
+  process.stdout.write(text);
+}
