@@ -1,0 +1,208 @@
+/**
+ * A TCP server that takes messages in MLLP frames and answers each in order. HL7 v2 transport specification; HL7 v2.5.1
+ * section 2.9.2 (original mode: one application acknowledgement a message, on the same connection). docs/hl7v2.md
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Log } from '../../ports/log.ts';
+import { createMllpFramer, formatFrame, MLLP_LIMITS, type MllpFault } from '../../standards/hl7v2/mllp-frame.ts';
+import { answerFrame, refuseOversize } from './answer-frame.ts';
+
+export interface MllpListenerOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** The way in: one message in, the bytes of its answer out. */
+  readonly receive: (raw: Buffer, peer: { readonly address: string }) => Promise<Buffer>;
+  readonly log: Log;
+  readonly connectionsMax?: number;
+  readonly frameBytesMax?: number;
+  /** How long a frame that has begun may wait for its next byte. */
+  readonly frameTimeoutMs?: number;
+  /** How long an answer may wait for a client that does not read. */
+  readonly writeTimeoutMs?: number;
+}
+
+/** Since the start; one line of a page on how the feeds do. */
+export interface MllpCounters {
+  connections: number;
+  refusedConnections: number;
+  messages: number;
+  faults: number;
+}
+
+export interface MllpListener {
+  readonly port: number;
+  readonly counters: Readonly<MllpCounters>;
+  /** Takes no more; messages under way are answered, for so long at most. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+const DEFAULTS = {
+  connectionsMax: 16,
+  frameBytesMax: MLLP_LIMITS.frameBytes,
+  frameTimeoutMs: 30_000,
+  writeTimeoutMs: 30_000,
+};
+/** Half open: a client that has sent all may still wait for its answer. */
+const SOCKETS = { keepAlive: true, noDelay: true, allowHalfOpen: true };
+const KEEP_ALIVE_MS = 60_000;
+
+interface Connection {
+  /** Lets the message under way end, then closes. */
+  finish(): void;
+  readonly socket: Socket;
+}
+
+/** Resolves when it listens; rejects with the system's error when the port is taken. */
+export async function createMllpListener(options: MllpListenerOptions): Promise<MllpListener> {
+  const settings = { ...DEFAULTS, ...options };
+  const { log } = settings;
+  const counters: MllpCounters = { connections: 0, refusedConnections: 0, messages: 0, faults: 0 };
+  const open = new Set<Connection>();
+  const server = createServer({ ...SOCKETS, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) => {
+    counters.connections++;
+    const connection = serve(socket, settings, counters);
+    open.add(connection);
+    socket.once('close', () => open.delete(connection));
+  });
+  server.maxConnections = settings.connectionsMax;
+  server.on('drop', (peer) => {
+    counters.refusedConnections++;
+    log.warn('MLLP: a connection was refused: too many are open', { peer: peer?.remoteAddress });
+  });
+  const port = await listen(server, settings);
+  server.on('error', (error) => log.error('MLLP: the listener failed', { error }));
+  return {
+    port,
+    counters,
+    stop: (timeoutMs) => stopServer(server, open, timeoutMs),
+  };
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
+
+async function stopServer(server: Server, open: ReadonlySet<Connection>, timeoutMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const connection of open) connection.finish();
+  const timer = setTimeout(() => {
+    for (const { socket } of open) socket.destroy();
+  }, timeoutMs);
+  await closed;
+  clearTimeout(timer);
+}
+
+type Settings = Required<MllpListenerOptions>;
+
+/**
+ * One connection. Frames of a read are worked one after another; meanwhile the socket is paused, so that what waits
+ * is never more than one read.
+ */
+function serve(socket: Socket, settings: Settings, counters: MllpCounters): Connection {
+  const { log, receive, frameTimeoutMs, writeTimeoutMs } = settings;
+  const peer = { address: socket.remoteAddress ?? '' };
+  const framer = createMllpFramer({ ...MLLP_LIMITS, frameBytes: settings.frameBytesMax });
+  let busy = false;
+  let finishing = false;
+  let clock: NodeJS.Timeout | undefined;
+
+  const stopClock = (): void => {
+    clearTimeout(clock);
+    clock = undefined;
+  };
+  const startClock = (): void => {
+    stopClock();
+    if (framer.openBytes !== undefined) clock = setTimeout(onFrameTimeout, frameTimeoutMs);
+  };
+  const onFrameTimeout = (): void => {
+    socket.pause();
+    void work(framer.end()).then(() => endSoon());
+  };
+  const report = (fault: MllpFault, byteCount: number): void => {
+    counters.faults++;
+    log.warn('MLLP: a fault in the framing', { peer: peer.address, fault, byteCount });
+  };
+  const endSoon = (): void => {
+    if (!socket.destroyed) socket.end();
+    // A peer that keeps its side open is not waited for.
+    const timer = setTimeout(() => socket.destroy(), 1000);
+    socket.once('close', () => clearTimeout(timer));
+  };
+
+  const send = async (answer: Buffer): Promise<void> => {
+    if (socket.destroyed || socket.write(formatFrame(answer))) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        log.warn('MLLP: a client does not read its answers: the connection is closed', { peer: peer.address });
+        socket.destroy();
+      }, writeTimeoutMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        socket.off('drain', settle);
+        socket.off('close', settle);
+        resolve();
+      };
+      socket.once('drain', settle);
+      socket.once('close', settle);
+    });
+  };
+
+  /** In order; after the beginning of the end only the first one, which was under way. */
+  const work = async (events: ReturnType<typeof framer.push>): Promise<void> => {
+    for (const event of events) {
+      if (socket.destroyed || finishing) return;
+      if (event.kind === 'fault') {
+        report(event.fault, event.byteCount);
+        if (event.fault !== 'oversize') continue;
+        const refusal = refuseOversize(event.head ?? Buffer.alloc(0));
+        if (refusal !== undefined) await send(refusal);
+        finishing = true;
+        return;
+      }
+      counters.messages++;
+      busy = true;
+      await send(await answerFrame(event.bytes, (raw) => receive(raw, peer), log));
+      busy = false;
+    }
+  };
+
+  socket.on('data', (chunk: Buffer) => {
+    stopClock();
+    const events = framer.push(chunk);
+    if (events.length === 0) {
+      startClock();
+      return;
+    }
+    socket.pause();
+    void work(events).then(() => {
+      if (finishing) endSoon();
+      else if (!socket.destroyed) {
+        startClock();
+        socket.resume();
+      }
+    });
+  });
+  socket.on('end', () => {
+    stopClock();
+    void work(framer.end()).then(endSoon);
+  });
+  socket.on('error', (error) => log.info('MLLP: a connection failed', { peer: peer.address, error }));
+  socket.on('close', stopClock);
+
+  return {
+    socket,
+    finish() {
+      finishing = true;
+      stopClock();
+      if (!busy) endSoon();
+    },
+  };
+}
