@@ -1,5 +1,5 @@
 /** Values that must be the same in every item of a message. */
-import { formatJson } from '../../standards/fhir/json.ts';
+import { Decimal, formatJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { finding } from './fault.ts';
 import { isNode, type Node } from './node.ts';
@@ -55,20 +55,19 @@ const withoutPatient = (value: unknown): unknown =>
 
 /** The values without those equal to an earlier one. */
 export function uniqueOf(values: readonly unknown[]): readonly unknown[] {
-  const unique = new Map<string, unknown>();
-  for (const value of values) {
-    const text = orderedText(value);
-    if (!unique.has(text)) unique.set(text, value);
-  }
-  return [...unique.values()];
+  const unique: unknown[] = [];
+  for (const value of values) if (!unique.some((earlier) => isEqual(earlier, value))) unique.push(value);
+  return unique;
 }
 
-/** A text that is the same for equal values, in whichever order their members stand. */
-function orderedText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(orderedText).join()}]`;
-  if (!isNode(value)) return value === undefined ? '' : formatJson(value);
-  return `{${Object.keys(value)
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${orderedText(value[name])}`)
-    .join()}}`;
+/** Whether two values of JSON are the same, in whichever order their members stand. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => isEqual(item, b[i]));
+  if (!isNode(a)) return a instanceof Decimal && b instanceof Decimal && a.text === b.text;
+  if (!isNode(b)) return false;
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && isEqual(a[name], b[name]))
+  );
 }

@@ -9,20 +9,27 @@ import type { XmlAttribute, XmlElement } from './tree.ts';
 export const EXCLUSIVE_C14N = 'http://www.w3.org/2001/10/xml-exc-c14n#';
 
 /** The canonical form of the element as a text to be encoded in UTF-8; it begins a document, with nothing declared. */
-export const canonicalise = (element: XmlElement): string => write(element, NO_NAMESPACES);
+export function canonicalise(element: XmlElement): string {
+  const pieces: string[] = [];
+  write(element, NO_NAMESPACES, pieces);
+  return pieces.join('');
+}
 
-function write(element: XmlElement, scope: NamespaceScope): string {
+function write(element: XmlElement, scope: NamespaceScope, pieces: string[]): void {
   const tag = element.prefix === '' ? element.name : `${element.prefix}:${element.name}`;
   const declarations = declarationsOf(element, scope);
-  let text = `<${tag}`;
+  let start = `<${tag}`;
   for (const [prefix, namespace] of declarations)
-    text += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(namespace)}"`;
+    start += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(namespace)}"`;
   for (const { name, prefix, value } of sorted(element.attributes))
-    text += ` ${prefix === '' ? name : `${prefix}:${name}`}="${escapeAttribute(value)}"`;
-  text += '>';
+    start += ` ${prefix === '' ? name : `${prefix}:${name}`}="${escapeAttribute(value)}"`;
+  pieces.push(start, '>');
   const within = scopeWithin(scope, declarations);
-  for (const child of element.children) text += typeof child === 'string' ? escapeText(child) : write(child, within);
-  return `${text}</${tag}>`;
+  for (const child of element.children) {
+    if (typeof child === 'string') pieces.push(escapeText(child));
+    else write(child, within, pieces);
+  }
+  pieces.push(`</${tag}>`);
 }
 
 /** By namespace, then by local name; those without a namespace come first. */

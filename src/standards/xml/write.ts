@@ -1,6 +1,6 @@
 /** Writes an element as an XML 1.0 document in UTF-8. https://www.w3.org/TR/xml/ https://www.w3.org/TR/xml-names/ */
 import { declarationsOf, type NamespaceScope, NO_NAMESPACES, scopeWithin } from './namespaces.ts';
-import type { XmlElement } from './tree.ts';
+import type { XmlElement, XmlNode } from './tree.ts';
 
 /**
  * `pretty`: a line an element, two spaces a level; an element that holds text stays on one line, so that no text changes.
@@ -14,31 +14,41 @@ const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>';
  * The document's text, without a newline at its end. Attributes keep the order of the tree, declarations stand before
  * them where a prefix is first used, and an element without content closes itself.
  */
-export const writeXml = (root: XmlElement, layout: XmlLayout): string =>
-  layout === 'pretty'
-    ? `${DECLARATION}\n${write(root, NO_NAMESPACES, '\n')}`
-    : `${DECLARATION}${write(root, NO_NAMESPACES, undefined)}`;
+export function writeXml(root: XmlElement, layout: XmlLayout): string {
+  const pieces = [layout === 'pretty' ? `${DECLARATION}\n` : DECLARATION];
+  write(root, NO_NAMESPACES, layout === 'pretty' ? '\n' : undefined, pieces);
+  return pieces.join('');
+}
 
 /** `line`: the line break and indentation of this element; undefined where nothing may be put between elements. */
-function write(element: XmlElement, scope: NamespaceScope, line: string | undefined): string {
-  const { name, prefix, children } = element;
-  const tag = prefix === '' ? name : `${prefix}:${name}`;
+function write(element: XmlElement, scope: NamespaceScope, line: string | undefined, pieces: string[]): void {
+  const { children } = element;
+  const tag = element.prefix === '' ? element.name : `${element.prefix}:${element.name}`;
   const declarations = declarationsOf(element, scope);
-  let text = `<${tag}`;
+  let start = `<${tag}`;
   for (const [declared, namespace] of declarations)
-    text += `${declared === '' ? ' xmlns' : ` xmlns:${declared}`}="${escapeAttribute(namespace)}"`;
-  for (const attribute of element.attributes)
-    text += ` ${attribute.prefix === '' ? attribute.name : `${attribute.prefix}:${attribute.name}`}="${escapeAttribute(attribute.value)}"`;
-  if (isEmpty(children)) return `${text}/>`;
-  text += '>';
-  const within = scopeWithin(scope, declarations);
-  const inner = line === undefined || children.some((child) => typeof child === 'string') ? undefined : `${line}  `;
-  for (const child of children) {
-    if (typeof child === 'string') text += escapeText(child);
-    else text += inner === undefined ? write(child, within, undefined) : `${inner}${write(child, within, inner)}`;
+    start += `${declared === '' ? ' xmlns' : ` xmlns:${declared}`}="${escapeAttribute(namespace)}"`;
+  for (const { name, prefix, value } of element.attributes)
+    start += ` ${prefix === '' ? name : `${prefix}:${name}`}="${escapeAttribute(value)}"`;
+  if (isEmpty(children)) {
+    pieces.push(start, '/>');
+    return;
   }
-  return inner === undefined ? `${text}</${tag}>` : `${text}${line}</${tag}>`;
+  pieces.push(start, '>');
+  const within = scopeWithin(scope, declarations);
+  const inner = line === undefined || children.some(isText) ? undefined : `${line}  `;
+  for (const child of children) {
+    if (isText(child)) pieces.push(escapeText(child));
+    else {
+      if (inner !== undefined) pieces.push(inner);
+      write(child, within, inner, pieces);
+    }
+  }
+  if (inner !== undefined && line !== undefined) pieces.push(line);
+  pieces.push(`</${tag}>`);
 }
+
+const isText = (node: XmlNode): node is string => typeof node === 'string';
 
 const isEmpty = (children: XmlElement['children']): boolean =>
   children.length === 0 || children.every((child) => child === '');
