@@ -2,8 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from './config.ts';
 import type { Dialect } from './gateways/dialect.ts';
+import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
+import { createMllpListener, type MllpListener } from './gateways/hl7v2/mllp-listener.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
+import { createScriptDialect } from './gateways/script/dialect.ts';
+import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
@@ -33,6 +37,8 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
 type RequestHandler = (req: IncomingMessage, res: ServerResponse) => void;
 
 export interface Gateway {
+  /** `POST /ncpdp/script` */
+  readonly script: RequestHandler;
   /** Paths below `/gateway`. */
   readonly messages: RequestHandler;
   /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
@@ -53,7 +59,9 @@ const REPLAY_PAGE = 500;
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, store, searchOf, now, log } = parts;
   const { messages, jobs } = store;
+  const scriptDialect = createScriptDialect();
   const dialects = new Map<string, Dialect>();
+  for (const dialect of [hl7v2Dialect, scriptDialect]) dialects.set(dialect.name, dialect as Dialect);
   const receiver = createReceiver({
     messages,
     store,
@@ -93,8 +101,16 @@ export function createGateway(parts: GatewayParts): Gateway {
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
 
+  let listener: MllpListener | undefined;
   let runner: JobRunner | undefined;
   return {
+    script: createScriptEndpoint({
+      receive: (raw) => receiver.receive(scriptDialect, raw),
+      log,
+      now,
+      newId: store.newId,
+      limits: { bodyBytesMax: config.messageBytesMax },
+    }),
     messages: createMessageApi({
       desk,
       caller: OPERATOR,
@@ -112,9 +128,19 @@ export function createGateway(parts: GatewayParts): Gateway {
         now,
         log,
       });
-      return { mllpPort: undefined };
+      if (config.mllpPort === 'off') return { mllpPort: undefined };
+      listener = await createMllpListener({
+        host: config.host,
+        port: config.mllpPort,
+        connectionsMax: config.mllpConnectionsMax,
+        frameBytesMax: config.messageBytesMax,
+        receive: async (raw): Promise<Buffer> => (await receiver.receive(hl7v2Dialect, raw)).answer,
+        log,
+      });
+      return { mllpPort: listener.port };
     },
     async stop(timeoutMs) {
+      await listener?.stop(timeoutMs);
       await runner?.stop(timeoutMs);
     },
   };

@@ -158,10 +158,12 @@ async function fail(error: unknown, log: ContextLog): Promise<never> {
 function formatWelcome(server: RunningServer, demo: string | undefined): string {
   const ms = Math.round(performance.now());
   const fhir = server.fhirBaseUrl;
+  const mllp = server.mllpPort === undefined ? '' : `HL7 v2 on port ${server.mllpPort} (MLLP), `;
   return `
 Mortar is ready after ${(ms / 1000).toFixed(1)} s.
 
   FHIR API   ${fhir}
+  Messages   ${mllp}SCRIPT at ${server.url}/ncpdp/script, log at ${server.url}/gateway/messages
   Health     ${server.url}/readyz   ${server.url}/metrics
   Data       ${server.dataDir}, database: ${server.database}
 ${demo === undefined ? '' : `  Demo       ${demo}\n`}
@@ -171,6 +173,7 @@ Try next:
   curl -s ${fhir}/Patient -H 'Content-Type: application/fhir+json' \\
        -d '{"resourceType":"Patient","name":[{"family":"Example","given":["Ada"]}],"birthDate":"1990-05-17"}'
   curl -s '${fhir}/Patient?family=example&_pretty=true'
+  npm run -s tour        real messages of three worlds, in and found again
 
 Ctrl-C stops it.
 `;

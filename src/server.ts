@@ -117,7 +117,12 @@ export async function startServer(
   });
   stack.defer(readiness.stop);
   const { gateway } = fhir;
-  const doors = new Map(gateway ? [['gateway', gateway.messages]] : []);
+  const doors = new Map(
+    gateway && [
+      ['ncpdp', gateway.script],
+      ['gateway', gateway.messages],
+    ],
+  );
   http.setHandlers({ guard, shell, fhir: fhir.handle, doors });
   const mllpPort = gateway && (await startGateway(gateway, config));
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));

@@ -14,6 +14,7 @@ import {
 import { parseMessage } from '../standards/hl7v2/parse.ts';
 import type { Mapped } from '../standards/mapped.ts';
 import { checkStructure } from '../standards/script/check.ts';
+import type { PartyAddress } from '../standards/script/message.ts';
 import { readScript } from '../standards/script/read.ts';
 import { readXml } from '../standards/xml/read.ts';
 import { epsContext } from './eps/context.ts';
@@ -21,6 +22,7 @@ import { convertToV3 } from './eps/convert.ts';
 import { lastUpdatedOf, statusOf, toEpsOutcome } from './eps/outcome.ts';
 import { prepare } from './eps/prepare.ts';
 import { mapToFhir as mapHl7v2ToFhir } from './hl7v2/map-to-fhir.ts';
+import { mapToFhir as mapScriptToFhir, mapToScript } from './script/map-message.ts';
 
 export const SOURCES = ['fhir', 'hl7v2', 'script', 'eps-v3', 'd0'] as const;
 export type Source = (typeof SOURCES)[number];
@@ -100,6 +102,8 @@ type Translate = (request: ConvertRequest) => Converted;
 
 const TRANSLATIONS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['fhir eps-v3', toEps],
+  ['fhir script', toScript],
+  ['script fhir', fromScript],
   [
     'hl7v2 fhir',
     (request) =>
@@ -152,6 +156,29 @@ const CHECKS: ReadonlyMap<Source, (content: Buffer) => readonly Issue[]> = new M
   ['hl7v2', (content) => parseMessage(content).issues],
   ['script', checkScript],
 ]);
+
+/** Who sends to whom, as a request says it in `ncpdp-from` and `ncpdp-to`: `D:6301875277001`. */
+const SCRIPT_PARTIES = { 'ncpdp-from': 'D:0000000000000', 'ncpdp-to': 'P:0000000' } as const;
+
+function toScript(request: ConvertRequest): Converted {
+  const party = (name: keyof typeof SCRIPT_PARTIES): PartyAddress => {
+    const text = request.headers[name] ?? SCRIPT_PARTIES[name];
+    const colon = text.indexOf(':');
+    return { address: text.slice(colon + 1), ...(colon > 0 && { qualifier: text.slice(0, colon) }) };
+  };
+  return fromJson(request, (payload) => {
+    const messageId = request.newId().replaceAll('-', '');
+    const context = { from: party('ncpdp-from'), to: party('ncpdp-to'), messageId, sentAt: request.at };
+    return converted(mapToScript(payload, context), XML);
+  });
+}
+
+function fromScript(request: ConvertRequest): Converted {
+  const { message, issues } = readScript(request.content);
+  if (!message) return refused(issues);
+  const translated = mapScriptToFhir(message, contextOf(request));
+  return converted({ ...translated, issues: [...issues, ...checkStructure(message), ...translated.issues] }, FHIR);
+}
 
 function checkScript(content: Buffer): readonly Issue[] {
   const { message, issues } = readScript(content);

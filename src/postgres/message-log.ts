@@ -1,4 +1,5 @@
 /** The message log: `mortar.message`. docs/gateway.md, SECURITY RL-11, RL-12, KS-07 */
+import { createHash } from 'node:crypto';
 import type { Cipher } from '../ports/cipher.ts';
 import type {
   LoggedMessage,
@@ -18,6 +19,8 @@ const rawContext = (id: string): string => `message ${id} raw`;
 const answerContext = (id: string): string => `message ${id} answer`;
 
 const ISSUES_MAX = 200;
+const ERROR_MAX = 1000;
+const LABEL_MAX = 200;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface MessageLogOptions {
@@ -44,7 +47,7 @@ where dialect = $1 and coalesce(sender, '') = $2 and control_id = $3 and directi
   return {
     receive: (message) =>
       translated(async (): Promise<Reception> => {
-        const { id, controlId, hash, correctionOf } = message;
+        const { id, hash, correctionOf } = message;
         const raw = cipher.seal(message.raw, rawContext(id));
         const insert = (relation: 'conflict' | 'correction' | null, firstId: string | null): Promise<readonly Row[]> =>
           writes.query({
@@ -59,11 +62,11 @@ returning id`,
               id,
               message.direction,
               message.dialect,
-              message.kind,
-              controlId ?? null,
-              message.sender ?? null,
-              message.receiver ?? null,
-              message.correlation ?? null,
+              label(message.kind),
+              label(message.controlId),
+              label(message.sender),
+              label(message.receiver),
+              label(message.correlation),
               hash,
               relation,
               firstId,
@@ -92,7 +95,7 @@ where first_id = $1 and relation = $2 and hash = $3`,
           );
         }
         if ((await insert(null, null)).length > 0) return { kind: 'new', id };
-        const first = await findFirst(message.dialect, message.sender ?? '', controlId ?? '');
+        const first = await findFirst(message.dialect, label(message.sender) ?? '', label(message.controlId) ?? '');
         if (!first) throw new Error('a message with this control id was just met and is gone');
         const [firstId, firstHash, state, attempts, answer] = first as [string, Buffer, MessageState, number, unknown];
         if (hash.equals(firstHash)) return duplicate(firstId, state, attempts, openAnswer(firstId, answer));
@@ -113,7 +116,7 @@ where first_id = $1 and relation = $2 and hash = $3`,
           name: 'message-fail',
           text: `update mortar.message set attempts = attempts + 1, error = $2, updated_at = now()
 where id = $1 and state = 'received' returning attempts`,
-          values: [id, error.slice(0, 1000)],
+          values: [id, storable(error).slice(0, ERROR_MAX)],
         });
         return { attempts: (row?.[0] as number | undefined) ?? 0 };
       }),
@@ -232,12 +235,28 @@ returning id`,
       id,
       state,
       answer ? cipher.seal(answer, answerContext(id)) : null,
-      error?.slice(0, 1000) ?? null,
-      issues && issues.length > 0 ? JSON.stringify(issues.slice(0, ISSUES_MAX)) : null,
+      error === undefined ? null : storable(error).slice(0, ERROR_MAX),
+      issues && issues.length > 0 ? formatIssues(issues) : null,
       resources ?? [],
     ],
   };
 }
+
+/** Text as Postgres can hold it: without NUL and half characters. What a sender wrote is in the raw message. */
+const storable = (text: string): string => text.toWellFormed().replaceAll('\u0000', '\uFFFD');
+
+/** A code of the sender's as an index can hold it; one that had to be changed has a hash to be told from others. */
+function label(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const clean = storable(text);
+  if (clean === text && clean.length <= LABEL_MAX) return clean;
+  return `${clean.slice(0, LABEL_MAX)}… ${createHash('sha256').update(text, 'utf16le').digest('hex').slice(0, 16)}`;
+}
+
+const formatIssues = (issues: readonly Issue[]): string =>
+  JSON.stringify(issues.slice(0, ISSUES_MAX), (_key, value: unknown) =>
+    typeof value === 'string' ? storable(value) : value,
+  );
 
 const SUMMARY = `id, direction, dialect, kind, control_id, sender, receiver, correlation, encode(hash, 'hex'), state,
   attempts, error, issues, resources, relation, first_id,

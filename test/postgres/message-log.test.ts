@@ -29,6 +29,22 @@ describe('message log', () => {
   });
   after(() => store.stop());
 
+  it('takes codes of any length and any characters, and tells long ones apart', async () => {
+    const long = 'x'.repeat(5000);
+    const sent = [`${long}1`, `${long}2`, 'a\u0000b', 'a\uD800b'].map((controlId) =>
+      message(controlId, { controlId, sender: `${long}|`, kind: 'K\u0000', receiver: long, correlation: long }),
+    );
+    for (const m of sent) expect((await store.messages.receive(m)).kind).equal('new');
+    for (const m of sent) expect((await store.messages.receive({ ...m, id: randomUUID() })).kind).equal('duplicate');
+    const [first] = sent as [NewMessage];
+    await store.messages.settle(first.id, {
+      state: 'rejected',
+      error: 'a\u0000b',
+      issues: [{ severity: 'error', code: 'value', diagnostics: 'a\u0000\uD800b', expression: ['\u0000'] }],
+    });
+    expect((await store.messages.read(CALLER, first.id)).issues?.[0]?.diagnostics).equal('a\uFFFD\uFFFDb');
+  });
+
   it('[RL-11] commits a message before anything is done with it, and gives its bytes back', async () => {
     const sent = message('MSH|1', { sender: 'first|', correlation: 'C0', receiver: 'us|' });
     expect(await store.messages.receive(sent)).deep.equal({ kind: 'new', id: sent.id });

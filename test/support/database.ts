@@ -16,6 +16,9 @@ export interface TestDatabase {
   readonly name: string;
   /** How to connect as a role; on a given server every role is that of `TEST_DATABASE_URL`. */
   connection(role?: DatabaseRole): pg.ClientConfig;
+  /** Ends its sessions and lets nobody in, as if its server were away. */
+  stopSessions(): Promise<void>;
+  allowSessions(): Promise<void>;
   /** Ends its sessions and drops it. */
   drop(): Promise<void>;
 }
@@ -48,6 +51,15 @@ export async function createDatabase(options: { readonly empty?: boolean } = {})
   const database: TestDatabase = {
     name,
     connection: (role = 'app') => running.connection(role, name),
+    stopSessions: () =>
+      asSuperuser(running, async (client) => {
+        await client.query(`alter database ${name} allow_connections false`);
+        await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]);
+      }),
+    allowSessions: () =>
+      asSuperuser(running, async (client) => {
+        await client.query(`alter database ${name} allow_connections true`);
+      }),
     drop: async () => {
       open.delete(database);
       await asSuperuser(running, async (client) => {

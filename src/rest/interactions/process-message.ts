@@ -114,13 +114,10 @@ interface FhirEnvelope {
   readonly correlation?: string;
 }
 
-const LABEL_MAX = 200;
-
 /** What the log keeps in clear, as far as the body can be read. https://hl7.org/fhir/R4/messaging.html */
 function readEnvelope(body: Buffer): FhirEnvelope {
   const bundle = tryParse(body);
-  const label = (value: unknown): string | undefined =>
-    typeof value === 'string' && value !== '' && value.length <= LABEL_MAX ? value : undefined;
+  const label = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
   const header = memberOf(memberOf(memberOf(bundle, 'entry'), '0'), 'resource');
   const controlId = label(memberOf(memberOf(bundle, 'identifier'), 'value')) ?? label(memberOf(bundle, 'id'));
   const sender = label(memberOf(memberOf(header, 'source'), 'endpoint'));
