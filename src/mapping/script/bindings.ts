@@ -1,0 +1,38 @@
+/** Rows that say which SCRIPT leaf stands where in FHIR; both directions are derived from them. */
+import { type Codec, DATE, DATE_TIME, TEXT } from './codecs.ts';
+import { getAt, type Json, type Slices, setAt } from './place.ts';
+import type { Source } from './source.ts';
+import type { Target } from './target.ts';
+
+/** Path of the leaf, place in the resource (`place.ts`), and how the value is written; text as it is when left out. */
+export type Binding = readonly [script: string, fhir: string, codec?: Codec];
+
+/** Puts every leaf that is there and fits into its place; the others stay to be kept as residue. */
+export function bindToFhir(rows: readonly Binding[], source: Source, json: Json, slices?: Slices): void {
+  for (const [script, fhir, { decode } = TEXT] of rows) {
+    const text = source.peek(script);
+    const value = text === undefined ? undefined : decode(text);
+    // Two rows may lead to one place; whichever is there first stays.
+    if (value === undefined || (fhir !== '' && getAt(json, fhir, slices) !== undefined)) continue;
+    setAt(json, fhir, value, slices);
+    source.take(script);
+  }
+}
+
+export function bindToScript(rows: readonly Binding[], json: unknown, target: Target, slices?: Slices): void {
+  for (const [script, fhir, { encode } = TEXT] of rows) {
+    const value = getAt(json, fhir, slices);
+    const text = value === undefined ? undefined : encode(value);
+    if (text !== undefined && !target.has(script)) target.put(script, text);
+  }
+}
+
+/** The same rows one level down: `Name` and `name:official` before each. */
+export const within = (script: string, fhir: string, rows: readonly Binding[]): readonly Binding[] =>
+  rows.map(([inner, place, codec = TEXT]) => [`${script}/${inner}`, `${fhir}.${place}`, codec] as const);
+
+/** The choice of Date or DateTime at a place of FHIR type dateTime. */
+export const dateChoice = (script: string, fhir: string): readonly Binding[] => [
+  [`${script}/Date`, fhir, DATE],
+  [`${script}/DateTime`, fhir, DATE_TIME],
+];

@@ -1,0 +1,181 @@
+/** A MedicationRequest and what it refers to as NewRx (reference section 13.4, "FHIR → NewRx minimum"). */
+import { namingSystemUrl } from '../../standards/fhir/canonical.ts';
+import { type Issue, isError, issue } from '../../standards/fhir/outcome.ts';
+import type { Mapped } from '../../standards/mapped.ts';
+import {
+  formatSentTime,
+  MORTAR_SOFTWARE,
+  messageAttributes,
+  type SenderSoftware,
+  STAMP_2017071,
+} from '../../standards/script/answer.ts';
+import { checkStructure } from '../../standards/script/check.ts';
+import { formatParty, type PartyAddress } from '../../standards/script/message.ts';
+import { readScript } from '../../standards/script/read.ts';
+import { formatScript } from '../../standards/script/write.ts';
+import { bindToScript } from './bindings.ts';
+import { allergiesToScript, evaluationsToScript, observationsToScript } from './clinical.ts';
+import { compoundToScript } from './compound.ts';
+import { TEST_TAG } from './context.ts';
+import { coveragesToScript } from './coverage.ts';
+import { sigToScript } from './dosage.ts';
+import { identifierSlices } from './identifiers.ts';
+import { medicationToScript } from './medication.ts';
+import { HEADER_ROWS, NEW_RX_ROWS } from './new-rx.ts';
+import { placeToScript } from './organization.ts';
+import { patientToScript } from './patient.ts';
+import { getAt, type Json, matches, objectsAt, type Slices, textAt } from './place.ts';
+import { prescriberToScript } from './prescriber.ts';
+import { restoreResidue } from './residue.ts';
+import { createResolve, type Resolve, resourcesOf } from './resolve.ts';
+import { Target } from './target.ts';
+
+export interface ToScriptContext {
+  readonly from: PartyAddress;
+  readonly to: PartyAddress;
+  readonly messageId: string;
+  /** ms UTC. */
+  readonly sentAt: number;
+  readonly software?: SenderSoftware;
+  /**
+   * Sends the digital signature the order came with. Only for an order that goes on unchanged: a signature says nothing
+   * of what was written after it (21 CFR 1311.170).
+   */
+  readonly forwardSignature?: boolean;
+}
+
+const SIGNATURE = 'Message/Header/DigitalSignature';
+
+/** The message as text. What is missing or too long is an issue each, and then nothing is written. */
+export function mapOrderToNewRx(bundle: unknown, context: ToScriptContext): Mapped<string> {
+  const orders = resourcesOf(bundle, 'MedicationRequest');
+  const [order] = orders;
+  if (order === undefined || orders.length > 1)
+    return {
+      issues: [
+        issue('required', `NewRx carries one MedicationRequest; the Bundle has ${orders.length}`, 'Bundle.entry'),
+      ],
+    };
+  const message = new Target('Message');
+  message.attributes = Object.entries(messageAttributes(STAMP_2017071)).map(([name, value]) => ({ name, value }));
+  const slices = identifierSlices(formatParty(context.from));
+  const newRx = message.child('Body').child('NewRx');
+  writeParties(newRx, order, createResolve(bundle), slices);
+  writeHeader(message.child('Header'), order, slices, context);
+  let withheld = 0;
+  const left = restoreResidue(order, message, (path) => {
+    const isWithheld = path.startsWith(SIGNATURE) && context.forwardSignature !== true;
+    if (isWithheld) withheld += 1;
+    return isWithheld;
+  });
+  const warnings = [
+    ...(left > 0 ? [warning(`${left} elements kept as residue could not be put back`)] : []),
+    ...(withheld > 0
+      ? [warning('The signature the order came with is not sent: it signs the message it came in')]
+      : []),
+  ];
+  return finish(message, newRx, warnings);
+}
+
+function writeParties(newRx: Target, order: Json, resolve: Resolve, slices: Slices): void {
+  const referred = (path: string): Json | undefined => resolve(getAt(order, path), order);
+  const listed = (path: string, type: string): readonly Json[] =>
+    objectsAt(order, path).flatMap((one) => {
+      const resource = resolve(one, order);
+      return resource?.['resourceType'] === type ? [resource] : [];
+    });
+  const person = (element: string, resource: Json | undefined): void => {
+    if (resource) prescriberToScript(resource, resolve, slices, newRx.child(element));
+  };
+  const place = (element: string, kind: 'pharmacy' | 'facility', resource: Json | undefined): void => {
+    if (resource) placeToScript(kind, resource, slices, newRx.child(element));
+  };
+  bindToScript(NEW_RX_ROWS, order, newRx);
+  allergiesToScript(listed('supportingInformation', 'AllergyIntolerance'), newRx);
+  coveragesToScript(listed('insurance', 'Coverage'), resolve, newRx);
+  place('Facility', 'facility', referred('ext:script-facility.valueReference'));
+  const patient = referred('subject');
+  if (patient) patientToScript(patient, slices, newRx);
+  place('Pharmacy', 'pharmacy', referred('dispenseRequest.performer'));
+  person('Prescriber', referred('requester'));
+  observationsToScript(listed('supportingInformation', 'Observation'), newRx);
+  writeMedication(newRx.child('MedicationPrescribed'), order, referred('medicationReference'));
+  evaluationsToScript(listed('detectedIssue', 'DetectedIssue'), newRx.child('MedicationPrescribed'));
+  person('Supervisor', referred('ext:script-supervisor.valueReference'));
+  person('FollowUpPrescriber', referred('ext:script-follow-up-prescriber.valueReference'));
+}
+
+function writeMedication(target: Target, order: Json, medication: Json | undefined): void {
+  medicationToScript(order, medication ? medication['code'] : order['medicationCodeableConcept'], target);
+  if (medication) compoundToScript(medication, target);
+  sigToScript(objectsAt(order, 'dosageInstruction'), target);
+}
+
+function writeHeader(header: Target, order: Json, slices: Slices, context: ToScriptContext): void {
+  addParty(header, 'To', context.to);
+  addParty(header, 'From', context.from);
+  header.put('MessageID', context.messageId);
+  header.put('SentTime', formatSentTime(context.sentAt));
+  const { developer, product, version } = context.software ?? MORTAR_SOFTWARE;
+  header.put('SenderSoftware/SenderSoftwareDeveloper', developer);
+  header.put('SenderSoftware/SenderSoftwareProduct', product);
+  header.put('SenderSoftware/SenderSoftwareVersionRelease', version);
+  if (objectsAt(order, 'meta.tag').some((tag) => matches(tag, TEST_TAG))) header.put('TestMessage', '1');
+  bindToScript(HEADER_ROWS, order, header, slices);
+  if (header.has('PrescriberOrderNumber')) return;
+  // An order that no SCRIPT message brought has a number of its own, of whatever kind.
+  const ofMessage = namingSystemUrl('script-message');
+  const own = objectsAt(order, 'identifier').find((one) => !String(one['system']).startsWith(ofMessage));
+  const number = textAt(own, 'value');
+  if (number !== undefined && number.length <= ORDER_NUMBER_MAX) header.put('PrescriberOrderNumber', number);
+}
+
+const ORDER_NUMBER_MAX = 35;
+
+function addParty(header: Target, name: string, { address, qualifier }: PartyAddress): void {
+  const party = header.add(name, address);
+  if (qualifier !== undefined) party.attributes.push({ name: 'Qualifier', value: qualifier });
+}
+
+/** What NewRx cannot do without, and where FHIR has it. */
+const MINIMUM: readonly (readonly [script: readonly string[], fhir: string])[] = [
+  [['Patient/HumanPatient/Name/LastName', 'Patient/NonHumanPatient/Name/LastName'], 'Patient.name.family'],
+  [['Patient/HumanPatient/Name/FirstName', 'Patient/NonHumanPatient/Name'], 'Patient.name.given'],
+  [['Patient/HumanPatient/Gender', 'Patient/NonHumanPatient/Gender'], 'Patient.gender'],
+  [['Patient/HumanPatient/DateOfBirth', 'Patient/NonHumanPatient/DateOfBirth'], 'Patient.birthDate'],
+  [['Patient/HumanPatient/Address', 'Patient/NonHumanPatient'], 'Patient.address'],
+  [['Prescriber/NonVeterinarian/Identification/NPI', 'Prescriber/Veterinarian'], 'Practitioner.identifier (NPI)'],
+  [['Prescriber/NonVeterinarian/Name', 'Prescriber/Veterinarian/Name'], 'Practitioner.name'],
+  [['Prescriber/NonVeterinarian/Address', 'Prescriber/Veterinarian'], 'PractitionerRole.location.address'],
+  [
+    [
+      'Prescriber/NonVeterinarian/CommunicationNumbers/PrimaryTelephone',
+      'Prescriber/Veterinarian/CommunicationNumbers',
+    ],
+    'PractitionerRole.telecom (phone)',
+  ],
+  [['MedicationPrescribed/DrugDescription'], 'MedicationRequest.medication.text'],
+  [['MedicationPrescribed/Quantity/Value'], 'MedicationRequest.dispenseRequest.quantity.value'],
+  [['MedicationPrescribed/Quantity/QuantityUnitOfMeasure'], 'MedicationRequest.dispenseRequest.quantity.code'],
+  [['MedicationPrescribed/WrittenDate'], 'MedicationRequest.authoredOn'],
+  [['MedicationPrescribed/Substitutions'], 'MedicationRequest.substitution.allowedBoolean'],
+  [['MedicationPrescribed/NumberOfRefills'], 'MedicationRequest.dispenseRequest.numberOfRepeatsAllowed'],
+  [['MedicationPrescribed/Sig'], 'MedicationRequest.dosageInstruction.text'],
+];
+
+/** Elements nothing was written into go; then the message is read again and must be as strict as any that comes in. */
+function finish(message: Target, newRx: Target, warnings: readonly Issue[]): Mapped<string> {
+  const missing = MINIMUM.filter(([paths]) => !paths.some((path) => newRx.has(path))).map(([, fhir]) =>
+    issue('required', `NewRx needs ${fhir}`, fhir),
+  );
+  if (missing.length > 0) return { issues: [...missing, ...warnings] };
+  message.prune();
+  const { value, issues } = formatScript(message);
+  if (value === undefined) return { issues: [...issues, ...warnings] };
+  const reading = readScript(Buffer.from(value));
+  const faults = reading.message ? checkStructure(reading.message) : reading.issues;
+  const all = [...faults, ...warnings];
+  return all.some(isError) ? { issues: all } : { value, issues: all };
+}
+
+const warning = (diagnostics: string): Issue => ({ severity: 'warning', code: 'processing', diagnostics });

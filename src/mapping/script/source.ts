@@ -1,0 +1,79 @@
+/** A SCRIPT element that remembers what has been read of it, so that the rest can be kept (reference 13.4, residue). */
+
+import { elementsNamed, findElement, textOf } from '../../standards/script/message.ts';
+import { elementsOf, type XmlElement } from '../../standards/xml/tree.ts';
+
+export interface Place {
+  readonly path: string;
+  readonly element: XmlElement;
+}
+
+export class Source {
+  readonly element: XmlElement;
+  readonly #taken: Set<XmlElement>;
+
+  constructor(element: XmlElement, taken: Set<XmlElement> = new Set()) {
+    this.element = element;
+    this.#taken = taken;
+  }
+
+  find(path: string): Source | undefined {
+    const found = findElement(this.element, path);
+    return found && new Source(found, this.#taken);
+  }
+
+  all(name: string): readonly Source[] {
+    return elementsNamed(this.element, name).map((element) => new Source(element, this.#taken));
+  }
+
+  /** The text at a path, which stays to be read. */
+  peek(path: string): string | undefined {
+    return textOf(findElement(this.element, path));
+  }
+
+  /** The element's own text. */
+  get text(): string | undefined {
+    return textOf(this.element);
+  }
+
+  /** The text at a path, which has a place in FHIR now. */
+  take(path: string): string | undefined {
+    const found = findElement(this.element, path);
+    const text = textOf(found);
+    if (found && text !== undefined) this.#taken.add(found);
+    return text;
+  }
+
+  /** The element itself has a place, with all that is in it. */
+  takeWhole(): void {
+    this.#taken.add(this.element);
+  }
+
+  /** The largest elements of which nothing was taken, with their paths, numbered from 1 where a name repeats. */
+  rest(path: string): readonly Place[] {
+    if (this.#taken.has(this.element)) return [];
+    if (!this.#isTouched(this.element)) return isEmpty(this.element) ? [] : [{ path, element: this.element }];
+    return this.restOfChildren(path);
+  }
+
+  /** The same below this element, whether or not anything of it was taken. `leftOut`: names of children passed over. */
+  restOfChildren(path: string, leftOut: ReadonlySet<string> = new Set()): readonly Place[] {
+    const seen = new Map<string, number>();
+    return elementsOf(this.element).flatMap((child) => {
+      const number = (seen.get(child.name) ?? 0) + 1;
+      seen.set(child.name, number);
+      const place = `${path}/${child.name}${number > 1 ? `[${number}]` : ''}`;
+      return leftOut.has(child.name) ? [] : new Source(child, this.#taken).rest(place);
+    });
+  }
+
+  #isTouched(element: XmlElement): boolean {
+    return this.#taken.has(element) || elementsOf(element).some((child) => this.#isTouched(child));
+  }
+}
+
+/** Nothing in it and nothing on it: an empty element is an absent one (reference section 3). */
+const isEmpty = (element: XmlElement): boolean =>
+  textOf(element) === undefined &&
+  element.attributes.every(({ prefix }) => prefix !== '') &&
+  elementsOf(element).every(isEmpty);

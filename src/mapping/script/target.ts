@@ -1,0 +1,67 @@
+/** A SCRIPT tree that is being made. Order is the writer's business. */
+import type { ScriptElement } from '../../standards/script/write.ts';
+
+export class Target implements ScriptElement {
+  readonly name: string;
+  attributes: { readonly name: string; readonly value: string }[];
+  readonly children: (ScriptElement | string)[];
+
+  constructor(name: string, attributes: Readonly<Record<string, string>> = {}) {
+    this.name = name;
+    this.children = [];
+    this.attributes = Object.entries(attributes).map(([key, value]) => ({ name: key, value }));
+  }
+
+  /** Children of that name that were made here. */
+  all(name: string): readonly Target[] {
+    return this.children.filter((node): node is Target => node instanceof Target && node.name === name);
+  }
+
+  has(path: string): boolean {
+    const below = (at: readonly ScriptElement[], name: string): readonly ScriptElement[] =>
+      at.flatMap((one) =>
+        one.children.filter((node) => typeof node !== 'string' && node.name === name),
+      ) as ScriptElement[]; // filtered
+    return path.split('/').reduce<readonly ScriptElement[]>(below, [this]).length > 0;
+  }
+
+  /** A new child, after those that are there. */
+  add(name: string, text?: string): Target {
+    const child = new Target(name);
+    if (text !== undefined) child.children.push(text);
+    this.children.push(child);
+    return child;
+  }
+
+  /** The last child of that name, made where there is none. */
+  child(name: string): Target {
+    return this.all(name).at(-1) ?? this.add(name);
+  }
+
+  /** Writes a leaf; elements on the way are made where they are missing. */
+  put(path: string, text: string): void {
+    const names = path.split('/');
+    const leaf = names.pop() ?? '';
+    names.reduce<Target>((at, name) => at.child(name), this).add(leaf, text);
+  }
+
+  /** Adds `child` so that it is the `number`th of its name, or the last when there are fewer. */
+  insert(child: ScriptElement, number: number): void {
+    let seen = 0;
+    const at = this.children.findIndex((node) => {
+      if (typeof node !== 'string' && node.name === child.name) seen += 1;
+      return seen === number;
+    });
+    this.children.splice(at < 0 ? this.children.length : at, 0, child);
+  }
+
+  /** Takes out what was made and stayed empty. */
+  prune(): void {
+    for (let at = this.children.length - 1; at >= 0; at -= 1) {
+      const node = this.children[at];
+      if (!(node instanceof Target)) continue;
+      node.prune();
+      if (node.children.length === 0) this.children.splice(at, 1);
+    }
+  }
+}
