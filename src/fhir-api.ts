@@ -42,6 +42,8 @@ export interface FhirParts {
   /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
   readonly baseUrl: string;
   readonly now: Clock;
+  /** Told of every message that was answered. */
+  readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
 }
@@ -110,6 +112,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
+    observeMessage: parts.observeMessage,
     now,
     log,
   });

@@ -17,6 +17,7 @@ import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
 import { createMessageApi } from './rest/message-api.ts';
+import type { GatewayStats } from './rest/metrics.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { ApplyMessageServices } from './workflow/apply-message.ts';
@@ -32,6 +33,7 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly queueName: string;
   readonly now: Clock;
   readonly log: ContextLog;
+  readonly observeMessage: ((dialect: string, verdict: string, ms: number) => void) | undefined;
 }
 
 type RequestHandler = (req: IncomingMessage, res: ServerResponse) => void;
@@ -43,6 +45,7 @@ export interface Gateway {
   readonly messages: RequestHandler;
   /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
   start(): Promise<{ readonly mllpPort: number | undefined }>;
+  stats(): GatewayStats;
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -76,6 +79,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     timeZone: config.messageTimeZone,
     now,
     log,
+    ...(parts.observeMessage && { observe: parts.observeMessage }),
   });
 
   async function reprocess(message: StoredMessage): Promise<Replayed> {
@@ -139,6 +143,10 @@ export function createGateway(parts: GatewayParts): Gateway {
       });
       return { mllpPort: listener.port };
     },
+    stats: () => ({
+      jobs: runner?.stats() ?? { running: 0, done: 0, retried: 0, dead: 0 },
+      mllp: listener?.counters ?? { connections: 0, faults: 0 },
+    }),
     async stop(timeoutMs) {
       await listener?.stop(timeoutMs);
       await runner?.stop(timeoutMs);

@@ -109,7 +109,16 @@ export async function startServer(
   stack.defer(() => pools.end());
   metrics.watchPools(() => pools.stats());
   const create = options.createFhirApi ?? createFhirApi;
-  const fhir = await create({ config, log, definitions, pools, owner: database.owner, baseUrl: fhirBaseUrl, now });
+  const fhir = await create({
+    config,
+    log,
+    definitions,
+    pools,
+    owner: database.owner,
+    baseUrl: fhirBaseUrl,
+    now,
+    observeMessage: metrics.observeMessage,
+  });
   stack.defer(async () => fhir.stop?.());
   const readiness = createReadiness({
     probe: () => pools.reads.query({ text: 'select 1', values: [] }),
@@ -124,6 +133,7 @@ export async function startServer(
     ],
   );
   http.setHandlers({ guard, shell, fhir: fhir.handle, doors });
+  if (gateway) metrics.watchGateway(gateway.stats);
   const mllpPort = gateway && (await startGateway(gateway, config));
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
   status = {

@@ -22,6 +22,8 @@ export interface ReceiveOptions {
   readonly timeZone: string;
   readonly now: Clock;
   readonly log: Log;
+  /** Told of every message that came in and was answered, with the ms that took. */
+  readonly observe?: (dialect: string, verdict: Received['verdict'], ms: number) => void;
 }
 
 export interface Received {
@@ -161,7 +163,14 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     return { id, verdict: 'unavailable', answer: answerTo(UNAVAILABLE) };
   }
 
-  return { receive, process: (dialect, id, raw) => work(dialect, dialect.read(raw), id) };
+  async function observed<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string): Promise<Received> {
+    const startedAt = performance.now();
+    const received = await receive(dialect, raw, correctionOf);
+    options.observe?.(dialect.name, received.verdict, performance.now() - startedAt);
+    return received;
+  }
+
+  return { receive: observed, process: (dialect, id, raw) => work(dialect, dialect.read(raw), id) };
 }
 
 /** Until identities are configured there is one caller. */

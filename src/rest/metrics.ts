@@ -9,10 +9,20 @@ export interface PoolStats {
   readonly waiting: number;
 }
 
+export interface GatewayStats {
+  /** Of this process, since its start. */
+  readonly jobs: { readonly running: number; readonly done: number; readonly retried: number; readonly dead: number };
+  readonly mllp: { readonly connections: number; readonly faults: number };
+}
+
 export interface Metrics {
   readonly registry: Registry;
   /** Counts an answer that has ended or was broken off. */
   observeResponse(res: ServerResponse, startedAt: number): void;
+  /** Counts a message that was answered. */
+  observeMessage(dialect: string, verdict: string, ms: number): void;
+  /** Where the figures of the gateway come from, once there is one. */
+  watchGateway(stats: () => GatewayStats): void;
   /** Where the pool's figures come from, once there is a pool. */
   watchPools(stats: () => PoolStats): void;
   stop(): void;
@@ -67,6 +77,30 @@ export function createMetrics(): Metrics {
       delay.reset();
     },
   });
+  const answered = new Histogram({
+    name: 'mortar_message_seconds',
+    help: 'Time from the last byte of a message to its answer, by what became of it',
+    labelNames: ['dialect', 'verdict'],
+    buckets: BUCKETS_SECONDS,
+    registers,
+  });
+  let gateway: (() => GatewayStats) | undefined;
+  new Gauge({
+    name: 'mortar_jobs',
+    help: 'Jobs of this process: running now; done, retried and dead since its start',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, value] of Object.entries(gateway?.().jobs ?? {})) this.set({ state }, value);
+    },
+  });
+  gauge(
+    registers,
+    'mortar_mllp_connections',
+    'Open connections of HL7 v2 senders',
+    () => gateway?.().mllp.connections ?? 0,
+  );
+  gauge(registers, 'mortar_mllp_faults_total', 'Broken frames since the start', () => gateway?.().mllp.faults ?? 0);
   gauge(registers, 'process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
   gauge(registers, 'nodejs_heap_used_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed);
   gauge(registers, 'process_uptime_seconds', 'Time since the process started', () => process.uptime());
@@ -83,6 +117,10 @@ export function createMetrics(): Metrics {
 
   return {
     registry,
+    observeMessage: (dialect, verdict, ms) => answered.observe({ dialect, verdict }, ms / 1000),
+    watchGateway(stats) {
+      gateway = stats;
+    },
     observeResponse(res, startedAt) {
       const method = res.req.method ?? '';
       responses.observe(
