@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { convertToV3 } from '../../../src/mapping/eps/convert.ts';
 import { prepare } from '../../../src/mapping/eps/prepare.ts';
 import { type Change, changed } from './change.ts';
-import { fixtureContext, fixtureMessage } from './fixture.ts';
+import { fixtureContext, fixtureMessage, orderNames } from './fixture.ts';
 import { short } from './issues.ts';
 
 export type Row = readonly [title: string, changes: readonly Change[], expected: readonly string[]];
@@ -17,7 +17,7 @@ export function testRows(name: string, rows: readonly Row[]): void {
       const { value, issues } = convertToV3(payload, fixtureContext());
       expect(issues.map(short)).deep.equal(expected);
       expect(value).equal(undefined);
-      if (name.startsWith('prescription-order-')) expect(prepare(payload, fixtureContext()).issues).deep.equal(issues);
+      if (orderNames.includes(name)) expect(prepare(payload, fixtureContext()).issues).deep.equal(issues);
     });
 }
 

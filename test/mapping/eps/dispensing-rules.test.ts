@@ -1,0 +1,368 @@
+/** Every rule and fault of cancellations and of dispensing messages: one change of our own message a case. */
+import type { Change } from './change.ts';
+import { FEW, INVALID, MANY, REQUIRED } from './issues.ts';
+import { type Row, resourceAt, testRows } from './rows.ts';
+
+const [FIRST, SECOND, THIRD, PHARMACY] = [1, 2, 3, 4].map(resourceAt) as [string, string, string, string];
+const OF_REQUEST = 'Bundle.entry.resource.ofType(MedicationRequest)';
+const OF_DISPENSE = 'Bundle.entry.resource.ofType(MedicationDispense)';
+const EXTENSIONS = 'https://fhir.nhs.uk/StructureDefinition/Extension-';
+const CODES = 'https://fhir.nhs.uk/CodeSystem/';
+const IDENTIFIER = 'populated incorrectly. Please populate with Identifier and Display.';
+const SYSTEM = (system: string): string => ` where system == '${system}'.`;
+const USER = SYSTEM('https://fhir.nhs.uk/Id/sds-user-id');
+const ROLE_PROFILE = SYSTEM('https://fhir.nhs.uk/Id/sds-role-profile-id');
+
+const CANCELLATION: readonly Row[] = [
+  [
+    'two items',
+    [['/entry/-', { resource: { resourceType: 'MedicationRequest', status: 'cancelled', statusReason: {} } }]],
+    [
+      `error/value: The Bundle must contain exactly one MedicationRequest if MessageHeader.eventCoding.code is 'prescription-order-update'. @ ${OF_REQUEST}`,
+    ],
+  ],
+  [
+    'not cancelled',
+    [[`${FIRST}/status`, 'active']],
+    [`error/value: MedicationRequest.status must be cancelled. @ ${OF_REQUEST}.status`],
+  ],
+  [
+    'no reason',
+    [[`${FIRST}/statusReason`, undefined]],
+    [`error/value: Expected MedicationRequest to have a value for statusReason. @ ${OF_REQUEST}.statusReason`],
+  ],
+  [
+    'a reason of another system',
+    [[`${FIRST}/statusReason/coding/0/system`, 'x']],
+    [`${FEW}${SYSTEM(`${CODES}medicationrequest-status-reason`)} @ MedicationRequest.statusReason`],
+  ],
+  ['no SDS user id', [[`${resourceAt(3)}/identifier/0`, undefined]], [`${FEW}${USER} @ Practitioner.identifier`]],
+];
+
+const differs = (path: string, received: string): string =>
+  `error/value: Expected all MedicationDispenses to have the same value for ${path}. Received ${received}. @ ${OF_DISPENSE}.${path}`;
+const NON_DISPENSING = `${EXTENSIONS}DM-PrescriptionNonDispensingReason`;
+const NAMED = 'MedicationDispense.extension:prescriptionNonDispensingReason';
+const reasons = (...codes: readonly string[]): readonly Change[] =>
+  codes.map((code, i) => [`${resourceAt(i + 1)}/extension/-`, { url: NON_DISPENSING, valueCoding: { code } }]);
+
+const NOTIFICATION: readonly Row[] = [
+  [
+    'whenHandedOver',
+    [[`${SECOND}/whenHandedOver`, '2026-11-18']],
+    [differs('whenHandedOver', '["2026-11-17T08:15:00+00:00","2026-11-18"]')],
+  ],
+  [
+    'the NHS numbers, which are not told',
+    [[`${SECOND}/subject/identifier/value`, '9990000042']],
+    [differs('subject.identifier.value', '[null,null]')],
+  ],
+  [
+    'repeat information',
+    [
+      [`${FIRST}/extension/-`, { url: `${EXTENSIONS}EPS-RepeatInformation` }],
+      [`${SECOND}/extension/-`, { url: `${EXTENSIONS}EPS-RepeatInformation`, extension: [] }],
+    ],
+    [
+      differs(
+        `extension("${EXTENSIONS}EPS-RepeatInformation")`,
+        `[{"url":"${EXTENSIONS}EPS-RepeatInformation"},{"url":"${EXTENSIONS}EPS-RepeatInformation","extension":[]}]`,
+      ),
+    ],
+  ],
+  [
+    'performer',
+    [[`${SECOND}/performer/0/actor/reference`, '#other']],
+    [differs('performer', '[{"reference":"#performer"},{"reference":"#other"}]')],
+  ],
+  [
+    'a performer empty',
+    [[`${SECOND}/performer`, []]],
+    [
+      `error/value: Expected MedicationDispense to have a value for performer.ofType(PractitionerRole). @ ${OF_DISPENSE}.performer.ofType(PractitionerRole)`,
+    ],
+  ],
+  [
+    'the first without performer',
+    [[`${FIRST}/performer`, undefined]],
+    [
+      `error/value: Expected MedicationDispense to have a value for performer.ofType(PractitionerRole). @ ${OF_DISPENSE}.performer.ofType(PractitionerRole)`,
+    ],
+  ],
+  [
+    'both forms of the medication',
+    [[`${SECOND}/medicationReference`, {}]],
+    [
+      'error/structure CONFLICTING_VALUES: MedicationDispense cannot contain both medicationReference and medicationCodeableConcept fields.',
+    ],
+  ],
+  [
+    'practitioner as a reference',
+    [[`${FIRST}/contained/0/practitioner`, { reference: 'urn:uuid:x' }]],
+    [`error/invalid: Bundle.entry("PractitionerRole").practitioner ${IDENTIFIER}`],
+  ],
+  [
+    'organisation not a reference',
+    [[`${FIRST}/contained/0/organization`, {}]],
+    [
+      `${INVALID} fhirContainedPractitionerRole.organization should be a Reference @ resource("MedicationDispense").contained("organization")`,
+    ],
+  ],
+  [
+    'no relationships of the organisation',
+    [[`${PHARMACY}/extension`, []]],
+    ['error/invalid: The dispense notification is missing the reimbursement authority and it should be provided.'],
+  ],
+  [
+    'no reimbursement authority',
+    [[`${PHARMACY}/extension/0/extension`, []]],
+    [
+      'error/invalid: The dispense notification is missing the ODS code for reimbursement authority and it should be provided.',
+    ],
+  ],
+  [
+    'contained role not found',
+    [[`${FIRST}/contained/0/id`, 'other']],
+    [`${INVALID} Contained resource with reference #performer not found`],
+  ],
+  [
+    'contained role of another type',
+    [[`${FIRST}/contained/0/resourceType`, 'Practitioner']],
+    [`${INVALID} Contained resource with reference #performer is not of type PractitionerRole`],
+  ],
+  [
+    'no MedicationDispense',
+    [
+      ['/entry/3', undefined],
+      ['/entry/2', undefined],
+      ['/entry/1', undefined],
+    ],
+    [`${FEW} where resource.resourceType == 'MedicationDispense'. @ Bundle.entry`],
+  ],
+  [
+    'reasons that differ',
+    reasons('0001', '0001', '0002'),
+    [`C INVALID_VALUE: Expected all MedicationDispenses to have the same value for ${NAMED} @ ${NAMED}`],
+  ],
+  ['no extensions of an item', [[`${THIRD}/extension`, undefined]], [`${REQUIRED} @ MedicationDispense.extension`]],
+  [
+    'no status of the prescription',
+    [[`${FIRST}/extension`, []]],
+    [`${FEW} where url == '${EXTENSIONS}EPS-TaskBusinessStatus'. @ MedicationDispense.extension`],
+  ],
+  [
+    'no dispense item number',
+    [[`${THIRD}/identifier`, []]],
+    [`${FEW}${SYSTEM('https://fhir.nhs.uk/Id/prescription-dispense-item-number')} @ MedicationDispense.identifier`],
+  ],
+  ['no item status', [[`${SECOND}/type`, undefined]], [`${REQUIRED} @ MedicationDispense.type`]],
+  [
+    'a non-dispensing reason of another system',
+    [[`${SECOND}/statusReasonCodeableConcept/coding/0/system`, 'x']],
+    [`${FEW}${SYSTEM(`${CODES}medicationdispense-status-reason`)} @ MedicationDispense.statusReasonCodeableConcept`],
+  ],
+  ['no release', [['/entry/0/resource/response', undefined]], [`${REQUIRED} @ MessageHeader.response`]],
+  [
+    'bad time of hand over',
+    [FIRST, SECOND, THIRD].map((item): Change => [`${item}/whenHandedOver`, '17/11/2026']),
+    [`${INVALID} Incorrect format for date time string '17/11/2026'. @ MedicationDispense.whenHandedOver`],
+  ],
+  [
+    'dosages without sequence',
+    [[`${FIRST}/dosageInstruction/-`, { text: 'x' }]],
+    [`${INVALID} Dosage instructions lacking complete sequencing @ MedicationDispense.dosageInstruction`],
+  ],
+  [
+    'no role profile id',
+    [[`${FIRST}/contained/0/identifier`, []]],
+    [`${FEW}${ROLE_PROFILE} @ PractitionerRole.identifier`],
+  ],
+];
+
+const AGENT = 'Parameters.parameter("agent").resource';
+
+const RELEASE: readonly Row[] = [
+  ['no owner', [['/parameter/0', undefined]], ['error/invalid: Required parameter owner is missing.']],
+  [
+    'an owner of another type',
+    [['/parameter/0/resource/resourceType', 'Patient']],
+    ['error/invalid: Required parameter owner is missing.'],
+  ],
+  ['no agent', [['/parameter/2', undefined]], [`${INVALID} Parameter with name agent not found`]],
+  [
+    'an agent of another type',
+    [['/parameter/2/resource/resourceType', 'Practitioner']],
+    [`${INVALID} Parameter with name agent has wrong resourceType`],
+  ],
+  [
+    'practitioner as a reference',
+    [['/parameter/2/resource/practitioner', { reference: 'x' }]],
+    [`error/invalid: ${AGENT}.practitioner ${IDENTIFIER}`],
+  ],
+  [
+    'no telecom',
+    [['/parameter/2/resource/telecom', []]],
+    [`error/invalid: Required field ${AGENT}.telecom is missing.`],
+  ],
+  [
+    'no SDS user id',
+    [['/parameter/2/resource/practitioner/identifier/system', 'x']],
+    [`${FEW}${USER} @ parameters.parameter("PractitionerRole").practitioner.identifier`],
+  ],
+  ['no parameters', [['/parameter', undefined]], [`${REQUIRED} @ Parameters.parameter`]],
+  [
+    'two prescription ids',
+    [['/parameter/-', { name: 'group-identifier' }]],
+    [
+      "F TOO_MANY_VALUES_SUBMITTED: Too many values submitted. Expected at most 1 element where name == 'group-identifier'. @ Parameters.parameter",
+    ],
+  ],
+];
+
+const RETURN_REASON = `${CODES}EPS-task-dispense-return-status-reason`;
+const WITHDRAW_REASON = `${CODES}EPS-task-dispense-withdraw-reason`;
+
+const RETURN: readonly Row[] = [
+  ['intent', [['/intent', 'plan']], ["error/value: Task.intent must be one of: 'order'. @ Task.intent"]],
+  [
+    'status',
+    [['/status', 'draft']],
+    ["error/value: Task.status must be one of: 'in-progress', 'rejected'. @ Task.status"],
+  ],
+  [
+    'reason of another system',
+    [['/statusReason/coding/0/system', WITHDRAW_REASON]],
+    [
+      `error/value: Task.reasonCode must have a system of '${RETURN_REASON}' and a value from that system. @ Task.reasonCode`,
+    ],
+  ],
+  [
+    'requester not a reference',
+    [['/requester', {}]],
+    [`${INVALID} task.requester should be a reference to contained.practitionerRole @ task.requester`],
+  ],
+  [
+    'practitioner as a reference',
+    [['/contained/0/practitioner', { reference: 'x' }]],
+    [`error/invalid: Task.contained("PractitionerRole").practitioner ${IDENTIFIER}`],
+  ],
+  [
+    'organisation not a reference',
+    [['/contained/0/organization', {}]],
+    [
+      `${INVALID} practitionerRole.organization should be a Reference @ task.contained("PractitionerRole").organization`,
+    ],
+  ],
+  ['no Task identifier', [['/identifier', undefined]], [`${REQUIRED} @ Task.identifier`]],
+  [
+    'bad authoredOn',
+    [['/authoredOn', 'yesterday']],
+    [`${INVALID} Incorrect format for date time string 'yesterday'. @ Task.authoredOn`],
+  ],
+  [
+    'no prescription id',
+    [['/groupIdentifier/system', 'x']],
+    [`${FEW}${SYSTEM('https://fhir.nhs.uk/Id/prescription-order-number')} @ Task.groupIdentifier`],
+  ],
+  ['no focus', [['/focus', undefined]], [`${REQUIRED} @ Task.focus`]],
+];
+
+const WITHDRAW: readonly Row[] = [
+  ['no code', [['/code', undefined]], ["error/value: Task.code is required when Task.status is 'in-progress'."]],
+  [
+    'another code',
+    [['/code/coding/0/code', 'change']],
+    ["error/value: Task.code.coding.code must be one of: 'abort'. @ Task.code.coding.code"],
+  ],
+  [
+    'reason of another system',
+    [['/statusReason/coding/0/system', RETURN_REASON]],
+    [
+      `error/value: Task.reasonCode must have a system of '${WITHDRAW_REASON}' and a value from that system. @ Task.reasonCode`,
+    ],
+  ],
+  [
+    'no NHS number',
+    [['/for/identifier/system', 'x']],
+    [`${FEW}${SYSTEM('https://fhir.nhs.uk/Id/nhs-number')} @ Task.for.identifier`],
+  ],
+  [
+    'repeats issued missing',
+    [['/extension/0/extension/1', undefined]],
+    [`${FEW} where url == 'numberOfRepeatsIssued'. @ Task.extension("${EXTENSIONS}EPS-RepeatInformation").extension`],
+  ],
+];
+
+const AUTHORITY = 'Claim.insurance[0].coverage.identifier.value';
+const ENDORSEMENT = 'error/invalid: The claim is missing the required endorsement code.';
+
+const CLAIM: readonly Row[] = [
+  ['two insurances', [['/insurance/-', {}]], ['error/invalid: Expected 1 item(s) in Claim.insurance, but received 2.']],
+  [
+    'no insurance',
+    [['/insurance', undefined]],
+    ['error/invalid: Expected 1 item(s) in Claim.insurance, but received 0.'],
+  ],
+  [
+    'another authority',
+    [['/insurance/0/coverage/identifier/value', 'T1451']],
+    [`error/value: ${AUTHORITY} must be one of: 'T1450', 'RQFZ1'. @ ${AUTHORITY}`],
+  ],
+  [
+    'practitioner as a reference',
+    [['/contained/0/practitioner', { reference: 'x' }]],
+    [`error/invalid: ${AGENT}.practitioner ${IDENTIFIER}`],
+  ],
+  ['no endorsement of the first item', [['/item/0/detail/0/programCode/0', undefined]], [ENDORSEMENT]],
+  ['no endorsement of a later item', [['/item/0/detail/1/programCode/0', undefined]], [ENDORSEMENT]],
+  [
+    'no programme codes at all',
+    [
+      ['/item/0/detail/0/programCode', undefined],
+      ['/item/0/detail/1/programCode', undefined],
+    ],
+    [ENDORSEMENT],
+  ],
+  [
+    'unknown charge',
+    [['/item/0/detail/0/programCode/1/coding/0/code', 'paid-thrice']],
+    [`${INVALID} Unsupported prescription charge code @ Claim.item.detail.programCode`],
+  ],
+  ['two items', [['/item/-', {}]], [`${MANY}. @ Claim.item`]],
+  [
+    'provider not found',
+    [['/provider/reference', '#x']],
+    [`${INVALID} Contained resource with reference #x not found`],
+  ],
+  [
+    'organisation not a reference',
+    [['/contained/0/organization', {}]],
+    [`${INVALID} practitioner.organization should be a reference @ Claim.contained("PractitionerRole").organization`],
+  ],
+  [
+    'no status of the prescription',
+    [['/item/0/extension/0', undefined]],
+    [`${FEW} where url == '${EXTENSIONS}EPS-TaskBusinessStatus'. @ Claim.item.extension`],
+  ],
+  ['no item status', [['/item/0/detail/1/modifier', undefined]], [`${REQUIRED} @ Claim.item.detail.modifier`]],
+  [
+    'no claim sequence identifier',
+    [['/item/0/detail/1/extension/0', undefined]],
+    [`${FEW} where url == '${EXTENSIONS}ClaimSequenceIdentifier'. @ Claim.item.detail.extension`],
+  ],
+  [
+    'bad created',
+    [['/created', '2026-13-01']],
+    [`${INVALID} Incorrect format for date time string '2026-13-01'. @ Claim.created`],
+  ],
+  ['no prescription', [['/prescription', undefined]], [`${REQUIRED} @ Claim.prescription`]],
+];
+
+describe('mapping › eps › dispensing', () => {
+  describe('cancellation', () => testRows('prescription-order-update', CANCELLATION));
+  describe('dispense notification', () => testRows('dispense-notification-amend', NOTIFICATION));
+  describe('release', () => testRows('release-patient', RELEASE));
+  describe('return', () => testRows('task-return', RETURN));
+  describe('withdrawal', () => testRows('task-withdraw', WITHDRAW));
+  describe('claim', () => testRows('claim-amend', CLAIM));
+});
