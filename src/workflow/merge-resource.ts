@@ -22,19 +22,22 @@ const CHOICES = [
 
 /**
  * The stored resource with the message's elements in the place of its own: identifiers and extensions are added to
- * those there, everything else the message says replaces, what it does not mention stays, `removed` elements go.
+ * those there, everything else the message says replaces, what it does not mention stays, `removed` elements go before
+ * what the message says of them comes.
  */
 export function mergeResource(current: Resource, incoming: Resource, removed: readonly string[]): Resource {
   const merged: Record<string, unknown> = { ...current };
   for (const [name, value] of Object.entries(incoming)) {
     if (name === 'id' || name === 'meta' || name === 'resourceType') continue;
     removeSiblings(merged, name);
-    if (name === 'identifier') merged[name] = join(current[name], value, identifierKey);
-    else if (name === 'extension') merged[name] = join(current[name], value, extensionKey);
+    const stored = removed.includes(name) ? undefined : current[name];
+    if (name === 'identifier') merged[name] = join(stored, value, identifierKey);
+    else if (name === 'extension') merged[name] = join(stored, value, extensionKey);
     else merged[name] = value;
     if (!name.startsWith('_') && !(`_${name}` in incoming)) delete merged[`_${name}`];
   }
   for (const name of removed) {
+    if (name in incoming) continue;
     delete merged[name];
     delete merged[`_${name}`];
   }

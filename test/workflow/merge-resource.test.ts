@@ -85,6 +85,13 @@ const CASES: readonly [title: string, current: Json, incoming: Json, expected: J
     { birthDate: '1980-01-01', _birthDate: { id: 'b' } },
   ],
   [
+    'an element that is removed and said anew is what the message says',
+    { extension: [{ url: 'a', valueCode: '1' }], note: [{ text: 'old' }] },
+    { extension: [{ url: 'b', valueCode: '2' }] },
+    { extension: [{ url: 'b', valueCode: '2' }] },
+    ['extension', 'note'],
+  ],
+  [
     'removed elements go, and nothing else',
     { telecom: [{ value: '1' }], gender: 'male', _gender: { id: 'g' }, birthDate: '1980' },
     {},
