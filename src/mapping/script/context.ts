@@ -36,10 +36,10 @@ export class MessageBundle {
     return [...this.#entries.values()];
   }
 
-  /** Found again by its identifier; returns the reference to it. */
-  addByIdentifier(resource: FhirResource, identifier: Required<Identifier>): string {
+  /** Found again by its identifier, `removed` elements emptied; returns the reference to it. */
+  addByIdentifier(resource: FhirResource, identifier: Required<Identifier>, removed: readonly string[] = []): string {
     const fullUrl = nameUrl(resource.resourceType, identifier.system, identifier.value);
-    return this.#add(updateByIdentifier(fullUrl, this.#marked(resource), [identifier]));
+    return this.#add(updateByIdentifier(fullUrl, this.#marked(resource), [identifier], removed));
   }
 
   /** Under an id made from the words, which say what makes it the same thing; returns the reference to it. */

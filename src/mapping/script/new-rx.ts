@@ -77,13 +77,38 @@ export function mapNewRx(message: ScriptMessage, receivedAt: number): Mapped<Tra
   const residue = collectResidue(header, transaction);
   writeResidue(residue.fragments, order);
   const identifier = identityOf(order, bundle);
-  const url = bundle.addByIdentifier(resourceOf('MedicationRequest', order), identifier);
+  const url = bundle.addByIdentifier(resourceOf('MedicationRequest', order), identifier, goneFrom(order));
   addProvenance(message, url, prescriber, receivedAt, bundle);
   return {
     value: transactionBundle(bundle.entries),
     issues: [...notes(residue.fragments.length, residue.dropped, sig.unmapped, bundle.merged), ...withoutDrug(order)],
   };
 }
+
+/** What an order may have. */
+const ELEMENTS = [
+  'contained',
+  'priority',
+  'medicationCodeableConcept',
+  'medicationReference',
+  'supportingInformation',
+  'authoredOn',
+  'requester',
+  'reasonCode',
+  'groupIdentifier',
+  'insurance',
+  'note',
+  'dosageInstruction',
+  'dispenseRequest',
+  'substitution',
+  'detectedIssue',
+];
+
+/** NewRx says the whole order: sent again under its number, nothing of what it said before may stay beside it. */
+const goneFrom = (order: Json): readonly string[] => [
+  'extension',
+  ...ELEMENTS.filter((name) => order[name] === undefined),
+];
 
 const COMMUNITY: Json = {
   coding: [{ system: 'http://terminology.hl7.org/CodeSystem/medicationrequest-category', code: 'community' }],

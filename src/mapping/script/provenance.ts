@@ -39,5 +39,5 @@ export function addProvenance(
 const agent = (code: string, who: Json): Json => ({ type: { coding: [{ system: AGENT_TYPE, code }] }, who });
 
 const partyReference = (party: PartyAddress): Json => ({
-  identifier: { system: namingSystemUrl('script-address'), value: formatParty(party) },
+  identifier: { system: namingSystemUrl('script-sender'), value: formatParty(party) },
 });
