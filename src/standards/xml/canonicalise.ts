@@ -1,6 +1,7 @@
 /**
  * Exclusive XML Canonicalization 1.0 without comments, of a whole element. https://www.w3.org/TR/xml-exc-c14n/
- * The tree keeps no comments, processing instructions or unused declarations, so what is left are tags and text.
+ * The tree keeps no comments and no unused declarations, so what is left are tags and text. It keeps no processing
+ * instructions either, which the canonical form has: what was signed with one inside does not verify.
  */
 import { compareCodePoints, declarationsOf, type NamespaceScope, NO_NAMESPACES, scopeWithin } from './namespaces.ts';
 import type { XmlAttribute, XmlElement } from './tree.ts';

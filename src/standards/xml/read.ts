@@ -21,7 +21,14 @@ interface OpenElement extends XmlElement {
 }
 
 /** Stops the parser at the first fault; what follows one says nothing more. */
-class XmlFault extends Error {}
+class XmlFault extends Error {
+  readonly code: 'structure' | 'security';
+
+  constructor(message: string, code: 'structure' | 'security') {
+    super(message);
+    this.code = code;
+  }
+}
 
 /**
  * Reads a document in UTF-8 or UTF-16 as its byte order mark says, else UTF-8. Entities other than the five of XML are
@@ -39,7 +46,7 @@ export function readXml(content: Buffer | string, limits: XmlLimits = XML_LIMITS
   } catch (error) {
     if (!(error instanceof XmlFault)) throw error;
     const [place = '', message = ''] = error.message.split('\n');
-    return { issues: [issue('structure', `Line ${place.replace(':', ', column ')}: ${message}`, place)] };
+    return { issues: [issue(error.code, `Line ${place.replace(':', ', column ')}: ${message}`, place)] };
   }
 }
 
@@ -48,8 +55,8 @@ function parse(text: string, limits: XmlLimits): XmlElement {
   const open: OpenElement[] = [];
   let root: XmlElement | undefined;
   let elements = 0;
-  const fault = (message: string): never => {
-    throw new XmlFault(`${parser.line}:${parser.column}\n${message}`);
+  const fault = (message: string, code: XmlFault['code'] = 'structure'): never => {
+    throw new XmlFault(`${parser.line}:${parser.column}\n${message}`, code);
   };
   const addText = (content: string): void => {
     const children = open.at(-1)?.children;
@@ -59,7 +66,7 @@ function parse(text: string, limits: XmlLimits): XmlElement {
     else children.push(content);
   };
   parser.on('error', (error) => fault(withoutPlace(error.message)));
-  parser.on('doctype', () => fault('a document type (DOCTYPE) is refused'));
+  parser.on('doctype', () => fault('a document type (DOCTYPE) is refused', 'security'));
   parser.on('opentag', (tag: SaxesTagNS) => {
     elements += 1;
     if (elements > limits.elements) fault(`more than ${limits.elements} elements`);
