@@ -1,24 +1,86 @@
-/** HL7 v2 messages as FHIR. Source: HL7 Version 2 to FHIR 1.0.0, https://hl7.org/fhir/uv/v2mappings/ */
-import { issue } from '../../standards/fhir/outcome.ts';
-import type { Message } from '../../standards/hl7v2/message.ts';
+/** HL7 v2 messages as FHIR transactions. Source: HL7 Version 2 to FHIR 1.0.0, https://hl7.org/fhir/uv/v2mappings/ */
+import { extensionUrl } from '../../standards/fhir/canonical.ts';
+import { type Issue, isError, issue } from '../../standards/fhir/outcome.ts';
+import { parseDateTime } from '../../standards/hl7v2/date-time.ts';
+import { kindOf, type Message } from '../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../standards/mapped.ts';
-import type { TransactionBundle } from '../transaction-bundle.ts';
+import { type TransactionBundle, type TransactionEntry, transactionBundle } from '../transaction-bundle.ts';
+import { mapAdmission } from './admission.ts';
+import { type Reading, SegmentCursor } from './cursor.ts';
+import { createEntries } from './entries.ts';
+import { EVENTS, type EventRule } from './events.ts';
+import type { MappingContext, Translation } from './translation.ts';
+import { boundIssues, findUnread } from './unread.ts';
 
-export interface MappingContext {
-  /** When the message came, ms UTC. */
-  readonly receivedAt: number;
-  /** IANA name of the zone in which times without an offset are read. */
-  readonly timeZone: string;
-}
+/** Names of elements that count only when the resource is made, one extension each, on the Bundle entry. */
+export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 
-const EVENTS = new Set<string>();
+const TYPES: ReadonlySet<string> = new Set([...EVENTS.keys()].map((kind) => kind.split('^', 1)[0] as string));
 
 /** Whether messages of this type (MSH-9.1) are mapped at all. */
-export const isSupportedType = (type: string): boolean => EVENTS.values().some((kind) => kind.startsWith(`${type}^`));
+export const isSupportedType = (type: string): boolean => TYPES.has(type);
 
 /** Whether messages of this type and event (`ADT^A01`) are mapped. */
 export const isSupportedEvent = (kind: string): boolean => EVENTS.has(kind);
 
-export function mapToFhir(_message: Message, _context: MappingContext): Mapped<TransactionBundle> {
-  return { issues: [issue('not-supported', 'Messages of this event are not taken', 'MSH-9')] };
+/**
+ * A message as a transaction, with an issue for each thing that could not be mapped. The same message gives the same
+ * bundle. An event that is not in `EVENTS` gives an error of code `not-supported`.
+ */
+export function mapToFhir(message: Message, context: MappingContext): Mapped<TransactionBundle> {
+  const rule = EVENTS.get(kindOf(message));
+  if (rule === undefined) return { issues: [issue('not-supported', 'Messages of this event are not mapped', 'MSH-9')] };
+  const missing = checkStructure(message, rule);
+  if (missing.length > 0) return { issues: missing };
+  const to = openTranslation(message, rule, context);
+  mapAdmission(to);
+  const { issues } = to.reading;
+  const failed = issues.some(isError);
+  const all = boundIssues([...issues, ...(failed ? [] : findUnread(message, to.reading))]);
+  if (failed || to.entries.list.length === 0) return { issues: all };
+  return { value: transactionBundle(inOrder(to.entries.list)), issues: all };
+}
+
+/** What the message is about stands first, what it only mentions last. */
+const ORDER = ['Patient', 'Encounter', 'MedicationRequest'];
+const rankOf = ({ resource, request }: TransactionEntry): number => {
+  const rank = ORDER.indexOf(resource.resourceType);
+  return rank !== -1 ? rank : request.method === 'PUT' ? ORDER.length : ORDER.length + 1;
+};
+const inOrder = (entries: readonly TransactionEntry[]): TransactionEntry[] =>
+  entries.toSorted((a, b) => rankOf(a) - rankOf(b));
+
+/** Segments and fields without which nothing can be done; an issue of place and code 100 or 101 in the answer. */
+function checkStructure(message: Message, rule: EventRule): readonly Issue[] {
+  const issues: Issue[] = [];
+  if (message.header.field(10).isEmpty) issues.push(issue('required', 'The message has no control id', 'MSH-10'));
+  const pid = message.find('PID');
+  if (pid === undefined) issues.push(issue('structure', 'The message has no PID segment', 'PID'));
+  else if ([2, 3, 4].every((n) => pid.field(n).isEmpty || pid.field(n).isNull))
+    issues.push(issue('required', 'The patient has no identifier', 'PID-3'));
+  if (message.find('PID', 2) !== undefined)
+    issues.push(issue('structure', 'A message of this event is about one patient', 'PID[2]'));
+  if (rule.family === 'pharmacy' && message.find('ORC') === undefined)
+    issues.push(issue('structure', 'The message has no ORC segment', 'ORC'));
+  return issues;
+}
+
+function openTranslation(message: Message, rule: EventRule, context: MappingContext): Translation {
+  const { header } = message;
+  const sender = header.value(4) || header.value(3);
+  const country = header.value(17);
+  const reading: Reading = {
+    issues: [],
+    used: new Set(),
+    timeZone: context.timeZone,
+    offset: parseDateTime(header.value(7))?.offset,
+    feed: encodeURIComponent(sender),
+    isUk: country === '' ? context.timeZone === 'Europe/London' : /^(?:GBR|GB|UK)$/.test(country),
+  };
+  const evn = message.find('EVN');
+  const cursor = evn && new SegmentCursor(evn, reading);
+  const times = [cursor?.at(6), cursor?.at(2), new SegmentCursor(header, reading).at(7)];
+  const eventTime = times.find((time) => time?.isValued)?.dateTime;
+  const { receivedAt } = context;
+  return { message, rule, reading, entries: createEntries(DEFAULT_ELEMENTS), eventTime, receivedAt };
 }

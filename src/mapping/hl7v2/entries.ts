@@ -1,0 +1,76 @@
+/** The entries of the bundle in the making: one for each real thing, however often the message names it. */
+import {
+  createUnlessFound,
+  type FhirResource,
+  type Identifier,
+  nameUrl,
+  type TransactionEntry,
+  updateByIdentifier,
+} from '../transaction-bundle.ts';
+import { compact, type Json } from './compact.ts';
+
+/** More identifiers than these say nothing more about who it is. */
+const IDENTIFIERS_MAX = 20;
+
+export interface Entries {
+  /** The order in which things were first named. */
+  readonly list: readonly TransactionEntry[];
+  /** A thing the message only mentions: stored unless it is there. */
+  mention(resource: Record<string, unknown> & { resourceType: string }, identifiers: readonly Identifier[]): Json;
+  /** A thing the message is about: found and merged, or made. */
+  store(resource: FhirResource, identifiers: readonly Identifier[], options?: StoreOptions): string;
+}
+
+export interface StoreOptions {
+  readonly removed?: readonly string[];
+  /** Elements that count only when the resource is made. */
+  readonly defaults?: readonly string[];
+}
+
+/** `urn:uuid:` of a thing by one identifier: the same in every message. */
+export const urlOf = (resourceType: string, { system = '', value }: Identifier): string =>
+  nameUrl('hl7v2', resourceType, system, value);
+
+export function createEntries(defaultElements: string): Entries {
+  const entries = new Map<string, TransactionEntry>();
+  return {
+    get list() {
+      return [...entries.values()];
+    },
+    mention(resource, identifiers) {
+      const [key] = identifiers;
+      if (key === undefined) throw new Error('a resource that is mentioned needs an identifier');
+      const fullUrl = urlOf(resource.resourceType, key);
+      if (!entries.has(fullUrl)) entries.set(fullUrl, createUnlessFound(fullUrl, resource, identifiers));
+      return { reference: fullUrl };
+    },
+    store(resource, identifiers, { removed = [], defaults = [] } = {}) {
+      const [key] = identifiers;
+      if (key === undefined) throw new Error('a resource that is stored needs an identifier');
+      const fullUrl = urlOf(resource.resourceType, key);
+      const entry = updateByIdentifier(fullUrl, resource, identifiers.slice(0, IDENTIFIERS_MAX), removed);
+      const marks = defaults.map((name) => ({ url: defaultElements, valueString: name }));
+      const extension = [...(entry.extension ?? []), ...marks];
+      const { extension: _, ...rest } = entry;
+      entries.set(fullUrl, extension.length > 0 ? { extension, ...rest } : rest);
+      return fullUrl;
+    },
+  };
+}
+
+/** The identifiers among FHIR ones by which a resource may be found: those with a system. */
+export const keysOf = (identifiers: readonly unknown[]): readonly Identifier[] =>
+  identifiers.flatMap((item) => {
+    const { system, value } = item as Partial<Identifier>; // made by this mapper
+    return system === undefined || value === undefined ? [] : [{ system, value }];
+  });
+
+/** An identifier that stands for what makes a thing the same where HL7 v2 has no number for it. */
+export const derivedIdentifier = (...words: readonly string[]): Identifier => ({
+  system: 'urn:ietf:rfc:3986',
+  value: nameUrl('hl7v2', ...words),
+});
+
+/** A reference with the text a person reads. */
+export const withDisplay = (reference: Json, display: string | undefined): Json =>
+  compact({ ...reference, display }) as Json; // a reference holds something
