@@ -6,8 +6,8 @@ import { createRoutes, OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { testDefinitions } from './support/definitions.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from './support/fhir-client.ts';
-import { generateResource } from './support/generate-resource.ts';
 import { fixture } from './support/fixtures.ts';
+import { generateResource } from './support/generate-resource.ts';
 import { startTestServer, type TestServer } from './support/server.ts';
 
 interface Statement {
@@ -164,7 +164,10 @@ describe('capability statement', function () {
           '$process-message',
           readFileSync(new URL('../fixtures/fhir/prescription-order-message.json', import.meta.url)),
         ),
-      convert: () => fhir.post('$convert?_to=fhir&check', fixture('hl7v2/own-uk-a01.hl7'), { 'Content-Type': 'x-application/hl7-v2+er7' }),
+      convert: () =>
+        fhir.post('$convert?_to=fhir&check', fixture('hl7v2/own-uk-a01.hl7'), {
+          'Content-Type': 'x-application/hl7-v2+er7',
+        }),
       prepare: () => fhir.post('$prepare', fixture('eps/prescription-order-acute.json')),
     };
     const declared = [...codes(rest.interaction), ...rest.operation.map((o) => o.name)];
