@@ -238,23 +238,24 @@ function exchange(port: number, messages: readonly Buffer[]): Promise<Buffer[]> 
   });
 }
 
-const segments = (message: Buffer): string[] =>
-  message
-    .toString()
-    .split('\r')
-    .filter((segment) => segment !== '')
-    .map((segment) => short(segment, 110));
+function segments(message: Buffer): string[] {
+  const lines = message.toString().split('\r');
+  return lines.filter((segment) => segment !== '').map((segment) => short(segment, 110));
+}
 
 /** The first line that fits each pattern. */
-const excerpt = (text: string, patterns: readonly RegExp[]): string[] => {
+function excerpt(text: string, patterns: readonly RegExp[]): string[] {
   const lines = text.split('\n').map((line) => line.trim());
   return patterns.flatMap((pattern) => lines.find((line) => pattern.test(line)) ?? []).map((line) => short(line, 110));
-};
+}
 
-const status = (reply: Reply, good: string): string =>
-  reply.status < 300 ? `${reply.status} ${good}` : `${reply.status} ${short(reply.text, 200)}`;
+function status(reply: Reply, good: string): string {
+  return reply.status < 300 ? `${reply.status} ${good}` : `${reply.status} ${short(reply.text, 200)}`;
+}
 
-const short = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max - 1)}…` : text);
+function short(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max - 1)}…` : text;
+}
 
 function chapter(title: string): void {
   print(`\n=== ${title}\n`);

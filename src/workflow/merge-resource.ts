@@ -58,17 +58,18 @@ const isChoiceOf = (base: string, name: string): boolean => {
   return bare.startsWith(base) && /^[A-Z]/.test(bare.slice(base.length));
 };
 
-/** Those stored, in their order, each replaced by the incoming one of the same key; then the new ones. */
+/** Those stored, in their order, each replaced by all incoming ones of the same key; then the new ones. */
 function join(stored: unknown, incoming: unknown, keyOf: (item: Json) => string): unknown {
   const [before, after] = [stored ?? [], incoming] as [readonly Json[], readonly Json[]]; // validated: both are lists
-  const fresh = new Map(after.map((item) => [keyOf(item), item]));
-  const kept = before.map((item) => {
+  const fresh = Map.groupBy(after, (item) => keyOf(item));
+  const said = new Set(fresh.keys());
+  const kept = before.flatMap((item) => {
     const key = keyOf(item);
-    const found = fresh.get(key);
+    const found = fresh.get(key) ?? [];
     fresh.delete(key);
-    return found ?? item;
+    return said.has(key) ? found : [item];
   });
-  return [...kept, ...fresh.values()];
+  return [...kept, ...[...fresh.values()].flat()];
 }
 
 const identifierKey = (item: Json): string =>

@@ -61,6 +61,25 @@ const CASES: readonly [title: string, current: Json, incoming: Json, expected: J
     },
   ],
   [
+    'several extensions of one url replace all of it',
+    { extension: [{ url: 'x', valueString: '1' }, { url: 'y' }, { url: 'x', valueString: '2' }] },
+    {
+      extension: [
+        { url: 'x', valueString: '3' },
+        { url: 'x', valueString: '4' },
+        { url: 'x', valueString: '5' },
+      ],
+    },
+    {
+      extension: [
+        { url: 'x', valueString: '3' },
+        { url: 'x', valueString: '4' },
+        { url: 'x', valueString: '5' },
+        { url: 'y' },
+      ],
+    },
+  ],
+  [
     'one form of a choice replaces the other, its primitive extension too',
     { deceasedBoolean: true, _deceasedBoolean: { id: 'd' } },
     { deceasedDateTime: '2026-01-01' },
