@@ -14,8 +14,7 @@ export function bindToFhir(rows: readonly Binding[], source: Source, json: Json,
     const value = text === undefined ? undefined : decode(text);
     // Two rows may lead to one place; whichever is there first stays.
     if (value === undefined || (fhir !== '' && getAt(json, fhir, slices) !== undefined)) continue;
-    setAt(json, fhir, value, slices);
-    source.take(script);
+    if (setAt(json, fhir, value, slices)) source.take(script);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Observation, AllergyOrAdverseEvent and DrugUseEvaluation (reference sections 3, 13.4). */
 import { type Binding, bindToFhir, bindToScript, dateChoice } from './bindings.ts';
-import { CODE, DECIMAL, TEXT } from './codecs.ts';
+import { CODE, DECIMAL, NOT_NAMED, TEXT } from './codecs.ts';
 import { type MessageBundle, referenceTo, resourceOf } from './context.ts';
 import { type Json, matches, objectsAt, type Slices, setAt, textAt } from './place.ts';
 import type { Source } from './source.ts';
@@ -58,7 +58,7 @@ export function mapObservation(source: Source | undefined, subject: Subject, bun
 }
 
 function codeOf(sign: string | undefined): Json {
-  if (sign === undefined) return { text: 'Vital sign not named in the message' };
+  if (sign === undefined) return { text: NOT_NAMED };
   const word = VITAL_SIGNS.get(sign);
   if (word !== undefined) return { coding: [{ system: LOINC, code: word }], text: sign };
   return /^\d{1,7}-\d$/.test(sign) ? { coding: [{ system: LOINC, code: sign }] } : { text: sign };
@@ -73,7 +73,7 @@ export function observationsToScript(observations: readonly Json[], target: Targ
     const sign =
       text !== undefined && VITAL_SIGNS.has(text) ? text : textAt(observation, 'code.coding:loinc.code', SLICES);
     const name = sign ?? text;
-    if (name !== undefined) measurement.put('VitalSign', name);
+    if (name !== undefined && name !== NOT_NAMED) measurement.put('VitalSign', name);
     bindToScript(MEASUREMENT, observation, measurement, SLICES);
   }
   const notes = textAt(observations[0], 'note[0].text');

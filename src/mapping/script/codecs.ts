@@ -9,7 +9,11 @@ export interface Codec {
   readonly encode: (value: unknown) => string | undefined;
 }
 
-const asText = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+/** Stands where R4 requires a text and the message has none; the way back leaves it out. */
+export const NOT_NAMED = 'Not named in the message';
+
+const asText = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && value !== NOT_NAMED ? value : undefined;
 
 export const TEXT: Codec = { decode: (text) => text, encode: asText };
 

@@ -1,6 +1,6 @@
 /** CompoundInformation and Medication with ingredients (reference sections 3, 13.4). */
 import { type Binding, bindToFhir, bindToScript } from './bindings.ts';
-import { CODE, DECIMAL, TEXT } from './codecs.ts';
+import { CODE, DECIMAL, NOT_NAMED, TEXT } from './codecs.ts';
 import { drugCoding } from './medication.ts';
 import { getAt, type Json, objectsAt, textAt } from './place.ts';
 import type { Source } from './source.ts';
@@ -34,7 +34,7 @@ function mapIngredient(source: Source, whole: unknown): Json {
   const code = item?.take('Code');
   const concept = (json['itemCodeableConcept'] ?? {}) as Json; // bound above
   if (code !== undefined) concept['coding'] = [drugCoding('ItemNumber', code, item?.take('Qualifier'))];
-  if (Object.keys(concept).length === 0) concept['text'] = 'Ingredient not named in the message';
+  if (Object.keys(concept).length === 0) concept['text'] = NOT_NAMED;
   json['itemCodeableConcept'] = concept;
   const numerator = getAt(json, 'strength.numerator') as Json | undefined; // bound above
   const unit = textAt(numerator, 'code');

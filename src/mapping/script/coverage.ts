@@ -2,7 +2,7 @@
 
 import { namingSystemUrl } from '../../standards/fhir/canonical.ts';
 import { type Binding, bindToFhir, bindToScript, within } from './bindings.ts';
-import { CODE, codes, TEXT } from './codecs.ts';
+import { CODE, codes, NOT_NAMED, TEXT } from './codecs.ts';
 import { type MessageBundle, referenceTo, resourceOf } from './context.ts';
 import { NAME } from './demographics.ts';
 import { getAt, type Json, objectsAt, type Slice, type Slices, setAt, textAt } from './place.ts';
@@ -100,7 +100,7 @@ function orderOf(source: Source): number {
 function mapPayer(source: Source, numbers: readonly string[], bundle: MessageBundle): Json {
   const payer: Json = {};
   bindToFhir(PAYER, source, payer, SLICES);
-  if (Object.keys(payer).length === 0) return { display: 'Payer not named in the message' };
+  if (Object.keys(payer).length === 0) return { display: NOT_NAMED };
   const words = ['identifier:payer.value', 'identifier:naic.value', 'name'].map(
     (path) => textAt(payer, path, SLICES) ?? '',
   );

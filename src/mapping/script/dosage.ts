@@ -91,8 +91,8 @@ function readInstruction(instruction: Source, dosage: Json, unmapped: Set<string
 function conceptOf(source: Source | undefined): Json | undefined {
   const text = source?.peek('Text');
   const code = source?.peek('Code');
-  if (text === undefined && code === undefined) return undefined;
   const isSnomed = source?.peek('Qualifier') === 'SNOMED' && code !== undefined;
+  if (text === undefined && !isSnomed) return undefined;
   return {
     ...(isSnomed && { coding: [{ system: SNOMED, code, ...(text && { display: text }) }] }),
     ...(text && { text }),

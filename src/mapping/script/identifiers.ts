@@ -3,7 +3,7 @@ import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.t
 import { type Identifier, nameUuid } from '../transaction-bundle.ts';
 import type { Binding } from './bindings.ts';
 import { type Codec, TEXT } from './codecs.ts';
-import type { Slice, Slices } from './place.ts';
+import { type Json, objectsAt, type Slice, type Slices, textAt } from './place.ts';
 import { DEA, IDENTIFIER_TYPE, NCPDP_ID, NPI, senderSystem } from './systems.ts';
 
 interface IdentifierKind {
@@ -77,8 +77,21 @@ export const identifierRows = (...names: readonly string[]): readonly Binding[] 
 
 export const ORDER_ROWS: readonly Binding[] = [...ORDER_KINDS.keys()].map((name) => [name, `identifier:${name}.value`]);
 
-/** An identifier for what its sender gives no number: the same for the same words of the same sender. */
-export const derivedIdentifier = (name: string, sender: string, ...words: readonly string[]): Required<Identifier> => ({
+/**
+ * An identifier for what its sender gives no number: the same for the same words of the same sender. Of what nothing is
+ * said there is one a message, so that two such never meet.
+ */
+export const derivedIdentifier = (
+  name: string,
+  { sender, messageId }: { readonly sender: string; readonly messageId: string },
+  words: readonly (string | undefined)[],
+): Required<Identifier> => ({
   system: senderSystem(`script-${name}`, sender),
-  value: nameUuid(name, sender, ...words.map((word) => word.toLowerCase())),
+  value: words.some(Boolean)
+    ? nameUuid(name, sender, ...words.map((word) => (word ?? '').toLowerCase()))
+    : nameUuid(name, sender, 'of message', messageId),
 });
+
+/** All numbers of a resource, for `derivedIdentifier`. */
+export const numbersOf = (json: Json): readonly (string | undefined)[] =>
+  objectsAt(json, 'identifier').map((identifier) => textAt(identifier, 'value'));

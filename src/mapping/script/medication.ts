@@ -77,12 +77,16 @@ const PERIOD: readonly (readonly [qualifier: string, end: 'start' | 'end'])[] = 
   ['PeriodEnd', 'end'],
 ];
 
+const END_FIRST = 'dispenseRequest.validityPeriod.ext:script-end-first.valueBoolean';
+
 /** The first date of each end has a place; which of its two names it had stands beside it. */
 function mapPeriod(source: Source, request: Json): void {
   for (const other of source.all('OtherMedicationDate')) {
     const end = PERIOD.find(([name]) => name === other.peek('OtherMedicationDateQualifier'))?.[1];
     const place = `dispenseRequest.validityPeriod.${end}`;
     if (end === undefined || getAt(request, place) !== undefined) continue;
+    if (end === 'start' && getAt(request, 'dispenseRequest.validityPeriod.end') !== undefined)
+      setAt(request, END_FIRST, true);
     bindToFhir(dateChoice('OtherMedicationDate', place), other, request);
     if (getAt(request, place) === undefined) continue;
     const qualifier = other.take('OtherMedicationDateQualifier');
@@ -175,10 +179,11 @@ function drugCodeToScript(coding: Json, target: Target): void {
 }
 
 function periodToScript(request: Json, target: Target): void {
-  for (const [end, usual] of [
+  const ends = [
     ['start', 'EffectiveDate'],
     ['end', 'ExpirationDate'],
-  ] as const) {
+  ] as const;
+  for (const [end, usual] of getAt(request, END_FIRST) === true ? ends.toReversed() : ends) {
     const place = `dispenseRequest.validityPeriod.${end}`;
     if (textAt(request, place) === undefined) continue;
     const other = target.add('OtherMedicationDate');

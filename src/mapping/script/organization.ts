@@ -3,7 +3,7 @@ import type { Identifier } from '../transaction-bundle.ts';
 import { type Binding, bindToFhir, bindToScript, within } from './bindings.ts';
 import { type MessageBundle, resourceOf } from './context.ts';
 import { ADDRESS, telecomIn, telecomOf, telecomToScript } from './demographics.ts';
-import { derivedIdentifier, identifierRows } from './identifiers.ts';
+import { derivedIdentifier, identifierRows, numbersOf } from './identifiers.ts';
 import { type Json, objectsAt, type Slices, textAt } from './place.ts';
 import type { Source } from './source.ts';
 import { NUCC } from './systems.ts';
@@ -59,7 +59,7 @@ export function mapPlace(
   const type = kind === 'pharmacy' ? [PROVIDER] : [];
   if (specialty !== undefined) type.push({ coding: [{ system: NUCC, code: specialty }] });
   if (type.length > 0) json['type'] = type;
-  const identifier = identityOf(json, identity, bundle.sender, slices);
+  const identifier = identityOf(json, identity, bundle, slices);
   const kept = objectsAt(json, 'identifier');
   if (!kept.some(({ value }) => value === identifier.value)) json['identifier'] = [...kept, identifier];
   return bundle.addByIdentifier(resourceOf('Organization', json), identifier);
@@ -70,21 +70,24 @@ const PROVIDER: Json = {
   text: 'Pharmacy',
 };
 
-function identityOf(json: Json, identity: readonly string[], sender: string, slices: Slices): Required<Identifier> {
+function identityOf(
+  json: Json,
+  identity: readonly string[],
+  bundle: MessageBundle,
+  slices: Slices,
+): Required<Identifier> {
   for (const name of identity) {
     const value = textAt(json, `identifier:${name}.value`, slices);
     const system = textAt(json, `identifier:${name}.system`, slices);
     if (value !== undefined && system !== undefined) return { system, value };
   }
-  return derivedIdentifier(
-    'organization',
-    sender,
-    textAt(json, 'name') ?? '',
-    textAt(json, 'address[0].postalCode') ?? '',
-  );
+  const words = ['name', 'address[0].line[0]', 'address[0].postalCode'].map((path) => textAt(json, path));
+  return derivedIdentifier('organization', bundle, [...words, ...numbersOf(json)]);
 }
 
 export function placeToScript(kind: keyof typeof PLACES, organization: unknown, slices: Slices, target: Target): void {
+  // Required, though all that is in it may be missing (reference section 3.3).
+  if (kind === 'facility') target.child('Identification');
   bindToScript(PLACES[kind].rows, organization, target, slices);
   const specialty = kind === 'pharmacy' ? textAt(organization, 'type:taxonomy.coding[0].code', SLICES) : undefined;
   if (specialty !== undefined) target.put('Specialty', specialty);

@@ -66,20 +66,24 @@ export function mapPatient(source: Source | undefined, bundle: MessageBundle): {
   const time = textAt(json, '_birthDate.extension:birthTime.valueDateTime', slices);
   if (time !== undefined) json['birthDate'] = time.slice(0, 10);
   Object.assign(json, telecomOf(person?.find('CommunicationNumbers')));
-  const identifier = identityOf(json, bundle.sender, slices);
+  const identifier = identityOf(json, bundle, slices);
   const kept = objectsAt(json, 'identifier');
   if (!kept.some(({ value }) => value === identifier.value)) json['identifier'] = [...kept, identifier];
   return { url: bundle.addByIdentifier(resourceOf('Patient', json), identifier), key: identifier.value };
 }
 
 /** The sender's own record number, else family, given, birth date, gender and postal code together. */
-function identityOf(json: Json, sender: string, slices: Slices): Required<Identifier> {
+function identityOf(json: Json, bundle: MessageBundle, slices: Slices): Required<Identifier> {
   const record = 'identifier:MedicalRecordIdentificationNumberEHR';
   const system = textAt(json, `${record}.system`, slices);
   const value = textAt(json, `${record}.value`, slices);
   if (system !== undefined && value !== undefined) return { system, value };
   const words = ['name:official.family', 'name:official.given[0]', 'birthDate', 'gender', 'address[0].postalCode'];
-  return derivedIdentifier('patient', sender, ...words.map((path) => textAt(json, path, slices) ?? ''));
+  return derivedIdentifier(
+    'patient',
+    bundle,
+    words.map((path) => textAt(json, path, slices)),
+  );
 }
 
 export function patientToScript(patient: unknown, slices: Slices, target: Target): void {

@@ -31,27 +31,42 @@ export function getAt(json: unknown, path: string, slices: Slices = NO_SLICES): 
   return at;
 }
 
-/** Makes what is missing on the way. A list never gets holes: beyond its end means at its end. */
-export function setAt(json: Json, path: string, value: unknown, slices: Slices = NO_SLICES): void {
+/** Makes what is missing on the way. A list never gets holes: false, and nothing is set, where the path would make one. */
+export function setAt(json: Json, path: string, value: unknown, slices: Slices = NO_SLICES): boolean {
   const steps = stepsOf(path, slices);
+  if (makesHole(json, steps)) return false;
   let at = json;
-  steps.forEach((step, index) => {
+  for (const [index, step] of steps.entries()) {
     const isLast = index === steps.length - 1;
     if (!('index' in step || 'slice' in step)) {
       if (isLast) at[step.name] = value;
       else at = child(at, step.name);
-      return;
+      continue;
     }
-    const list = listAt(at, step.name);
+    const list: unknown[] = Array.isArray(at[step.name]) ? (at[step.name] as unknown[]) : [];
     const found = 'index' in step ? step.index : list.findIndex((item) => matches(item, step.slice.match));
-    const place = found >= 0 && found < list.length ? found : list.length;
+    const place = found < 0 ? list.length : found;
+    at[step.name] = list;
     if (isLast) list[place] = value;
     else {
       if (place === list.length)
         list.push('slice' in step ? structuredClone({ ...step.slice.match, ...step.slice.also }) : {});
       at = list[place] as Json; // lists of FHIR hold objects wherever a path goes on
     }
-  });
+  }
+  return true;
+}
+
+function makesHole(json: Json, steps: readonly Step[]): boolean {
+  let at: unknown = json;
+  for (const step of steps) {
+    const next = isObject(at) ? at[step.name] : undefined;
+    const list = Array.isArray(next) ? next : [];
+    if ('index' in step && step.index > list.length) return true;
+    if ('index' in step) at = list[step.index];
+    else at = 'slice' in step ? list.find((item) => matches(item, step.slice.match)) : next;
+  }
+  return false;
 }
 
 /** `match` is in `item`: every name of it with what is under it, every element of its lists. */
@@ -82,23 +97,31 @@ function child(at: Json, name: string): Json {
   return made;
 }
 
-function listAt(at: Json, name: string): unknown[] {
-  const list: unknown[] = Array.isArray(at[name]) ? at[name] : [];
-  at[name] = list;
-  return list;
+function stepsOf(path: string, slices: Slices): readonly Step[] {
+  let parsed = PARSED.get(path);
+  if (parsed === undefined) {
+    parsed = path.split('.').map(parseStep);
+    PARSED.set(path, parsed);
+  }
+  return parsed.map((step) => ('named' in step ? { name: step.name, slice: namedSlice(step.named, slices) } : step));
 }
 
-function stepsOf(path: string, slices: Slices): readonly Step[] {
-  return path.split('.').map((step) => {
-    const [name = '', rest] = step.split(':', 2);
-    if (rest !== undefined) {
-      if (name === 'ext') return { name: 'extension', slice: { match: { url: extensionUrl(rest) } } };
-      if (name === 'sub') return { name: 'extension', slice: { match: { url: rest } } };
-      const slice = slices.get(step);
-      if (slice === undefined) throw new Error(`no slice ${step}`);
-      return { name, slice };
-    }
-    const [, list, index] = /^(\w+)\[(\d+)\]$/.exec(step) ?? [];
-    return list === undefined ? { name: step } : { name: list, index: Number(index) };
-  });
+type ParsedStep = Step | { readonly name: string; readonly named: string };
+
+/** Paths are written in this folder's tables, so that there are few. */
+const PARSED = new Map<string, readonly ParsedStep[]>();
+
+function parseStep(step: string): ParsedStep {
+  const [name = '', rest] = step.split(':', 2);
+  if (name === 'ext' && rest !== undefined) return { name: 'extension', slice: { match: { url: extensionUrl(rest) } } };
+  if (name === 'sub') return { name: 'extension', slice: { match: { url: rest } } };
+  if (rest !== undefined) return { name, named: step };
+  const [, list, index] = /^(\w+)\[(\d+)\]$/.exec(step) ?? [];
+  return list === undefined ? { name: step } : { name: list, index: Number(index) };
+}
+
+function namedSlice(step: string, slices: Slices): Slice {
+  const slice = slices.get(step);
+  if (slice === undefined) throw new Error(`no slice ${step}`);
+  return slice;
 }

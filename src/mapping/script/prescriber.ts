@@ -3,7 +3,7 @@ import type { Identifier } from '../transaction-bundle.ts';
 import { type Binding, bindToFhir, bindToScript, within } from './bindings.ts';
 import { type MessageBundle, referenceTo, resourceOf } from './context.ts';
 import { ADDRESS, NAME, telecomIn, telecomOf, telecomToScript } from './demographics.ts';
-import { derivedIdentifier, identifierRows } from './identifiers.ts';
+import { derivedIdentifier, identifierRows, numbersOf } from './identifiers.ts';
 import { mapPlace, placeToScript } from './organization.ts';
 import { getAt, type Json, objectsAt, type Slices, setAt, textAt } from './place.ts';
 import type { Resolve } from './resolve.ts';
@@ -46,7 +46,7 @@ export function mapPrescriber(source: Source | undefined, bundle: MessageBundle)
   const slices: Slices = new Map([...bundle.slices, ...SLICES]);
   const json: Json = {};
   bindToFhir(PERSON, person, json, slices);
-  const identifier = identityOf(json, bundle.sender, slices);
+  const identifier = identityOf(json, bundle, slices);
   const kept = objectsAt(json, 'identifier');
   if (!kept.some(({ value }) => value === identifier.value)) json['identifier'] = [...kept, identifier];
   const practitioner = bundle.addByIdentifier(resourceOf('Practitioner', json), identifier);
@@ -59,14 +59,8 @@ export function mapPrescriber(source: Source | undefined, bundle: MessageBundle)
     role['contained'] = [place];
     role['location'] = [{ reference: '#location' }];
   }
-  const where = ['address.line[0]', 'address.postalCode'].map((path) => textAt(place, path) ?? '');
-  const roleIdentifier = derivedIdentifier(
-    'practitioner-role',
-    bundle.sender,
-    identifier.value,
-    practice ?? '',
-    ...where,
-  );
+  const where = ['address.line[0]', 'address.postalCode'].map((path) => textAt(place, path));
+  const roleIdentifier = derivedIdentifier('practitioner-role', bundle, [identifier.value, practice, ...where]);
   role['identifier'] = [roleIdentifier];
   role['practitioner'] = referenceTo(practitioner);
   if (practice !== undefined) role['organization'] = referenceTo(practice);
@@ -77,14 +71,17 @@ export function mapPrescriber(source: Source | undefined, bundle: MessageBundle)
 }
 
 /** NPI, else DEA number, else licence, else the name. */
-function identityOf(json: Json, sender: string, slices: Slices): Required<Identifier> {
+function identityOf(json: Json, bundle: MessageBundle, slices: Slices): Required<Identifier> {
   for (const name of ['NPI', 'DEANumber', 'StateLicenseNumber']) {
     const value = textAt(json, `identifier:${name}.value`, slices);
     const system = textAt(json, `identifier:${name}.system`, slices);
     if (value !== undefined && system !== undefined) return { system, value };
   }
   const words = ['name:official.family', 'name:official.given[0]'];
-  return derivedIdentifier('practitioner', sender, ...words.map((path) => textAt(json, path, slices) ?? ''));
+  return derivedIdentifier('practitioner', bundle, [
+    ...words.map((path) => textAt(json, path, slices)),
+    ...numbersOf(json),
+  ]);
 }
 
 /** `requester`: a PractitionerRole or a Practitioner. */

@@ -1,7 +1,7 @@
 /** Where an order came from (reference section 13.1): sender, receiver and message, as Provenance of the order. */
 import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.ts';
 import { formatParty, type PartyAddress, type ScriptMessage } from '../../standards/script/message.ts';
-import { DATE_TIME } from './codecs.ts';
+import { DATE_TIME, NOT_NAMED } from './codecs.ts';
 import { type MessageBundle, referenceTo, resourceOf } from './context.ts';
 import type { Json } from './place.ts';
 import { senderSystem } from './systems.ts';
@@ -25,7 +25,7 @@ export function addProvenance(
     target: [referenceTo(order)],
     recorded: typeof sent === 'string' ? sent : new Date(receivedAt).toISOString(),
     activity: { coding: [{ system: codeSystemUrl('script-transaction'), code: kind }] },
-    agent: agents.length > 0 ? agents : [{ who: { display: 'Sender not named in the message' } }],
+    agent: agents.length > 0 ? agents : [{ who: { display: NOT_NAMED } }],
     entity: [
       {
         role: 'source',

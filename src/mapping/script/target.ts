@@ -55,13 +55,13 @@ export class Target implements ScriptElement {
     this.children.splice(at < 0 ? this.children.length : at, 0, child);
   }
 
-  /** Takes out what was made and stayed empty. */
+  /** Takes out what was made and stayed empty, Identification aside: some must be there. */
   prune(): void {
     for (let at = this.children.length - 1; at >= 0; at -= 1) {
       const node = this.children[at];
       if (!(node instanceof Target)) continue;
       node.prune();
-      if (node.children.length === 0) this.children.splice(at, 1);
+      if (node.children.length === 0 && node.name !== 'Identification') this.children.splice(at, 1);
     }
   }
 }

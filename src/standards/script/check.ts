@@ -144,14 +144,11 @@ class StructureCheck {
       if (count > max) this.#add('surplus', child, path, `may occur ${max === 1 ? 'once' : `${max} times`} only`);
       else this.element(child, type, path);
     }
-    const elsewhere = cursor.children.some((child, at) => at >= cursor.at && child.name === name);
-    if (count < min && !elsewhere)
-      this.#add(
-        'required',
-        cursor.parent,
-        `${cursor.path}/${name}`,
-        count === 0 ? 'is missing' : `must occur ${min} times`,
-      );
+    if (count >= min) return;
+    // What comes later, out of its place, is told there.
+    if (cursor.children.some((child, at) => at >= cursor.at && child.name === name)) return;
+    const what = count === 0 ? 'is missing' : `must occur ${min} times`;
+    this.#add('required', cursor.parent, `${cursor.path}/${name}`, what);
   }
 
   #choice(particle: GroupParticle, cursor: Cursor, follows: Follows): void {
@@ -171,7 +168,8 @@ class StructureCheck {
         continue;
       }
       count += 1;
-      this.#particle(option, cursor, follows);
+      const again = count < particle.max;
+      this.#particle(option, cursor, (next) => (again && particle.names.has(next)) || follows(next));
     }
     if (count < particle.min)
       this.#add('choice', cursor.parent, cursor.path, `needs one of ${[...particle.names].slice(0, 8).join(', ')}`);

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import { isError } from '../../../src/standards/fhir/outcome.ts';
 import { checkStructure } from '../../../src/standards/script/check.ts';
+import { TRANSACTIONS_2017071 } from '../../../src/standards/script/model-2017071.ts';
 import { readScript } from '../../../src/standards/script/read.ts';
 import { canonicalText, formatScript, scriptElement } from '../../../src/standards/script/write.ts';
+import { generateElement } from './generate-message.ts';
 import { publishedSamples, SAMPLES_NEEDED, scriptFixture } from './samples.ts';
 
 function rewrite(raw: Buffer): { readonly before: string; readonly after: string } {
@@ -64,4 +66,26 @@ describe('standards › script › write', () => {
         const { before, after } = rewrite(raw);
         expect(after).equal(before);
       });
+});
+
+describe('standards › script › model, checker and writer', () => {
+  const made = TRANSACTIONS_2017071.filter((name) => name !== 'PasswordChange');
+  const template = readScript(scriptFixture('newrx-basic')).message?.root;
+  for (const name of made)
+    it(`${name}: what the model makes the checker takes, and the writer writes`, () => {
+      for (let seed = 0; seed < 20; seed += 1) {
+        const transaction = generateElement(name, seed, new Set());
+        const children = (template?.children ?? []).filter(
+          (node) => typeof node !== 'string' && node.name === 'Header',
+        );
+        const message = {
+          ...scriptElement('Message', [...children, scriptElement('Body', [transaction])]),
+          attributes: template?.attributes ?? [],
+        };
+        const written = formatScript(message).value ?? '';
+        const again = readScript(Buffer.from(written)).message;
+        expect(again && checkStructure(again).filter(isError), `seed ${seed}`).deep.equal([]);
+        expect(again && canonicalText(again.transaction)).equal(canonicalText(transaction));
+      }
+    });
 });
