@@ -5,10 +5,12 @@ import { parseDateTime } from '../../standards/hl7v2/date-time.ts';
 import { kindOf, type Message } from '../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../standards/mapped.ts';
 import { type TransactionBundle, type TransactionEntry, transactionBundle } from '../transaction-bundle.ts';
-import { mapAdmission } from './admission.ts';
+import { type MappedAdmission, mapAdmission } from './admission.ts';
 import { type Reading, SegmentCursor } from './cursor.ts';
 import { createEntries } from './entries.ts';
 import { EVENTS, type EventRule } from './events.ts';
+import { mapOrder } from './medication-request.ts';
+import { groupOrders } from './order-groups.ts';
 import type { MappingContext, Translation } from './translation.ts';
 import { boundIssues, findUnread } from './unread.ts';
 
@@ -33,7 +35,8 @@ export function mapToFhir(message: Message, context: MappingContext): Mapped<Tra
   const missing = checkStructure(message, rule);
   if (missing.length > 0) return { issues: missing };
   const to = openTranslation(message, rule, context);
-  mapAdmission(to);
+  const admission = mapAdmission(to);
+  if (admission !== undefined && rule.family === 'pharmacy') mapOrders(admission, to);
   const { issues } = to.reading;
   const failed = issues.some(isError);
   const all = boundIssues([...issues, ...(failed ? [] : findUnread(message, to.reading))]);
@@ -63,6 +66,11 @@ function checkStructure(message: Message, rule: EventRule): readonly Issue[] {
   if (rule.family === 'pharmacy' && message.find('ORC') === undefined)
     issues.push(issue('structure', 'The message has no ORC segment', 'ORC'));
   return issues;
+}
+
+function mapOrders({ patient, encounter }: MappedAdmission, to: Translation): void {
+  const context = { patient, encounter };
+  for (const order of groupOrders(to)) mapOrder(order, context, to);
 }
 
 function openTranslation(message: Message, rule: EventRule, context: MappingContext): Translation {
