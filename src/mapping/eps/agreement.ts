@@ -9,19 +9,22 @@ export type Step = string | { readonly extension: string };
 
 /** Every value of the path, of each resource in turn; an absent member counts as one, absent extensions do not. */
 function valuesAt(resources: readonly unknown[], steps: readonly Step[]): readonly unknown[] {
-  return steps.reduce<readonly unknown[]>((values, step) => values.flatMap((value) => next(value, step)), resources);
+  let values = resources;
+  for (const step of steps) {
+    const next: unknown[] = [];
+    for (const value of values) {
+      const member = isNode(value) ? value[typeof step === 'string' ? step : 'extension'] : undefined;
+      if (typeof step !== 'string') next.push(...extensionsOf(member, step.extension));
+      else if (Array.isArray(member)) next.push(...member);
+      else next.push(member);
+    }
+    values = next;
+  }
+  return values;
 }
 
-function next(value: unknown, step: Step): readonly unknown[] {
-  if (typeof step === 'string') {
-    const member = isNode(value) && Object.hasOwn(value, step) ? value[step] : undefined;
-    return Array.isArray(member) ? member : [member];
-  }
-  const extensions = isNode(value) ? value['extension'] : undefined;
-  return Array.isArray(extensions)
-    ? extensions.filter((extension) => isNode(extension) && extension['url'] === step.extension)
-    : [];
-}
+const extensionsOf = (extensions: unknown, url: string): readonly unknown[] =>
+  Array.isArray(extensions) ? extensions.filter((extension) => isNode(extension) && extension['url'] === url) : [];
 
 const pathText = (steps: readonly Step[]): string =>
   steps.map((step) => (typeof step === 'string' ? step : `extension("${step.extension}")`)).join('.');

@@ -7,9 +7,9 @@ export type Node = Readonly<Record<string, unknown>>;
 export const isNode = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Decimal);
 
-/** The member itself; JSON's null counts as absent. */
+/** The member itself; JSON's null counts as absent. The names are those of FHIR elements, which no object inherits. */
 const memberOf = (parent: Node | undefined, name: string): unknown =>
-  parent !== undefined && Object.hasOwn(parent, name) ? (parent[name] ?? undefined) : undefined;
+  parent === undefined ? undefined : (parent[name] ?? undefined);
 
 export const has = (parent: Node | undefined, name: string): boolean => memberOf(parent, name) !== undefined;
 

@@ -11,12 +11,17 @@ export const EXCLUSIVE_C14N = 'http://www.w3.org/2001/10/xml-exc-c14n#';
 
 /** The canonical form of the element as a text to be encoded in UTF-8; it begins a document, with nothing declared. */
 export function canonicalise(element: XmlElement): string {
-  const pieces: string[] = [];
-  write(element, NO_NAMESPACES, pieces);
-  return pieces.join('');
+  const writer = { text: '' };
+  write(element, NO_NAMESPACES, writer);
+  return writer.text;
 }
 
-function write(element: XmlElement, scope: NamespaceScope, pieces: string[]): void {
+/** What is written so far. Appending to one text is the fastest way to a long one. */
+interface Writer {
+  text: string;
+}
+
+function write(element: XmlElement, scope: NamespaceScope, writer: Writer): void {
   const tag = element.prefix === '' ? element.name : `${element.prefix}:${element.name}`;
   const declarations = declarationsOf(element, scope);
   let start = `<${tag}`;
@@ -24,20 +29,24 @@ function write(element: XmlElement, scope: NamespaceScope, pieces: string[]): vo
     start += `${prefix === '' ? ' xmlns' : ` xmlns:${prefix}`}="${escapeAttribute(namespace)}"`;
   for (const { name, prefix, value } of sorted(element.attributes))
     start += ` ${prefix === '' ? name : `${prefix}:${name}`}="${escapeAttribute(value)}"`;
-  pieces.push(start, '>');
+  writer.text += `${start}>`;
   const within = scopeWithin(scope, declarations);
   for (const child of element.children) {
-    if (typeof child === 'string') pieces.push(escapeText(child));
-    else write(child, within, pieces);
+    if (typeof child === 'string') writer.text += escapeText(child);
+    else write(child, within, writer);
   }
-  pieces.push(`</${tag}>`);
+  writer.text += `</${tag}>`;
 }
 
 /** By namespace, then by local name; those without a namespace come first. */
+const compare = (a: XmlAttribute, b: XmlAttribute): number =>
+  compareCodePoints(a.namespace, b.namespace) || compareCodePoints(a.name, b.name);
+
+/** Most are in order already. */
 const sorted = (attributes: readonly XmlAttribute[]): readonly XmlAttribute[] =>
-  attributes.length < 2
+  attributes.every((attribute, i) => i === 0 || compare(attributes[i - 1] ?? attribute, attribute) < 0)
     ? attributes
-    : [...attributes].sort((a, b) => compareCodePoints(a.namespace, b.namespace) || compareCodePoints(a.name, b.name));
+    : attributes.toSorted(compare);
 
 const IN_TEXT = new Map([
   ['&', '&amp;'],

@@ -15,13 +15,18 @@ const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>';
  * them where a prefix is first used, and an element without content closes itself.
  */
 export function writeXml(root: XmlElement, layout: XmlLayout): string {
-  const pieces = [layout === 'pretty' ? `${DECLARATION}\n` : DECLARATION];
-  write(root, NO_NAMESPACES, layout === 'pretty' ? '\n' : undefined, pieces);
-  return pieces.join('');
+  const writer = { text: layout === 'pretty' ? `${DECLARATION}\n` : DECLARATION };
+  write(root, NO_NAMESPACES, layout === 'pretty' ? '\n' : undefined, writer);
+  return writer.text;
+}
+
+/** What is written so far. Appending to one text is the fastest way to a long one. */
+interface Writer {
+  text: string;
 }
 
 /** `line`: the line break and indentation of this element; undefined where nothing may be put between elements. */
-function write(element: XmlElement, scope: NamespaceScope, line: string | undefined, pieces: string[]): void {
+function write(element: XmlElement, scope: NamespaceScope, line: string | undefined, writer: Writer): void {
   const { children } = element;
   const tag = element.prefix === '' ? element.name : `${element.prefix}:${element.name}`;
   const declarations = declarationsOf(element, scope);
@@ -31,21 +36,20 @@ function write(element: XmlElement, scope: NamespaceScope, line: string | undefi
   for (const { name, prefix, value } of element.attributes)
     start += ` ${prefix === '' ? name : `${prefix}:${name}`}="${escapeAttribute(value)}"`;
   if (isEmpty(children)) {
-    pieces.push(start, '/>');
+    writer.text += `${start}/>`;
     return;
   }
-  pieces.push(start, '>');
+  writer.text += `${start}>`;
   const within = scopeWithin(scope, declarations);
   const inner = line === undefined || children.some(isText) ? undefined : `${line}  `;
   for (const child of children) {
-    if (isText(child)) pieces.push(escapeText(child));
+    if (isText(child)) writer.text += escapeText(child);
     else {
-      if (inner !== undefined) pieces.push(inner);
-      write(child, within, inner, pieces);
+      if (inner !== undefined) writer.text += inner;
+      write(child, within, inner, writer);
     }
   }
-  if (inner !== undefined && line !== undefined) pieces.push(line);
-  pieces.push(`</${tag}>`);
+  writer.text += inner === undefined ? `</${tag}>` : `${line}</${tag}>`;
 }
 
 const isText = (node: XmlNode): node is string => typeof node === 'string';
