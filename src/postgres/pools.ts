@@ -1,12 +1,15 @@
 /** Connections: pipelined ones for single statements and batches, a normal pool for interactive transactions. */
 import pg from 'pg';
 import type { Log } from '../ports/log.ts';
+import { tooCostly } from '../standards/fhir/outcome.ts';
 
 export interface Statement {
   /** Prepared once a connection under this name; absent for shapes too many to keep. */
   readonly name?: string;
   readonly text: string;
   readonly values: readonly unknown[];
+  /** Most UTF-16 units of text the rows may hold together; beyond it the statement fails with `tooCostly`. */
+  readonly textMax?: number;
 }
 
 /** Rows as arrays, in the order of the select list. */
@@ -123,24 +126,14 @@ function createPipeline(config: pg.ClientConfig, size: number, log: Log): Manage
     return gate;
   }
 
-  const send = (on: pg.Client, statement: Statement): Promise<readonly Row[]> =>
-    on
-      .query({
-        ...(statement.name !== undefined && { name: statement.name }),
-        text: statement.text,
-        values: statement.values as unknown[],
-        rowMode: 'array',
-      })
-      .then((result: pg.QueryArrayResult) => result.rows);
-
   return {
     size: () => clients.filter((c) => c !== undefined).length,
     async query(statement) {
-      return send(await client(), statement);
+      return sendStatement(await client(), statement);
     },
     async batch(statements) {
       const on = await client();
-      const settled = await Promise.allSettled(statements.map((statement) => send(on, statement)));
+      const settled = await Promise.allSettled(statements.map((statement) => sendStatement(on, statement)));
       const failed = settled.find((s) => s.status === 'rejected');
       if (failed) throw failed.reason;
       return settled.map((s) => (s as PromiseFulfilledResult<readonly Row[]>).value); // none is rejected
@@ -156,3 +149,43 @@ function createPipeline(config: pg.ClientConfig, size: number, log: Log): Manage
     },
   };
 }
+
+/** Sends one statement and reads its rows as arrays. */
+export async function sendStatement(on: pg.ClientBase, statement: Statement): Promise<readonly Row[]> {
+  const { name, text, values, textMax } = statement;
+  const limit = textMax === undefined ? undefined : createTextLimit(textMax);
+  const result: pg.QueryArrayResult = await on.query({
+    ...(name !== undefined && { name }),
+    text,
+    values: values as unknown[],
+    rowMode: 'array',
+    ...(limit && { types: limit.types }),
+  });
+  if (limit?.isOver()) throw tooLargePage(textMax as number); // it has a limit
+  return result.rows;
+}
+
+const TEXT_OID = 25;
+
+/** Lets go of text while it arrives, once there is too much: a page of large resources must not fill the memory. */
+function createTextLimit(max: number): { readonly types: pg.CustomTypesConfig; isOver(): boolean } {
+  let length = 0;
+  const count = (text: string): string => {
+    length += text.length;
+    return length > max ? '' : text;
+  };
+  return {
+    isOver: () => length > max,
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === TEXT_OID && format !== 'binary'
+          ? count
+          : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+    },
+  };
+}
+
+const tooLargePage = (max: number): Error =>
+  tooCostly(
+    `The answer would be larger than ${Math.floor(max / 1024 / 1024)} MiB: ask for fewer resources with _count, or for parts of them with _elements`,
+  );

@@ -17,11 +17,11 @@ import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import { readHistory } from './history.ts';
 import type { Jobs } from './jobs.ts';
 import { createMessageTransaction } from './message-log.ts';
-import type { Row, Statement } from './pools.ts';
+import { type Row, type Statement, sendStatement } from './pools.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
 import { resolveChains } from './search/chains.ts';
 import { matchingRids, type Run } from './search/page.ts';
-import { runSearch, type SearchOptions } from './search/search.ts';
+import { PAGE_TEXT_MAX, runSearch, type SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { insertManyStatement, type NewVersion, updateStatement } from './write-sql.ts';
@@ -83,16 +83,8 @@ async function attempt<T>(tools: TransactionTools, work: (tx: StoreTransaction) 
 function createTransaction(tools: TransactionTools, client: pg.PoolClient, added: AddedJob[]): StoreTransaction {
   const { search, rowOf } = tools;
   const { keys } = search;
-  const send = (statement: Statement): Promise<readonly Row[]> =>
-    client
-      .query({
-        ...(statement.name !== undefined && { name: statement.name }),
-        text: statement.text,
-        values: statement.values as unknown[],
-        rowMode: 'array',
-      })
-      .then((result: pg.QueryArrayResult) => result.rows);
-  const run: Run = (text, values) => send({ text, values });
+  const send = (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
+  const run: Run = (text, values) => send({ text, values, textMax: PAGE_TEXT_MAX });
   let written = false;
 
   async function current(writes: readonly TransactionWrite[]): Promise<Map<string, StoredVersion>> {

@@ -1,7 +1,10 @@
 /** The pools outlive what Postgres does to their connections. SECURITY RL-02: the backends; the postmaster elsewhere. */
 import { expect } from 'chai';
+import { createPools } from '../../src/postgres/pools.ts';
+import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { withClient } from '../support/database.ts';
 import { createFhirClient, type FhirClient, idOf, type Json } from '../support/fhir-client.ts';
+import { silentLog } from '../support/log.ts';
 import { startTestServer, type TestServer, testLog } from '../support/server.ts';
 import { storeFaults } from '../support/store-state.ts';
 
@@ -24,6 +27,28 @@ describe('pools', function () {
       );
       return rowCount ?? 0;
     });
+
+  it('a statement with a limit of text lets go of what is beyond it, and the connection goes on', async () => {
+    const { connection } = server.database;
+    const pools = createPools({
+      connection: connection('app'),
+      readConnections: 1,
+      writeConnections: 1,
+      transactionConnections: 1,
+      log: silentLog,
+    });
+    try {
+      const text = "select repeat('x', 1000), n from generate_series(1, 100) n";
+      const rows = await pools.reads.query({ text, values: [], textMax: 100_000 });
+      expect([rows.length, rows[99]]).deep.equal([100, ['x'.repeat(1000), 100]]);
+      const error = await pools.reads.query({ text, values: [], textMax: 99_999 }).catch((e: unknown) => e);
+      expect(error).instanceOf(FhirError);
+      expect((error as FhirError).issues[0]?.code).equal('too-costly');
+      expect(await pools.reads.query({ text: 'select 1', values: [], textMax: 1 })).deep.equal([[1]]);
+    } finally {
+      await pools.end();
+    }
+  });
 
   it('[RL-02] idle connections that are ended are replaced: no request fails', async () => {
     const id = idOf(await fhir.post('Patient', patient(1)));

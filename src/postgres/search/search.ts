@@ -78,6 +78,9 @@ function identifiersAgree(conditions: SearchRequest['conditions'], version: Stor
 const SHAPES_MAX = 500;
 
 /** Runs searches over a pipeline, preparing the shapes that come again. */
+/** Most UTF-16 units of one statement's rows. */
+export const PAGE_TEXT_MAX = 64 * 1024 * 1024;
+
 export function createRun(pipeline: Pipeline): Run {
   const shapes = new Map<string, string>();
   return (text, values) => {
@@ -86,6 +89,6 @@ export function createRun(pipeline: Pipeline): Run {
       name = `s:${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
       shapes.set(text, name);
     }
-    return pipeline.query({ text, values, ...(name !== undefined && { name }) });
+    return pipeline.query({ text, values, textMax: PAGE_TEXT_MAX, ...(name !== undefined && { name }) });
   };
 }
