@@ -191,4 +191,4 @@ export class SegmentCursor {
 
 /** A system of the sender's own: `urn:v2:<sender>:<name>`. Undefined when the message does not say who sends. */
 export const localSystem = ({ feed }: Reading, name: string): string | undefined =>
-  feed === '' ? undefined : `urn:v2:${feed}${name === '' ? '' : `:${encodeURIComponent(name)}`}`;
+  feed === '' ? undefined : `urn:v2:${feed}${name === '' ? '' : `:${encodeURIComponent(name.toWellFormed())}`}`;

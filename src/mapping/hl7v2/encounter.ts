@@ -125,7 +125,9 @@ export function mapEncounter(pv1: SegmentCursor, patient: MappedPatient, to: Tra
   const defaults = to.rule.encounter === 'stored' ? ['status'] : [];
   const store = (): void => {
     const content = draft.content as FhirResource; // made with its resourceType
-    to.entries.store(content, keys, { removed: draft.removed, defaults });
+    // An order says where the patient is, and changes nothing about the visit.
+    if (to.rule.family === 'pharmacy') to.entries.mention(content, keys);
+    else to.entries.store(content, keys, { removed: draft.removed, defaults });
   };
   return { reference: { reference: urlOf('Encounter', key) }, key, draft, store };
 }

@@ -17,6 +17,8 @@ export interface Entries {
   readonly list: readonly TransactionEntry[];
   /** A thing the message only mentions: stored unless it is there. */
   mention(resource: Record<string, unknown> & { resourceType: string }, identifiers: readonly Identifier[]): Json;
+  /** Whether the message is about this already. */
+  has(resourceType: string, key: Identifier): boolean;
   /** A thing the message is about: found and merged, or made. */
   store(resource: FhirResource, identifiers: readonly Identifier[], options?: StoreOptions): string;
 }
@@ -44,6 +46,7 @@ export function createEntries(defaultElements: string): Entries {
       if (!entries.has(fullUrl)) entries.set(fullUrl, createUnlessFound(fullUrl, resource, identifiers));
       return { reference: fullUrl };
     },
+    has: (resourceType, key) => entries.has(urlOf(resourceType, key)),
     store(resource, identifiers, { removed = [], defaults = [] } = {}) {
       const [key] = identifiers;
       if (key === undefined) throw new Error('a resource that is stored needs an identifier');

@@ -34,7 +34,7 @@ export function authoritySystem(cursor: Cursor): string | undefined {
     if (kind === 'ISO' && /^[0-2](?:\.\d+)+$/.test(id)) return `urn:oid:${id}`;
     if (kind === 'UUID' || kind === 'GUID') return `urn:uuid:${id.toLowerCase()}`;
     if (kind === 'URI') return id;
-    if (kind === 'DNS') return `urn:v2:dns:${encodeURIComponent(id)}`;
+    if (kind === 'DNS') return `urn:v2:dns:${encodeURIComponent(id.toWellFormed())}`;
   }
   return name === '' ? undefined : localSystem(cursor.reading, name);
 }

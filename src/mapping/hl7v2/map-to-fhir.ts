@@ -82,7 +82,7 @@ function openTranslation(message: Message, rule: EventRule, context: MappingCont
     used: new Set(),
     timeZone: context.timeZone,
     offset: parseDateTime(header.value(7))?.offset,
-    feed: encodeURIComponent(sender),
+    feed: encodeURIComponent(sender.toWellFormed()),
     isUk: country === '' ? context.timeZone === 'Europe/London' : /^(?:GBR|GB|UK)$/.test(country),
   };
   const evn = message.find('EVN');

@@ -5,13 +5,14 @@ import { REQUEST_PRIORITY, SUBSTITUTION } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
 import { type Cursor, localSystem, type SegmentCursor } from './cursor.ts';
 import { codeOf, concept, quantity } from './data-types.ts';
-import { type DoseFields, mapDosages, readLegacyTimings, readTimings } from './dosage.ts';
+import { type DoseFields, mapDosages } from './dosage.ts';
 import type { MappedEncounter } from './encounter.ts';
 import { keysOf } from './entries.ts';
 import { ei } from './identifiers.ts';
 import type { Order, OrderPart } from './order-groups.ts';
 import { findOrderControl, orderStatus } from './order-status.ts';
 import type { MappedPatient } from './patient.ts';
+import { readLegacyTimings, readTimings } from './timing.ts';
 import type { Translation } from './translation.ts';
 
 /** Where RXO and RXE have the same things. */
@@ -85,6 +86,10 @@ export function mapOrder(order: Order, context: Context, to: Translation): void 
     orc.at(2).tell('error', 'required', 'The order has no number by which it may be found');
     return;
   }
+  if (keys[0] !== undefined && to.entries.has('MedicationRequest', keys[0])) {
+    orc.at(2).tell('error', 'duplicate', 'Two orders of the message have the same number');
+    return;
+  }
   const medication = part && medicationOf(part, fields);
   if (medication === undefined || part === undefined) {
     orc.at(1).tell('error', 'required', 'The order names no drug');
@@ -120,14 +125,19 @@ function orderIdentifiers(
   to: Translation,
 ): { identifiers: readonly Json[]; keys: readonly Identifier[] } {
   const system = placerSystem(to);
-  const filler = localSystem(to.reading, `${to.message.header.value(3) || 'orders'} filler`);
+  const filler = localSystem(to.reading, `${to.message.header.value(3) || 'orders'}-filler`);
   const number = rxe?.segment.at(15);
   const placed = ei(orc.segment.at(2), 'PLAC', system);
   const filled = ei(orc.segment.at(3), 'FILL', filler);
-  const prescribed = number?.isValued ? ei(number, undefined, localSystem(to.reading, 'prescription')) : undefined;
+  const prescribed = number?.isValued ? prescriptionNumber(number) : undefined;
   const identifiers = present([placed, filled, prescribed]);
   return { identifiers, keys: keysOf(identifiers).slice(0, 1) };
 }
+
+const prescriptionNumber = (cursor: Cursor): Json | undefined => {
+  const found = ei(cursor, undefined, localSystem(cursor.reading, 'prescription'));
+  return found && { type: { text: 'Prescription number' }, ...found };
+};
 
 function contentOf(order: Order, part: OrderPart, fields: Fields, to: Translation): Readonly<Record<string, unknown>> {
   const { segment } = part;
@@ -155,10 +165,13 @@ function contentOf(order: Order, part: OrderPart, fields: Fields, to: Translatio
 function timingsOf(order: Order, part: OrderPart): ReturnType<typeof readTimings> {
   const segments = [part.timings, order.orc.timings, order.rxo?.timings ?? []].find((list) => list.length > 0);
   if (segments !== undefined) return readTimings(segments);
-  const encoded = order.rxe?.segment.all(1) ?? [];
-  const sent = encoded.length > 0 ? encoded : order.orc.segment.all(7);
-  if (encoded.length > 0) order.orc.segment.ignore(7);
-  return readLegacyTimings(sent);
+  const [encoded, placed] = [order.rxe?.segment.all(1) ?? [], order.orc.segment.all(7)];
+  // Whichever says how often is believed; the other is told as not mapped, unless it says the same.
+  const says = (list: readonly Cursor[]): boolean => list.some((tq) => tq.at(2).isValued);
+  const [used, other] = says(encoded) || !says(placed) ? [encoded, placed] : [placed, encoded];
+  if (used.length === 0) return readLegacyTimings(other);
+  if (used[0]?.part.raw === other[0]?.part.raw) for (const tq of other) tq.ignore();
+  return readLegacyTimings(used);
 }
 
 const routesOf = (order: Order, part: OrderPart): readonly SegmentCursor[] =>

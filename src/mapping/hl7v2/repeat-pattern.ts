@@ -45,6 +45,9 @@ const MEALS = new Map([
   ['ICV', 'CV'],
 ]);
 
+/** The event of the day that a code of table 0528 names. */
+export const findMeal = (code: string): string | undefined => (code === 'HS' ? 'HS' : MEALS.get(code));
+
 const ABBREVIATIONS = new Map([
   ['BD', 'BID'],
   ['TDS', 'TID'],

@@ -47,7 +47,9 @@ function minutesOf(zone: string): number {
 }
 
 function isPossible({ year, month = 1, day = 1, hour = 0, minute = 0, second = 0, offset = 0 }: DateTime): boolean {
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return false;
+  // 0001 and the like are fillers; what ends after 9999 cannot be written.
+  if (year < 1000 || (year === 9999 && hour === 24) || month < 1 || month > 12 || day < 1 || day > daysIn(year, month))
+    return false;
   if (hour > 24 || (hour === 24 && (minute > 0 || second > 0))) return false;
   return minute < 60 && second < 60 && Math.abs(offset) <= 14 * 60;
 }
