@@ -43,7 +43,7 @@ export function findDisagreement(
   return disagreement(type, pathText(steps), steps[0] === 'subject' ? values.map(withoutPatient) : values);
 }
 
-export type ItemType = 'MedicationRequest' | 'MedicationDispense';
+type ItemType = 'MedicationRequest' | 'MedicationDispense';
 
 export const disagreement = (type: ItemType, path: string, values: readonly unknown[]): Issue =>
   finding(

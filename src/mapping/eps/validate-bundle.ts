@@ -12,8 +12,6 @@ import { validateCancellation } from './validate-cancellation.ts';
 import { validateNotification } from './validate-notification.ts';
 import { validateOrder } from './validate-order.ts';
 
-export type EventCode = 'prescription-order' | 'prescription-order-update' | 'dispense-notification';
-
 interface EventRules {
   readonly function: EpsFunction;
   readonly validate: (bundle: MessageBundle) => readonly Issue[];

@@ -21,6 +21,10 @@ const FIXTURES = join(import.meta.dirname, '../../../fixtures/eps');
 
 let worker: Worker;
 
+function startOracle(): void {
+  worker = new Worker(new URL('./oracle-worker.ts', import.meta.url));
+}
+
 /** What the other implementation makes of the documents. */
 async function expected(documents: readonly string[]): Promise<readonly string[]> {
   const answer = once(worker, 'message');
@@ -42,12 +46,10 @@ function actual(xml: string): string {
   return canonicalise(value);
 }
 
-before(() => {
-  worker = new Worker(new URL('./oracle-worker.ts', import.meta.url));
-});
-after(() => worker.terminate());
-
 describe('standards › xml › canonicalise', () => {
+  before(startOracle);
+  after(() => worker.terminate());
+
   // https://www.w3.org/TR/xml-exc-c14n/ and https://www.w3.org/TR/xml-c14n/#Examples, as far as a tree holds them.
   const rows: readonly (readonly [title: string, xml: string, canonical: string])[] = [
     ['start and end tags', '<a/>', '<a></a>'],
@@ -126,6 +128,9 @@ describe('standards › xml › canonicalise', () => {
 });
 
 describe('standards › xml › canonicalise › published documents', () => {
+  before(startOracle);
+  after(() => worker.terminate());
+
   if (SAMPLES === undefined) it('need PUBLISHED_SAMPLES_DIR: a folder with eps/examples in it');
   else
     it('are canonicalised alike', async () => {
