@@ -49,8 +49,7 @@ export function setAt(json: Json, path: string, value: unknown, slices: Slices =
     at[step.name] = list;
     if (isLast) list[place] = value;
     else {
-      if (place === list.length)
-        list.push('slice' in step ? structuredClone({ ...step.slice.match, ...step.slice.also }) : {});
+      if (place === list.length) list.push('slice' in step ? { ...step.slice.match, ...step.slice.also } : {});
       at = list[place] as Json; // lists of FHIR hold objects wherever a path goes on
     }
   }

@@ -34,18 +34,19 @@ export interface RulePlace {
 
 /** `what`: what is wrong, in words that end a sentence which begins with the element's name. */
 export function ruleIssue(rule: RuleId, place: RulePlace, what: string, warning = false): Issue {
-  const description = findDescriptionCode(place.path, rule);
+  const path = shortened(place.path);
+  const description = findDescriptionCode(path, rule);
   return {
     severity: warning ? 'warning' : 'error',
     code: RULES[rule].code,
-    diagnostics: `Line ${place.line}: ${elementName(place.path)} ${what} (${rule})`,
+    diagnostics: `Line ${place.line}: ${elementName(path)} ${what} (${rule})`,
     details: {
       coding: [
         { system: RULE_SYSTEM, code: rule },
         ...(description === undefined ? [] : [{ system: DESCRIPTION_SYSTEM, code: description }]),
       ],
     },
-    expression: [place.path],
+    expression: [path],
   };
 }
 
@@ -61,6 +62,14 @@ export const ruleOf = ({ details }: Issue): string | undefined =>
 
 const isLenient = (rule: string | undefined): boolean =>
   rule !== undefined && Object.hasOwn(RULES, rule) && RULES[rule as RuleId].lenient;
+
+const NAME_MAX = 64;
+/** Names are the sender's: a long one says nothing more. */
+const shortened = (path: string): string =>
+  path
+    .split('/')
+    .map((name) => name.slice(0, NAME_MAX))
+    .join('/');
 
 /** The last two names of a path without their numbers: what people call the element. */
 function elementName(path: string): string {
