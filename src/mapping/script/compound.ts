@@ -1,8 +1,8 @@
 /** CompoundInformation and Medication with ingredients (reference sections 3, 13.4). */
 import { type Binding, bindToFhir, bindToScript } from './bindings.ts';
 import { CODE, DECIMAL, NOT_NAMED, TEXT } from './codecs.ts';
-import { drugCoding } from './medication.ts';
-import { getAt, type Json, objectsAt, textAt } from './place.ts';
+import { drugCoding, ncitCode } from './medication.ts';
+import { getAt, isObject, type Json, objectsAt, textAt } from './place.ts';
 import type { Source } from './source.ts';
 import { NCIT, QUANTITY_UNITS } from './systems.ts';
 import type { Target } from './target.ts';
@@ -58,7 +58,9 @@ export function compoundToScript(medication: unknown, target: Target): void {
   bindToScript(FORM, medication, compound);
   for (const ingredient of ingredients) {
     const one = compound.add('CompoundIngredientsLotNotUsed');
-    bindToScript(INGREDIENT, ingredient, one);
+    const numerator = getAt(ingredient, 'strength.numerator');
+    const strength = isObject(numerator) ? { numerator: { ...numerator, code: ncitCode(numerator) } } : undefined;
+    bindToScript(INGREDIENT, { ...ingredient, strength }, one);
     if (one.has('Quantity') && !one.has('Quantity/CodeListQualifier')) one.put('Quantity/CodeListQualifier', '38');
     const [coding] = objectsAt(ingredient, 'itemCodeableConcept.coding');
     const code = textAt(coding, 'code');

@@ -3,9 +3,9 @@
 import { CODE_LISTS } from '../../standards/script/code-lists.ts';
 import { type Binding, bindToFhir, bindToScript, dateChoice } from './bindings.ts';
 import { CODE, codes, DATE_TIME, DECIMAL, TEXT, WHOLE } from './codecs.ts';
-import { getAt, type Json, objectsAt, setAt, textAt } from './place.ts';
+import { getAt, isObject, type Json, objectsAt, setAt, textAt } from './place.ts';
 import type { Source } from './source.ts';
-import { diagnosisQualifier, diagnosisSystem, drugSystem, NCIT, QUANTITY_UNITS } from './systems.ts';
+import { diagnosisQualifier, diagnosisSystem, drugSystem, NCIT, QUANTITY_UNITS, UCUM } from './systems.ts';
 import type { Target } from './target.ts';
 
 const SUBSTITUTION = codes({ 0: true, 1: false });
@@ -67,7 +67,7 @@ function nameUnits(request: Json): void {
   const code = textAt(quantity, 'code');
   if (quantity && code !== undefined) Object.assign(quantity, { unit: QUANTITY_UNITS.get(code) ?? code, system: NCIT });
   const supply = getAt(request, 'dispenseRequest.expectedSupplyDuration') as Json | undefined; // bound above
-  if (supply) Object.assign(supply, { unit: 'day', system: 'http://unitsofmeasure.org', code: 'd' });
+  if (supply) Object.assign(supply, { unit: 'day', system: UCUM, code: 'd' });
 }
 
 const PERIOD: readonly (readonly [qualifier: string, end: 'start' | 'end'])[] = [
@@ -155,7 +155,7 @@ export function medicationToScript(request: Json, drug: unknown, target: Target)
     textAt(drug, 'text') ?? objectsAt(drug, 'coding').flatMap((one) => textAt(one, 'display') ?? [])[0];
   if (description !== undefined) target.put('DrugDescription', description);
   for (const coding of objectsAt(drug, 'coding')) drugCodeToScript(coding, target);
-  bindToScript(REQUEST, request, target);
+  bindToScript(REQUEST, { ...request, dispenseRequest: inScriptUnits(request['dispenseRequest']) }, target);
   if (request['status'] === 'on-hold' && !target.has('DoNotFill')) target.put('DoNotFill', 'H');
   // SCRIPT wants to know what the amount is; an order's is the original one.
   if (target.has('Quantity') && !target.has('Quantity/CodeListQualifier'))
@@ -165,6 +165,30 @@ export function medicationToScript(request: Json, drug: unknown, target: Target)
   for (const status of objectsAt(request, 'ext:script-drug-coverage-status.extension'))
     if (typeof status['valueCode'] === 'string') target.add('DrugCoverageStatusCode', status['valueCode']);
 }
+
+/** UCUM units that have an NCIt code in SCRIPT. */
+const NCIT_OF_UCUM: ReadonlyMap<unknown, string> = new Map([
+  ['mL', 'C28254'],
+  ['g', 'C48155'],
+  ['mg', 'C28253'],
+]);
+
+/** A quantity in a unit SCRIPT has no code for has no unit there, and a supply is counted in days or not at all. */
+function inScriptUnits(dispense: unknown): unknown {
+  if (!isObject(dispense)) return dispense;
+  const { quantity, expectedSupplyDuration: supply } = dispense;
+  return {
+    ...dispense,
+    ...(isObject(quantity) && { quantity: { ...quantity, code: ncitCode(quantity) } }),
+    ...(isObject(supply) && !isInDays(supply) && { expectedSupplyDuration: undefined }),
+  };
+}
+
+export const ncitCode = ({ system, code }: Json): unknown =>
+  system === NCIT ? code : system === UCUM ? NCIT_OF_UCUM.get(code) : undefined;
+
+export const isInDays = ({ system, code, unit }: Json): boolean =>
+  code === undefined ? unit === 'd' || unit === 'day' || unit === 'days' : system === UCUM && code === 'd';
 
 function drugCodeToScript(coding: Json, target: Target): void {
   const code = textAt(coding, 'code');

@@ -20,11 +20,11 @@ import { TEST_TAG } from './context.ts';
 import { coveragesToScript } from './coverage.ts';
 import { sigToScript } from './dosage.ts';
 import { identifierSlices } from './identifiers.ts';
-import { medicationToScript } from './medication.ts';
+import { isInDays, medicationToScript } from './medication.ts';
 import { HEADER_ROWS, NEW_RX_ROWS } from './new-rx.ts';
 import { placeToScript } from './organization.ts';
 import { patientToScript } from './patient.ts';
-import { getAt, type Json, matches, objectsAt, type Slices, textAt } from './place.ts';
+import { getAt, isObject, type Json, matches, objectsAt, type Slices, textAt } from './place.ts';
 import { prescriberToScript } from './prescriber.ts';
 import { restoreResidue } from './residue.ts';
 import { createResolve, type Resolve, resourcesOf } from './resolve.ts';
@@ -56,6 +56,8 @@ export function mapOrderToNewRx(bundle: unknown, context: ToScriptContext): Mapp
         issue('required', `NewRx carries one MedicationRequest; the Bundle has ${orders.length}`, 'Bundle.entry'),
       ],
     };
+  const unfit = refuseOrder(order);
+  if (unfit.length > 0) return { issues: unfit };
   const message = new Target('Message');
   message.attributes = Object.entries(messageAttributes(STAMP_2017071)).map(([name, value]) => ({ name, value }));
   const slices = identifierSlices(formatParty(context.from));
@@ -68,7 +70,11 @@ export function mapOrderToNewRx(bundle: unknown, context: ToScriptContext): Mapp
     if (isWithheld) withheld += 1;
     return isWithheld;
   });
+  const supply = getAt(order, 'dispenseRequest.expectedSupplyDuration');
   const warnings = [
+    ...(isObject(supply) && !isInDays(supply)
+      ? [warning('expectedSupplyDuration is not in days and is left out')]
+      : []),
     ...(left > 0 ? [warning(`${left} elements kept as residue could not be put back`)] : []),
     ...(withheld > 0
       ? [warning('The signature the order came with is not sent: it signs the message it came in')]
@@ -76,6 +82,25 @@ export function mapOrderToNewRx(bundle: unknown, context: ToScriptContext): Mapp
   ];
   return finish(message, newRx, warnings);
 }
+
+/** An order that is none, or no longer, is not sent as one. */
+function refuseOrder(order: Json): readonly Issue[] {
+  const at = 'MedicationRequest';
+  return [
+    ...(SENT_STATUSES.has(order['status'])
+      ? []
+      : [issue('business-rule', 'Only an order that is active or on hold is sent', `${at}.status`)]),
+    ...(SENT_INTENTS.has(order['intent'])
+      ? []
+      : [issue('business-rule', 'Only an order is sent, not a proposal or a plan', `${at}.intent`)]),
+    ...(order['doNotPerform'] === true
+      ? [issue('business-rule', 'NewRx cannot say that a drug is not to be given', `${at}.doNotPerform`)]
+      : []),
+  ];
+}
+
+const SENT_STATUSES: ReadonlySet<unknown> = new Set(['active', 'on-hold']);
+const SENT_INTENTS: ReadonlySet<unknown> = new Set(['order', 'original-order', 'instance-order']);
 
 function writeParties(newRx: Target, order: Json, resolve: Resolve, slices: Slices): void {
   const referred = (path: string): Json | undefined => resolve(getAt(order, path), order);

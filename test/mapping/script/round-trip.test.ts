@@ -181,6 +181,50 @@ describe('mapping › script › round trip', () => {
       expect([value, issues.map(({ expression }) => expression?.[0])]).deep.equal([undefined, [expected]]);
     });
 
+  for (const [title, pattern, replacement, expected] of [
+    [
+      'an order that was cancelled',
+      '"status":"active","intent"',
+      '"status":"cancelled","intent"',
+      'MedicationRequest.status',
+    ],
+    ['a proposal', '"intent":"order"', '"intent":"proposal"', 'MedicationRequest.intent'],
+    [
+      'what is not to be given',
+      '"intent":"order"',
+      '"intent":"order","doNotPerform":true',
+      'MedicationRequest.doNotPerform',
+    ],
+    [
+      'a unit that is no NCIt code',
+      /("code":"C48542","unit":"tablet","system":")[^"]*/,
+      '$1http://unitsofmeasure.org',
+      'MedicationRequest.dispenseRequest.quantity.code',
+    ],
+  ] as const)
+    it(`${title} is not sent: ${expected}`, () => {
+      const before = formatJson(bundleOf(Buffer.from(basic)));
+      const after = before.replace(pattern, replacement);
+      expect(after).not.equal(before);
+      const { value, issues } = mapToScript(parseJson(after), envelopeOf(Buffer.from(basic)));
+      expect([value, issues.map(({ expression }) => expression?.[0])]).deep.equal([undefined, [expected]]);
+    });
+
+  it('a supply in weeks is left out with a warning; millilitres of UCUM are those of NCIt', () => {
+    const text = formatJson(bundleOf(Buffer.from(basic)))
+      .replace(
+        '"unit":"day","system":"http://unitsofmeasure.org","code":"d"',
+        '"unit":"week","system":"http://unitsofmeasure.org","code":"wk"',
+      )
+      .replace(
+        /"code":"C48542","unit":"tablet","system":"[^"]*"/,
+        '"code":"mL","unit":"mL","system":"http://unitsofmeasure.org"',
+      );
+    const { value, issues } = mapToScript(parseJson(text), envelopeOf(Buffer.from(basic)));
+    expect(value).include('<QuantityUnitOfMeasure><Code>C28254</Code>').not.include('DaysSupply');
+    expect(issues.map(({ severity }) => severity)).deep.equal(['warning']);
+  });
+
   it('a text that is too long is refused, not cut', () => {
     const before = formatJson(bundleOf(Buffer.from(basic)));
     const after = before.replace('Take 1 tablet by mouth once daily', 'x'.repeat(1001));
@@ -194,7 +238,14 @@ describe('mapping › script › round trip', () => {
     ['an empty Bundle', { resourceType: 'Bundle', entry: [] }],
     [
       'entries of nothing',
-      { entry: [null, 1, { resource: null }, { resource: { resourceType: 'MedicationRequest' } }] },
+      {
+        entry: [
+          null,
+          1,
+          { resource: null },
+          { resource: { resourceType: 'MedicationRequest', status: 'active', intent: 'order' } },
+        ],
+      },
     ],
     [
       'lists of nothing',
