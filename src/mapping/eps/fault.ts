@@ -80,12 +80,18 @@ export const conflictingMedication = (resource: 'MedicationRequest' | 'Medicatio
   },
 });
 
-/** Several dosages, and not all of them say when they come. */
+/** Several dosages, and not all of them say when they come. The text stands in `details` alone. */
 export const MISSING_DOSAGE_SEQUENCE: Issue = {
   severity: 'error',
   code: 'invalid',
-  diagnostics: 'The request contains multiple dosage instruction lines but no corresponding dosage sequence number.',
-  details: { coding: [{ code: 'MISSING_VALUE' }] },
+  details: {
+    coding: [
+      {
+        code: 'MISSING_VALUE',
+        display: 'The request contains multiple dosage instruction lines but no corresponding dosage sequence number.',
+      },
+    ],
+  },
 };
 
 /** Runs a translation that may stop at a fault. */

@@ -39,6 +39,7 @@ export const CODE_SYSTEM = {
   exemptionEvidence: `${CODES}DM-exemption-evidence`,
   returnReason: `${CODES}EPS-task-dispense-return-status-reason`,
   withdrawReason: `${CODES}EPS-task-dispense-withdraw-reason`,
+  taskCode: 'http://hl7.org/fhir/CodeSystem/task-code',
 } as const;
 
 const EXTENSIONS = 'https://fhir.nhs.uk/StructureDefinition/Extension-';

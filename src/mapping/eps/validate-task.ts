@@ -1,12 +1,12 @@
 /** The rules of a return and of a withdrawal. */
 import type { Issue } from '../../standards/fhir/outcome.ts';
-import { isReference } from './choose.ts';
+import { conceptCodingOf, findConceptCoding, identifierOf, isReference, ownIdentifiers } from './choose.ts';
 import type { EpsContext } from './context.ts';
 import { finding } from './fault.ts';
-import { has, listAt, type Node, nodeAt } from './node.ts';
+import { listAt, type Node, nodeAt } from './node.ts';
 import { findRefusal } from './permission.ts';
 import { mustBeIdentifier } from './rule-issue.ts';
-import { CODE_SYSTEM } from './systems.ts';
+import { CODE_SYSTEM, ID_SYSTEM } from './systems.ts';
 import { requesterOfTask } from './task.ts';
 
 /** What each status asks for. */
@@ -21,28 +21,45 @@ export function validateTask(task: Node, context: EpsContext): readonly Issue[] 
   const reasonSystem = REASON_SYSTEM.get(task['status']);
   return [
     ...(task['intent'] === 'order' ? [] : [mustBeOneOf('intent', ['order'])]),
-    ...(reasonSystem === undefined ? [mustBeOneOf('status', ['in-progress', 'rejected'])] : []),
-    ...(task['status'] === 'in-progress' ? withdrawCodeIssues(task) : []),
-    ...(reasonSystem === undefined ? [] : reasonIssues(task, reasonSystem)),
-    ...(isReference(nodeAt(requesterOfTask(task), 'practitioner', 'PractitionerRole'))
-      ? [mustBeIdentifier('Task.contained("PractitionerRole").practitioner')]
-      : []),
+    ...(reasonSystem === undefined
+      ? [mustBeOneOf('status', ['in-progress', 'rejected'])]
+      : [
+          ...requesterIssues(requesterOfTask(task)),
+          ...(task['status'] === 'in-progress' ? withdrawCodeIssues(task) : []),
+          ...reasonIssues(task, reasonSystem),
+        ]),
   ];
+}
+
+function requesterIssues(role: Node): readonly Issue[] {
+  const path = 'task.contained("PractitionerRole")';
+  const practitioner = nodeAt(role, 'practitioner', path);
+  const identifiers = listAt(role, 'identifier', path);
+  if (practitioner !== undefined && !isReference(practitioner))
+    identifierOf(
+      ownIdentifiers(practitioner, `${path}.practitioner`),
+      ID_SYSTEM.sdsUser,
+      `${path}.practitioner.identifier`,
+    );
+  if (identifiers !== undefined) identifierOf(identifiers, ID_SYSTEM.sdsRoleProfile, `${path}.identifier`);
+  return isReference(practitioner) ? [mustBeIdentifier('Task.contained("PractitionerRole").practitioner')] : [];
 }
 
 const mustBeOneOf = (name: string, allowed: readonly string[]): Issue =>
   finding('value', `Task.${name} must be one of: ${allowed.map((value) => `'${value}'`).join(', ')}.`, `Task.${name}`);
 
 function withdrawCodeIssues(task: Node): readonly Issue[] {
-  if (!has(task, 'code')) return [finding('value', "Task.code is required when Task.status is 'in-progress'.")];
-  const codings = listAt(nodeAt(task, 'code', 'Task'), 'coding', 'Task.code') ?? [];
-  return codings.some(({ code }) => code === 'abort') ? [] : [mustBeOneOf('code.coding.code', ['abort'])];
+  const code = nodeAt(task, 'code', 'Task');
+  if (code === undefined)
+    return [finding('value', "Task.code is required when Task.status is 'in-progress'.", 'Task.code')];
+  const coding = conceptCodingOf([code], CODE_SYSTEM.taskCode, 'Task.code');
+  return coding['code'] === 'abort' ? [] : [mustBeOneOf('code.coding.code', ['abort'])];
 }
 
 /** The text says reasonCode, as that of the national gateway does; the reason stands in statusReason. */
 function reasonIssues(task: Node, system: string): readonly Issue[] {
-  const codings = listAt(nodeAt(task, 'statusReason', 'Task'), 'coding', 'Task.statusReason') ?? [];
-  if (codings.some((coding) => coding['system'] === system)) return [];
+  const reason = nodeAt(task, 'statusReason', 'Task');
+  if (findConceptCoding(reason && [reason], system, 'Task.statusReason') !== undefined) return [];
   return [
     finding(
       'value',

@@ -97,7 +97,21 @@ const RETURN: readonly Row[] = [
 ];
 
 const WITHDRAW: readonly Row[] = [
-  ['no code', [['/code', undefined]], ["error/value: Task.code is required when Task.status is 'in-progress'."]],
+  [
+    'a code of another system',
+    [['/code/coding/0/system', 'x']],
+    [`${FEW}${SYSTEM('http://hl7.org/fhir/CodeSystem/task-code')} @ Task.code.coding`],
+  ],
+  [
+    'no SDS user id',
+    [['/contained/0/practitioner/identifier/system', 'x']],
+    [`${FEW}${USER} @ task.contained("PractitionerRole").practitioner.identifier`],
+  ],
+  [
+    'no code',
+    [['/code', undefined]],
+    ["error/value: Task.code is required when Task.status is 'in-progress'. @ Task.code"],
+  ],
   [
     'another code',
     [['/code/coding/0/code', 'change']],

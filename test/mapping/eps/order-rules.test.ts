@@ -227,6 +227,17 @@ const ORDER_RULES: readonly Row[] = [
     ['error/invalid: Required field dosageInstructions is missing.'],
   ],
   [
+    'P10, P11 each item for itself',
+    [
+      [`${ITEM_1}/dosageInstruction`, []],
+      [`${ITEM_2}/dosageInstruction/0/sequence`, undefined],
+    ],
+    [
+      'error/invalid: Required field dosageInstructions is missing.',
+      'error/invalid MISSING_VALUE (The request contains multiple dosage instruction lines but no corresponding dosage sequence number.)',
+    ],
+  ],
+  [
     'P10 no list of dosages',
     [[`${ITEM_2}/dosageInstruction`, undefined]],
     ['error/invalid: Required field dosageInstructions is missing.'],
@@ -235,7 +246,7 @@ const ORDER_RULES: readonly Row[] = [
     'P11 dosages without sequence',
     [[`${ITEM_2}/dosageInstruction/1/sequence`, undefined]],
     [
-      'error/invalid MISSING_VALUE: The request contains multiple dosage instruction lines but no corresponding dosage sequence number.',
+      'error/invalid MISSING_VALUE (The request contains multiple dosage instruction lines but no corresponding dosage sequence number.)',
     ],
   ],
   [
