@@ -34,7 +34,7 @@ const UNDECLARED = new Set(['', 'ASCII', 'ISO IR6', 'ISO IR14']);
 
 /** The header cannot be longer than this before MSH-18. */
 const HEADER_BYTES_MAX = 4096;
-const MSH_18 = 17;
+const MSH_18 = 18;
 
 /** Decodes a message as its MSH-18 says; undeclared: UTF-8, or windows-1252 where the bytes are not UTF-8. */
 export function decodeBytes(bytes: Buffer): DecodedBytes {
@@ -70,14 +70,29 @@ const warning = (code: Issue['code'], diagnostics: string): Issue => ({
 
 /** MSH-18 of the first header, found in the bytes: every delimiter is ASCII in all sets that are taken. */
 function readCharacterSets(bytes: Buffer): readonly string[] {
-  const head = bytes.toString('latin1', 0, Math.min(bytes.length, HEADER_BYTES_MAX));
-  const start = head.indexOf('MSH');
-  const separator = start === -1 ? '' : head.charAt(start + 3);
-  if (separator === '') return [];
-  const end = head.slice(start).search(/[\r\n]/);
-  const field = head.slice(start, end === -1 ? undefined : start + end).split(separator, MSH_18 + 1)[MSH_18];
-  const repetition = head.charAt(start + 5);
-  return (field ?? '').split(repetition || '~', 8).map((name) => name.trim().toUpperCase());
+  const start = bytes.indexOf('MSH');
+  if (start === -1 || start > HEADER_BYTES_MAX) return [];
+  const head = bytes.toString('latin1', start, Math.min(bytes.length, start + endOfLine(bytes, start)));
+  const separator = head.charAt(3);
+  let from = 3;
+  for (let n = 2; n < MSH_18 && from !== -1; n++) from = head.indexOf(separator, from + 1);
+  if (separator === '' || from === -1) return [];
+  const end = head.indexOf(separator, from + 1);
+  const field = head.slice(from + 1, end === -1 ? undefined : end);
+  if (field === '') return [];
+  return field.split(head.charAt(5), SETS_MAX).map((name) => name.trim().toUpperCase());
+}
+
+const SETS_MAX = 8;
+
+/** How long the header is, at most `HEADER_BYTES_MAX`. */
+function endOfLine(bytes: Buffer, start: number): number {
+  const max = Math.min(HEADER_BYTES_MAX, bytes.length - start);
+  for (let length = 0; length < max; length++) {
+    const byte = bytes[start + length];
+    if (byte === 0x0d || byte === 0x0a) return length;
+  }
+  return max;
 }
 
 /** Text as the bytes of a set. What the set cannot hold becomes `?`; iso-2022-jp cannot be written and gives UTF-8. */

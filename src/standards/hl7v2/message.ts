@@ -17,6 +17,7 @@ export class Message {
   readonly prologue: string;
   readonly #lines: readonly Line[];
   #segments: readonly Segment[] | undefined;
+  readonly #byId = new Map<string, Segment[]>();
 
   constructor(encoding: Encoding, lines: readonly Line[], bytes?: Buffer, prologue = '') {
     this.encoding = encoding;
@@ -27,8 +28,19 @@ export class Message {
 
   /** In the order they came, those with unknown names too. */
   get segments(): readonly Segment[] {
-    this.#segments ??= countOccurrences(this.#lines, this.encoding);
+    this.#segments ??= this.#open();
     return this.#segments;
+  }
+
+  #open(): readonly Segment[] {
+    return this.#lines.map(({ text, terminator }) => {
+      const id = text.slice(0, 3).toUpperCase();
+      const others = this.#byId.get(id);
+      const segment = new Segment(text, this.encoding, (others?.length ?? 0) + 1, terminator);
+      if (others === undefined) this.#byId.set(id, [segment]);
+      else others.push(segment);
+      return segment;
+    });
   }
 
   /** MSH. */
@@ -38,11 +50,11 @@ export class Message {
   }
 
   find(id: string, occurrence = 1): Segment | undefined {
-    return this.segments.find((segment) => segment.id === id && segment.occurrence === occurrence);
+    return this.all(id)[occurrence - 1];
   }
 
   all(id: string): readonly Segment[] {
-    return this.segments.filter((segment) => segment.id === id);
+    return this.segments.length === 0 ? [] : (this.#byId.get(id) ?? []);
   }
 
   /** The field or part at `PID.5.1`, `PID-3[2].4`, `NK1[2]-5`; undefined when there is no such segment. */
@@ -59,18 +71,11 @@ export class Message {
 
   /** The decoded first leaf at a path; empty when nothing is there. */
   value(path: string): string {
-    return this.at(path)?.value ?? '';
+    const place = parsePlace(path);
+    if (place?.field === undefined) return '';
+    const { field, component, subcomponent, repetition } = place;
+    return this.find(place.segment, place.occurrence)?.value(field, component, subcomponent, repetition) ?? '';
   }
-}
-
-function countOccurrences(lines: readonly Line[], encoding: Encoding): readonly Segment[] {
-  const counts = new Map<string, number>();
-  return lines.map(({ text, terminator }) => {
-    const id = text.slice(0, 3).toUpperCase();
-    const occurrence = (counts.get(id) ?? 0) + 1;
-    counts.set(id, occurrence);
-    return new Segment(text, encoding, occurrence, terminator);
-  });
 }
 
 /** MSH-9 in the words of the standard: `ADT^A01`; the structure (MSH-9.3) is not believed, as senders get it wrong. */

@@ -25,8 +25,20 @@ export function formatPlace(place: Place): string {
 const PLACE =
   /^([A-Z][A-Z0-9]{2})(?:\[(\d{1,6})\])?(?:[-.](\d{1,5})(?:\[(\d{1,6})\])?(?:\.(\d{1,5}))?(?:\.(\d{1,5}))?(?:\[(\d{1,6})\])?)?$/;
 
+/** Paths are written in code, over and over: each is read once. */
+const known = new Map<string, Place | undefined>();
+const KNOWN_MAX = 10_000;
+
 /** Reads `PID-3.1[2]`, `PID-3[2].1` and `PID.3.1`; undefined for anything else. */
 export function parsePlace(text: string): Place | undefined {
+  const place = known.get(text);
+  if (place !== undefined) return place;
+  const read = readPlace(text);
+  if (known.size < KNOWN_MAX) known.set(text, read);
+  return read;
+}
+
+function readPlace(text: string): Place | undefined {
   const [, segment, occurrence, field, before, component, subcomponent, after] = PLACE.exec(text) ?? [];
   if (segment === undefined) return undefined;
   const repetition = before ?? after;

@@ -215,9 +215,18 @@ export class Segment {
     return HEADER_SEGMENTS.has(this.id) ? texts.length : texts.length - 1;
   }
 
-  /** Value of a field's first leaf: `segment.value(5, 1)` of PID is the family name. */
-  value(field: number, component = 1, subcomponent = 1): string {
-    return this.field(field).at(1).at(component).at(subcomponent).value;
+  /**
+   * Value of one leaf, decoded: `segment.value(5, 1)` of PID is the family name. Nothing but this leaf is cut out of
+   * the segment, which is what most readers of a message need.
+   */
+  value(field: number, component = 1, subcomponent = 1, repetition = 1): string {
+    const text = this.#textOf(field);
+    if (text === '' || (field <= 2 && HEADER_SEGMENTS.has(this.id))) return text;
+    const encoding = this.#encoding;
+    let leaf = nthOf(text, encoding.repetition, repetition);
+    leaf = nthOf(leaf, encoding.component, component);
+    leaf = nthOf(leaf, encoding.subcomponent, subcomponent);
+    return leaf === NULL ? '' : decodeEscapes(leaf, encoding);
   }
 
   #textOf(n: number): string {
@@ -229,4 +238,16 @@ export class Segment {
     this.#texts ??= this.text.split(this.#encoding.field, SEGMENT_LIMITS.fields + 1);
     return this.#texts;
   }
+}
+
+/** Element `n` of a text, from 1; empty when there are fewer. */
+function nthOf(text: string, separator: string, n: number): string {
+  if (separator === '') return n === 1 ? text : '';
+  let from = 0;
+  for (let left = n; left > 1; left--) {
+    from = text.indexOf(separator, from) + 1;
+    if (from === 0) return '';
+  }
+  const end = text.indexOf(separator, from);
+  return end === -1 ? text.slice(from) : text.slice(from, end);
 }
