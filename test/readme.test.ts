@@ -13,7 +13,10 @@ const STEP = /```sh\n([^`]*)```\n\n```text\n([^`]*)```/g;
 const normalise = (text: string): string =>
   text
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'ID')
-    .replace(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z/g, 'INSTANT');
+    .replace(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z/g, 'INSTANT')
+    .replace(/\|\d{14}\+0000\|/g, '|INSTANT|')
+    .replace(/\|[0-9a-f]{20}\|/g, '|CONTROL-ID|')
+    .replace(/digest: \S+/g, 'digest');
 
 describe('README', () => {
   let server: TestServer;
@@ -28,7 +31,8 @@ describe('README', () => {
     let written = readme;
     for (const [whole, command = '', expected = ''] of readme.matchAll(STEP)) {
       const { stdout } = await promisify(execFile)('bash', ['-euc', command], {
-        env: { ...process.env, FHIR: server.fhirBaseUrl },
+        env: { ...process.env, FHIR: server.fhirBaseUrl, DATA_DIR: server.dataDir },
+        cwd: join(README, '..'),
       });
       const printed = stdout.replaceAll(server.url, 'http://127.0.0.1:8080').replace(/\n*$/, '\n');
       if (process.env['UPDATE_README'] !== undefined)

@@ -115,8 +115,8 @@ async function eps({ fhir }: Ports): Promise<void> {
 
 async function hl7v2({ mllp }: Ports): Promise<void> {
   chapter('A hospital: HL7 v2 over MLLP');
-  const admit = fixture('hl7v2/own-uk-a01.hl7');
-  const order = fixture('hl7v2/own-rde-o11-taper.hl7');
+  const admit = ofTour(fixture('hl7v2/own-uk-a01.hl7'));
+  const order = ofTour(fixture('hl7v2/own-rde-o11-taper.hl7'));
   await overMllp(mllp, 'ADT^A01, a patient is admitted', [admit]);
   await overMllp(mllp, 'RDE^O11, a medicine is ordered', [order]);
   await overMllp(mllp, 'the same RDE^O11 again: applied once, answered as before', [order]);
@@ -124,6 +124,12 @@ async function hl7v2({ mllp }: Ports): Promise<void> {
   await overMllp(mllp, 'the same control id with another dose', [changed]);
   const stranger = Buffer.from(order.toString('latin1').replace('EPMA|RXX', 'EPMA|RZZ'), 'latin1');
   await overMllp(mllp, 'the order from a sender that is no partner', [stranger]);
+}
+
+/** About a patient of the tour's own, whom no demo data and no other example knows. */
+function ofTour(message: Buffer): Buffer {
+  const text = message.toString().replaceAll('9990000018', '9990005001').replaceAll('RXX1000001', 'RXX1005001');
+  return Buffer.from(text);
 }
 
 async function overMllp(port: number, what: string, messages: readonly Buffer[]): Promise<void> {
@@ -169,37 +175,41 @@ async function log({ url }: Ports): Promise<void> {
   };
   for (const m of messages.reverse())
     answer(
-      `${m.dialect.padEnd(7)} ${m.kind.padEnd(19)} ${m.state.padEnd(9)} ${m.state === 'applied' ? `${m.resources.length} resources` : short(m.error ?? '', 60)}`,
+      `${m.dialect.padEnd(7)} ${m.kind.padEnd(19)} ${m.state.padEnd(9)} ${m.state === 'applied' ? `${m.resources.length} resource${m.resources.length === 1 ? '' : 's'}` : short(m.error ?? '', 60)}`,
     );
 }
 
 async function searches({ fhir }: Ports): Promise<void> {
   chapter('One record: the three prescriptions, found by FHIR searches');
-  const nhs = 'https://fhir.nhs.uk/Id/nhs-number';
-  await search(fhir, `MedicationRequest?subject:Patient.identifier=${nhs}|9990000034`);
-  await search(fhir, `MedicationRequest?subject:Patient.identifier=${nhs}|9990000018`);
-  await search(fhir, 'MedicationRequest?subject:Patient.family=okafor&subject:Patient.birthdate=1987-03-14');
+  await search(fhir, 'identifier=526f662e-8fc0-5d93-806c-e165cd3b2d95');
+  await search(fhir, 'identifier=RX-5003');
+  await search(fhir, 'identifier=RX-2026-000101');
 }
 
 interface Found {
-  readonly status: string;
+  readonly resourceType: string;
+  readonly status?: string;
   readonly medicationCodeableConcept?: {
     readonly text?: string;
     readonly coding?: readonly { readonly display?: string }[];
   };
   readonly dosageInstruction?: readonly { readonly text?: string }[];
+  readonly name?: readonly { readonly family?: string; readonly given?: readonly string[] }[];
 }
 
-async function search(fhir: string, query: string): Promise<void> {
+async function search(fhir: string, criteria: string): Promise<void> {
+  const query = `MedicationRequest?${criteria}&_include=MedicationRequest:subject`;
   request(`GET /fhir/R4/${query}`);
   const reply = await send(`${fhir}/${query}`, 'GET');
-  const { total, entry = [] } = JSON.parse(reply.text) as { total?: number; entry?: { resource: Found }[] };
-  answer(`${total ?? entry.length} found`);
-  for (const { resource } of entry) {
-    const { medicationCodeableConcept: medication, dosageInstruction = [] } = resource;
-    const name = medication?.text ?? medication?.coding?.find((coding) => coding.display !== undefined)?.display ?? '';
-    answer(`  ${resource.status} · ${name}${dosageInstruction[0]?.text ? ` · ${dosageInstruction[0].text}` : ''}`);
-  }
+  const { entry = [] } = JSON.parse(reply.text) as { entry?: { resource: Found }[] };
+  for (const { resource } of entry) answer(`${resource.resourceType}: ${describe(resource)}`);
+  if (entry.length === 0) answer('nothing found');
+}
+
+function describe({ status: state, name, medicationCodeableConcept: medication, dosageInstruction }: Found): string {
+  const medicine = medication?.text ?? medication?.coding?.find((coding) => coding.display !== undefined)?.display;
+  const person = name?.map(({ family = '', given = [] }) => [...given, family].join(' '))[0];
+  return [medicine ?? person, state, dosageInstruction?.[0]?.text].filter((part) => part !== undefined).join(' · ');
 }
 
 interface Reply {

@@ -106,6 +106,7 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
     const removed = (entry.extension ?? []).filter((e) => e.url === REMOVED_ELEMENTS).map((e) => e.valueString);
     const change = (current: Resource | undefined): Resource => {
       if (!current || !isConditional) return { ...marked, id };
+      checkSamePatient(current, resource, at);
       const merged = mergeResource(current, resource, removed);
       // A message that says nothing new makes no version; one that does is named as where it came from.
       if (formatJson(merged) === formatJson(current)) return current;
@@ -118,6 +119,24 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
   });
   if (issues.length > 0) throw new FhirError(422, issues);
   return writes;
+}
+
+/**
+ * A number that a sender uses again for somebody else must never move a record from one patient to another. Records are
+ * moved by merging patients, not by messages about them.
+ */
+function checkSamePatient(current: Resource, incoming: Resource, at: string): void {
+  for (const name of ['subject', 'patient', 'beneficiary']) {
+    const [before, after] = [current, incoming].map((r) => (r[name] as { reference?: unknown } | undefined)?.reference);
+    if (before !== undefined && after !== undefined && before !== after)
+      throw new FhirError(422, [
+        issue(
+          'business-rule',
+          `Another patient has this ${incoming.resourceType}: send it under identifiers of its own`,
+          `${at}.resource.${name}`,
+        ),
+      ]);
+  }
 }
 
 /** The entry's resource with references to other entries resolved to where these are stored. */

@@ -93,7 +93,7 @@ const HL7V2: World = {
     const error = fieldOf(answer, 'ERR-3').split('^')[0];
     if (code === 'AA') return 'applied';
     if (code === 'AE') return error === '205' ? 'conflict' : 'rejected';
-    return error === '207' ? 'unavailable' : 'refused';
+    return /send it again later/.test(answer.toString()) ? 'unavailable' : 'refused';
   },
   search: (n) => `MedicationRequest?identifier=RX-${n}`,
 };
@@ -298,6 +298,20 @@ for (const world of [HL7V2, SCRIPT, FHIR])
       expect(logged.error).a('string');
       expect(logged.issues?.[0]?.expression?.[0], JSON.stringify(logged.issues)).a('string');
     });
+
+    if (world.partner)
+      it('refuses an order number that stands for another patient’s order', async () => {
+        expect(world.verdict(await world.send(server, world.make('mine')))).equal('applied');
+        const [before] = (await fhir.get(world.search('mine'))).json()['entry'] as [Json];
+        const theirs = world
+          .make('theirs')
+          .toString()
+          .replace(/RX-theirs|ORDER-theirs/g, (n) => n.replace('theirs', 'mine'));
+        const answer = await world.send(server, Buffer.from(theirs));
+        expect(world.verdict(answer), answer.toString()).equal('rejected');
+        expect(answer.toString()).match(/another patient/i);
+        expect(((await fhir.get(world.search('mine'))).json()['entry'] as Json[])[0]).deep.equal(before);
+      });
 
     it('refuses bytes that are no message, logs them, and goes on', async () => {
       const before = await storeState(server);
