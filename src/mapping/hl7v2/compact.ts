@@ -3,10 +3,15 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** Without the members that hold nothing; undefined when none is left. */
 export function compact(value: Readonly<Record<string, unknown>>): Json | undefined {
-  const entries = Object.entries(value).filter(
-    ([, member]) => member !== undefined && member !== '' && !(Array.isArray(member) && member.length === 0),
-  );
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+  const result: Record<string, unknown> = {};
+  let isEmpty = true;
+  for (const name in value) {
+    const member = value[name];
+    if (member === undefined || member === '' || (Array.isArray(member) && member.length === 0)) continue;
+    result[name] = member;
+    isEmpty = false;
+  }
+  return isEmpty ? undefined : result;
 }
 
 /** Those of a list that are something. */

@@ -2,7 +2,7 @@
 import { type Decimal, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue, IssueCode, IssueSeverity } from '../../standards/fhir/outcome.ts';
 import { type DateTime, isStandardDateTime, parseDateTime } from '../../standards/hl7v2/date-time.ts';
-import { decodeEscapes } from '../../standards/hl7v2/escape.ts';
+import { decodeEscapes, type EscapeFault } from '../../standards/hl7v2/escape.ts';
 import type { Field, Part, Segment } from '../../standards/hl7v2/segment.ts';
 import { formatDate, formatDateTime } from './date-time.ts';
 
@@ -42,15 +42,19 @@ export class Cursor {
     const leaf = leafOf(this.part);
     this.reading.used.add(leaf);
     if (leaf.isNull || leaf.raw === '') return '';
-    const text = decodeEscapes(leaf.raw, leaf.encoding, (fault) =>
-      this.warn(
-        'value',
-        fault === 'character-set' ? 'A change of character set was dropped' : 'An escape sequence is not known',
-      ),
-    );
-    const clean = text.replaceAll(CONTROLS, '').trim();
-    if (clean.length !== text.trim().length) this.warn('value', 'Control characters were dropped');
-    return FILLERS.has(clean) && this.reading.isUk ? '' : clean;
+    const text = decodeEscapes(leaf.raw, leaf.encoding, (fault) => this.#tellEscape(fault)).trim();
+    const clean = hasControls(text) ? this.#withoutControls(text) : text;
+    return this.reading.isUk && FILLERS.has(clean) ? '' : clean;
+  }
+
+  #tellEscape(fault: EscapeFault): void {
+    const isSet = fault === 'character-set';
+    this.warn('value', isSet ? 'A change of character set was dropped' : 'An escape sequence is not known');
+  }
+
+  #withoutControls(text: string): string {
+    this.warn('value', 'Control characters were dropped');
+    return text.replaceAll(CONTROLS, '').trim();
   }
 
   /** `text`, or undefined. */
@@ -133,6 +137,15 @@ export class Cursor {
   tell(severity: IssueSeverity, code: IssueCode, diagnostics: string): void {
     this.reading.issues.push({ severity, code, diagnostics, expression: [this.part.toString()] });
   }
+}
+
+/** Quicker than an expression for the usual text, which has none. */
+function hasControls(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 ? code !== 0x09 && code !== 0x0a && code !== 0x0d : code >= 0x7f && code <= 0x9f) return true;
+  }
+  return false;
 }
 
 const CONTROLS = /[^\P{Cc}\t\n\r]/gu;

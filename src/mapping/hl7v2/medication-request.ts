@@ -157,7 +157,9 @@ function contentOf(order: Order, part: OrderPart, fields: Fields, to: Translatio
       numberOfRepeatsAllowed: /^\d{1,4}$/.test(repeats) ? Number(repeats) : undefined,
       quantity: quantity(segment.at(fields.amount), segment.at(fields.amountUnit)),
     }),
-    substitution: substitution.isValued ? { allowedCodeableConcept: concept(SUBSTITUTION)(substitution) } : undefined,
+    substitution: substitution.isValued
+      ? compact({ allowedCodeableConcept: concept(SUBSTITUTION)(substitution) })
+      : undefined,
   };
 }
 

@@ -108,7 +108,8 @@ export function mapPatient(pid: SegmentCursor, contacts: readonly Json[], to: Tr
 
 function patientIdentifiers(pid: SegmentCursor, to: Translation): { identifiers: Json[]; keys: Identifier[] } {
   const { reading } = to;
-  const status = findNhsNumberStatus(pid.at(32).isValued ? pid.at(32).text : '');
+  const status = findNhsNumberStatus(pid.field(32).value);
+  if (status !== undefined) pid.ignore(32);
   const options = {
     fallback: localSystem(reading, ''),
     ...(status !== undefined && { nhsNumberStatus: status }),

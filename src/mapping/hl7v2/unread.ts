@@ -65,10 +65,14 @@ function placesIn(field: Field, used: Reading['used']): readonly string[] {
   let someRead = false;
   for (const repetition of field.repetitions)
     for (const component of repetition.parts) {
-      const leaves = leavesOf(component).filter((leaf) => leaf.raw !== '');
-      const read = leaves.filter((leaf) => used.has(leaf)).length;
-      someRead ||= read > 0;
-      if (read < leaves.length) components.add(`${field.number}.${component.place.component ?? 1}`);
+      if (component.raw === '') continue;
+      let unread = false;
+      for (const leaf of leavesOf(component)) {
+        if (leaf.raw === '') continue;
+        if (used.has(leaf)) someRead = true;
+        else unread = true;
+      }
+      if (unread) components.add(`${field.number}.${component.place.component ?? 1}`);
     }
   if (components.size === 0) return [];
   return someRead ? [...components] : [String(field.number)];
