@@ -35,7 +35,7 @@ const ENCODING_CHARACTERS_MAX = 5;
 
 /**
  * Reads the delimiters off the beginning of a header segment (`MSH|^~\&|…`). Two or three encoding characters are taken
- * as they are, with an issue; a repeated or alphanumeric one is refused (ERR 102 at MSH-2).
+ * as they are, with an issue; one alone, and a repeated or alphanumeric one, is refused (ERR 102 at MSH-2).
  */
 export function readEncoding(header: string, charset: CharacterSet): Mapped<Encoding> {
   const id = header.slice(0, 3);
@@ -45,7 +45,7 @@ export function readEncoding(header: string, charset: CharacterSet): Mapped<Enco
   const characters = header.slice(4, end === -1 ? undefined : end);
   if (!areDelimiters(field, characters))
     return { issues: [issue('value', 'The encoding characters cannot be used', `${id}-2`)] };
-  const [component = '^', repetition = '~', mark = '', subcomponent = '', truncation = ''] = characters;
+  const [component = '', repetition = '', mark = '', subcomponent = '', truncation = ''] = characters;
   const value = { field, component, repetition, escape: mark, subcomponent, truncation, charset };
   return { value, issues: characters.length < 4 ? [shortOf(id, characters.length)] : [] };
 }
@@ -61,7 +61,7 @@ const shortOf = (id: string, count: number): Issue => ({
 const isDelimiter = (text: string): boolean => /^[!-/:-@[-`{-~]$/.test(text);
 
 function areDelimiters(field: string, characters: string): boolean {
-  if (characters.length < 1 || characters.length > ENCODING_CHARACTERS_MAX) return false;
+  if (characters.length < 2 || characters.length > ENCODING_CHARACTERS_MAX) return false;
   const all = [field, ...characters];
   return all.every(isDelimiter) && new Set(all).size === all.length;
 }

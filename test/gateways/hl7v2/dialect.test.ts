@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import type { Verdict } from '../../../src/gateways/dialect.ts';
 import { hl7v2Dialect } from '../../../src/gateways/hl7v2/dialect.ts';
 import { isError } from '../../../src/standards/fhir/outcome.ts';
@@ -131,6 +132,25 @@ describe('hl7v2 › dialect', () => {
       const issues = [{ severity: 'information', code: 'informational', diagnostics: 'x' }] as const;
       expect(hl7v2Dialect.answer(read, { kind: 'applied', issues }, 0, newId).toString()).not.match(/ERR/);
     });
+  });
+
+  it('any bytes get an answer that can be read', function () {
+    this.timeout(20 * 60_000);
+    const seeds = ['own-uk-a01', 'awk-custom-delims', 'own-omp-o09-dmd', 'awk-version-9'].map(fixture);
+    const byte = fc.oneof(fc.constantFrom(...Buffer.from('|^~\\&"\r\nMSH0')), fc.integer({ min: 0, max: 255 }));
+    const change = fc.record({ at: fc.nat(300), cut: fc.nat(3), put: fc.array(byte, { maxLength: 6 }) });
+    fc.assert(
+      fc.property(fc.constantFrom(...seeds), fc.array(change, { maxLength: 6 }), (seed, changes) => {
+        let raw = seed;
+        for (const { at, cut, put } of changes)
+          raw = Buffer.concat([raw.subarray(0, at), Buffer.from(put), raw.subarray(at + cut)]);
+        const read = hl7v2Dialect.read(raw);
+        const answer = parseMessage(hl7v2Dialect.answer(read, verdictOn(read), 0, newId));
+        expect(answer.value?.value('MSA-1')).match(/^A[AER]$/);
+        if (read.message !== undefined) hl7v2Dialect.describe(read.message);
+      }),
+      { numRuns: { quick: 500, ci: 3000, long: 50_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 500 },
+    );
   });
 
   it('describes a message by places; null is null', () => {

@@ -60,6 +60,7 @@ describe('hl7v2 › parse', () => {
     ['repeated', 'MSH|^~^&|a', 'MSH-2'],
     ['alphanumeric', 'MSH|^~x&|a', 'MSH-2'],
     ['the field separator itself', 'MSH||~\\&|a', 'MSH-2'],
+    ['one alone', 'MSH|~|a', 'MSH-2'],
     ['too many', 'MSH|^~\\&#!|a', 'MSH-2'],
     ['a letter as field separator', 'MSHx^~\\&xa', 'MSH-1'],
   ] as const)
