@@ -43,7 +43,8 @@ export function createEntries(defaultElements: string): Entries {
       const [key] = identifiers;
       if (key === undefined) throw new Error('a resource that is mentioned needs an identifier');
       const fullUrl = urlOf(resource.resourceType, key);
-      if (!entries.has(fullUrl)) entries.set(fullUrl, createUnlessFound(fullUrl, resource, identifiers));
+      if (!entries.has(fullUrl))
+        entries.set(fullUrl, createUnlessFound(fullUrl, resource, identifiers.slice(0, IDENTIFIERS_MAX)));
       return { reference: fullUrl };
     },
     has: (resourceType, key) => entries.has(urlOf(resourceType, key)),

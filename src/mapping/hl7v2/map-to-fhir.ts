@@ -12,7 +12,7 @@ import { EVENTS, type EventRule } from './events.ts';
 import { mapOrder } from './medication-request.ts';
 import { groupOrders } from './order-groups.ts';
 import type { MappingContext, Translation } from './translation.ts';
-import { boundIssues, findUnread } from './unread.ts';
+import { boundIssues, findUnread, isMappedSegment } from './unread.ts';
 
 /** Names of elements that count only when the resource is made, one extension each, on the Bundle entry. */
 export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
@@ -38,11 +38,17 @@ export function mapToFhir(message: Message, context: MappingContext): Mapped<Tra
   const admission = mapAdmission(to);
   if (admission !== undefined && rule.family === 'pharmacy') mapOrders(admission, to);
   const { issues } = to.reading;
+  if (to.entries.list.length > ENTRIES_MAX)
+    issues.push(issue('too-costly', `The message is about more than ${ENTRIES_MAX} things`));
   const failed = issues.some(isError);
   const all = boundIssues([...issues, ...(failed ? [] : findUnread(message, to.reading))]);
   if (failed || to.entries.list.length === 0) return { issues: all };
   return { value: transactionBundle(inOrder(to.entries.list)), issues: all };
 }
+
+/** One message is one transaction. */
+const ENTRIES_MAX = 1000;
+const SEGMENTS_MAX = 2000;
 
 /** What the message is about stands first, what it only mentions last. */
 const ORDER = ['Patient', 'Encounter', 'MedicationRequest'];
@@ -63,6 +69,8 @@ function checkStructure(message: Message, rule: EventRule): readonly Issue[] {
     issues.push(issue('required', 'The patient has no identifier', 'PID-3'));
   if (message.find('PID', 2) !== undefined)
     issues.push(issue('structure', 'A message of this event is about one patient', 'PID[2]'));
+  if (message.segments.filter(({ id }) => isMappedSegment(id)).length > SEGMENTS_MAX)
+    issues.push(issue('too-costly', `The message has more than ${SEGMENTS_MAX} segments to be mapped`));
   if (rule.family === 'pharmacy' && message.find('ORC') === undefined)
     issues.push(issue('structure', 'The message has no ORC segment', 'ORC'));
   return issues;

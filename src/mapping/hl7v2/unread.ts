@@ -7,7 +7,7 @@ import { leavesOf, type Reading } from './cursor.ts';
 /** A message has at most so many notes; the last says how many more there were. */
 const NOTES_MAX = 100;
 
-/** Positions, and fields that say again what another says, mean nothing to FHIR. */
+/** Segments that have a map, and their fields that mean nothing to FHIR: positions, and what another field says too. */
 const MEANINGLESS = new Map<string, readonly number[]>([
   ['EVN', [1, 2, 6]],
   ['PID', [1]],
@@ -30,34 +30,30 @@ const MEANINGLESS = new Map<string, readonly number[]>([
 /** Envelopes; they are answered, not mapped. */
 const ENVELOPES = new Set(['MSH', 'SFT', 'DSC']);
 
-/** One note a place: a segment of which nothing was read, a field, or a component. Repetitions share theirs. */
+/** One note a place: a segment without a map, a field of which nothing was read, or a component. Repetitions share theirs. */
 export function findUnread({ segments }: Message, { used }: Reading): readonly Issue[] {
   const places = new Set<string>();
   for (const segment of segments) {
     if (ENVELOPES.has(segment.id)) continue;
-    const { all, unread } = unreadOf(segment, used);
-    if (unread.length === 0) continue;
-    if (!/^[A-Z][A-Z0-9]{2}$/.test(segment.id)) continue;
-    if (unread.length === all && !MEANINGLESS.has(segment.id)) places.add(segment.id);
-    else for (const field of unread) for (const place of placesIn(field, used)) places.add(`${segment.id}-${place}`);
+    const skipped = MEANINGLESS.get(segment.id);
+    if (skipped !== undefined)
+      for (const place of unreadOf(segment, skipped, used)) places.add(`${segment.id}-${place}`);
+    else if (segment.text.length > 4 && /^[A-Z][A-Z0-9]{2}$/.test(segment.id)) places.add(segment.id);
   }
   const notes = [...places].map((place) => note(`${place} is not mapped: it is kept in the message alone`, place));
   if (notes.length <= NOTES_MAX) return notes;
   return [...notes.slice(0, NOTES_MAX), note(`${notes.length - NOTES_MAX} more places are not mapped`)];
 }
 
-function unreadOf(segment: Segment, used: Reading['used']): { all: number; unread: readonly Field[] } {
-  const skipped = MEANINGLESS.get(segment.id) ?? [];
-  const unread: Field[] = [];
-  let all = 0;
+function* unreadOf(segment: Segment, skipped: readonly number[], used: Reading['used']): Generator<string> {
   for (let n = 1; n <= segment.fieldCount; n++) {
     const field = segment.field(n);
-    if (field.raw === '' || skipped.includes(n) || field.isEmpty) continue;
-    all++;
-    if (placesIn(field, used).length > 0) unread.push(field);
+    if (field.raw !== '' && !skipped.includes(n) && !field.isEmpty) yield* placesIn(field, used);
   }
-  return { all, unread };
 }
+
+/** Whether a segment has a map. */
+export const isMappedSegment = (id: string): boolean => MEANINGLESS.has(id);
 
 /** `8` for a field of which nothing was read, else `8.2` for each component with something unread. */
 function placesIn(field: Field, used: Reading['used']): readonly string[] {

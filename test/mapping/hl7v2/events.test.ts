@@ -95,6 +95,33 @@ describe('hl7v2 › events', () => {
     it(`issues › ${name}`, () => expect(issuesOf(messageOf(header('ADT^A08'), ...segments))).eql(expected));
 });
 
+describe('hl7v2 › limits', () => {
+  const many = (count: number, text: (n: number) => string, by: string): string =>
+    Array.from({ length: count }, (_, n) => text(n)).join(by);
+  it('a message about too many things is refused', () => {
+    const pv1 = `PV1|1|I|||||${many(2000, (n) => `${n}^DOCTOR ${n}`, '~')}||||||||||||V1`;
+    expect(issuesOf(messageOf(header('ADT^A01'), PID, pv1))).include('error too-costly');
+    const contacts = many(2001, (n) => `NK1|${n}|FAMILY^${n}|SPO`, '\r').split('\r');
+    expect(issuesOf(messageOf(header('ADT^A01'), PID, ...contacts))).eql(['error too-costly']);
+  });
+  it('a patient is found by 20 identifiers at most', () => {
+    const pid = `PID|1||${many(10_001, (n) => `${n}^^^RXX^MR`, '~')}||X`;
+    const entries = entriesOf(messageOf(header('ADT^A28'), pid));
+    expect(find(entries, 'Patient')?.request.url.split(',').length).equal(20);
+    expect(issuesOf(messageOf(header('ADT^A28'), pid))).eql(['warning too-long PID-3']);
+  });
+  it('100,000 segments that are not mapped are one note, soon', () => {
+    const message = messageOf(
+      header('ADT^A08'),
+      PID,
+      ...many(99_998, (n) => `OBX|${n}|ST|A^B^C||x\\F\\y^z~a&b`, '\r').split('\r'),
+    );
+    const before = performance.now();
+    expect(issuesOf(message)).eql(['information informational OBX']);
+    expect(performance.now() - before).lessThan(3000);
+  });
+});
+
 describe('hl7v2 › patient', () => {
   it('null removes, empty leaves alone, a null component goes with what replaces it', () => {
     const entries = ofFixture('own-uk-a31-null');
