@@ -83,7 +83,7 @@ export const LANGUAGE = plainTable('0296');
 export const RELIGION = compileTable(
   '0006',
   ['v3-ReligiousAffiliation'],
-  'A=1007 B=1009 E=1069 J=1026 L=1028 M=1027 N=1020 P=1077 AGN=1004 ATH=1007 BAH=1008 BRE=1062',
+  'A=1007 B=1009 E=1069 J=1026 L=1028 M=1027 N=1020 P=1077 AGN=1004 ATH=1007 BAH=1008 BRE=1062 BMA=1029 BTH=1051 CHR=1013 ANG=1005 AOG=1061 BAP=1009 CRR=1079 CHS=1063 COC=1064 COG=1065 COL=1066 EOT=1068 EPI=1069 FRQ=1071 FUL=1072 JWN=1025 MOM=1027 LUT=1028 MET=1073 NAZ=1075 ORT=1036 PEN=1038 PRE=1076 PRO=1077 PRC=1078 QUA=1071 REC=1079 CAT=1041 SAA=1080 SEV=1001 UCC=1082 UNI=1052 UNU=1081 CNF=1014 DOC=1067 HSH=1020 HVA=1020 HOT=1020 JAI=1024 MOS=1023 MSH=1045 MSU=1049 NAM=1074 SHN=1046 SIK=1047 SPI=1048',
 );
 export const ETHNIC_GROUP = plainTable('0189');
 export const CITIZENSHIP = plainTable('0171');
@@ -92,7 +92,7 @@ export const IDENTIFIER_TYPE = plainTable('0203');
 export const ORDER_TYPE = plainTable('0482');
 export const DOSE_FORM = plainTable('0293');
 export const SUBSTITUTION = plainTable('0161');
-/** Three more rows than the official map has, in SNOMED CT, which the UK needs: each route gives both. */
+/** The six rows of the official map; SNOMED CT, which the UK needs, stands beside them. */
 export const ROUTE = compileTable(
   '0162',
   ['v3-RouteOfAdministration'],
