@@ -49,7 +49,7 @@ create table fhir.${name} (
   enc int[],
   content text not null
 ) with (${VACUUM});
-create index on fhir.${name} using gin (tok) with (fastupdate = on, gin_pending_list_limit = 1024);
+create index on fhir.${name} using gin (tok) with (fastupdate = on, gin_pending_list_limit = 64);
 create index on fhir.${name} (lu);
 create index on fhir.${name} (sd) where sd is not null;
 create index on fhir.${name} (sd) where se - sd > 2678400000;

@@ -68,7 +68,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const receiver = createReceiver({
     messages,
     store,
-    apply: createApplyMessage({ ...parts, newId: store.newId }),
+    apply: createApplyMessage({ ...parts, criteriaOf: remembered(parts.criteriaOf), newId: store.newId }),
     isPartner: createPartners({
       store,
       caller: OPERATOR,
@@ -151,6 +151,20 @@ export function createGateway(parts: GatewayParts): Gateway {
       await listener?.stop(timeoutMs);
       await runner?.stop(timeoutMs);
     },
+  };
+}
+
+const CRITERIA_MAX = 5000;
+
+/** Messages name the same doctors, wards and surgeries again and again. */
+function remembered(criteriaOf: GatewayParts['criteriaOf']): GatewayParts['criteriaOf'] {
+  const known = new Map<string, ReturnType<typeof criteriaOf>>();
+  return (type, query) => {
+    const key = `${type}?${query}`;
+    const found = known.get(key) ?? criteriaOf(type, query);
+    if (known.size >= CRITERIA_MAX) known.clear();
+    known.set(key, found);
+    return found;
   };
 }
 

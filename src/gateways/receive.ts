@@ -90,8 +90,7 @@ export function createReceiver(options: ReceiveOptions): Receiver {
         log.info('a message was not taken', { message: id, dialect: dialect.name, verdict: judged.kind });
         return settled ? { id, verdict: judged.kind, answer } : await again(id, answer);
       }
-      const applied = await applyOnce(dialect, read, id, judged.bundle, judged.issues);
-      return { id, ...applied };
+      return await applyOnce(dialect, read, id, judged.bundle, judged.issues);
     } catch (error) {
       if (!(error instanceof FhirError) || error.status === 409 || error.status >= 500)
         return postpone(id, error, answerTo);
@@ -132,15 +131,19 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     id: string,
     bundle: TransactionBundle,
     issues: readonly Issue[],
-  ): Promise<{ verdict: Received['verdict']; answer: Buffer }> {
-    return store.transaction(caller, async (tx) => {
-      const row = await tx.messages.claim(id);
-      if (row?.state === 'applied' && row.answer) return { verdict: 'repeated' as const, answer: row.answer };
-      const resources = await apply(tx, bundle, `urn:uuid:${id}`);
-      const verdict: Verdict = { kind: 'applied', issues };
-      const answer = dialect.answer(read, verdict, now(), store.newId);
-      await tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources });
-      return { verdict: 'applied' as const, answer };
+  ): Promise<Received> {
+    const verdict: Verdict = { kind: 'applied', issues };
+    const answer = dialect.answer(read, verdict, now(), store.newId);
+    const applied = store.transaction(caller, async (tx) => {
+      await apply(tx, bundle, `urn:uuid:${id}`, async (resources) => {
+        const settled = await tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources });
+        if (!settled) throw new AppliedBefore();
+      });
+      return { id, verdict: 'applied' as const, answer };
+    });
+    return applied.catch((error: unknown) => {
+      if (error instanceof AppliedBefore) return again(id, answer);
+      throw error;
     });
   }
 
@@ -172,6 +175,9 @@ export function createReceiver(options: ReceiveOptions): Receiver {
 
   return { receive: observed, process: (dialect, id, raw) => work(dialect, dialect.read(raw), id) };
 }
+
+/** Takes back a transaction that found its message applied. */
+class AppliedBefore extends Error {}
 
 /** Until identities are configured there is one caller. */
 const caller: Caller = { kind: 'operator', name: 'gateway', correlationId: 'gateway' };

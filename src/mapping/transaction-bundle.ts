@@ -5,9 +5,9 @@
  * How Mortar's gateways apply it (`src/workflow/apply-message.ts`): a conditional update (`PUT Patient?identifier=…`)
  * finds the resource by any of the identifiers named; when it is there, elements of the message replace those of the
  * resource, identifiers are added, elements the message says nothing about stay, and elements in the entry's
- * `removed-elements` extension go. A conditional create (`POST` with `ifNoneExist`) leaves what is there as it is.
+ * `removed-elements` extension go, those in its `default-elements` extension are left as they are. A conditional create (`POST` with `ifNoneExist`) leaves what is there as it is.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { extensionUrl } from '../standards/fhir/canonical.ts';
 
 export type FhirResource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -32,6 +32,9 @@ export interface TransactionBundle extends FhirResource {
 
 /** Names of elements a message says are to be emptied (`""` in HL7 v2), one extension each, on the Bundle entry. */
 export const REMOVED_ELEMENTS = extensionUrl('removed-elements');
+
+/** Names of elements that are said only for a resource that is made: what is stored already keeps its own. */
+export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 
 /** Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty. */
 export function updateByIdentifier(
@@ -86,11 +89,9 @@ const escapeValue = (text: string): string => text.replaceAll(/[\\$,|]/g, (c) =>
 
 /** A UUID that is the same for the same words, in any process and at any time (RFC 9562 section 5.5, version 5). */
 export function nameUuid(...words: readonly string[]): string {
-  const hash = createHash('sha1').update(NAMESPACE).update(words.join('\u0000')).digest();
-  hash[6] = ((hash[6] as number) & 0x0f) | 0x50;
-  hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
-  const hex = hash.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(words.join('\u0000'))]), 'hex');
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** Mortar's own namespace: any UUID, never changed. */

@@ -3,7 +3,7 @@
  * One line a key: `<8 hex digits: its number> <32 bytes in base64>`. The first seals, all of them open, so that a new
  * key is added by writing a line above the others.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, randomFillSync } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -42,15 +42,17 @@ export function openKeyFile(path: string): Cipher {
 export function createCipher(keys: readonly { readonly number: number; readonly key: Buffer }[]): Cipher {
   const [first] = keys;
   if (!first) throw new KeyFileError('there is no key');
-  const byNumber = new Map(keys.map(({ number, key }) => [number, key]));
+  const byNumber = new Map(keys.map(({ number, key }) => [number, createSecretKey(key)]));
+  const firstKey = createSecretKey(first.key);
+  const nextNonce = createNonces();
   return {
     seal(plain, context) {
-      const nonce = randomBytes(NONCE_BYTES);
+      const nonce = nextNonce();
       const head = Buffer.alloc(HEAD_BYTES);
       head[0] = FORM;
       head.writeUInt32BE(first.number, 1);
       nonce.copy(head, 5);
-      const cipher = createCipheriv('aes-256-gcm', first.key, nonce).setAAD(Buffer.from(context));
+      const cipher = createCipheriv('aes-256-gcm', firstKey, nonce).setAAD(Buffer.from(context));
       return Buffer.concat([head, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
     },
     open(sealed, context) {
@@ -63,6 +65,20 @@ export function createCipher(keys: readonly { readonly number: number; readonly 
         .setAuthTag(sealed.subarray(body));
       return Buffer.concat([cipher.update(sealed.subarray(HEAD_BYTES, body)), cipher.final()]);
     },
+  };
+}
+
+/** Random nonces, drawn many at a time: a system call each would cost as much as the encryption. */
+function createNonces(): () => Buffer {
+  const pool = Buffer.alloc(NONCE_BYTES * 256);
+  let at = pool.length;
+  return () => {
+    if (at === pool.length) {
+      randomFillSync(pool);
+      at = 0;
+    }
+    at += NONCE_BYTES;
+    return Buffer.from(pool.subarray(at - NONCE_BYTES, at)); // a copy: the pool is filled anew
   };
 }
 

@@ -108,9 +108,8 @@ export interface MessagePage {
 
 /** The log inside a transaction of the store: the message's row and what it brought change together or not at all. */
 export interface MessageTransaction {
-  /** Locks the row until the transaction ends. Undefined when there is none. */
-  claim(id: string): Promise<{ readonly state: MessageState; readonly answer?: Buffer } | undefined>;
-  settle(id: string, settlement: Settlement): Promise<void>;
+  /** False when the message has been applied before: then nothing of this transaction may be kept. */
+  settle(id: string, settlement: Settlement): Promise<boolean>;
 }
 
 export interface MessageLog {

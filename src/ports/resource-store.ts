@@ -77,8 +77,13 @@ export interface StoreTransaction {
   lockIdentity(criteria: readonly Criteria[]): Promise<void>;
   /** At most `limit` ids that match. */
   find(criteria: Criteria, limit: number): Promise<readonly string[]>;
-  /** Applies all writes; results in the order given. May be called once. */
-  write(writes: readonly TransactionWrite[]): Promise<readonly WriteResult[]>;
+  /** The current versions that match each of the criteria, at most `limit` each, deleted ones left out: all in one go. */
+  findCurrent(criteria: readonly Criteria[], limit: number): Promise<readonly (readonly StoredVersion[])[]>;
+  /** Applies all writes; results in the order given. May be called once. What `alongside` sends travels with them. */
+  write(
+    writes: readonly TransactionWrite[],
+    alongside?: (results: readonly WriteResult[]) => Promise<void>,
+  ): Promise<readonly WriteResult[]>;
   read(type: string, id: string): Promise<StoredVersion>;
   vread(type: string, id: string, versionId: number): Promise<StoredVersion>;
   search(request: SearchRequest): Promise<SearchPage>;

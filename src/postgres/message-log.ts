@@ -106,7 +106,7 @@ where first_id = $1 and relation = $2 and hash = $3`,
 
     settle: (id, settlement) =>
       translated(async () => {
-        const rows = await writes.query(settleStatement(cipher, id, settlement, true));
+        const rows = await writes.query(settleStatement(cipher, id, settlement));
         return rows.length > 0;
       }),
 
@@ -206,31 +206,20 @@ export function createMessageTransaction(
   send: (statement: Statement) => Promise<readonly Row[]>,
 ): MessageTransaction {
   return {
-    async claim(id) {
-      const [row] = await send({
-        name: 'message-claim',
-        text: 'select state, answer from mortar.message where id = $1 for update',
-        values: [id],
-      });
-      if (!row) return undefined;
-      const [state, answer] = row as [MessageState, Buffer | null];
-      return { state, ...(answer && { answer: cipher.open(answer, answerContext(id)) }) };
-    },
-    async settle(id, settlement) {
-      await send(settleStatement(cipher, id, settlement, false));
-    },
+    // Of two that apply the same message the second waits here for the first, and finds it applied.
+    settle: async (id, settlement) => (await send(settleStatement(cipher, id, settlement))).length > 0,
   };
 }
 
-/** `openOnly`: leaves a message alone that has been applied meanwhile. */
-function settleStatement(cipher: Cipher, id: string, settlement: Settlement, openOnly: boolean): Statement {
+/** Leaves a message alone that has been applied before. */
+function settleStatement(cipher: Cipher, id: string, settlement: Settlement): Statement {
   const { state, answer, error, issues, resources } = settlement;
   return {
-    name: openOnly ? 'message-settle-open' : 'message-settle',
+    name: 'message-settle',
     text: `update mortar.message set state = $2, answer = coalesce($3, answer), error = $4, issues = $5,
   resources = $6, attempts = attempts + 1, updated_at = now()
-where id = $1${openOnly ? " and state <> 'applied'" : ''}
-returning id`,
+where id = $1 and state <> 'applied'
+returning 1`,
     values: [
       id,
       state,

@@ -18,7 +18,7 @@ import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
-import { createRun, runSearch, type SearchOptions } from './search/search.ts';
+import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
 import { leaseWorker } from './worker.ts';
@@ -84,12 +84,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     cursors,
     pageSizeDefault: options.pageSizeDefault,
   };
-  const run = createRun(pools.reads);
+  const nameOf = createShapeNames();
+  const run = createRun(pools.reads, nameOf);
   const reader = createReader(pools.reads, rids);
   const writer = createWriter({ writes: pools.writes, group: createGroupCommit(pools.writes), rids, rowOf, now });
   const jobs = createJobs(pools);
   const messages = createMessageLog({ ...pools, cipher });
-  const transactions = { pool: pools.transactions, search, rowOf, cipher, jobs, now };
+  const transactions = { pool: pools.transactions, search, nameOf, rowOf, cipher, jobs, now };
   await frequencies.refresh();
   return {
     messages,

@@ -20,8 +20,9 @@ import { createMessageTransaction } from './message-log.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
 import { resolveChains } from './search/chains.ts';
+import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
-import { PAGE_TEXT_MAX, runSearch, type SearchOptions } from './search/search.ts';
+import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { insertManyStatement, type NewVersion, updateStatement } from './write-sql.ts';
@@ -32,6 +33,7 @@ const TRIES_MAX = 4;
 export interface TransactionTools {
   readonly pool: pg.Pool;
   readonly search: SearchOptions;
+  readonly nameOf: NameShape;
   readonly rowOf: RowBuilder;
   readonly cipher: Cipher;
   readonly jobs: Jobs;
@@ -84,7 +86,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
   const { search, rowOf } = tools;
   const { keys } = search;
   const send = (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
-  const run: Run = (text, values) => send({ text, values, textMax: PAGE_TEXT_MAX });
+  const run: Run = (text, values) => send(searchStatement(tools.nameOf, text, values));
   let written = false;
 
   async function current(writes: readonly TransactionWrite[]): Promise<Map<string, StoredVersion>> {
@@ -130,7 +132,9 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
       return rows.map((row) => row[1] as string);
     },
 
-    async write(writes) {
+    findCurrent: (criteria, limit) => findCurrent(search, criteria, limit, run),
+
+    async write(writes, alongside) {
       if (written) throw new Error('a transaction writes once');
       written = true;
       const old = await current(writes);
@@ -163,7 +167,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
           outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
         };
       });
-      const sent = await all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
+      const sending = all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
+      const along = alongside?.(results) ?? Promise.resolve();
+      await all<unknown>([sending, along]);
+      const sent = await sending;
       for (const rows of sent.slice(sent.length - updates.length))
         if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
       return results;

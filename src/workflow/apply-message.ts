@@ -2,9 +2,14 @@
  * Applies what a message brings: resources are found again by their business identifiers, merged and written, inside a
  * transaction that its caller owns. DESIGN walk 3, docs/gateway.md "Applying"
  */
-import { REMOVED_ELEMENTS, type TransactionBundle, type TransactionEntry } from '../mapping/transaction-bundle.ts';
+import {
+  DEFAULT_ELEMENTS,
+  REMOVED_ELEMENTS,
+  type TransactionBundle,
+  type TransactionEntry,
+} from '../mapping/transaction-bundle.ts';
 import type { Criteria, Resource, StoreTransaction, TransactionWrite } from '../ports/resource-store.ts';
-import { formatJson } from '../standards/fhir/json.ts';
+import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { badRequest, FhirError, type Issue, issue, multipleMatches } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import { mergeResource } from './merge-resource.ts';
@@ -16,12 +21,16 @@ export interface ApplyMessageServices {
   readonly criteriaOf: (type: string, query: string) => Criteria;
 }
 
-/** Writes the bundle; resolves to the versions touched, `Patient/1/_history/3`. Throws `FhirError`: 400, 412, 422. */
+/**
+ * Writes the bundle. `settle` is told of the versions that are written, `Patient/1/_history/3`, and sends what follows
+ * from them along. Throws `FhirError`: 400, 412, 422.
+ */
 export type ApplyMessage = (
   tx: StoreTransaction,
   bundle: TransactionBundle,
   source: string,
-) => Promise<readonly string[]>;
+  settle: (versions: readonly string[]) => Promise<void>,
+) => Promise<void>;
 
 interface Planned {
   readonly entry: TransactionEntry;
@@ -30,21 +39,22 @@ interface Planned {
   /** Picks the resource; absent where the id is known. */
   readonly criteria: Criteria | undefined;
   readonly id: string;
-  /** It is there already. */
-  readonly found: boolean;
+  /** What is stored, where the criteria found it. */
+  readonly current: Resource | undefined;
 }
 
 export function createApplyMessage(services: ApplyMessageServices): ApplyMessage {
-  return async (tx, bundle, source) => {
+  return async (tx, bundle, source, settle) => {
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
-    const criteria = read.flatMap((plan) => plan.criteria ?? []);
-    if (criteria.length > 0) await tx.lockIdentity(criteria);
-    const planned = await Promise.all(read.map((plan) => findEntry(services, tx, plan)));
-    const writes = buildWrites(services, planned, source);
-    const results = await tx.write(writes);
-    return results
-      .filter(({ outcome }) => outcome !== 'unchanged')
-      .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
+    const met = await findEntries(tx, read);
+    const planned = await lockMissing(services, tx, met);
+    await tx.write(buildWrites(services, planned, source), (results) =>
+      settle(
+        results
+          .filter(({ outcome }) => outcome !== 'unchanged')
+          .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
+      ),
+    );
   };
 }
 
@@ -59,7 +69,7 @@ function readEntry(services: ApplyMessageServices, entry: TransactionEntry, inde
     at,
     criteria,
     id: known,
-    found: false,
+    current: undefined,
   });
   if (type !== entry.resource.resourceType) throw badRequest('request.url names another type than the resource', at);
   if (method === 'PUT' && id !== undefined) return plan(undefined, id);
@@ -69,16 +79,48 @@ function readEntry(services: ApplyMessageServices, entry: TransactionEntry, inde
   throw badRequest('request.url must name a resource or criteria', at);
 }
 
-/** Under the identity lock: nobody else decides about these identifiers until the transaction ends. */
-async function findEntry(services: ApplyMessageServices, tx: StoreTransaction, plan: Planned): Promise<Planned> {
-  if (!plan.criteria) return plan;
-  const ids = await tx.find(plan.criteria, 2);
-  if (ids.length > 1)
-    throw multipleMatches(
-      `The message's identifiers match several ${plan.type} resources: merge them, or send the identifiers of one`,
-      plan.at,
-    );
-  return { ...plan, id: ids[0] ?? services.newId(), found: ids.length > 0 };
+/** The entries with what is stored under their criteria: one statement for all of them. */
+async function findEntries(tx: StoreTransaction, plans: readonly Planned[]): Promise<readonly Planned[]> {
+  const conditional = plans.filter((plan) => plan.criteria !== undefined);
+  if (conditional.length === 0) return plans;
+  const found = await tx.findCurrent(
+    conditional.map((plan) => plan.criteria as Criteria), // filtered
+    2,
+  );
+  const met = new Map(conditional.map((plan, i) => [plan, found[i] ?? []]));
+  return plans.map((plan) => {
+    const [version, another] = met.get(plan) ?? [];
+    if (another)
+      throw multipleMatches(
+        `The message's identifiers match several ${plan.type} resources: merge them, or send the identifiers of one`,
+        plan.at,
+      );
+    if (!version) return plan;
+    return { ...plan, id: version.id, current: parseJson(version.content) as Resource }; // stored text was checked
+  });
+}
+
+/**
+ * Those that are not there are looked for again under the identity lock: from there on nobody else decides about their
+ * identifiers until the transaction ends. What is there needs no lock, so that messages of one hospital, which all name
+ * its wards and doctors, do not wait for one another.
+ */
+async function lockMissing(
+  services: ApplyMessageServices,
+  tx: StoreTransaction,
+  met: readonly Planned[],
+): Promise<readonly Planned[]> {
+  const missing = met.filter((plan) => plan.criteria !== undefined && plan.current === undefined);
+  if (missing.length === 0) return met;
+  const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
+  // Both leave together; the look-up runs when the lock is had.
+  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, missing)]);
+  const settled = new Map(missing.map((plan, i) => [plan, again[i] as Planned])); // of the same length
+  return met.map((plan) => {
+    const now = settled.get(plan);
+    if (!now) return plan;
+    return now.current ? now : { ...now, id: services.newId() };
+  });
 }
 
 function buildWrites(services: ApplyMessageServices, planned: readonly Planned[], source: string): TransactionWrite[] {
@@ -94,31 +136,53 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
   const writes = planned.flatMap((plan): TransactionWrite[] => {
     const { entry, type, id, at } = plan;
     const isConditional = plan.criteria !== undefined;
-    if (entry.request.method === 'POST' && plan.found) return [];
+    if (entry.request.method === 'POST' && plan.current) return [];
     const resource = resolved(services, plan, places, issues);
-    const marked = isConditional ? withSource(resource, source) : resource;
-    const fault = services.validate(marked, type);
-    if (fault.length > 0) {
-      issues.push(...fault.map((i) => ({ ...i, expression: (i.expression ?? [type]).map((e) => `${at} › ${e}`) })));
-      return [];
-    }
-    if (entry.request.method === 'POST') return [{ kind: 'create', resource: marked, id }];
-    const removed = (entry.extension ?? []).filter((e) => e.url === REMOVED_ELEMENTS).map((e) => e.valueString);
-    const change = (current: Resource | undefined): Resource => {
-      if (!current || !isConditional) return { ...marked, id };
-      checkSamePatient(current, resource, at);
-      const merged = mergeResource(current, resource, removed);
-      // A message that says nothing new makes no version; one that does is named as where it came from.
-      if (formatJson(merged) === formatJson(current)) return current;
-      const result = withSource(merged, source);
+    const checked = (result: Resource): Resource => {
       const faults = services.validate(result, type);
-      if (faults.length > 0) throw new FhirError(422, faults);
+      if (faults.length > 0)
+        throw new FhirError(
+          422,
+          faults.map((i) => ({ ...i, expression: (i.expression ?? [type]).map((e) => `${at} › ${e}`) })),
+        );
       return result;
     };
-    return [{ kind: 'update', operation: 'update', type, id, change }];
+    const change = (current: Resource | undefined): Resource => {
+      if (!isConditional) return { ...checked(resource), id };
+      if (!current) return { ...checked(withSource(resource, source)), id };
+      checkSamePatient(current, resource, at);
+      const merged = mergeResource(
+        current,
+        without(resource, listed(entry, DEFAULT_ELEMENTS)),
+        listed(entry, REMOVED_ELEMENTS),
+      );
+      // A message that says nothing new makes no version; one that does is named as where it came from.
+      return formatJson(merged) === formatJson(current) ? current : checked(withSource(merged, source));
+    };
+    try {
+      if (!plan.current && (isConditional || entry.request.method === 'POST'))
+        return [{ kind: 'create', resource: change(undefined), id }];
+      // What changes nothing is left out before any row is locked; who changes it at this moment does so after us.
+      if (plan.current && change(plan.current) === plan.current) return [];
+      return [{ kind: 'update', operation: 'update', type, id, change }];
+    } catch (error) {
+      if (!(error instanceof FhirError)) throw error;
+      issues.push(...error.issues);
+      return [];
+    }
   });
   if (issues.length > 0) throw new FhirError(422, issues);
   return writes;
+}
+
+/** Names of elements that an extension of the entry lists. */
+const listed = ({ extension = [] }: TransactionEntry, url: string): readonly string[] =>
+  extension.filter((e) => e.url === url).map((e) => e.valueString);
+
+function without(resource: Resource, names: readonly string[]): Resource {
+  if (names.length === 0) return resource;
+  const kept = Object.entries(resource).filter(([name]) => !names.includes(name));
+  return Object.fromEntries(kept) as Resource; // resourceType is never among the names
 }
 
 /**

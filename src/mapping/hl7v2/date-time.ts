@@ -51,8 +51,22 @@ function findOffset(wall: number, timeZone: string): { minutes: number; fault?: 
 const ZONES_MAX = 64;
 const zones = new Map<string, Intl.DateTimeFormat>();
 
+const OFFSETS_MAX = 10_000;
+/** By zone and quarter of an hour, at which zones change; a feed asks for the same again and again. */
+const offsets = new Map<string, number>();
+
 /** Minutes east of UTC in a zone at an instant; an unknown zone is UTC. */
 function offsetAt(instant: number, timeZone: string): number {
+  const key = `${Math.floor(instant / 900_000)} ${timeZone}`;
+  const known = offsets.get(key);
+  if (known !== undefined) return known;
+  const offset = computeOffset(instant, timeZone);
+  if (offsets.size >= OFFSETS_MAX) offsets.clear();
+  offsets.set(key, offset);
+  return offset;
+}
+
+function computeOffset(instant: number, timeZone: string): number {
   const text = formatterOf(timeZone)
     .formatToParts(instant)
     .find(({ type }) => type === 'timeZoneName')?.value;

@@ -1,10 +1,14 @@
 /** HL7 v2 messages as FHIR transactions. Source: HL7 Version 2 to FHIR 1.0.0, https://hl7.org/fhir/uv/v2mappings/ */
-import { extensionUrl } from '../../standards/fhir/canonical.ts';
 import { type Issue, isError, issue } from '../../standards/fhir/outcome.ts';
 import { parseDateTime } from '../../standards/hl7v2/date-time.ts';
 import { kindOf, type Message } from '../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../standards/mapped.ts';
-import { type TransactionBundle, type TransactionEntry, transactionBundle } from '../transaction-bundle.ts';
+import {
+  DEFAULT_ELEMENTS,
+  type TransactionBundle,
+  type TransactionEntry,
+  transactionBundle,
+} from '../transaction-bundle.ts';
 import { type MappedAdmission, mapAdmission } from './admission.ts';
 import { type Reading, SegmentCursor } from './cursor.ts';
 import { createEntries } from './entries.ts';
@@ -13,9 +17,6 @@ import { mapOrder } from './medication-request.ts';
 import { groupOrders } from './order-groups.ts';
 import type { MappingContext, Translation } from './translation.ts';
 import { boundIssues, findUnread, isMappedSegment } from './unread.ts';
-
-/** Names of elements that count only when the resource is made, one extension each, on the Bundle entry. */
-export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 
 const TYPES: ReadonlySet<string> = new Set([...EVENTS.keys()].map((kind) => kind.split('^', 1)[0] as string));
 

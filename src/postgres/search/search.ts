@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { SearchPage, StoredVersion } from '../../ports/resource-store.ts';
 import { tooCostly } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
-import type { Pipeline, Row } from '../pools.ts';
+import type { Pipeline, Row, Statement } from '../pools.ts';
 import { toVersion } from '../reader.ts';
 import { resolveChains } from './chains.ts';
 import type { Cursors } from './cursor.ts';
@@ -64,7 +64,7 @@ async function totalOf(
 }
 
 /** A keyed hash found these rows; for identifiers the text itself must be there too, so that no collision leaks a row. */
-function identifiersAgree(conditions: SearchRequest['conditions'], version: StoredVersion): boolean {
+export function identifiersAgree(conditions: SearchRequest['conditions'], version: StoredVersion): boolean {
   return conditions.every(
     (c) =>
       c.kind !== 'token' ||
@@ -77,18 +77,30 @@ function identifiersAgree(conditions: SearchRequest['conditions'], version: Stor
 /** Statement shapes that are prepared on each connection at most; others are planned each time. */
 const SHAPES_MAX = 500;
 
-/** Runs searches over a pipeline, preparing the shapes that come again. */
 /** Most UTF-16 units of one statement's rows. */
 export const PAGE_TEXT_MAX = 64 * 1024 * 1024;
 
-export function createRun(pipeline: Pipeline): Run {
+/** Names statements by their shape, so that a connection prepares each once. */
+export type NameShape = (text: string) => string | undefined;
+
+export function createShapeNames(): NameShape {
   const shapes = new Map<string, string>();
-  return (text, values) => {
-    let name = shapes.get(text);
-    if (name === undefined && shapes.size < SHAPES_MAX) {
-      name = `s:${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
-      shapes.set(text, name);
-    }
-    return pipeline.query({ text, values, textMax: PAGE_TEXT_MAX, ...(name !== undefined && { name }) });
+  return (text) => {
+    const known = shapes.get(text);
+    if (known !== undefined || shapes.size >= SHAPES_MAX) return known;
+    const name = `s:${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
+    shapes.set(text, name);
+    return name;
   };
+}
+
+/** Runs searches over a pipeline. */
+export function createRun(pipeline: Pipeline, nameOf: NameShape): Run {
+  return (text, values) => pipeline.query(searchStatement(nameOf, text, values));
+}
+
+/** A search's statement: prepared by shape, its rows bounded. */
+export function searchStatement(nameOf: NameShape, text: string, values: readonly unknown[]): Statement {
+  const name = nameOf(text);
+  return { text, values, textMax: PAGE_TEXT_MAX, ...(name !== undefined && { name }) };
 }

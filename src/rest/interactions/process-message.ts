@@ -73,27 +73,31 @@ export async function reprocessMessage(
   }
 }
 
+/** Takes back a transaction that found its message applied. */
+class AppliedBefore extends Error {}
+
 const answered = (body: Buffer): FhirAnswer => ({ status: 200, headers: {}, body: body.toString() });
 
 async function apply(services: Services, request: FhirRequest, messageId: string): Promise<FhirAnswer> {
-  const { header, bundle, writes } = readMessage(services, request);
-  return services.store.transaction(request.caller, async (tx) => {
-    const row = await tx.messages.claim(messageId);
-    if (row?.state === 'applied' && row.answer) return answered(row.answer);
-    const results = await tx.write(writes);
-    const [first] = results; // the header's, which is the first entry
-    const answer = Buffer.from(
-      JSON.stringify(response(services, header, `${first?.version.type}/${first?.version.id}`, bundle)),
-    );
-    await tx.messages.settle(messageId, {
-      state: 'applied',
-      answer,
-      resources: results
-        .filter(({ outcome }) => outcome !== 'unchanged')
-        .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
+  const { header, headerPath, bundle, writes } = readMessage(services, request);
+  const answer = Buffer.from(JSON.stringify(response(services, header, headerPath, bundle)));
+  const applied = await services.store
+    .transaction(request.caller, async (tx) => {
+      await tx.write(writes, async (results) => {
+        const resources = results
+          .filter(({ outcome }) => outcome !== 'unchanged')
+          .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
+        if (!(await tx.messages.settle(messageId, { state: 'applied', answer, resources }))) throw new AppliedBefore();
+      });
+      return true;
+    })
+    .catch((error: unknown) => {
+      if (error instanceof AppliedBefore) return false;
+      throw error;
     });
-    return answered(answer);
-  });
+  if (applied) return answered(answer);
+  const stored = await services.messages.read(request.caller, messageId);
+  return answered(stored.answer ?? answer);
 }
 
 async function settleRefused({ messages }: Services, id: string, { issues }: FhirError): Promise<void> {
@@ -149,7 +153,12 @@ const memberOf = (value: unknown, name: string): unknown =>
 function readMessage(
   services: Services,
   request: FhirRequest,
-): { readonly header: Resource; readonly bundle: Resource; readonly writes: readonly TransactionWrite[] } {
+): {
+  readonly header: Resource;
+  readonly headerPath: string;
+  readonly bundle: Resource;
+  readonly writes: readonly TransactionWrite[];
+} {
   const bundle = readResource(request, 'Bundle');
   checkValid(services, bundle, 'Bundle');
   if (bundle['type'] !== 'message') throw badValue('$process-message takes a Bundle of type message', 'Bundle.type');
@@ -178,7 +187,7 @@ function readMessage(
     if (seen.has(path)) throw badRequest(`Two entries are ${path}`, `Bundle.entry[${i}]`);
     seen.add(path);
   });
-  return { header, bundle, writes };
+  return { header, headerPath: located[0]?.path ?? '', bundle, writes };
 }
 
 /**

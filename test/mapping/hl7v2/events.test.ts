@@ -1,7 +1,7 @@
 /** What each event and each odd message is to give; the whole of it is in the golden files. */
 import { expect } from 'chai';
-import { DEFAULT_ELEMENTS, mapToFhir } from '../../../src/mapping/hl7v2/map-to-fhir.ts';
-import { REMOVED_ELEMENTS, type TransactionEntry } from '../../../src/mapping/transaction-bundle.ts';
+import { mapToFhir } from '../../../src/mapping/hl7v2/map-to-fhir.ts';
+import { DEFAULT_ELEMENTS, REMOVED_ELEMENTS, type TransactionEntry } from '../../../src/mapping/transaction-bundle.ts';
 import type { Message } from '../../../src/standards/hl7v2/message.ts';
 import { parseMessage } from '../../../src/standards/hl7v2/parse.ts';
 import { fixture, header, messageOf } from '../../standards/hl7v2/samples.ts';
