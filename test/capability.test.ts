@@ -166,7 +166,7 @@ describe('capability statement', function () {
         ),
       convert: () =>
         fhir.post('$convert?_to=fhir&check', fixture('hl7v2/own-uk-a01.hl7'), {
-          'Content-Type': 'x-application/hl7-v2+er7',
+          'content-type': 'x-application/hl7-v2+er7',
         }),
       prepare: () => fhir.post('$prepare', fixture('eps/prescription-order-acute.json')),
     };

@@ -32,6 +32,8 @@ export interface NewMessage {
   readonly receivedAt: number;
   /** This message is the first with its bytes corrected by an operator. */
   readonly correctionOf?: string;
+  /** Other content under a control id whose message was rejected is a correction of it, not a conflict. */
+  readonly mayCorrect?: boolean;
 }
 
 /** One row without its bytes. */
@@ -108,7 +110,7 @@ export interface MessagePage {
 
 /** The log inside a transaction of the store: the message's row and what it brought change together or not at all. */
 export interface MessageTransaction {
-  /** False when the message has been applied before: then nothing of this transaction may be kept. */
+  /** False when the message has been applied before: then the transaction has failed, and nothing of it is kept. */
   settle(id: string, settlement: Settlement): Promise<boolean>;
 }
 

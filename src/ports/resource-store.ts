@@ -79,10 +79,13 @@ export interface StoreTransaction {
   find(criteria: Criteria, limit: number): Promise<readonly string[]>;
   /** The current versions that match each of the criteria, at most `limit` each, deleted ones left out: all in one go. */
   findCurrent(criteria: readonly Criteria[], limit: number): Promise<readonly (readonly StoredVersion[])[]>;
-  /** Applies all writes; results in the order given. May be called once. What `alongside` sends travels with them. */
+  /**
+   * Applies all writes; results in the order given. May be called once. With `last` the transaction ends here: what it
+   * sends and the commit travel with the writes, and all of it is undone when one of them fails.
+   */
   write(
     writes: readonly TransactionWrite[],
-    alongside?: (results: readonly WriteResult[]) => Promise<void>,
+    last?: (results: readonly WriteResult[]) => Promise<void>,
   ): Promise<readonly WriteResult[]>;
   read(type: string, id: string): Promise<StoredVersion>;
   vread(type: string, id: string, versionId: number): Promise<StoredVersion>;

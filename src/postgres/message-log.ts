@@ -12,7 +12,7 @@ import type {
   StoredMessage,
 } from '../ports/message-log.ts';
 import { badValue, type Issue, notFound } from '../standards/fhir/outcome.ts';
-import { translated } from './database-error.ts';
+import { errorCode, translated } from './database-error.ts';
 import type { Pipeline, Row, Statement } from './pools.ts';
 
 const rawContext = (id: string): string => `message ${id} raw`;
@@ -21,6 +21,7 @@ const answerContext = (id: string): string => `message ${id} answer`;
 const ISSUES_MAX = 200;
 const ERROR_MAX = 1000;
 const LABEL_MAX = 200;
+const DIVISION_BY_ZERO = '22012';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface MessageLogOptions {
@@ -84,21 +85,23 @@ where first_id = $1 and relation = $2 and hash = $3`,
           if (!rows[0]) throw new Error('a message that was just met is gone');
           return rows[0];
         };
-        if (correctionOf !== undefined) {
-          if ((await insert('correction', correctionOf)).length > 0) return { kind: 'new', id };
-          const [known, state, attempts, answer] = await findRelated('correction', correctionOf);
+        const correct = async (of: string): Promise<Reception> => {
+          if ((await insert('correction', of)).length > 0) return { kind: 'new', id };
+          const [known, state, attempts, answer] = await findRelated('correction', of);
           return duplicate(
             known as string,
             state as MessageState,
             attempts as number,
             openAnswer(known as string, answer),
           );
-        }
+        };
+        if (correctionOf !== undefined) return correct(correctionOf);
         if ((await insert(null, null)).length > 0) return { kind: 'new', id };
         const first = await findFirst(message.dialect, label(message.sender) ?? '', label(message.controlId) ?? '');
         if (!first) throw new Error('a message with this control id was just met and is gone');
         const [firstId, firstHash, state, attempts, answer] = first as [string, Buffer, MessageState, number, unknown];
         if (hash.equals(firstHash)) return duplicate(firstId, state, attempts, openAnswer(firstId, answer));
+        if (message.mayCorrect === true && state === 'rejected') return correct(firstId);
         if ((await insert('conflict', firstId)).length > 0) return { kind: 'conflict', id, firstId };
         const related = await findRelated('conflict', firstId);
         return { kind: 'conflict', id: related[0] as string, firstId, ...openAnswer(related[0] as string, related[3]) };
@@ -206,8 +209,22 @@ export function createMessageTransaction(
   send: (statement: Statement) => Promise<readonly Row[]>,
 ): MessageTransaction {
   return {
-    // Of two that apply the same message the second waits here for the first, and finds it applied.
-    settle: async (id, settlement) => (await send(settleStatement(cipher, id, settlement))).length > 0,
+    // Of two that apply the same message the second waits here for the first, finds it applied, and must not commit:
+    // the count of no rows fails the transaction, whose commit is on its way already.
+    async settle(id, settlement) {
+      const { text, values } = settleStatement(cipher, id, settlement);
+      try {
+        await send({
+          name: 'message-settle-once',
+          text: `with done as (${text}) select 1 / count(*) from done`,
+          values,
+        });
+        return true;
+      } catch (error) {
+        if (errorCode(error) === DIVISION_BY_ZERO) return false;
+        throw error;
+      }
+    },
   };
 }
 

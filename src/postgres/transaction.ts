@@ -64,12 +64,13 @@ async function attempt<T>(tools: TransactionTools, work: (tx: StoreTransaction) 
     // The pool's connections are pipelined: `begin` travels with the first statement.
     const begun = client.query('begin');
     begun.catch(() => undefined);
-    const added: AddedJob[] = [];
+    const end: TransactionEnd = { added: [], commit: undefined };
     try {
-      const result = await work(createTransaction(tools, client, added));
+      const result = await work(createTransaction(tools, client, end));
       await begun;
-      await client.query('commit');
-      tools.jobs.announce(added);
+      const { command } = await (end.commit ?? client.query('commit'));
+      if (command !== 'COMMIT') throw new Error('the transaction had failed, and was rolled back');
+      tools.jobs.announce(end.added);
       return result;
     } catch (error) {
       await client.query('rollback').catch((failed: Error) => {
@@ -82,12 +83,47 @@ async function attempt<T>(tools: TransactionTools, work: (tx: StoreTransaction) 
   }
 }
 
-function createTransaction(tools: TransactionTools, client: pg.PoolClient, added: AddedJob[]): StoreTransaction {
+interface TransactionEnd {
+  /** Told of once the commit is through. */
+  readonly added: AddedJob[];
+  /** On its way already. */
+  commit: Promise<pg.QueryResult> | undefined;
+}
+
+/** Below this many types each is locked at once: asking first would be one more statement. */
+const ASK_TYPES_MIN = 3;
+
+function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: TransactionEnd): StoreTransaction {
   const { search, rowOf } = tools;
   const { keys } = search;
   const send = (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
   const run: Run = (text, values) => send(searchStatement(tools.nameOf, text, values));
   let written = false;
+
+  function ridsOf(ids: readonly string[]): Buffer {
+    const lanes = ids.flatMap((id) => {
+      keys.rids.lanes(id);
+      return [keys.rids.hi, keys.rids.lo];
+    });
+    return int8Array(lanes, ids.length);
+  }
+
+  /**
+   * Those of which there is a row at all: a message brings mostly new resources, and one question tells. A row that is
+   * made after it was asked for meets the insert, which fails, and the transaction is tried again.
+   */
+  async function withRows<G extends { readonly type: string; readonly rids: Buffer }>(
+    groups: readonly G[],
+  ): Promise<G[]> {
+    const parts = groups.map(
+      ({ type }, i) => `(select ${i} from ${tableOf(type).main} where rid = any($${i + 1}::bigint[]) limit 1)`,
+    );
+    const rows = await run(
+      parts.join('\nunion all\n'),
+      groups.map(({ rids }) => rids),
+    );
+    return rows.flatMap(([i]) => groups[i as number] ?? []);
+  }
 
   async function current(writes: readonly TransactionWrite[]): Promise<Map<string, StoredVersion>> {
     const ids = new Map<string, string[]>();
@@ -98,16 +134,14 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
       else ids.set(write.type, [write.id]);
     }
     const found = new Map<string, StoredVersion>();
+    const groups = [...ids].map(([type, list]) => ({ type, rids: ridsOf(list) }));
+    const there = groups.length < ASK_TYPES_MIN ? groups : await withRows(groups);
     await all(
-      [...ids].map(async ([type, list]) => {
-        const lanes = list.flatMap((id) => {
-          keys.rids.lanes(id);
-          return [keys.rids.hi, keys.rids.lo];
-        });
+      there.map(async ({ type, rids }) => {
         const rows = await send({
           name: `rl:${type}`,
           text: `select id, ver, lu, op, content from ${tableOf(type).main} where rid = any($1::bigint[]) order by rid for update`,
-          values: [int8Array(lanes, list.length)],
+          values: [rids],
         });
         for (const row of rows) found.set(`${type}/${row[0]}`, toVersion(type, row));
       }),
@@ -134,7 +168,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
 
     findCurrent: (criteria, limit) => findCurrent(search, criteria, limit, run),
 
-    async write(writes, alongside) {
+    async write(writes, last) {
       if (written) throw new Error('a transaction writes once');
       written = true;
       const old = await current(writes);
@@ -168,8 +202,12 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
         };
       });
       const sending = all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
-      const along = alongside?.(results) ?? Promise.resolve();
-      await all<unknown>([sending, along]);
+      const ending = last?.(results);
+      if (last) {
+        end.commit = client.query('commit');
+        end.commit.catch(() => undefined); // seen where the transaction ends
+      }
+      await all<unknown>(ending ? [sending, ending] : [sending]);
       const sent = await sending;
       for (const rows of sent.slice(sent.length - updates.length))
         if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
@@ -191,7 +229,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, added
     search: (request) => runSearch(search, request, run),
     history: (request) => readHistory({ rids: keys.rids, cursors: search.cursors }, request, run),
     messages: createMessageTransaction(tools.cipher, send),
-    jobs: tools.jobs.transaction(send, (jobs) => void added.push(...jobs)),
+    jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
   };
 }
 

@@ -40,14 +40,41 @@ interface Planned {
   readonly criteria: Criteria | undefined;
   readonly id: string;
   /** What is stored, where the criteria found it. */
-  readonly current: Resource | undefined;
+  readonly current: StoredResource | undefined;
+}
+
+/** A stored resource, and the last that a message said of it without changing it. */
+interface StoredResource {
+  readonly content: Resource;
+  saidBefore: string | undefined;
+}
+
+/** Stored text to resource. */
+type Known = (text: string) => StoredResource;
+
+const KNOWN_MAX = 2000;
+const KNOWN_LENGTH_MAX = 4096;
+
+/** Messages of one hospital name the same doctors and wards: their stored texts are read once. */
+function createKnown(): Known {
+  const read = new Map<string, StoredResource>();
+  return (text) => {
+    const before = read.get(text);
+    if (before) return before;
+    const resource = { content: parseJson(text) as Resource, saidBefore: undefined }; // stored text was checked
+    if (text.length > KNOWN_LENGTH_MAX) return resource;
+    if (read.size >= KNOWN_MAX) read.clear();
+    read.set(text, resource);
+    return resource;
+  };
 }
 
 export function createApplyMessage(services: ApplyMessageServices): ApplyMessage {
+  const known = createKnown();
   return async (tx, bundle, source, settle) => {
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
-    const met = await findEntries(tx, read);
-    const planned = await lockMissing(services, tx, met);
+    const met = await findEntries(tx, known, read);
+    const planned = await lockMissing(services, tx, known, met);
     await tx.write(buildWrites(services, planned, source), (results) =>
       settle(
         results
@@ -80,7 +107,7 @@ function readEntry(services: ApplyMessageServices, entry: TransactionEntry, inde
 }
 
 /** The entries with what is stored under their criteria: one statement for all of them. */
-async function findEntries(tx: StoreTransaction, plans: readonly Planned[]): Promise<readonly Planned[]> {
+async function findEntries(tx: StoreTransaction, known: Known, plans: readonly Planned[]): Promise<readonly Planned[]> {
   const conditional = plans.filter((plan) => plan.criteria !== undefined);
   if (conditional.length === 0) return plans;
   const found = await tx.findCurrent(
@@ -96,7 +123,7 @@ async function findEntries(tx: StoreTransaction, plans: readonly Planned[]): Pro
         plan.at,
       );
     if (!version) return plan;
-    return { ...plan, id: version.id, current: parseJson(version.content) as Resource }; // stored text was checked
+    return { ...plan, id: version.id, current: known(version.content) };
   });
 }
 
@@ -108,13 +135,14 @@ async function findEntries(tx: StoreTransaction, plans: readonly Planned[]): Pro
 async function lockMissing(
   services: ApplyMessageServices,
   tx: StoreTransaction,
+  known: Known,
   met: readonly Planned[],
 ): Promise<readonly Planned[]> {
   const missing = met.filter((plan) => plan.criteria !== undefined && plan.current === undefined);
   if (missing.length === 0) return met;
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
   // Both leave together; the look-up runs when the lock is had.
-  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, missing)]);
+  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing)]);
   const settled = new Map(missing.map((plan, i) => [plan, again[i] as Planned])); // of the same length
   return met.map((plan) => {
     const now = settled.get(plan);
@@ -163,7 +191,7 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
       if (!plan.current && (isConditional || entry.request.method === 'POST'))
         return [{ kind: 'create', resource: change(undefined), id }];
       // What changes nothing is left out before any row is locked; who changes it at this moment does so after us.
-      if (plan.current && change(plan.current) === plan.current) return [];
+      if (plan.current && changesNothing(plan.current, entry, resource, change)) return [];
       return [{ kind: 'update', operation: 'update', type, id, change }];
     } catch (error) {
       if (!(error instanceof FhirError)) throw error;
@@ -173,6 +201,19 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
   });
   if (issues.length > 0) throw new FhirError(422, issues);
   return writes;
+}
+
+function changesNothing(
+  current: StoredResource,
+  entry: TransactionEntry,
+  resource: Resource,
+  change: (current: Resource) => Resource,
+): boolean {
+  const said = formatJson([resource, entry.extension ?? []]);
+  if (current.saidBefore === said) return true;
+  if (change(current.content) !== current.content) return false;
+  current.saidBefore = said;
+  return true;
 }
 
 /** Names of elements that an extension of the entry lists. */

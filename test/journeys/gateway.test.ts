@@ -272,6 +272,17 @@ for (const world of [HL7V2, SCRIPT, FHIR])
       expect(request?.resource['meta']).deep.include({ versionId: '1' });
     });
 
+    if (world.dialect === 'fhir')
+      it('takes a message that was rejected once it comes mended under the same id, and answers it again as then', async () => {
+        const { bad, mended } = world.broken('mend');
+        expect(world.verdict(await world.send(server, bad))).equal('rejected');
+        const answer = await world.send(server, mended);
+        expect(world.verdict(answer), answer.toString()).equal('applied');
+        expect((await world.send(server, mended)).toString()).equal(answer.toString());
+        expect(await newest()).deep.include({ state: 'applied' });
+        expect((await newest()).relation).property('kind', 'correction');
+      });
+
     it('[RL-12] refuses the same control id with other content, and says so in the log', async () => {
       const message = world.make('same');
       await world.send(server, message);

@@ -1,4 +1,5 @@
 /** A prescription arrives as a message, is found by everyone who looks for it, and arrives again. */
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -202,8 +203,11 @@ function publishedExamples(folder: string): void {
 
   for (const { path, text } of messages)
     it(path, async () => {
-      const reply = await fhir.post('$process-message', text);
+      // Several examples bear one message id; sent as they are, all but the first would be refused.
+      const { value } = (JSON.parse(text) as { identifier: { value: string } }).identifier;
+      const message = text.replaceAll(value, randomUUID());
+      const reply = await fhir.post('$process-message', message);
       expect(reply.status, reply.text).equal(200);
-      await expectStored(fhir, entriesOf(text));
+      await expectStored(fhir, entriesOf(message));
     });
 }

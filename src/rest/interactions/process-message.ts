@@ -39,6 +39,7 @@ export async function processMessage(services: Services, request: FhirRequest): 
     hash: createHash('sha256').update(request.body).digest(),
     raw: request.body,
     receivedAt: now(),
+    mayCorrect: true,
   });
   if (reception.kind === 'duplicate' && reception.state === 'applied' && reception.answer)
     return answered(reception.answer);

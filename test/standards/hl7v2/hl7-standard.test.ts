@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { expect } from 'chai';
 import type { Message } from '../../../src/standards/hl7v2/message.ts';
 import { parseMessage } from '../../../src/standards/hl7v2/parse.ts';
-import { fixture, NEEDS_SAMPLES, publishedFolder, publishedMessages } from './samples.ts';
+import { NEEDS_SAMPLES, publishedFolder, publishedMessages } from './samples.ts';
 
 /** It has no types of its own. */
 const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
@@ -12,8 +12,6 @@ const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
   transform(): void;
   get(path: string): unknown;
 };
-
-const read = (bytes: Buffer): Message => parseMessage(bytes).value as Message;
 
 /** Paths at which the two can be compared: the first repetition of fields of the first segment of each name. */
 function* pathsOf(message: Message): Generator<readonly [theirs: string, ours: string]> {
@@ -54,45 +52,3 @@ describe('hl7v2 › the same as hl7-standard', () => {
     if (publishedFolder !== undefined) expect(compared).greaterThan(2000);
   });
 });
-
-describe('hl7v2 › speed', () => {
-  it('many times that of hl7-standard, ten values read', function () {
-    this.timeout(30_000);
-    const bytes = fixture('own-uk-a01');
-    const paths = ['MSH.9', 'MSH.10', 'PID.3', 'PID.5.1', 'PID.5.2', 'PID.7', 'PID.8', 'PV1.2', 'PV1.3.1', 'PV1.19'];
-    const ours = (): void => {
-      const message = read(bytes);
-      for (const path of paths) message.value(path);
-    };
-    const theirs = (): void => {
-      const message = new HL7(bytes.toString('utf8'));
-      message.transform();
-      for (const path of paths) message.get(path);
-    };
-    const ratio = bestRatio(ours, theirs);
-    expect(ratio).greaterThan(MINIMUM);
-  });
-});
-
-/** Some 12 on an idle machine, 50 for the parse alone (docs/hl7v2.md); a busy one measures anything. */
-const MINIMUM = 6;
-
-/** In turns, so that what else runs slows both; the best round of each. */
-function bestRatio(ours: () => void, theirs: () => void): number {
-  const best = [0, 0];
-  for (let round = 0; round < 40; round++)
-    for (const [index, run] of [ours, theirs].entries()) best[index] = Math.max(best[index] ?? 0, perSecond(run));
-  const [own = 0, other = 1] = best;
-  if (process.env['SHOW_SPEED'] === '1') console.log(`${Math.round(own)}/s against ${Math.round(other)}/s`);
-  return own / other;
-}
-
-function perSecond(run: () => void): number {
-  const before = performance.now();
-  let count = 0;
-  while (performance.now() - before < 15) {
-    run();
-    count++;
-  }
-  return (count * 1000) / (performance.now() - before);
-}
