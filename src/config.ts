@@ -166,7 +166,8 @@ const SETTINGS = {
     env: 'MESSAGE_KEY_FILE',
     fallbackAbout: '`keys/message.key` below DATA_DIR, made at the first start',
     allowed: 'a file that only its owner can read',
-    about: 'Key that raw messages are encrypted with. Back it up apart from the database: without it they are lost.',
+    about:
+      'Key that raw messages are encrypted with. Processes of one database share it. Back it up apart from the database: without it they are lost.',
     parse: (text: string): string => text,
   },
   messageRetentionDays: {
