@@ -1,5 +1,6 @@
 /** The job table: leases with fencing, order per key, dead letters, schedules. SECURITY RL-15 … RL-18, RL-21 */
 import { randomUUID } from 'node:crypto';
+import type { Clock } from '../ports/clock.ts';
 import type { AddedJob, JobPayload, JobSummary, JobTable, JobTransaction, NewJob, TakenJob } from '../ports/jobs.ts';
 import { conflict } from '../standards/fhir/outcome.ts';
 import { translated } from './database-error.ts';
@@ -16,7 +17,13 @@ export interface Jobs extends JobTable {
   announce: Listener;
 }
 
-export function createJobs({ writes }: { readonly writes: Pipeline }): Jobs {
+export interface JobsOptions {
+  readonly writes: Pipeline;
+  /** Decides what is due. Leases run by the database's clock, which all workers share. */
+  readonly now: Clock;
+}
+
+export function createJobs({ writes, now }: JobsOptions): Jobs {
   const listeners: Listener[] = [];
   const announce: Listener = (jobs) => {
     if (jobs.length > 0) for (const listener of listeners) listener(jobs);
@@ -57,7 +64,7 @@ export function createJobs({ writes }: { readonly writes: Pipeline }): Jobs {
           // job_ready gives the due ones in order, job_key tells whether one is the first of its key.
           text: `with due as (
   select j.id from mortar.job j
-  where j.state = 'ready' and j.run_at <= now() and j.kind = any($1)${ids ? ' and j.id = any($4)' : ''}
+  where j.state = 'ready' and j.run_at <= $4 and j.kind = any($1)${ids ? ' and j.id = any($5)' : ''}
     and (j.key is null or not exists (
       select 1 from mortar.job e
       where e.kind = j.kind and e.key = j.key and e.state in ('ready', 'running')
@@ -70,7 +77,7 @@ update mortar.job j set state = 'running', fence = fence + 1, attempts = attempt
   leased_until = now() + $3 * interval '1 ms'
 from due where j.id = due.id
 returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
-          values: ids ? [kinds, limit, leaseMs, ids] : [kinds, limit, leaseMs],
+          values: [kinds, limit, leaseMs, new Date(now()), ...(ids ? [ids] : [])],
         });
         return rows.map(toTaken);
       }),
@@ -79,13 +86,10 @@ returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
       onLeased('extend', "update mortar.job set leased_until = now() + $3 * interval '1 ms'", job, [leaseMs]),
     complete: (job) => onLeased('complete', 'delete from mortar.job', job),
     retry: (job, delayMs, error) =>
-      onLeased(
-        'retry',
-        `update mortar.job set state = 'ready', leased_until = null, error = $4,
-  run_at = now() + $3 * interval '1 ms'`,
-        job,
-        [delayMs, error.slice(0, ERROR_MAX)],
-      ),
+      onLeased('retry', "update mortar.job set state = 'ready', leased_until = null, error = $4, run_at = $3", job, [
+        new Date(now() + delayMs),
+        error.slice(0, ERROR_MAX),
+      ]),
     release: (job) =>
       onLeased(
         'release',
@@ -114,8 +118,8 @@ where state = 'running' and leased_until < now() returning 1`,
         const rows = await writes.query({
           name: 'job-due',
           text: `select id, kind, (extract(epoch from run_at) * 1000)::float8 from mortar.job
-where state = 'ready' and run_at <= now() and kind = any($1) order by run_at limit $2`,
-          values: [kinds, limit],
+where state = 'ready' and run_at <= $3 and kind = any($1) order by run_at limit $2`,
+          values: [kinds, limit, new Date(now())],
         });
         return rows.map(toAdded);
       }),
@@ -124,14 +128,14 @@ where state = 'ready' and run_at <= now() and kind = any($1) order by run_at lim
       translated(async () => {
         await writes.query({
           name: 'schedule-make',
-          text: "insert into mortar.schedule (name, next_at) values ($1, now() + $2 * interval '1 ms') on conflict do nothing",
-          values: [name, everyMs],
+          text: 'insert into mortar.schedule (name, next_at) values ($1, $2) on conflict do nothing',
+          values: [name, new Date(now() + everyMs)],
         });
         const rows = await writes.query({
           name: 'schedule-run',
           // One statement: whoever moves the time adds the job, and the others find the time moved.
           text: `with due as (
-  update mortar.schedule set next_at = greatest(next_at + $2 * interval '1 ms', now()) where name = $1 and next_at <= now()
+  update mortar.schedule set next_at = greatest(next_at + $2 * interval '1 ms', $8) where name = $1 and next_at <= $8
   returning name
 )
 insert into mortar.job (id, kind, key, dedupe, payload) select $3, $4, $5, $6, $7 from due on conflict do nothing
@@ -144,6 +148,7 @@ returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
             job.key ?? null,
             job.dedupe ?? null,
             JSON.stringify(job.payload),
+            new Date(now()),
           ],
         });
         announce(rows.map(toAdded));
@@ -167,7 +172,7 @@ from mortar.job where state = $1 order by created_at limit $2`,
         const rows = await writes.query({
           name: 'job-replay',
           // It goes to the end of its key: what came after it has been done.
-          text: `update mortar.job j set state = 'ready', attempts = 0, run_at = now(), created_at = clock_timestamp(), error = null
+          text: `update mortar.job j set state = 'ready', attempts = 0, run_at = '-infinity', created_at = clock_timestamp(), error = null
 where state = 'dead' and ($1::text is null or kind = $1) and ($2::uuid[] is null or id = any($2))
   and not exists (select 1 from mortar.job o where o.kind = j.kind and o.dedupe = j.dedupe and o.state in ('ready', 'running'))
 returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
@@ -193,7 +198,6 @@ returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
       jobs.map((job) => job.key ?? null),
       jobs.map((job) => job.dedupe ?? null),
       jobs.map((job) => JSON.stringify(job.payload)),
-      // Without a time of its own a job is due at once by the database's clock, which is the one that `take` reads.
       jobs.map((job) => (job.runAt === undefined ? '-infinity' : new Date(job.runAt).toISOString())),
     ],
   });

@@ -88,7 +88,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const run = createRun(pools.reads, nameOf);
   const reader = createReader(pools.reads, rids);
   const writer = createWriter({ writes: pools.writes, group: createGroupCommit(pools.writes), rids, rowOf, now });
-  const jobs = createJobs(pools);
+  const jobs = createJobs({ ...pools, now });
   const messages = createMessageLog({ ...pools, cipher });
   const transactions = { pool: pools.transactions, search, nameOf, rowOf, cipher, jobs, now };
   await frequencies.refresh();

@@ -262,6 +262,19 @@ for (const world of [HL7V2, SCRIPT, FHIR])
       expect(await storeState(server)).equal(before);
     });
 
+    if (world.dialect === 'hl7v2')
+      it('the same content under a new control id makes no new version', async () => {
+        const admit = text(fixture('hl7v2/own-uk-a01.hl7'), ['PAS|RXX', 'EPMA|RXX']);
+        for (const [n, made] of [
+          ['N1', true],
+          ['N2', false],
+        ] as const) {
+          const answer = await world.send(server, text(admit, ['OWN-A01-1', n]));
+          expect(world.verdict(answer), answer.toString()).equal('applied');
+          expect((await newest()).resources.length > 0, n).equal(made);
+        }
+      });
+
     it('[RL-12] of many that come at once one is applied, and all get its answer', async () => {
       const message = world.make('many');
       const answers = await Promise.all(Array.from({ length: 20 }, () => world.send(server, message)));

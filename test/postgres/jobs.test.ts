@@ -92,7 +92,10 @@ describe('job table', () => {
   it('a schedule that ten processes run adds one job', async () => {
     const schedule = { name: 's', everyMs: 60_000, job: { kind: 'a', payload: {} } };
     expect(await store.jobs.runSchedule(schedule), 'the first time comes after an interval').equal(false);
-    await store.pools.writes.query({ text: "update mortar.schedule set next_at = now() where name = 's'", values: [] });
+    await store.pools.writes.query({
+      text: "update mortar.schedule set next_at = now() - interval '1 s' where name = 's'",
+      values: [],
+    });
     const ran = await Promise.all(Array.from({ length: 10 }, () => store.jobs.runSchedule(schedule)));
     expect(ran.filter(Boolean)).length(1);
     expect(await store.jobs.take(take)).length(1);

@@ -34,10 +34,10 @@ export async function openMessageStore(): Promise<MessageStore> {
     database,
     pools,
     messages: createMessageLog({ ...pools, cipher }),
-    jobs: createJobs(pools),
+    jobs: createJobs({ ...pools, now: Date.now }),
     async openAnother() {
       const others = open();
-      return { jobs: createJobs(others), pools: others, end: () => others.end() };
+      return { jobs: createJobs({ ...others, now: Date.now }), pools: others, end: () => others.end() };
     },
     async stop() {
       await pools.end();
