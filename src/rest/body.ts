@@ -12,7 +12,7 @@ export function readResource(request: FhirRequest, type: string): Resource {
   return asResource(parseBody(request), type);
 }
 
-export function parseBody(request: FhirRequest): unknown {
+export function parseBody(request: Pick<FhirRequest, 'body'>): unknown {
   if (request.body.length === 0) throw badRequest('The request has no body: send a resource as JSON');
   return parseJson(request.body);
 }

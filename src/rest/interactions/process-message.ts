@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from '../../ports/caller.ts';
 import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
-import { formatJson, parseJson } from '../../standards/fhir/json.ts';
+import { formatJson } from '../../standards/fhir/json.ts';
+import { readMessageEnvelope } from '../../standards/fhir/message-envelope.ts';
 import {
   badRequest,
   badValue,
@@ -18,7 +19,7 @@ import {
   tooLarge,
 } from '../../standards/fhir/outcome.ts';
 import { isId } from '../../standards/fhir/reference.ts';
-import { checkValid, readResource } from '../body.ts';
+import { asResource, checkValid, parseBody } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { checkContentType, RESOURCE_TYPES } from '../preferences.ts';
 import type { Services } from '../services.ts';
@@ -31,11 +32,12 @@ interface MessageEntry {
 export async function processMessage(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const { messages, store, now } = services;
   checkContentType(request.headers, RESOURCE_TYPES);
+  const body = readJson(request);
   const reception = await messages.receive({
     id: store.newId(),
     direction: 'in',
     dialect: 'fhir',
-    ...readEnvelope(request.body),
+    ...readMessageEnvelope(body.value),
     hash: createHash('sha256').update(request.body).digest(),
     raw: request.body,
     receivedAt: now(),
@@ -48,12 +50,34 @@ export async function processMessage(services: Services, request: FhirRequest): 
       throw conflict(
         'A message with this identifier came before with other content; the first stands. Send this one under a new one',
       );
-    return await apply(services, request, reception.id);
+    return await apply(services, request.caller, body, reception.id);
   } catch (error) {
     if (error instanceof FhirError && error.status < 500) await settleRefused(services, reception.id, error);
-    else await messages.failAttempt(reception.id, 'a fault of the server: its log says which');
+    else await noteAttempt(services, reception.id);
     throw error;
   }
+}
+
+/** The body as JSON, or why it is none: told once the message is logged. */
+interface JsonBody {
+  readonly value?: unknown;
+  readonly fault?: FhirError;
+}
+
+function readJson(request: Pick<FhirRequest, 'body'>): JsonBody {
+  try {
+    return { value: parseBody(request) };
+  } catch (error) {
+    if (error instanceof FhirError) return { fault: error };
+    throw error;
+  }
+}
+
+/** Best effort: the database may be what failed. */
+async function noteAttempt({ messages, log }: Services, id: string): Promise<void> {
+  await messages
+    .failAttempt(id, 'a fault of the server: its log says which')
+    .catch((error: Error) => log.warn('an attempt could not be noted', { message: id, cause: error.message }));
 }
 
 /** Works a logged message again. */
@@ -63,9 +87,8 @@ export async function reprocessMessage(
   raw: Buffer,
 ): Promise<{ readonly id: string; readonly verdict: string; readonly answer: Buffer }> {
   const caller: Caller = { kind: 'operator', name: 'gateway', correlationId: id };
-  const headers = { 'content-type': 'application/fhir+json' };
   try {
-    const { body } = await apply(services, { caller, method: 'POST', segments: [], query: '', headers, body: raw }, id);
+    const { body } = await apply(services, caller, readJson({ body: raw }), id);
     return { id, verdict: 'applied', answer: Buffer.from(body ?? '') };
   } catch (error) {
     if (!(error instanceof FhirError) || error.status >= 500) throw error;
@@ -79,11 +102,11 @@ class AppliedBefore extends Error {}
 
 const answered = (body: Buffer): FhirAnswer => ({ status: 200, headers: {}, body: body.toString() });
 
-async function apply(services: Services, request: FhirRequest, messageId: string): Promise<FhirAnswer> {
-  const { header, headerPath, bundle, writes } = readMessage(services, request);
+async function apply(services: Services, caller: Caller, body: JsonBody, messageId: string): Promise<FhirAnswer> {
+  const { header, headerPath, bundle, writes } = readMessage(services, body);
   const answer = Buffer.from(JSON.stringify(response(services, header, headerPath, bundle)));
   const applied = await services.store
-    .transaction(request.caller, async (tx) => {
+    .transaction(caller, async (tx) => {
       await tx.write(writes, async (results) => {
         const resources = results
           .filter(({ outcome }) => outcome !== 'unchanged')
@@ -97,7 +120,7 @@ async function apply(services: Services, request: FhirRequest, messageId: string
       throw error;
     });
   if (applied) return answered(answer);
-  const stored = await services.messages.read(request.caller, messageId);
+  const stored = await services.messages.read(caller, messageId);
   return answered(stored.answer ?? answer);
 }
 
@@ -111,56 +134,17 @@ async function settleRefused({ messages }: Services, id: string, { issues }: Fhi
   });
 }
 
-interface FhirEnvelope {
-  readonly kind: string;
-  readonly controlId?: string;
-  readonly sender?: string;
-  readonly receiver?: string;
-  readonly correlation?: string;
-}
-
-/** What the log keeps in clear, as far as the body can be read. https://hl7.org/fhir/R4/messaging.html */
-function readEnvelope(body: Buffer): FhirEnvelope {
-  const bundle = tryParse(body);
-  const label = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
-  const header = memberOf(memberOf(memberOf(bundle, 'entry'), '0'), 'resource');
-  const controlId = label(memberOf(memberOf(bundle, 'identifier'), 'value')) ?? label(memberOf(bundle, 'id'));
-  const sender = label(memberOf(memberOf(header, 'source'), 'endpoint'));
-  const receiver = label(memberOf(memberOf(memberOf(header, 'destination'), '0'), 'endpoint'));
-  const correlation = label(memberOf(memberOf(header, 'response'), 'identifier'));
-  return {
-    kind: label(memberOf(memberOf(header, 'eventCoding'), 'code')) ?? label(memberOf(header, 'eventUri')) ?? 'unknown',
-    ...(controlId !== undefined && { controlId }),
-    ...(sender !== undefined && { sender }),
-    ...(receiver !== undefined && { receiver }),
-    ...(correlation !== undefined && { correlation }),
-  };
-}
-
-function tryParse(body: Buffer): unknown {
-  try {
-    return parseJson(body);
-  } catch (error) {
-    if (error instanceof FhirError) return undefined; // told when the message is read
-    throw error;
-  }
-}
-
-const memberOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
-
 function readMessage(
   services: Services,
-  request: FhirRequest,
+  { value, fault }: JsonBody,
 ): {
   readonly header: Resource;
   readonly headerPath: string;
   readonly bundle: Resource;
   readonly writes: readonly TransactionWrite[];
 } {
-  const bundle = readResource(request, 'Bundle');
+  if (fault) throw fault;
+  const bundle = asResource(value, 'Bundle');
   checkValid(services, bundle, 'Bundle');
   if (bundle['type'] !== 'message') throw badValue('$process-message takes a Bundle of type message', 'Bundle.type');
   const entries = (bundle['entry'] ?? []) as readonly MessageEntry[]; // validated
