@@ -19,11 +19,15 @@ describe('docs', function () {
   });
   after(() => server.stop());
 
+  /** Pages name the address of `npm start`. */
+  const atServer = (command: string): string =>
+    command.replaceAll(/http:\/\/(?:localhost|127\.0\.0\.1):8080/g, server.url);
+
   for (const page of PAGES) {
     const text = readFileSync(join(ROOT, 'docs', page), 'utf8');
     for (const [, command = ''] of text.matchAll(COMMANDS))
       it(`${page} › ${command.split('\n')[0]?.slice(0, 80)}`, async () => {
-        const { stdout } = await promisify(execFile)('bash', ['-euc', command], {
+        const { stdout } = await promisify(execFile)('bash', ['-euc', atServer(command)], {
           cwd: ROOT,
           env: {
             ...process.env,
