@@ -31,6 +31,7 @@ alter table mortar.message alter column raw set storage external, alter column a
 create unique index message_control on mortar.message (dialect, coalesce(sender, ''), control_id)
   where direction = 'in' and relation is null and control_id is not null;
 create unique index message_relation on mortar.message (first_id, relation, hash) where first_id is not null;
+create index message_control_id on mortar.message (control_id) where control_id is not null;
 create index message_received on mortar.message (received_at desc, id desc);
 create index message_open on mortar.message (state, received_at)
   where state in ('received', 'queued', 'sent', 'unknown', 'rejected', 'dead');

@@ -20,6 +20,7 @@ import { createMessageApi } from './rest/message-api.ts';
 import type { GatewayStats } from './rest/metrics.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { SCRIPT_LIMITS } from './standards/script/read.ts';
 import type { ApplyMessageServices } from './workflow/apply-message.ts';
 import { createApplyMessage } from './workflow/apply-message.ts';
 
@@ -96,6 +97,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     async replay(caller, id, corrected) {
       const message = await messages.read(caller, id);
       if (message.direction !== 'in') throw badRequest('Only messages that came in can be replayed');
+      if (message.relation?.kind === 'conflict')
+        throw badRequest('Its control id stands for another message: it is sent again under one of its own');
+      if (corrected === undefined && message.isCorrected)
+        throw badRequest('A correction of this message has been applied: it stands');
       if (corrected === undefined) return reprocess(message);
       const dialect = dialects.get(message.dialect);
       if (!dialect) throw badRequest(`A correction of a ${message.dialect} message is sent as a message of its own`);
@@ -113,7 +118,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       log,
       now,
       newId: store.newId,
-      limits: { bodyBytesMax: config.messageBytesMax },
+      limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
     }),
     messages: createMessageApi({
       desk,
@@ -155,12 +160,14 @@ export function createGateway(parts: GatewayParts): Gateway {
 }
 
 const CRITERIA_MAX = 5000;
+const CRITERIA_LENGTH_MAX = 500;
 
 /** Messages name the same doctors, wards and surgeries again and again. */
 function remembered(criteriaOf: GatewayParts['criteriaOf']): GatewayParts['criteriaOf'] {
   const known = new Map<string, ReturnType<typeof criteriaOf>>();
   return (type, query) => {
     const key = `${type}?${query}`;
+    if (key.length > CRITERIA_LENGTH_MAX) return criteriaOf(type, query);
     const found = known.get(key) ?? criteriaOf(type, query);
     if (known.size >= CRITERIA_MAX) known.clear();
     known.set(key, found);
@@ -194,7 +201,8 @@ async function queueAll({ store }: GatewayParts, caller: Caller, filter: Message
   let cursor: string | undefined;
   do {
     const page = await messages.list(caller, { ...filter, direction: 'in' }, REPLAY_PAGE, cursor);
-    found.push(...page.messages.map(({ id, dialect, sender }) => ({ id, key: `${dialect} ${sender ?? ''}` })));
+    const open = page.messages.filter(({ relation }) => relation?.kind !== 'conflict');
+    found.push(...open.map(({ id, dialect, sender }) => ({ id, key: `${dialect} ${sender ?? ''}` })));
     cursor = page.next;
   } while (cursor !== undefined && found.length < REPLAY_MAX);
   // The list is newest first; the oldest is worked first.

@@ -23,6 +23,7 @@ export interface PartnerOptions {
 /** A partner that is added or ended is known after this long. */
 const REMEMBERED_MS = 1000;
 const REMEMBERED_MAX = 1000;
+const REMEMBERED_LENGTH_MAX = 500;
 
 export function createPartners({ store, caller, searchOf, unknownPartners, now }: PartnerOptions): IsPartner {
   const known = new Map<string, { readonly until: number; readonly found: Promise<boolean> }>();
@@ -41,6 +42,7 @@ export function createPartners({ store, caller, searchOf, unknownPartners, now }
     const remembered = known.get(key);
     if (remembered && remembered.until > now()) return remembered.found;
     const found = find(dialect, sender);
+    if (key.length > REMEMBERED_LENGTH_MAX) return found;
     if (known.size >= REMEMBERED_MAX) known.clear();
     known.set(key, { until: now() + REMEMBERED_MS, found });
     found.catch(() => known.delete(key));

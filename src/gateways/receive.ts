@@ -135,10 +135,11 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     const verdict: Verdict = { kind: 'applied', issues };
     const answer = dialect.answer(read, verdict, now(), store.newId);
     const applied = store.transaction(caller, async (tx) => {
-      await apply(tx, bundle, `urn:uuid:${id}`, async (resources) => {
-        const settled = await tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources });
-        if (!settled) throw new AppliedBefore();
-      });
+      await apply(tx, bundle, `urn:uuid:${id}`, (resources) =>
+        tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources }).then((settled) => {
+          if (!settled) throw new AppliedBefore();
+        }),
+      );
       return { id, verdict: 'applied' as const, answer };
     });
     return applied.catch((error: unknown) => {
@@ -157,8 +158,8 @@ export function createReceiver(options: ReceiveOptions): Receiver {
       if (attempts >= ATTEMPTS_MAX) {
         const verdict: Verdict = { kind: 'rejected', issues: [DEAD] };
         const answer = answerTo(verdict);
-        await messages.settle(id, { ...settlementOf('dead', verdict, answer), error: reason });
-        return { id, verdict: 'rejected', answer };
+        const settled = await messages.settle(id, { ...settlementOf('dead', verdict, answer), error: reason });
+        return settled ? { id, verdict: 'rejected', answer } : await again(id, answer);
       }
     } catch (cause) {
       log.error('the message log does not answer', { message: id, error: cause });

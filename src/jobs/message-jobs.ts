@@ -36,7 +36,7 @@ export function createMessageJobs({ messages, jobs, reprocess, retentionDays, no
     ...retry,
     async run({ payload }) {
       const message = await readMessage(messages, String(payload['message']));
-      if (message.state === 'applied') return;
+      if (message.state === 'applied' || message.isCorrected || message.relation?.kind === 'conflict') return;
       const { verdict } = await reprocess(message);
       if (verdict === 'unavailable') throw new Error('the message could not be processed now');
     },
@@ -49,10 +49,9 @@ export function createMessageJobs({ messages, jobs, reprocess, retentionDays, no
     kind: 'message-sweep',
     ...retry,
     async run() {
-      const ids = await messages.findStale(now() - STALE_MS, SWEEP_BATCH);
-      if (ids.length === 0) return;
-      log.warn('messages were left open: they are worked again', { count: ids.length });
-      const open = await Promise.all(ids.map((id) => messages.read(CALLER, id)));
+      const open = await messages.findStale(now() - STALE_MS, SWEEP_BATCH);
+      if (open.length === 0) return;
+      log.warn('messages were left open: they are worked again', { count: open.length });
       await jobs.add(
         open.map(({ id, dialect, sender }) => ({
           kind: 'message-process',

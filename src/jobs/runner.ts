@@ -91,7 +91,8 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
         const room = concurrency - running.size;
         if (room <= 0) break; // the end of a job pumps again
         const jobs = await table.take({ kinds, limit: room, leaseMs });
-        for (const job of jobs) start(job);
+        if (stopping) await Promise.all(jobs.map((job) => table.release(job)));
+        else for (const job of jobs) start(job);
         if (jobs.length === room) again = true;
       }
     })()
@@ -149,8 +150,7 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
   async function bury(handler: JobHandler, job: TakenJob, error: string): Promise<void> {
     counts.dead += 1;
     log.error('a job is dead', { job: job.id, kind: job.kind, attempt: job.attempt, cause: error });
-    await handler.onDead?.(job);
-    await table.bury(job, error);
+    if (await table.bury(job, error)) await handler.onDead?.(job);
   }
 
   /** Jobs a carrier names, as far as they are due and nobody else has them. */
@@ -164,7 +164,8 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     for (const schedule of schedules) await table.runSchedule(schedule);
     await table.reclaim();
     if (carrier?.isReady()) carrier.carry(await table.findDue(kinds, SWEEP_BATCH));
-    else pump();
+    // Also beside a carrier: what it is told of may all wait for one job that it forgot.
+    pump();
   }
 
   table.onAdded((jobs) => {
@@ -191,7 +192,8 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       stopping = true;
       clearInterval(poll);
       clearInterval(sweeper);
-      const finished = Promise.all([taking, carrier?.stop(), ...[...running.values()].map(({ done }) => done)]);
+      await taking; // what it takes from here on it gives back
+      const finished = Promise.all([carrier?.stop(), ...[...running.values()].map(({ done }) => done)]);
       if (await endsWithin(finished, timeoutMs)) return;
       abort.abort(new Error('the server stops'));
       if (!(await endsWithin(finished, ABORTED_MS)))

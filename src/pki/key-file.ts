@@ -42,6 +42,8 @@ export function openKeyFile(path: string): Cipher {
 export function createCipher(keys: readonly { readonly number: number; readonly key: Buffer }[]): Cipher {
   const [first] = keys;
   if (!first) throw new KeyFileError('there is no key');
+  if (new Set(keys.map(({ number }) => number)).size < keys.length)
+    throw new KeyFileError('two lines of the key file have the same number');
   const byNumber = new Map(keys.map(({ number, key }) => [number, createSecretKey(key)]));
   const firstKey = createSecretKey(first.key);
   const nextNonce = createNonces();
@@ -97,6 +99,7 @@ function makeKeyFile(path: string): void {
     }
     try {
       linkSync(aside, path);
+      syncFolder(dirname(path));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     } finally {
@@ -106,6 +109,14 @@ function makeKeyFile(path: string): void {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
     throw new KeyFileError(`the key file ${path} cannot be made (${code}): set MESSAGE_KEY_FILE`, cause);
   }
+}
+
+/** A key that a power cut takes away again would be made anew, and what the first sealed could not be opened. */
+function syncFolder(path: string): void {
+  if (process.platform === 'win32') return; // folders cannot be opened there
+  const folder = openSync(path, 'r');
+  fsyncSync(folder);
+  closeSync(folder);
 }
 
 function readKeys(path: string): { number: number; key: Buffer }[] {

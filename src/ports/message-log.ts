@@ -64,6 +64,8 @@ export interface LoggedMessage {
 export interface StoredMessage extends LoggedMessage {
   readonly raw: Buffer;
   readonly answer?: Buffer;
+  /** A correction of it has been applied: it must not be worked again. */
+  readonly isCorrected: boolean;
 }
 
 /** What became of a message, with the bytes that were answered. */
@@ -110,7 +112,10 @@ export interface MessagePage {
 
 /** The log inside a transaction of the store: the message's row and what it brought change together or not at all. */
 export interface MessageTransaction {
-  /** False when the message has been applied before: then the transaction has failed, and nothing of it is kept. */
+  /**
+   * False when the message has been applied before: then the transaction has failed, and nothing of it is kept. Throws
+   * before it sends anything when the settlement cannot be sealed.
+   */
   settle(id: string, settlement: Settlement): Promise<boolean>;
 }
 
@@ -126,8 +131,11 @@ export interface MessageLog {
   list(caller: Caller, filter: MessageFilter, count: number, cursor?: string): Promise<MessagePage>;
   /** Counts by dialect and state. */
   count(caller: Caller): Promise<readonly { dialect: string; state: MessageState; count: number }[]>;
-  /** Ids of received messages that nobody has touched since `before` (ms UTC), oldest first. */
-  findStale(before: number, limit: number): Promise<readonly string[]>;
+  /** Received messages that nobody has touched since `before` (ms UTC), oldest first. */
+  findStale(
+    before: number,
+    limit: number,
+  ): Promise<readonly { readonly id: string; readonly dialect: string; readonly sender: string | null }[]>;
   /** Deletes settled messages received before `before` (ms UTC), at most `limit`; dead and open ones stay. */
   purge(before: number, limit: number): Promise<number>;
 }

@@ -81,7 +81,8 @@ export interface StoreTransaction {
   findCurrent(criteria: readonly Criteria[], limit: number): Promise<readonly (readonly StoredVersion[])[]>;
   /**
    * Applies all writes; results in the order given. May be called once. With `last` the transaction ends here: what it
-   * sends and the commit travel with the writes, and all of it is undone when one of them fails.
+   * sends and the commit travel with the writes, and all of it is undone when one of them fails. `last` sends before it
+   * returns; what it throws keeps the commit from leaving.
    */
   write(
     writes: readonly TransactionWrite[],

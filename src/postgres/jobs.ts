@@ -67,8 +67,8 @@ export function createJobs({ writes, now }: JobsOptions): Jobs {
   where j.state = 'ready' and j.run_at <= $4 and j.kind = any($1)${ids ? ' and j.id = any($5)' : ''}
     and (j.key is null or not exists (
       select 1 from mortar.job e
-      where e.kind = j.kind and e.key = j.key and e.state in ('ready', 'running')
-        and (e.created_at, e.id) < (j.created_at, j.id)))
+      where e.kind = j.kind and e.key = j.key and e.state in ('ready', 'running') and e.id <> j.id
+        and (e.state = 'running' or (e.created_at, e.id) < (j.created_at, j.id))))
   order by j.run_at
   limit $2
   for update of j skip locked
@@ -173,7 +173,10 @@ from mortar.job where state = $1 order by created_at limit $2`,
           name: 'job-replay',
           // It goes to the end of its key: what came after it has been done.
           text: `update mortar.job j set state = 'ready', attempts = 0, run_at = '-infinity', created_at = clock_timestamp(), error = null
-where state = 'dead' and ($1::text is null or kind = $1) and ($2::uuid[] is null or id = any($2))
+where id in (
+    select distinct on (kind, coalesce(dedupe, id::text)) id from mortar.job
+    where state = 'dead' and ($1::text is null or kind = $1) and ($2::uuid[] is null or id = any($2))
+    order by kind, coalesce(dedupe, id::text), created_at desc)
   and not exists (select 1 from mortar.job o where o.kind = j.kind and o.dedupe = j.dedupe and o.state in ('ready', 'running'))
 returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
           values: [kind ?? null, ids ?? null],

@@ -45,6 +45,17 @@ where dialect = $1 and coalesce(sender, '') = $2 and control_id = $3 and directi
     return rows[0];
   }
 
+  /** Whether a correction with other content than this has been applied already. */
+  async function isCorrected(firstId: string, hash: Buffer): Promise<boolean> {
+    const rows = await writes.query({
+      name: 'message-corrected',
+      text: `select 1 from mortar.message
+where first_id = $1 and relation = 'correction' and state = 'applied' and hash <> $2 limit 1`,
+      values: [firstId, hash],
+    });
+    return rows.length > 0;
+  }
+
   return {
     receive: (message) =>
       translated(async (): Promise<Reception> => {
@@ -56,7 +67,7 @@ where dialect = $1 and coalesce(sender, '') = $2 and control_id = $3 and directi
             // message_control serves the first of a control id, message_relation what is related to it.
             text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
   hash, relation, first_id, state, raw, received_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'received', $12, $13, $13)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, case $10 when 'conflict' then 'rejected' else 'received' end, $12, $13, $13)
 on conflict do nothing
 returning id`,
             values: [
@@ -101,7 +112,8 @@ where first_id = $1 and relation = $2 and hash = $3`,
         if (!first) throw new Error('a message with this control id was just met and is gone');
         const [firstId, firstHash, state, attempts, answer] = first as [string, Buffer, MessageState, number, unknown];
         if (hash.equals(firstHash)) return duplicate(firstId, state, attempts, openAnswer(firstId, answer));
-        if (message.mayCorrect === true && state === 'rejected') return correct(firstId);
+        if (message.mayCorrect === true && state === 'rejected' && !(await isCorrected(firstId, hash)))
+          return correct(firstId);
         if ((await insert('conflict', firstId)).length > 0) return { kind: 'conflict', id, firstId };
         const related = await findRelated('conflict', firstId);
         return { kind: 'conflict', id: related[0] as string, firstId, ...openAnswer(related[0] as string, related[3]) };
@@ -117,8 +129,11 @@ where first_id = $1 and relation = $2 and hash = $3`,
       translated(async () => {
         const [row] = await writes.query({
           name: 'message-fail',
-          text: `update mortar.message set attempts = attempts + 1, error = $2, updated_at = now()
-where id = $1 and state = 'received' returning attempts`,
+          // Resends in quick succession are one attempt: a fault that passes must not make a dead letter in a second.
+          text: `update mortar.message set error = $2,
+  attempts = attempts + case when attempts = 0 or updated_at < now() - interval '10 s' then 1 else 0 end,
+  updated_at = case when attempts = 0 or updated_at < now() - interval '10 s' then now() else updated_at end
+where id = $1 and state <> 'applied' returning attempts`,
           values: [id, storable(error).slice(0, ERROR_MAX)],
         });
         return { attempts: (row?.[0] as number | undefined) ?? 0 };
@@ -129,14 +144,17 @@ where id = $1 and state = 'received' returning attempts`,
         const [row] = UUID.test(id)
           ? await reads.query({
               name: 'message-read',
-              text: `select ${SUMMARY}, raw, answer from mortar.message where id = $1`,
+              text: `select ${SUMMARY}, raw, answer, exists (
+    select 1 from mortar.message c where c.first_id = m.id and c.relation = 'correction' and c.state = 'applied')
+from mortar.message m where id = $1`,
               values: [id],
             })
           : [];
         if (!row) throw notFound(`Message ${UUID.test(id) ? id : 'with that id'}`);
-        const [raw, answer] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null];
+        const [raw, answer, isCorrected] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null, boolean];
         const message: StoredMessage = {
           ...toLogged(row),
+          isCorrected,
           raw: cipher.open(raw, rawContext(id)),
           ...openAnswer(id, answer),
         };
@@ -170,11 +188,16 @@ where id = $1 and state = 'received' returning attempts`,
         const rows = await reads.query({
           name: 'message-stale',
           // message_open
-          text: `select id from mortar.message where state = 'received' and direction = 'in' and updated_at < $1
+          text: `select id, dialect, sender from mortar.message
+where state = 'received' and direction = 'in' and updated_at < $1
 order by received_at, id limit $2`,
           values: [new Date(before), limit],
         });
-        return rows.map(([id]) => id as string);
+        return rows.map(([id, dialect, sender]) => ({
+          id: id as string,
+          dialect: dialect as string,
+          sender: sender as string | null,
+        }));
       }),
 
     purge: (before, limit) =>
@@ -211,19 +234,20 @@ export function createMessageTransaction(
   return {
     // Of two that apply the same message the second waits here for the first, finds it applied, and must not commit:
     // the count of no rows fails the transaction, whose commit is on its way already.
-    async settle(id, settlement) {
+    settle(id, settlement) {
+      // Sealed before anything is sent: what fails here must keep the commit from leaving.
       const { text, values } = settleStatement(cipher, id, settlement);
-      try {
-        await send({
-          name: 'message-settle-once',
-          text: `with done as (${text}) select 1 / count(*) from done`,
-          values,
-        });
-        return true;
-      } catch (error) {
-        if (errorCode(error) === DIVISION_BY_ZERO) return false;
-        throw error;
-      }
+      return send({
+        name: 'message-settle-once',
+        text: `with done as (${text}) select 1 / count(*) from done`,
+        values,
+      }).then(
+        () => true,
+        (error: unknown) => {
+          if (errorCode(error) === DIVISION_BY_ZERO) return false;
+          throw error;
+        },
+      );
     },
   };
 }

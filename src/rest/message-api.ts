@@ -200,7 +200,9 @@ async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<A
 
 async function replayJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
   const [kind, id] = [query.get('kind'), query.get('id')];
-  if (id !== undefined && !/^[0-9a-f-]{36}$/.test(id)) throw badValue('id is the id of a job', 'id');
+  if (kind?.includes('\u0000') === true) throw badValue('kind is the kind of a job', 'kind');
+  if (id !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
+    throw badValue('id is the id of a job', 'id');
   const queued = await desk.jobs.replay({
     ...(kind !== undefined && { kind }),
     ...(id !== undefined && { ids: [id] }),
@@ -241,6 +243,8 @@ function readFilter(query: ReadonlyMap<string, string>, others: readonly string[
         name.slice(0, 64),
       );
     }
+  for (const [name, value] of query)
+    if (value.includes('\u0000')) throw badValue('The value holds a character that no message code has', name);
   const state = query.get('state');
   const known = STATES.find((one) => one === state);
   if (state !== undefined && !known) throw badValue(`state is one of ${STATES.join(', ')}`, 'state');

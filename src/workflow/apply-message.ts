@@ -29,7 +29,7 @@ export type ApplyMessage = (
   tx: StoreTransaction,
   bundle: TransactionBundle,
   source: string,
-  settle: (versions: readonly string[]) => Promise<void>,
+  settle: (versions: readonly string[]) => Promise<void>, // sends before it returns
 ) => Promise<void>;
 
 interface Planned {
@@ -75,7 +75,7 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
     const planned = await lockMissing(services, tx, known, met);
-    await tx.write(buildWrites(services, planned, source), (results) =>
+    await tx.write(buildWrites(services, uniteSame(planned), source), (results) =>
       settle(
         results
           .filter(({ outcome }) => outcome !== 'unchanged')
@@ -138,7 +138,8 @@ async function lockMissing(
   known: Known,
   met: readonly Planned[],
 ): Promise<readonly Planned[]> {
-  const missing = met.filter((plan) => plan.criteria !== undefined && plan.current === undefined);
+  // One that is there and lacks an identifier it will be given is decided about as one that is not there.
+  const missing = met.filter(({ criteria, current }) => criteria && !(current && hasAll(current.content, criteria)));
   if (missing.length === 0) return met;
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
   // Both leave together; the look-up runs when the lock is had.
@@ -151,20 +152,61 @@ async function lockMissing(
   });
 }
 
+interface Token {
+  readonly system?: string;
+  readonly code?: string;
+}
+
+/** The identifiers that criteria name. */
+const tokensOf = ({ conditions }: Criteria): readonly Token[] =>
+  conditions.flatMap((c) => (c.kind === 'token' && c.parameter.code === 'identifier' ? c.values : []));
+
+function bears(resource: Resource, { system, code }: Token): boolean {
+  const identifiers = (resource['identifier'] ?? []) as readonly Readonly<Record<string, unknown>>[]; // validated
+  return identifiers.some((i) => i['value'] === code && (system === undefined || (i['system'] ?? '') === system));
+}
+
+const hasAll = (resource: Resource, criteria: Criteria): boolean =>
+  tokensOf(criteria).every((token) => bears(resource, token));
+
+/** Another request took away what was found: the whole transaction is tried again, as after a serialisation failure. */
+class ChangedMeanwhile extends Error {
+  readonly code = '40001';
+}
+
+/**
+ * Entries of one type that name one and the same by different identifiers: an order that names a doctor by two numbers
+ * in one place and by one of them in another. What is only mentioned gives way to the first.
+ */
+function uniteSame(planned: readonly Planned[]): readonly Planned[] {
+  const byToken = new Map<string, string>();
+  return planned.map((plan) => {
+    if (!plan.criteria) return plan;
+    const keys = tokensOf(plan.criteria).map(({ system = '', code = '' }) => `${plan.type} ${system}|${code}`);
+    const known = plan.current ? undefined : keys.map((key) => byToken.get(key)).find((id) => id !== undefined);
+    const id = known ?? plan.id;
+    for (const key of keys) if (!byToken.has(key)) byToken.set(key, id);
+    return known === undefined ? plan : { ...plan, id };
+  });
+}
+
 function buildWrites(services: ApplyMessageServices, planned: readonly Planned[], source: string): TransactionWrite[] {
   const places = new Map<string, string>();
   const seen = new Set<string>();
+  const repeated = new Set<TransactionEntry>();
   for (const { entry, type, id, at } of planned) {
     const path = `${type}/${id}`;
-    if (seen.has(path)) throw badRequest(`Two entries of the message are the same ${type}`, at);
-    seen.add(path);
     places.set(entry.fullUrl, path);
+    const isMention = entry.request.method === 'POST';
+    if (seen.has(path) && isMention) repeated.add(entry);
+    else if (seen.has(path)) throw badRequest(`Two entries of the message are the same ${type}`, at);
+    else seen.add(path);
   }
   const issues: Issue[] = [];
   const writes = planned.flatMap((plan): TransactionWrite[] => {
     const { entry, type, id, at } = plan;
     const isConditional = plan.criteria !== undefined;
-    if (entry.request.method === 'POST' && plan.current) return [];
+    if (repeated.has(entry) || (entry.request.method === 'POST' && plan.current)) return [];
     const resource = resolved(services, plan, places, issues);
     const checked = (result: Resource): Resource => {
       const faults = services.validate(result, type);
@@ -177,6 +219,8 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
     };
     const change = (current: Resource | undefined): Resource => {
       if (!isConditional) return { ...checked(resource), id };
+      if (plan.current && !(current && tokensOf(plan.criteria as Criteria).some((token) => bears(current, token))))
+        throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
       checkSamePatient(current, resource, at);
       const merged = mergeResource(

@@ -302,6 +302,34 @@ const runnersOf = (store: MessageStore, carrierOf: (concurrency: number) => obje
   };
 };
 
+describe('jobs › a carrier that carries nothing', function () {
+  this.timeout(30_000);
+
+  it('[RL-22] holds nothing up: the sweep takes what is due itself', async () => {
+    const store = await openMessageStore();
+    const carrier = {
+      isReady: () => true,
+      carry: () => undefined,
+      start: () => undefined,
+      stop: async () => undefined,
+    };
+    const runners = runnersOf(store, () => ({ carrier }));
+    let ran = 0;
+    try {
+      runners.run([
+        handler('n', async () => {
+          ran += 1;
+        }),
+      ]);
+      await store.jobs.add(Array.from({ length: 30 }, () => ({ kind: 'n', key: 'one', payload: {} })));
+      await until('all ran', () => ran === 30);
+    } finally {
+      await runners.stop();
+      await store.stop();
+    }
+  });
+});
+
 describe('jobs › the table alone', function () {
   this.timeout(30_000);
   suite(async () => {

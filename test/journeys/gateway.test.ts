@@ -312,6 +312,46 @@ for (const world of [HL7V2, SCRIPT, FHIR])
       expect((await list()).filter((m) => m.relation?.firstId === first.id)).length(1);
     });
 
+    if (world.partner)
+      it('[RL-16] replays neither a conflicting message nor one that was corrected', async () => {
+        const message = world.make('clash');
+        await world.send(server, message);
+        await world.send(server, world.change(message));
+        const clash = await newest();
+        const { bad, mended } = world.broken('amended');
+        await world.send(server, bad);
+        const amended = await newest();
+        await api(`messages/${amended.id}/replay`, { method: 'POST', body: new Uint8Array(mended) });
+        const before = await storeState(server);
+        for (const { id } of [clash, amended])
+          expect((await api(`messages/${id}/replay`, { method: 'POST' })).status).equal(400);
+        await api(`messages/replay?state=rejected&dialect=${world.dialect}`, { method: 'POST' });
+        for (let tries = 0; tries < 100; tries++) {
+          const { jobs } = (await (await api('jobs?state=ready')).json()) as { jobs: unknown[] };
+          if (jobs.length === 0) break;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        for (const { id } of [clash, amended]) expect(await show(id)).property('state', 'rejected');
+        expect(await found('clash')).equal(1);
+        expect(before).a('string');
+      });
+
+    if (world.dialect === 'hl7v2')
+      it('a doctor who is named by two numbers here and one there is one doctor', async () => {
+        const doctors = (n: string, attending: string, referring: string): Buffer =>
+          text(world.make(n), [/C9999990\^OKAFOR\^DANIEL\^\^\^MR\^\^\^GMC\|\|\|300/, `${attending}|${referring}||300`]);
+        const both = 'C7654321^OAK^ANN^^^DR^^^GMC~LOC77^OAK^ANN^^^DR^^^RXX';
+        for (const [n, attending, referring] of [
+          ['d1', both, 'LOC77^OAK^ANN^^^DR^^^RXX'],
+          ['d2', 'C7654321^OAK^ANN^^^DR^^^GMC', 'LOC77^OAK^ANN^^^DR^^^RXX'],
+        ] as const) {
+          const answer = await world.send(server, doctors(n, attending, referring));
+          expect(world.verdict(answer), answer.toString()).equal('applied');
+        }
+        expect((await fhir.get('Practitioner?family=oak')).json()['total']).equal(1);
+      });
+
     it('[RL-14] refuses content at fault, applies nothing of it, and names the place', async () => {
       const before = await storeState(server);
       const answer = await world.send(server, world.broken('bad').bad);

@@ -155,6 +155,24 @@ from mortar.message m where id = '${sent.id}'`);
     });
   });
 
+  it('[RL-14] counts resends in quick succession as one attempt, whatever was said of the message before', async () => {
+    for (const state of ['received', 'rejected'] as const) {
+      const sent = message(`MSH|${state}`, { sender: `attempts ${state}|` });
+      await store.messages.receive(sent);
+      if (state === 'rejected') await store.messages.settle(sent.id, { state });
+      const before = (await store.messages.read(CALLER, sent.id)).attempts;
+      for (let i = 0; i < 7; i++) await store.messages.failAttempt(sent.id, 'away');
+      expect((await store.messages.read(CALLER, sent.id)).attempts, state).within(before, before + 1);
+    }
+  });
+
+  it('[RL-12] a conflicting message is settled from the start: no sweep and no replay finds it open', async () => {
+    const first = message('MSH|6', { sender: 'settled-conflict|' });
+    await store.messages.receive(first);
+    const { id } = await store.messages.receive(message('MSH|6 changed', { sender: 'settled-conflict|' }));
+    expect(await store.messages.read(CALLER, id)).deep.include({ state: 'rejected', isCorrected: false });
+  });
+
   it('[RL-16] takes a correction of a message beside it, the same one once', async () => {
     const first = message('MSH|5', { sender: 'corrected|' });
     await store.messages.receive(first);
@@ -196,7 +214,7 @@ from mortar.message m where id = '${sent.id}'`);
     const conflicting = message('old 2 changed', { sender: 'old|', controlId: 'O2', receivedAt: old });
     await store.messages.receive(conflicting);
     for (const m of [done, conflicting]) await store.messages.settle(m.id, { state: 'rejected' });
-    expect(await store.messages.findStale(old + 1, 10)).deep.equal([open.id]);
+    expect(await store.messages.findStale(old + 1, 10)).deep.equal([{ id: open.id, dialect: 'hl7v2', sender: 'old|' }]);
     expect(await store.messages.purge(old + 1, 10)).equal(1);
     expect(await store.messages.purge(old + 1, 10)).equal(1);
     expect(await store.messages.purge(old + 1, 10)).equal(0);

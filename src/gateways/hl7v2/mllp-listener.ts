@@ -102,6 +102,10 @@ async function stopServer(server: Server, open: ReadonlySet<Connection>, timeout
 
 type Settings = Required<MllpListenerOptions>;
 
+/** Faults without a good frame between them, after which a connection is closed; and how many are told. */
+const FAULTS_MAX = 100;
+const FAULTS_TOLD_MAX = 5;
+
 /**
  * One connection. Frames of a read are worked one after another; meanwhile the socket is paused, so that what waits
  * is never more than one read.
@@ -111,6 +115,7 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
   const peer = { address: socket.remoteAddress ?? '' };
   const framer = createMllpFramer({ ...MLLP_LIMITS, frameBytes: settings.frameBytesMax });
   let busy = false;
+  let faultsInRow = 0;
   let finishing = false;
   let clock: NodeJS.Timeout | undefined;
 
@@ -124,11 +129,16 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
   };
   const onFrameTimeout = (): void => {
     socket.pause();
-    void work(framer.end()).then(() => endSoon());
+    run(framer.end(), endSoon);
   };
   const report = (fault: MllpFault, byteCount: number): void => {
     counters.faults++;
-    log.warn('MLLP: a fault in the framing', { peer: peer.address, fault, byteCount });
+    faultsInRow++;
+    if (faultsInRow <= FAULTS_TOLD_MAX)
+      log.warn('MLLP: a fault in the framing', { peer: peer.address, fault, byteCount });
+    if (faultsInRow < FAULTS_MAX) return;
+    log.warn('MLLP: the connection brings no frames and is closed', { peer: peer.address, faults: faultsInRow });
+    socket.destroy();
   };
   const endSoon = (): void => {
     if (!socket.destroyed) socket.end();
@@ -168,10 +178,18 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
         return;
       }
       counters.messages++;
+      faultsInRow = 0;
       busy = true;
       await send(await answerFrame(event.bytes, (raw) => receive(raw, peer), log));
       busy = false;
     }
+  };
+
+  const run = (events: ReturnType<typeof framer.push>, after: () => void): void => {
+    work(events).then(after, (error: unknown) => {
+      log.error('MLLP: a connection is broken off by a fault of ours', { peer: peer.address, error });
+      socket.destroy();
+    });
   };
 
   socket.on('data', (chunk: Buffer) => {
@@ -182,7 +200,7 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
       return;
     }
     socket.pause();
-    void work(events).then(() => {
+    run(events, () => {
       if (finishing) endSoon();
       else if (!socket.destroyed) {
         startClock();
@@ -192,7 +210,7 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
   });
   socket.on('end', () => {
     stopClock();
-    void work(framer.end()).then(endSoon);
+    run(framer.end(), endSoon);
   });
   socket.on('error', (error) => log.info('MLLP: a connection failed', { peer: peer.address, error }));
   socket.on('close', stopClock);

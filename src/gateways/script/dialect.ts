@@ -185,7 +185,9 @@ function describeElement(element: XmlElement): unknown {
   const described = new Map<string, unknown[]>();
   for (const child of children) {
     if (HIDDEN.has(child.name)) continue;
-    described.set(child.name, [...(described.get(child.name) ?? []), describeElement(child)]);
+    const list = described.get(child.name) ?? [];
+    described.set(child.name, list);
+    list.push(describeElement(child));
   }
   return Object.fromEntries([...described].map(([name, list]) => [name, list.length === 1 ? list[0] : list]));
 }

@@ -50,6 +50,8 @@ export function mapToFhir(message: Message, context: MappingContext): Mapped<Tra
 /** One message is one transaction. */
 const ENTRIES_MAX = 1000;
 const SEGMENTS_MAX = 2000;
+/** An admission has some 300, a long order 2,000. */
+const PARTS_MAX = 20_000;
 
 /** What the message is about stands first, what it only mentions last. */
 const ORDER = ['Patient', 'Encounter', 'MedicationRequest'];
@@ -70,11 +72,26 @@ function checkStructure(message: Message, rule: EventRule): readonly Issue[] {
     issues.push(issue('required', 'The patient has no identifier', 'PID-3'));
   if (message.find('PID', 2) !== undefined)
     issues.push(issue('structure', 'A message of this event is about one patient', 'PID[2]'));
-  if (message.segments.filter(({ id }) => isMappedSegment(id)).length > SEGMENTS_MAX)
+  const mapped = message.segments.filter(({ id }) => isMappedSegment(id));
+  if (mapped.length > SEGMENTS_MAX)
     issues.push(issue('too-costly', `The message has more than ${SEGMENTS_MAX} segments to be mapped`));
+  else if (hasTooManyParts(mapped.map(({ text }) => text)))
+    issues.push(issue('too-costly', `The message has more than ${PARTS_MAX} parts to be mapped`));
   if (rule.family === 'pharmacy' && message.find('ORC') === undefined)
     issues.push(issue('structure', 'The message has no ORC segment', 'ORC'));
   return issues;
+}
+
+/** Counts characters that divide or escape, whatever the message uses for them: each makes an object of its own. */
+function hasTooManyParts(texts: readonly string[]): boolean {
+  let count = 0;
+  for (const text of texts)
+    for (let i = 0; i < text.length; i += 1) {
+      const code = text.charCodeAt(i);
+      const isLetterOrDigit = (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+      if (!isLetterOrDigit && code !== 32 && code < 127 && ++count > PARTS_MAX) return true;
+    }
+  return false;
 }
 
 function mapOrders({ patient, encounter }: MappedAdmission, to: Translation): void {

@@ -52,7 +52,8 @@ export async function processMessage(services: Services, request: FhirRequest): 
       );
     return await apply(services, request.caller, body, reception.id);
   } catch (error) {
-    if (error instanceof FhirError && error.status < 500) await settleRefused(services, reception.id, error);
+    if (reception.kind === 'conflict' || isFinal(error))
+      await settleRefused(services, reception.id, error as FhirError);
     else await noteAttempt(services, reception.id);
     throw error;
   }
@@ -73,6 +74,10 @@ function readJson(request: Pick<FhirRequest, 'body'>): JsonBody {
   }
 }
 
+/** The message is at fault, and sending it again cannot help. 409 of the store is contention, which passes. */
+const isFinal = (error: unknown): error is FhirError =>
+  error instanceof FhirError && error.status < 500 && error.status !== 409;
+
 /** Best effort: the database may be what failed. */
 async function noteAttempt({ messages, log }: Services, id: string): Promise<void> {
   await messages
@@ -91,7 +96,7 @@ export async function reprocessMessage(
     const { body } = await apply(services, caller, readJson({ body: raw }), id);
     return { id, verdict: 'applied', answer: Buffer.from(body ?? '') };
   } catch (error) {
-    if (!(error instanceof FhirError) || error.status >= 500) throw error;
+    if (!isFinal(error)) throw error;
     await settleRefused(services, id, error);
     return { id, verdict: 'rejected', answer: Buffer.from(JSON.stringify(operationOutcome(error.issues))) };
   }
@@ -107,11 +112,13 @@ async function apply(services: Services, caller: Caller, body: JsonBody, message
   const answer = Buffer.from(JSON.stringify(response(services, header, headerPath, bundle)));
   const applied = await services.store
     .transaction(caller, async (tx) => {
-      await tx.write(writes, async (results) => {
+      await tx.write(writes, (results) => {
         const resources = results
           .filter(({ outcome }) => outcome !== 'unchanged')
           .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
-        if (!(await tx.messages.settle(messageId, { state: 'applied', answer, resources }))) throw new AppliedBefore();
+        return tx.messages.settle(messageId, { state: 'applied', answer, resources }).then((settled) => {
+          if (!settled) throw new AppliedBefore();
+        });
       });
       return true;
     })

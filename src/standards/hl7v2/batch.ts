@@ -34,6 +34,12 @@ export function splitBatch(bytes: Buffer): Mapped<Batch> {
   let begin = -1;
   let inBatch = false;
   let declared = 0;
+  const told = new Set<string>();
+  const tell = (diagnostics: string, place?: string): void => {
+    if (told.has(diagnostics)) return; // once: a batch may be nothing else
+    told.add(diagnostics);
+    issues.push(issue('structure', diagnostics, place));
+  };
   const close = (end: number): void => {
     if (begin !== -1) messages.push(bytes.subarray(begin, end));
     begin = -1;
@@ -48,7 +54,7 @@ export function splitBatch(bytes: Buffer): Mapped<Batch> {
     } else if (id === 'FHS' || id === 'BHS') {
       close(line.start);
       if (id === 'FHS' ? fileHeader !== undefined || inBatch : inBatch)
-        issues.push(issue('structure', `${id} stands inside a batch that has not ended`, id));
+        tell(`${id} stands inside a batch that has not ended`, id);
       if (id === 'FHS') fileHeader ??= bytes.toString('utf8', line.start, line.end);
       else {
         inBatch = true;
@@ -60,7 +66,7 @@ export function splitBatch(bytes: Buffer): Mapped<Batch> {
         inBatch = false;
         declared += countOf(bytes.toString('latin1', line.start, line.end));
       }
-    } else if (begin === -1) issues.push(issue('structure', 'A segment stands outside any message'));
+    } else if (begin === -1) tell('A segment stands outside any message');
   }
   close(bytes.length);
   if (Number.isFinite(declared) && declared > 0 && declared !== messages.length)

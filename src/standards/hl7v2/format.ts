@@ -44,7 +44,8 @@ export const createMessage = (texts: readonly string[], encoding: Encoding): Mes
 
 function formatField(field: FieldInput, encoding: Encoding): string {
   if (field === null || field === undefined || typeof field === 'string') return formatLeaf(field, encoding);
-  if ('raw' in field) return field.raw;
+  // What is sent back as it came must not end the frame it travels in.
+  if ('raw' in field) return withoutControls(field.raw);
   if ('repeat' in field)
     return field.repeat.map((repetition) => formatRepetition(repetition, encoding)).join(encoding.repetition);
   return formatRepetition(field, encoding);
@@ -117,4 +118,14 @@ function replaceAt(raw: string, separator: string, index: number, replace: (old:
   while (elements.length <= index) elements.push('');
   elements[index] = replace(elements[index] as string);
   return elements.join(separator);
+}
+
+/** ESC stays: it switches sets of ISO 2022. */
+function withoutControls(text: string): string {
+  let clean = '';
+  for (const character of text) {
+    const code = character.charCodeAt(0);
+    if ((code >= 32 && code !== 127) || code === 27) clean += character;
+  }
+  return clean.length === text.length ? text : clean;
 }

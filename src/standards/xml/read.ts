@@ -8,9 +8,11 @@ export interface XmlLimits {
   readonly bytes: number;
   readonly depth: number;
   readonly elements: number;
+  /** Of one element, namespace declarations counted. */
+  readonly attributes?: number;
 }
 
-export const XML_LIMITS: XmlLimits = { bytes: 16 * 1024 * 1024, depth: 64, elements: 20_000 };
+export const XML_LIMITS: XmlLimits = { bytes: 5 * 1024 * 1024, depth: 64, elements: 20_000, attributes: 64 };
 
 const XMLNS = 'http://www.w3.org/2000/xmlns/';
 /** A document type cannot begin later than the root element, and no prolog is longer. */
@@ -67,6 +69,15 @@ function parse(text: string, limits: XmlLimits): XmlElement {
   };
   parser.on('error', (error) => fault(withoutPlace(error.message)));
   parser.on('doctype', () => fault('a document type (DOCTYPE) is refused', 'security'));
+  const attributesMax = limits.attributes ?? 64;
+  let attributes = 0;
+  parser.on('opentagstart', () => {
+    attributes = 0;
+  });
+  parser.on('attribute', () => {
+    attributes += 1;
+    if (attributes > attributesMax) fault(`an element has more than ${attributesMax} attributes`);
+  });
   parser.on('opentag', (tag: SaxesTagNS) => {
     elements += 1;
     if (elements > limits.elements) fault(`more than ${limits.elements} elements`);
@@ -116,8 +127,20 @@ function decode(content: Buffer): string | undefined {
 /** Before any parser sees it: everything up to the root element's start tag. */
 function declaresDoctype(text: string): boolean {
   const root = /<[A-Za-z_:\u0080-\uFFFF]/.exec(text.slice(0, PROLOG_MAX));
-  const prolog = text.slice(0, root ? root.index : PROLOG_MAX).replaceAll(/<!--[\s\S]*?-->/g, '');
-  return /<!(?:DOCTYPE|ENTITY)/i.test(prolog);
+  return /<!(?:DOCTYPE|ENTITY)/i.test(withoutComments(text.slice(0, root ? root.index : PROLOG_MAX)));
+}
+
+/** In one pass: an expression would look for each end anew. */
+function withoutComments(text: string): string {
+  let kept = '';
+  let at = 0;
+  for (let start = text.indexOf('<!--'); start >= 0; start = text.indexOf('<!--', at)) {
+    kept += text.slice(at, start);
+    const end = text.indexOf('-->', start + 4);
+    if (end < 0) return kept;
+    at = end + 3;
+  }
+  return kept + text.slice(at);
 }
 
 const refused = (code: 'structure' | 'too-long' | 'security', diagnostics: string): Mapped<XmlElement> => ({
