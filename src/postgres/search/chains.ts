@@ -5,8 +5,8 @@
 import type { Condition } from '../../standards/fhir/search/request.ts';
 import { lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
+import type { StoreCondition } from './condition.ts';
 import { isPatientParameter } from './driver.ts';
-import type { StoreCondition } from './filters.ts';
 import { referenceMasks } from './hashes.ts';
 import { contextOf, estimateMatches, matchingRids, type Run, type SearchTools } from './page.ts';
 

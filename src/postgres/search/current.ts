@@ -2,9 +2,9 @@
 import type { Criteria, StoredVersion } from '../../ports/resource-store.ts';
 import { toVersion } from '../reader.ts';
 import { tableOf } from '../tables.ts';
-import { tokenAlternatives } from './filters.ts';
 import { contextOf, matchingRids, type Run, type SearchTools } from './page.ts';
 import { identifiersAgree } from './search.ts';
+import { tokenAlternatives } from './token-keys.ts';
 import { limitOf } from './walk.ts';
 
 /** The current versions that match each of the criteria, in their order; at most `limit` each. */

@@ -5,11 +5,13 @@
 import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import { keyOf, lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
-import { type FilterContext, prefixRange, type StoreCondition, tokenAlternatives } from './filters.ts';
+import type { FilterContext, StoreCondition } from './condition.ts';
 import type { Frequencies } from './frequencies.ts';
 import { atomKeys } from './hashes.ts';
 import { lowBoundRange } from './ranges.ts';
 import { or, type Params } from './sql.ts';
+import { tokenAlternatives } from './token-keys.ts';
+import { prefixRange } from './value-filters.ts';
 
 export interface Driver {
   /** Estimated rows that it yields. */

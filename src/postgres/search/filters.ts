@@ -2,38 +2,16 @@
  * One condition as a row filter over alias `m`: a predicate that no index serves, so that the driver stays the one the
  * server chose (docs/decisions/0003-storage.md, "driver"). https://hl7.org/fhir/R4/search.html
  */
-import type { Atom, SearchParameter, SearchParameters } from '../../standards/fhir/search/parameter.ts';
-import type { CompositePart, Condition, QuantityValue, TokenValue } from '../../standards/fhir/search/request.ts';
-import { normaliseText } from '../../standards/fhir/search/text.ts';
-import { toBigInt } from '../hash.ts';
-import { type Keys, keyOf, lanesToBigInt, repeatsQuantities, tokenForms } from '../keys.ts';
-import { STORED_TYPES, tableOf } from '../tables.ts';
-import { atomKeys, pairKey, referenceKeys, referenceMasks, tokenKeys } from './hashes.ts';
+import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
+import type { Condition } from '../../standards/fhir/search/request.ts';
+import { lanesToBigInt } from '../keys.ts';
+import { tableOf } from '../tables.ts';
+import type { FilterContext, StoreCondition } from './condition.ts';
+import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { compareDate, compareNumber } from './ranges.ts';
-import { and, or, type Params } from './sql.ts';
-
-/** Conditions of the standard, and those that resolving chains leaves behind. */
-export type StoreCondition =
-  | Condition
-  /** The reference parameter points to one of these resources. */
-  | {
-      readonly kind: 'targets';
-      readonly parameter: SearchParameter;
-      readonly type: string;
-      readonly rids: readonly bigint[];
-    }
-  | { readonly kind: 'rids'; readonly rids: readonly bigint[] }
-  | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] };
-
-export interface FilterContext {
-  readonly keys: Keys;
-  readonly parameters: SearchParameters;
-  readonly params: Params;
-  readonly now: number;
-}
-
-const MAX_TEXT = '\u{10FFFF}';
-const bigs = (values: readonly bigint[]): string[] => values.map(String);
+import { or } from './sql.ts';
+import { isImpliedSystem, tokenAlternatives } from './token-keys.ts';
+import { compositeFilter, hasToken, inNumbers, quantityFilter, stringFilter } from './value-filters.ts';
 
 /** A filter on the rows of `type` under alias `m`. */
 export function compileFilter(context: FilterContext, type: string, condition: StoreCondition, m = 'm'): string {
@@ -95,7 +73,7 @@ export function compileFilter(context: FilterContext, type: string, condition: S
         condition.values.map((v) => compareDate({ low: `${m}.lu`, high: `${m}.lu` }, v, params, 'bigint', context.now)),
       );
     case 'rids':
-      return `${m}.rid = any(${params.add(bigs(condition.rids), 'bigint[]')})`;
+      return `${m}.rid = any(${params.add(condition.rids.map(String), 'bigint[]')})`;
     case 'chain':
       return or(
         condition.branches.map((branch) => chainFilter(context, m, condition.parameter, branch.type, branch.condition)),
@@ -113,126 +91,9 @@ export function compileFilter(context: FilterContext, type: string, condition: S
   }
 }
 
-/** The keys of which a row holds at least one when it matches; undefined when the condition is not of that form. */
-export function tokenAlternatives(context: FilterContext, condition: StoreCondition): readonly bigint[] | undefined {
-  const { keys } = context;
-  switch (condition.kind) {
-    case 'token':
-      if (condition.values.some((value) => isImpliedSystem(condition.parameter, value))) return undefined;
-      return condition.values.flatMap((value) => tokenKeys(keys, condition.parameter, value));
-    case 'of-type':
-      return overAtoms(condition.parameter, (atom) =>
-        condition.values.map((v) =>
-          keyOf(keys, atomKeys(keys, condition.parameter, atom).exact, `${v.system}\u0001${v.code}\u0001${v.value}`),
-        ),
-      );
-    case 'string':
-      if (condition.modifier !== 'exact') return undefined;
-      return overAtoms(condition.parameter, (atom) =>
-        condition.values.map((value) => keyOf(keys, atomKeys(keys, condition.parameter, atom).exact, value)),
-      );
-    case 'reference':
-      return condition.values.flatMap((v) => referenceKeys(keys, condition.parameter, v, STORED_TYPES));
-    case 'reference-identifier':
-      return overAtoms(condition.parameter, (atom) =>
-        condition.values.map(({ system, code = '' }) => {
-          const { exact } = atomKeys(keys, condition.parameter, atom);
-          if (system === undefined) return keyOf(keys, exact, tokenForms.code(code));
-          return keyOf(keys, exact, system === '' ? tokenForms.noSystem(code) : tokenForms.systemAndCode(system, code));
-        }),
-      );
-    case 'uri': {
-      if (condition.modifier === 'below') return undefined;
-      const texts = condition.modifier === 'above' ? condition.values.flatMap(urlAncestors) : condition.values;
-      return overAtoms(condition.parameter, (atom) =>
-        texts.map((value) => keyOf(keys, atomKeys(keys, condition.parameter, atom).value, value)),
-      );
-    }
-    case 'compartment':
-      return [compartmentKey(keys, condition.compartment, condition.id)];
-    case 'targets':
-      return targetKeys(keys, condition);
-    default:
-      return undefined;
-  }
-}
-
-export function isMainDate(context: FilterContext, type: string, atom: Atom): boolean {
+function isMainDate(context: FilterContext, type: string, atom: Atom): boolean {
   return context.parameters.get(type)?.mainDate === atom;
 }
-
-export function compartmentKey(keys: Keys, compartment: string, id: string): bigint {
-  keys.rids.lanes(id);
-  const { hi, lo } = keys.rids;
-  const mask = keys.compartment(compartment as Parameters<Keys['compartment']>[0]); // the route knows the five names
-  return toBigInt(hi ^ mask.hi, lo ^ mask.lo);
-}
-
-/** Tokens by which rows refer to the targets. */
-export function targetKeys(
-  keys: Keys,
-  condition: { parameter: SearchParameter; type: string; rids: readonly bigint[] },
-): bigint[] {
-  const masks = referenceMasks(keys, condition.parameter, condition.type).map(lanesToBigInt);
-  return condition.rids.flatMap((rid) => masks.map((mask) => rid ^ mask));
-}
-
-const overAtoms = (parameter: SearchParameter, keysOf: (atom: Atom) => readonly bigint[]): bigint[] =>
-  parameter.atoms.flatMap(keysOf);
-
-/** `coalesce` and `= any` keep GIN out: a filter, not a driver. */
-function hasToken({ params }: FilterContext, m: string, wanted: readonly bigint[]): string {
-  if (wanted.length === 0) return 'false';
-  if (wanted.length === 1) return `${params.add(String(wanted[0]), 'bigint')} = any(${m}.tok)`;
-  return `coalesce(${m}.tok && ${params.add(bigs(wanted), 'bigint[]')}, false)`;
-}
-
-function inNumbers(
-  { params }: FilterContext,
-  type: string,
-  m: string,
-  key: bigint,
-  compare: (row: { low: string; high: string }) => string,
-): string {
-  const { numbers } = tableOf(type);
-  const row = { low: 'n.v', high: 'coalesce(n.w, n.v)' };
-  return `exists (select from ${numbers} n where n.rid = ${m}.rid and n.h = ${params.add(String(key), 'bigint')} and ${compare(row)} offset 0)`;
-}
-
-function inStrings({ params }: FilterContext, type: string, m: string, key: bigint, value: string): string {
-  const low = normaliseText(value);
-  return `exists (select from ${tableOf(type).strings} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(low + MAX_TEXT, 'text')} offset 0)`;
-}
-
-/** Range of a prefix in `_s.v`. */
-export const prefixRange = (value: string): readonly [string, string] => {
-  const low = normaliseText(value);
-  return [low, low + MAX_TEXT];
-};
-
-function stringFilter(
-  context: FilterContext,
-  type: string,
-  m: string,
-  condition: Extract<Condition, { kind: 'string' }>,
-): string {
-  const { keys, params } = context;
-  const { parameter, modifier, values } = condition;
-  return or(
-    parameter.atoms.flatMap((atom) => {
-      const key = lanesToBigInt(atomKeys(keys, parameter, atom).plain);
-      if (modifier !== 'contains') return values.map((value) => inStrings(context, type, m, key, value));
-      return values.map(
-        (value) =>
-          `exists (select from ${tableOf(type).strings} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and position(${params.add(normaliseText(value), 'text')} in s.v) > 0 offset 0)`,
-      );
-    }),
-  );
-}
-
-/** `system|` of a code whose system is known from its definition: every value is of that system. */
-const isImpliedSystem = ({ impliedSystems }: SearchParameter, { system, code }: TokenValue): boolean =>
-  code === undefined && system !== undefined && impliedSystems.includes(system);
 
 function impliedFilter(context: FilterContext, m: string, condition: Extract<Condition, { kind: 'token' }>): string {
   const { parameter } = condition;
@@ -278,99 +139,6 @@ function uriFilter(context: FilterContext, m: string, condition: Extract<Conditi
       ),
     ),
   );
-}
-
-/** The url itself and every shorter one that it lies below. */
-function urlAncestors(url: string): string[] {
-  const found = [url];
-  for (let end = url.lastIndexOf('/'); end > 0; end = url.lastIndexOf('/', end - 1))
-    if (url[end - 1] !== '/') found.push(url.slice(0, end), url.slice(0, end + 1));
-  return found;
-}
-
-/** Number comparison of a quantity and, when a unit is named, the unit. */
-function quantityFilter(
-  context: FilterContext,
-  type: string,
-  m: string,
-  parameter: SearchParameter,
-  atom: Atom,
-  value: QuantityValue,
-): string {
-  const { keys, params } = context;
-  const domain = atomKeys(keys, parameter, atom);
-  const perUnit = value.code !== undefined && repeatsQuantities(atom);
-  const key = perUnit ? keyOf(keys, domain.unit, `v\u0001${value.code}`) : lanesToBigInt(domain.plain);
-  return and([
-    inNumbers(context, type, m, key, (row) => compareNumber(row, value, params)),
-    ...unitFilters(context, m, domain.unit, value),
-  ]);
-}
-
-function unitFilters(
-  context: FilterContext,
-  m: string,
-  domain: { hi: number; lo: number },
-  { system, code }: QuantityValue,
-): string[] {
-  if (code === undefined && (system === undefined || system === '')) return [];
-  const text =
-    code === undefined
-      ? tokenForms.system(system ?? '')
-      : system === undefined || system === ''
-        ? tokenForms.code(code)
-        : tokenForms.systemAndCode(system, code);
-  return [hasToken(context, m, [keyOf(context.keys, domain, text)])];
-}
-
-function compositeFilter(
-  context: FilterContext,
-  type: string,
-  m: string,
-  parameter: SearchParameter,
-  atom: Atom,
-  parts: readonly CompositePart[],
-): string {
-  const { keys, params } = context;
-  const domain = atomKeys(keys, parameter, atom);
-  const references = parts.filter((p) => p.type === 'reference');
-  const tokens = parts.filter((p) => p.type === 'token');
-  if (references.length + tokens.length === parts.length)
-    return hasToken(context, m, [pairKey(keys, domain.value, [...references, ...tokens])]);
-  const token = tokens[0]?.value;
-  const code = token?.code ?? '';
-  const system = token?.system
-    ? [hasToken(context, m, [keyOf(keys, domain.exact, tokenForms.systemAndCode(token.system, code))])]
-    : [];
-  const [second, third] = parts.filter((p) => p.type !== 'token');
-  const key = keyOf(keys, domain.plain, code);
-  const filter = ((): string => {
-    switch (second?.type) {
-      case 'quantity': {
-        const { value } = second;
-        const perUnit = value.code !== undefined && repeatsQuantities(atom);
-        const numberKey = perUnit ? keyOf(keys, domain.plain, `${code}\u0001${value.code}`) : key;
-        return and([
-          inNumbers(context, type, m, numberKey, (row) => compareNumber(row, value, params)),
-          ...unitFilters(context, m, domain.unit, value),
-        ]);
-      }
-      case 'date':
-        return inNumbers(context, type, m, key, (row) => compareDate(row, second.value, params, 'float8', context.now));
-      case 'number':
-        return inNumbers(context, type, m, key, () =>
-          and([
-            compareNumber({ low: 'n.v', high: 'n.v' }, second.value, params),
-            ...(third?.type === 'number' ? [compareNumber({ low: 'n.w', high: 'n.w' }, third.value, params)] : []),
-          ]),
-        );
-      case 'string':
-        return inStrings(context, type, m, key, second.value);
-      default:
-        return 'false';
-    }
-  })();
-  return and([filter, ...system]);
 }
 
 /** Driven from the source: each reference token of the row is tried as a key of the target's table. */

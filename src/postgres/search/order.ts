@@ -4,7 +4,7 @@ import { notSupported } from '../../standards/fhir/outcome.ts';
 import type { SortKey } from '../../standards/fhir/search/request.ts';
 import { lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
-import type { FilterContext } from './filters.ts';
+import type { FilterContext } from './condition.ts';
 import { atomKeys } from './hashes.ts';
 import type { Params } from './sql.ts';
 

@@ -6,8 +6,8 @@ import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { Pipeline, Row, Statement } from '../pools.ts';
 import { toVersion } from '../reader.ts';
 import { resolveChains } from './chains.ts';
+import type { StoreCondition } from './condition.ts';
 import type { Cursors } from './cursor.ts';
-import type { StoreCondition } from './filters.ts';
 import { type IncludeTools, includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
 

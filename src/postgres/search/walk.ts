@@ -7,7 +7,8 @@ import type { DateValue, SortKey } from '../../standards/fhir/search/request.ts'
 import { HOT_TOKENS } from '../hot-tokens.ts';
 import { keyOf, lanesToBigInt, tokenForms } from '../keys.ts';
 import { tableOf } from '../tables.ts';
-import { compileFilter, type FilterContext, type StoreCondition } from './filters.ts';
+import type { FilterContext, StoreCondition } from './condition.ts';
+import { compileFilter } from './filters.ts';
 import { atomKeys } from './hashes.ts';
 import type { OrderKey, Position } from './order.ts';
 import { and, type Params } from './sql.ts';
