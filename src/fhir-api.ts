@@ -8,7 +8,7 @@ import { loadDemo } from './demo.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
-import type { Caller } from './ports/caller.ts';
+import { serviceCaller } from './policy/service-caller.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import { checkMessageKey } from './postgres/message-key.ts';
@@ -125,8 +125,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       await store.close();
     },
     loadDemo: () => {
-      const caller: Caller = { kind: 'operator', name: 'operator', correlationId: 'demo' };
-      return loadDemo(store, services.validate, caller);
+      return loadDemo(store, services.validate, serviceCaller('demo'));
     },
   };
 }

@@ -11,6 +11,7 @@ import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
+import { serviceCaller } from './policy/service-caller.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
@@ -50,7 +51,7 @@ export interface Gateway {
   stop(timeoutMs: number): Promise<void>;
 }
 
-const OPERATOR: Caller = { kind: 'operator', name: 'gateway', correlationId: 'gateway' };
+const GATEWAY = serviceCaller('gateway');
 const MEDIA_TYPES = new Map([
   ['hl7v2', 'x-application/hl7-v2+er7'],
   ['script', 'application/xml'],
@@ -72,7 +73,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     apply: createApplyMessage({ ...parts, criteriaOf: remembered(parts.criteriaOf), newId: store.newId }),
     isPartner: createPartners({
       store,
-      caller: OPERATOR,
+      caller: GATEWAY,
       searchOf,
       unknownPartners: config.unknownPartners,
       now,
@@ -122,7 +123,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     }),
     messages: createMessageApi({
       desk,
-      caller: OPERATOR,
+      caller: GATEWAY,
       bodyBytesMax: config.messageBytesMax,
       onError: (error) => log.error('a request failed', { error }),
     }),

@@ -20,15 +20,25 @@ const PURE_NODE = ['node:crypto', 'node:buffer'];
 const INSIDE = ['standards', 'ports', 'policy'];
 const DOOR = [...INSIDE, 'mapping', 'workflow'];
 
+const AUTH_PACKAGES = [
+  'jose',
+  'express',
+  'helmet',
+  'rate-limiter-flexible',
+  'qrcode',
+  '@node-rs/argon2',
+  '@simplewebauthn/server',
+];
+
 const LAYERS = new Map<string, Row>([
   ['standards', { folders: [], packages: ['@medplum/core', 'ajv', 'saxes', 'iconv-lite'], node: PURE_NODE }],
   ['mapping', { folders: ['standards'], packages: [], node: PURE_NODE }],
-  ['ports', { folders: ['standards'], packages: [], node: [], typesOnly: ['standards'] }],
+  ['ports', { folders: ['standards'], packages: [], node: ['node:http'], typesOnly: ['standards'] }],
   ['policy', { folders: ['standards', 'ports'], packages: [], node: PURE_NODE }],
   ['workflow', { folders: ['standards', 'mapping', 'ports', 'policy'], packages: [], node: PURE_NODE }],
   ['postgres', { folders: INSIDE, packages: ['pg', 'knex'], node: 'all' }],
   ['pki', { folders: INSIDE, packages: ['@peculiar/x509', 'pkijs', 'node-forge'], node: 'all' }],
-  ['auth', { folders: INSIDE, packages: ['jose', 'express'], node: 'all' }],
+  ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
   ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici'], node: 'all' }],
   ['jobs', { folders: DOOR, packages: ['bull'], node: 'all' }],
   ['rest', { folders: DOOR, packages: ['express', 'prom-client'], node: 'all' }],

@@ -3,7 +3,7 @@
  * message's state, answer after the commit. DESIGN walk 3, SECURITY RL-11 … RL-16, docs/gateway.md
  */
 import type { TransactionBundle } from '../mapping/transaction-bundle.ts';
-import type { Caller } from '../ports/caller.ts';
+import { serviceCaller } from '../policy/service-caller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog, MessageState, Settlement } from '../ports/message-log.ts';
@@ -180,8 +180,7 @@ export function createReceiver(options: ReceiveOptions): Receiver {
 /** Takes back a transaction that found its message applied. */
 class AppliedBefore extends Error {}
 
-/** Until identities are configured there is one caller. */
-const caller: Caller = { kind: 'operator', name: 'gateway', correlationId: 'gateway' };
+const caller = serviceCaller('gateway');
 
 function settlementOf(state: MessageState, { kind, issues }: Verdict, answer: Buffer): Settlement {
   const first = issues.find(isError);

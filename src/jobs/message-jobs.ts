@@ -1,5 +1,5 @@
 /** Jobs of the message log: working messages again, finding those a crash left open, purging old ones. */
-import type { Caller } from '../ports/caller.ts';
+import { serviceCaller } from '../policy/service-caller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { JobTable, Schedule } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
@@ -16,7 +16,7 @@ export interface MessageJobsOptions {
   readonly log: Log;
 }
 
-const CALLER: Caller = { kind: 'operator', name: 'jobs', correlationId: 'jobs' };
+const CALLER = serviceCaller('jobs');
 /** A message that is still open after this long lost its process: no door works on one longer. */
 const STALE_MS = 60_000;
 const SWEEP_EVERY_MS = 30_000;

@@ -1,9 +1,63 @@
+import type { ResourceScope } from '../standards/smart/scope.ts';
+
+/** Roles of people and of the system itself. MISSION M7; SECURITY C1. */
+export type Role =
+  | 'PATIENT'
+  | 'DOCTOR'
+  | 'PRESCRIBER'
+  | 'PHARMACIST'
+  | 'RECEPTIONIST'
+  | 'STAFF'
+  | 'OPS_AGENT'
+  | 'OPS_MANAGER'
+  | 'ADMIN'
+  | 'SYSTEM';
+
+/** The person on whose behalf a request is made. */
+export interface CallerUser {
+  readonly id: string;
+  /** For the audit trail and for pages; never for a log. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+  /** Relative reference of the person's own resource: `Practitioner/1`, `Patient/2`. */
+  readonly fhirUser?: string;
+  readonly practitionerId?: string;
+  /** PractitionerRole resources of the person. */
+  readonly practitionerRoleIds: readonly string[];
+  /** Organizations of the role that is acted in, with those below them (`partOf`). SECURITY FA-02. */
+  readonly organizationIds: readonly string[];
+  /** Patients whose records are the person's own. */
+  readonly patientIds: readonly string[];
+  /** When the person last proved who they are, ms UTC; for step-up (LG-12). */
+  readonly authTime: number;
+  /** Ways in which they did: `pwd`, `otp`, `hwk` (RFC 8176). */
+  readonly amr: readonly string[];
+}
+
 /** Who asks. The first argument of every store and use-case function, so that an unchecked path does not compile. */
 export interface Caller {
-  /** `operator` is the local operator of a server that listens on loopback only. */
-  readonly kind: 'operator';
-  /** Stable name for logs and the change table; never a person's name. */
+  /**
+   * user: a person through an app or a session; client: a program for itself (backend services, the operator's commands);
+   * partner: another system at a gateway; service: a part of Mortar itself; anonymous: nobody yet.
+   */
+  readonly kind: 'user' | 'client' | 'partner' | 'service' | 'anonymous';
+  /** Stable name for logs and the change table; never a person's name: a client id, an Endpoint's id, `jobs`. */
   readonly name: string;
   /** Joins log lines, messages and jobs of one request. */
   readonly correlationId: string;
+  /** What was granted; a right that no scope names does not exist. SECURITY SC-06. */
+  readonly scopes: readonly ResourceScope[];
+  /** Scopes that are not about resources: `openid`, `prescription:read`. */
+  readonly otherScopes: readonly string[];
+  readonly user?: CallerUser;
+  /** Launch context of the token: an id of a Patient. */
+  readonly patientId?: string;
+  readonly encounterId?: string;
+  readonly clientId?: string;
+  /** What the token is known by in the audit trail; never the token. */
+  readonly tokenId?: string;
+  /** Why: a code of v3-PurposeOfUse, such as `TREAT`. */
+  readonly purpose?: string;
+  /** Address of the peer. */
+  readonly address?: string;
 }

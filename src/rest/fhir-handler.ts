@@ -1,6 +1,7 @@
 /** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { serviceCaller } from '../policy/service-caller.ts';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
@@ -75,7 +76,7 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
   }
 
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const caller: Caller = { kind: 'operator', name: 'operator', correlationId: correlationIdOf(req) };
+    const caller = serviceCaller('test', correlationIdOf(req));
     let result: FhirAnswer;
     try {
       const request = await readRequest(req, caller);

@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { expect } from 'chai';
-import type { Caller } from '../../src/ports/caller.ts';
+import { serviceCaller } from '../../src/policy/service-caller.ts';
 import type { NewMessage } from '../../src/ports/message-log.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { withClient } from '../support/database.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
 
-const CALLER: Caller = { kind: 'operator', name: 'test', correlationId: 'test' };
+const CALLER = serviceCaller('test');
 const AT = Date.parse('2026-03-01T10:00:00Z');
 
 const message = (text: string, more: Partial<NewMessage> = {}): NewMessage => ({

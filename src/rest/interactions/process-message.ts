@@ -4,6 +4,7 @@
  * https://hl7.org/fhir/R4/messageheader-operation-process-message.html
  */
 import { createHash } from 'node:crypto';
+import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
@@ -91,7 +92,7 @@ export async function reprocessMessage(
   id: string,
   raw: Buffer,
 ): Promise<{ readonly id: string; readonly verdict: string; readonly answer: Buffer }> {
-  const caller: Caller = { kind: 'operator', name: 'gateway', correlationId: id };
+  const caller = serviceCaller('gateway', id);
   try {
     const { body } = await apply(services, caller, readJson({ body: raw }), id);
     return { id, verdict: 'applied', answer: Buffer.from(body ?? '') };

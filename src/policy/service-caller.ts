@@ -1,0 +1,24 @@
+/** Parts of Mortar that act for themselves, each with the rights it needs and no more. SECURITY AZ-02 */
+import type { Caller } from '../ports/caller.ts';
+import type { Letter, ResourceScope } from '../standards/smart/scope.ts';
+
+const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
+
+/** Every type, with these letters. */
+const everything = (letters: readonly Letter[]): readonly ResourceScope[] => [{ level: 'system', type: '*', letters }];
+
+/** What each part may do. */
+const SERVICES = {
+  /** Applies messages: looks up, makes and changes what they speak of. */
+  gateway: everything(['c', 'r', 'u', 's']),
+  jobs: everything(['r', 's']),
+  demo: everything(['c', 'r', 'u', 's']),
+  /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
+  auth: everything(['r', 's']),
+  /** Tests of the parts below the doors. */
+  test: everything(LETTERS),
+} as const;
+
+export function serviceCaller(name: keyof typeof SERVICES, correlationId: string = name): Caller {
+  return { kind: 'service', name, correlationId, scopes: SERVICES[name], otherScopes: [] };
+}

@@ -1,0 +1,67 @@
+/** The audit trail. `src/postgres/audit/` implements it. SECURITY D; DESIGN 6a. */
+import type { Caller } from './caller.ts';
+
+/** What happened: RESTful interactions by their FHIR names, and security events. */
+export type AuditKind =
+  | 'create'
+  | 'read'
+  | 'vread'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'search'
+  | 'history'
+  | 'operation'
+  | 'export'
+  | 'import'
+  | 'message-in'
+  | 'message-out'
+  | 'login'
+  | 'logout'
+  | 'mfa'
+  | 'token'
+  | 'token-revoked'
+  | 'token-reuse'
+  | 'consent'
+  | 'break-glass'
+  | 'configuration'
+  | 'user'
+  | 'client'
+  | 'key'
+  | 'audit-read'
+  | 'signature'
+  | 'verification'
+  | 'dispense'
+  | 'start'
+  | 'stop';
+
+export interface AuditTarget {
+  readonly type: string;
+  readonly id: string;
+  readonly versionId?: number;
+  /** `pat` of the row: the patient's rid as a decimal. */
+  readonly patientRid?: string;
+}
+
+export interface AuditEvent {
+  readonly kind: AuditKind;
+  readonly caller: Caller;
+  /** 0 success, 4 the client's fault or refused, 8 the server's fault, 12 a major one. */
+  readonly outcome: 0 | 4 | 8 | 12;
+  /** The rule that refused, or a short code of what happened; no patient's value. */
+  readonly rule?: string;
+  /** Operation's name, of `operation`. */
+  readonly operation?: string;
+  readonly targets?: readonly AuditTarget[];
+  /** The raw request, `Patient?name=x`. Kept encrypted: it may name a person. */
+  readonly query?: string;
+  /** Patient's id of the launch context or of the search, when no target says it. */
+  readonly patientId?: string;
+  /** Codes and ids only. */
+  readonly detail?: Readonly<Record<string, string>>;
+}
+
+export interface AuditLog {
+  /** Resolves when the event is durable; rejects when it cannot be written: then the request fails with 503 (AU-06). */
+  record(event: AuditEvent): Promise<void>;
+}

@@ -1,0 +1,33 @@
+/** What the store and the doors ask of the policy engine. `src/policy/` implements it. SECURITY C, AZ-01 to AZ-03. */
+import type { Letter } from '../standards/smart/scope.ts';
+import type { Caller } from './caller.ts';
+
+/**
+ * Which resources of one type a caller may reach, as data; `src/postgres/` compiles it into the SQL that selects rows.
+ * Queries are FHIR search parameters of the type in question, without controls.
+ */
+export type Filter =
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'any'; readonly of: readonly Filter[] }
+  | { readonly kind: 'all'; readonly of: readonly Filter[] }
+  | { readonly kind: 'search'; readonly query: string }
+  | { readonly kind: 'id'; readonly ids: readonly string[] }
+  /** Members of a patient's compartment, the patient included. */
+  | { readonly kind: 'compartment'; readonly patientIds: readonly string[] }
+  /** Members of the compartment of some patient that `of` allows. */
+  | { readonly kind: 'patient'; readonly of: Filter }
+  /** Those that some `type` which `of` allows refers to by `parameter`. */
+  | { readonly kind: 'referred'; readonly type: string; readonly parameter: string; readonly of: Filter };
+
+/** `rule` goes to the audit trail and the log, never to the caller. SECURITY AZ-09. */
+export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly rule: string };
+
+export interface Policy {
+  /** Whether the caller may do this with any resource of the type at all; no resource is looked at. SECURITY CP-02. */
+  decide(caller: Caller, type: string, letter: Letter): Decision;
+  /** Which of them. `nothing` where `decide` refuses. */
+  filterFor(caller: Caller, type: string, letter: Letter): Filter;
+  /** Whether the caller may do something that is not about a type: `ops:jobs`, `admin:users`, `message:read` … */
+  allows(caller: Caller, right: string): Decision;
+}
