@@ -145,7 +145,8 @@ function write(req: IncomingMessage, res: ServerResponse, caller: Caller, result
   const headers: Record<string, string | number> = {
     ...result.headers,
     'X-Request-ID': caller.correlationId,
-    'Cache-Control': 'private, no-cache',
+    'Cache-Control': 'no-store, private',
+    Vary: 'Authorization, Origin', // what one caller may see is not for the next (CP-21)
     'X-Content-Type-Options': 'nosniff',
   };
   if (result.body === undefined) {
