@@ -15,6 +15,8 @@ export interface StoredVersion {
   readonly versionId: number;
   /** ms UTC */
   readonly lastUpdated: number;
+  /** Key of the patient whom the current version is about, a decimal; for the audit trail. Not known of what was just written. */
+  readonly patientRid?: string;
   readonly operation: 'create' | 'update' | 'patch' | 'delete';
   readonly content: string;
 }

@@ -31,7 +31,7 @@ async function instanceHistory(
   const before = request.cursor === undefined ? undefined : (cursors.parse(scope, request.cursor) as number); // signed
   const params = new Params();
   const rid = params.add(String(rids.rid(request.id)), 'bigint');
-  const all = `select m.id, v.ver, v.lu, v.op, v.content, lead(v.lu) over (order by v.ver) as until
+  const all = `select m.id, v.ver, v.lu, v.op, v.content, m.pat, lead(v.lu) over (order by v.ver) as until
 from ${main} m
 cross join lateral (
   select m.ver, m.lu, m.op, m.content
@@ -39,7 +39,7 @@ cross join lateral (
   select h.ver, h.lu, h.op, h.content from ${history} h where h.rid = m.rid
 ) v
 where m.rid = ${rid} and m.id = ${params.add(request.id, 'text')}`;
-  const text = `select x.id, x.ver, x.lu, x.op, x.content, count(*) over ()
+  const text = `select x.id, x.ver, x.lu, x.op, x.content, x.pat, count(*) over ()
 from (${all}) x
 where ${timeFilter(request, params)}${before === undefined ? '' : ` and x.ver < ${params.add(before, 'int')}`}
 order by x.ver desc
@@ -51,7 +51,7 @@ limit ${params.add(request.count + 1, 'int')}`;
   const last = versions.at(-1);
   return {
     versions,
-    ...(before === undefined && { total: rows[0] ? Number(rows[0][5]) : 0 }),
+    ...(before === undefined && { total: rows[0] ? Number(rows[0][6]) : 0 }),
     ...(rows.length > request.count && last && { next: cursors.format(scope, last.versionId) }),
   };
 }
@@ -131,7 +131,7 @@ async function versionsByKey(changes: readonly Row[], low: number | undefined, r
     [...byNumber].map(async ([number, group]) => {
       const { type, main, history } = tableByNumber(number);
       const rows = await run(
-        `select m.id, v.ver, v.lu, v.op, v.content, m.rid, n.lu
+        `select m.id, v.ver, v.lu, v.op, v.content, m.pat, m.rid, n.lu
 from unnest($1::bigint[], $2::int[]) k(rid, ver)
 join ${main} m on m.rid = k.rid
 cross join lateral (
@@ -147,8 +147,8 @@ left join lateral (
         [group.map((c) => c[1]), group.map((c) => c[2])],
       );
       for (const row of rows)
-        if (low === undefined || row[6] === null || Number(row[6]) > low)
-          found.set(`${number}:${row[5]}:${row[1]}`, toVersion(type, row));
+        if (low === undefined || row[7] === null || Number(row[7]) > low)
+          found.set(`${number}:${row[6]}:${row[1]}`, toVersion(type, row));
     }),
   );
   return changes.flatMap((c) => found.get(`${c[0]}:${c[1]}:${c[2]}`) ?? []);

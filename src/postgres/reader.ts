@@ -11,7 +11,7 @@ import { operationOf } from './versions.ts';
 const COALESCE_MIN = 4;
 
 /** Columns in the order `toVersion` takes them. */
-export const VERSION_COLUMNS = ['id', 'ver', 'lu', 'op', 'content'] as const;
+export const VERSION_COLUMNS = ['id', 'ver', 'lu', 'op', 'content', 'pat'] as const;
 
 /** A row of `VERSION_COLUMNS` from index `at`. */
 export const toVersion = (type: string, row: Row, at = 0): StoredVersion => ({
@@ -21,6 +21,7 @@ export const toVersion = (type: string, row: Row, at = 0): StoredVersion => ({
   lastUpdated: Number(row[at + 2]),
   operation: operationOf(row[at + 3] as string),
   content: row[at + 4] as string,
+  ...(typeof row[at + 5] === 'string' && { patientRid: row[at + 5] as string }),
 });
 
 interface WaitingRead {
@@ -62,7 +63,7 @@ export function createReader(reads: Pipeline, rids: RidCodec): Reader {
   function readMany(table: TypeTable, group: readonly WaitingRead[]): void {
     const lanes: number[] = [];
     for (const one of group) lanes.push(one.hi, one.lo);
-    const text = `select id, ver, lu, op, content from ${table.main} where rid = any($1::bigint[])`;
+    const text = `select id, ver, lu, op, content, pat from ${table.main} where rid = any($1::bigint[])`;
     reads.query({ name: `rm:${table.type}`, text, values: [int8Array(lanes, group.length)] }).then(
       (rows) => {
         const found = new Map(rows.map((row) => [row[0] as string, row]));
@@ -97,7 +98,7 @@ export function createReader(reads: Pipeline, rids: RidCodec): Reader {
 export function readStatement(table: TypeTable, hi: number, lo: number): Statement {
   return {
     name: `r:${table.type}`,
-    text: `select id, ver, lu, op, content from ${table.main} where rid = $1::bigint`,
+    text: `select id, ver, lu, op, content, pat from ${table.main} where rid = $1::bigint`,
     values: [int8(hi, lo)],
   };
 }
@@ -106,11 +107,11 @@ export function readStatement(table: TypeTable, hi: number, lo: number): Stateme
 export function vreadStatement(table: TypeTable, hi: number, lo: number, versionId: number): Statement {
   return {
     name: `v:${table.type}`,
-    text: `select m.id, m.ver, m.lu, m.op, m.content
+    text: `select m.id, m.ver, m.lu, m.op, m.content, m.pat
 from ${table.main} m
 where m.rid = $1::bigint and m.ver = $2::int
 union all
-select m.id, h.ver, h.lu, h.op, h.content
+select m.id, h.ver, h.lu, h.op, h.content, m.pat
 from ${table.history} h
 join ${table.main} m on m.rid = h.rid
 where h.rid = $1::bigint and h.ver = $2::int`,

@@ -140,7 +140,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       there.map(async ({ type, rids }) => {
         const rows = await send({
           name: `rl:${type}`,
-          text: `select id, ver, lu, op, content from ${tableOf(type).main} where rid = any($1::bigint[]) order by rid for update`,
+          text: `select id, ver, lu, op, content, pat from ${tableOf(type).main} where rid = any($1::bigint[]) order by rid for update`,
           values: [rids],
         });
         for (const row of rows) found.set(`${type}/${row[0]}`, toVersion(type, row));

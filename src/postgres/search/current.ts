@@ -24,7 +24,7 @@ export async function findCurrent(
     if (!keys) return undefined;
     const tokens = params.add(keys.map(String), 'bigint[]');
     // The fence leaves the token index as the only way to the rows.
-    return `(select ${i} as n, m.id, m.ver, m.lu, m.op, m.content
+    return `(select ${i} as n, m.id, m.ver, m.lu, m.op, m.content, m.pat
 from (select * from ${tableOf(type).main} where tok && ${tokens} offset 0) m
 where m.op <> 'D'
 limit ${max})`;
@@ -46,4 +46,4 @@ limit ${max})`;
   return found;
 }
 
-const CONTENT = { columns: 'm.id, m.ver, m.lu, m.op, m.content', join: () => '' };
+const CONTENT = { columns: 'm.id, m.ver, m.lu, m.op, m.content, m.pat', join: () => '' };

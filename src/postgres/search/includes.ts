@@ -77,7 +77,7 @@ async function forward(
   }
   const groups = await Promise.all(
     [...wanted].map(async ([type, ids]) => {
-      const text = `select id, ver, lu, op, content from ${tableOf(type).main} where rid = any($1::bigint[]) and id = any($2::text[]) and op <> 'D' limit ${INCLUDED_MAX + 1}`;
+      const text = `select id, ver, lu, op, content, pat from ${tableOf(type).main} where rid = any($1::bigint[]) and id = any($2::text[]) and op <> 'D' limit ${INCLUDED_MAX + 1}`;
       const list = [...ids];
       const rows = await run(text, [list.map((id) => String(tools.keys.rids.rid(id))), list]);
       return rows.map((row) => toVersion(type, row));

@@ -51,7 +51,7 @@ export interface PageRequest {
   readonly position?: PagePosition;
 }
 
-/** Rows: id, ver, lu, op, content, rid, then the sort keys. */
+/** Rows: id, ver, lu, op, content, pat, rid, then the sort keys. */
 export interface PageRows {
   readonly rows: readonly Row[];
   readonly next?: PagePosition;
@@ -90,9 +90,9 @@ export async function searchPage(tools: SearchTools, request: PageRequest, run: 
   const last = page.at(-1);
   if (!last) return { rows: page };
   const keys = plan.sort.map((_, i) =>
-    last[6 + i] === null || last[6 + i] === undefined ? null : String(last[6 + i]),
+    last[7 + i] === null || last[7 + i] === undefined ? null : String(last[7 + i]),
   );
-  return { rows: page, next: { keys, rid: last[5] as string, byDate: plan.byDate, start } };
+  return { rows: page, next: { keys, rid: last[6] as string, byDate: plan.byDate, start } };
 }
 
 interface Plan {
@@ -229,7 +229,7 @@ async function runSorted(
   const ordered = driver === 'none' ? undefined : driver.ordered;
   if (keys.length === 0 && ordered) {
     const after = position ? `\n  and ${ordered} < ${params.add(position.rid, 'bigint')}` : '';
-    const page = `select m.id, m.ver, m.lu, m.op, m.content, m.rid
+    const page = `select m.id, m.ver, m.lu, m.op, m.content, m.pat, m.rid
 from ${fromDriver(context, type, driver)}
 where ${where(context, type, driver, conditions)}${after}
 order by ${ordered} desc
@@ -237,7 +237,7 @@ limit ${limitOf(params, limit.rows)}${limit.offset > 0 ? ` offset ${params.add(l
     return run(page, params.values);
   }
   const text = `select x.* from (
-select m.id, m.ver, m.lu, m.op, m.content, m.rid${columns}
+select m.id, m.ver, m.lu, m.op, m.content, m.pat, m.rid${columns}
 from ${fromDriver(context, type, driver)}
 where ${where(context, type, driver, conditions)}
 ) x
