@@ -33,7 +33,9 @@ export type AuditKind =
   | 'verification'
   | 'dispense'
   | 'start'
-  | 'stop';
+  | 'stop'
+  /** No credentials, wrong ones, or a request that no rule allows and that reached no resource. */
+  | 'access-refused';
 
 export interface AuditTarget {
   readonly type: string;

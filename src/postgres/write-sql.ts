@@ -1,4 +1,6 @@
 /** Statements of the write path, built once a type and shape. docs/decisions/0003-storage.md */
+import type { EntryRow } from './audit/entry.ts';
+import { insertEntriesText, insertEntriesValues, writeEntryCte, writeEntryValues } from './audit/entry-sql.ts';
 import { float8Array, int8, int8Array, int8NullableArray, textArray } from './binary.ts';
 import type { Statement } from './pools.ts';
 import type { SearchRow } from './row.ts';
@@ -18,6 +20,8 @@ export interface NewVersion {
   /** JSON text as served; empty for a deletion. */
   readonly content: string;
   readonly row: SearchRow;
+  /** What the audit trail says of it, written in the same statement (SECURITY AU-06). */
+  readonly entry?: EntryRow;
 }
 
 /** What is known of the version being replaced. */
@@ -59,10 +63,12 @@ export function insertStatement(v: NewVersion): Statement {
   const { main, numbers, strings, number, type } = v.table;
   const withNumbers = v.row.nv.length > 0;
   const withStrings = v.row.sv.length > 0;
-  const name = `c:${type}${withNumbers ? ':n' : ''}${withStrings ? ':s' : ''}`;
+  const name = `c:${type}${withNumbers ? ':n' : ''}${withStrings ? ':s' : ''}${v.entry ? ':a' : ''}`;
   const values = mainValues(v);
   if (withNumbers) values.push(...numberValues(v.row));
   if (withStrings) values.push(...stringValues(v.row));
+  const entryAt = values.length + 1;
+  if (v.entry) values.push(...writeEntryValues(v.entry));
   const text = once(name, () => {
     const n = 12;
     const s = withNumbers ? n + 3 : n;
@@ -80,12 +86,15 @@ export function insertStatement(v: NewVersion): Statement {
   insert into ${strings} (h, v, rid) select u.h, u.v, $1::bigint from unnest($${s}::bigint[], $${s + 1}::text[]) u(h, v)
 )`
         : ''
-    }
+    }${v.entry ? `, ${writeEntryCte(entryPlaces(number), entryAt)}` : ''}
 insert into ${main} ${MAIN_COLUMNS}
 values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11)`;
   });
   return { name, text, values };
 }
+
+/** Where the statements of one version have what its entry repeats: the places of `mainValues`. */
+const entryPlaces = (type: number) => ({ at: '$3::bigint', rid: '$1::bigint', ver: '$7::int', id: '$9', type });
 
 const numberValues = (row: SearchRow): unknown[] => [
   int8Array(row.nh, row.nv.length),
@@ -94,7 +103,7 @@ const numberValues = (row: SearchRow): unknown[] => [
 ];
 const stringValues = (row: SearchRow): unknown[] => [int8Array(row.sh, row.sv.length), textArray(row.sv)];
 
-/** Many new resources of one type in one statement. */
+/** Many new resources of one type in one statement; all of them have an entry, or none. */
 export function insertManyStatement(versions: readonly NewVersion[]): Statement {
   const first = versions[0];
   if (!first) throw new Error('nothing to insert');
@@ -130,7 +139,9 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
     }
   }
   const count = versions.length;
-  const name = `cm:${type}${nv.length > 0 ? ':n' : ''}${sv.length > 0 ? ':s' : ''}`;
+  const entries = versions.flatMap(({ entry }) => entry ?? []);
+  if (entries.length !== 0 && entries.length !== count) throw new Error('a write without its audit entry');
+  const name = `cm:${type}${nv.length > 0 ? ':n' : ''}${sv.length > 0 ? ':s' : ''}${entries.length > 0 ? ':a' : ''}`;
   const values: unknown[] = [
     int8Array(rid, count),
     int8NullableArray(versions.map((v) => v.row.pat)),
@@ -166,6 +177,8 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
       int8Array(nr, nv.length),
     );
   if (sv.length > 0) values.push(int8Array(sh, sv.length), textArray(sv), int8Array(sr, sv.length));
+  const entryAt = values.length + 1;
+  if (entries.length > 0) values.push(...insertEntriesValues(entries));
   const text = once(name, () => {
     const s = nv.length > 0 ? 18 : 14;
     return `with c as (
@@ -184,6 +197,12 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
         ? `, s as (
   insert into ${strings} (h, v, rid)
   select u.h, u.v, u.rid from unnest($${s}::bigint[], $${s + 1}::text[], $${s + 2}::bigint[]) u(h, v, rid)
+)`
+        : ''
+    }${
+      entries.length > 0
+        ? `, a as (
+  ${insertEntriesText(entryAt)}
 )`
         : ''
     }
@@ -317,6 +336,8 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
   select i.h, i.v, u.rid from u, unnest($${at}::bigint[], $${at + 1}::text[]) i(h, v)
 )`,
     );
+  const { entry } = v;
+  if (entry) add('a', writeEntryValues(entry), (at) => writeEntryCte({ ...entryPlaces(number), from: 'u' }, at));
   const name = `u:${type}:${shape}`;
   const text = once(
     name,

@@ -1,7 +1,9 @@
 /** Single writes: create, update, patch, delete. Optimistic: no lock is held between reading and writing. */
+import type { Caller } from '../ports/caller.ts';
 import type { Resource, StoredVersion, WriteResult } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import { conflict, gone, notFound, versionConflict } from '../standards/fhir/outcome.ts';
+import type { WriteAudit } from './audit/log.ts';
 import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Pipeline } from './pools.ts';
@@ -23,14 +25,15 @@ export type RowBuilder = (
 ) => SearchRow;
 
 export interface Writer {
-  create(resource: Resource, id: string): Promise<WriteResult>;
+  create(caller: Caller, resource: Resource, id: string): Promise<WriteResult>;
   update(
+    caller: Caller,
     type: string,
     id: string,
     change: (current: Resource | undefined) => Resource,
     options?: { readonly ifMatch?: number; readonly operation?: 'update' | 'patch' },
   ): Promise<WriteResult>;
-  delete(type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
+  delete(caller: Caller, type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
 }
 
 export function createWriter(options: {
@@ -38,9 +41,11 @@ export function createWriter(options: {
   readonly group: GroupCommit;
   readonly rids: RidCodec;
   readonly rowOf: RowBuilder;
+  /** Absent: what is written is not audited. */
+  readonly audit: WriteAudit | undefined;
   readonly now: () => number;
 }): Writer {
-  const { writes, group, rids, rowOf, now } = options;
+  const { writes, group, rids, rowOf, audit, now } = options;
 
   async function findForWrite(type: string, id: string): Promise<StoredVersion | undefined> {
     rids.lanes(id);
@@ -52,19 +57,22 @@ export function createWriter(options: {
   }
 
   return {
-    async create(resource, id) {
+    async create(caller, resource, id) {
       const made = newVersion(rowOf, resource.resourceType, id, resource, 1, now(), 'C');
-      await group.insert(made);
+      await audit?.admit(caller);
+      await group.insert(audit ? audit.audited(caller, made) : made);
       return { version: storedVersion(made), outcome: 'created' };
     },
 
-    async update(type, id, change, { ifMatch, operation = 'update' } = {}) {
+    async update(caller, type, id, change, { ifMatch, operation = 'update' } = {}) {
+      await audit?.admit(caller);
       for (let tries = 1; ; tries++) {
         const old = await findForWrite(type, id);
         checkIfMatch(`${type}/${id}`, old, ifMatch);
         const next = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
         if (next === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
-        const { made, replaced } = next;
+        const { replaced } = next;
+        const made = audit ? audit.audited(caller, next.made, replaced?.row.pat) : next.made;
         try {
           if (!old || !replaced) {
             await writes.query(insertStatement(made));
@@ -80,14 +88,17 @@ export function createWriter(options: {
       }
     },
 
-    async delete(type, id, ifMatch) {
+    async delete(caller, type, id, ifMatch) {
+      await audit?.admit(caller);
       for (let tries = 1; ; tries++) {
         const old = await findForWrite(type, id);
         checkIfMatch(`${type}/${id}`, old, ifMatch);
         if (!old) return undefined;
         if (old.operation === 'delete') return { version: old, outcome: 'unchanged' };
-        const made = deletion(rids, type, id, old, now());
-        const rows = await writes.query(updateStatement(made, { ver: old.versionId, row: oldRow(rowOf, old) }));
+        const row = oldRow(rowOf, old);
+        const deleted = deletion(rids, type, id, old, now());
+        const made = audit ? audit.audited(caller, deleted, row.pat) : deleted;
+        const rows = await writes.query(updateStatement(made, { ver: old.versionId, row }));
         if (rows[0]?.[0] === 1) return { version: storedVersion(made), outcome: 'deleted' };
         if (tries === TRIES_MAX) throw conflict(`${type}/${id} is being changed by many others; try again`);
       }
