@@ -1,5 +1,7 @@
 /** Every setting of the server, as one table: read once by `main.ts`; docs/configuration.md is printed from it. */
 
+import { isIP, isIPv6 } from 'node:net';
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 interface Setting<T> {
@@ -32,19 +34,94 @@ const oneOf = <T extends string>(...values: readonly T[]) => ({
 
 const MIB = 1024 * 1024;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+const WILDCARD = new Set(['0.0.0.0', '::']);
+const HTTPS_PORT = 8443;
+const METRICS_TOKEN_CHARS_MIN = 32;
+
+const file = { allowed: 'a file', parse: (text: string): string => text };
 
 const SETTINGS = {
+  nodeEnv: {
+    env: 'NODE_ENV',
+    fallback: 'development',
+    ...oneOf('development', 'test', 'production'),
+    about: 'With `production` the start refuses what is for development, and a public URL that is not https.',
+  },
   host: {
     env: 'HOST',
     fallback: '127.0.0.1',
-    allowed: '`127.0.0.1`, `::1` or `localhost`: this release has no sign-in, so it serves this machine only',
-    about: 'Address to listen on.',
-    parse: (text: string): string | undefined => (LOOPBACK.has(text) ? text : undefined),
+    allowed: 'an IP address or `localhost`',
+    about:
+      'Address to listen on. Any but a loopback address is for TLS alone; plain HTTP then stays on the loopback address.',
+    parse: (text: string): string | undefined => (isIP(text) !== 0 || text === 'localhost' ? text : undefined),
   },
   port: { env: 'PORT', fallback: '8080', ...integer(0, 65_535), about: 'Port of the HTTP server; 0 takes a free one.' },
+  plainHttp: {
+    env: 'PLAIN_HTTP',
+    fallback: 'loopback',
+    ...oneOf('loopback', 'allow'),
+    about: 'Whether HTTP without TLS is also served on a HOST off this machine: only behind a proxy that speaks TLS.',
+  },
+  httpsPort: {
+    env: 'HTTPS_PORT',
+    fallbackAbout: `\`${HTTPS_PORT}\` when TLS_CERT_FILE is given, else \`off\``,
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about:
+      'Port of the TLS listener, on HOST; 0 takes a free one. Without TLS_CERT_FILE it has a development certificate.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
+  },
+  tlsCertFile: {
+    env: 'TLS_CERT_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Certificate of the server and those between it and the root, in PEM. A renewed file is read by itself.',
+  },
+  tlsKeyFile: {
+    env: 'TLS_KEY_FILE',
+    fallbackAbout: 'none',
+    allowed: 'a file that other users cannot read',
+    about: 'Private key of TLS_CERT_FILE, in PEM.',
+    parse: (text: string): string => text,
+  },
+  tlsClientCaFile: {
+    env: 'TLS_CLIENT_CA_FILE',
+    fallbackAbout: 'none: no client is asked for a certificate',
+    ...file,
+    about: 'Certificates, in PEM, of the authorities whose client certificates are believed.',
+  },
+  trustedProxies: {
+    env: 'TRUSTED_PROXIES',
+    fallbackAbout: 'none',
+    allowed: 'IP addresses and ranges such as `10.0.0.0/8`, with commas between them',
+    about: 'Proxies whose `X-Forwarded-For` is believed.',
+    parse: parseAddressRanges,
+  },
+  metricsToken: {
+    env: 'METRICS_TOKEN',
+    fallbackAbout: 'none: they are shown to this machine only',
+    secret: true,
+    allowed: `at least ${METRICS_TOKEN_CHARS_MIN} letters, digits and \`-._~+/=\``,
+    about: 'Bearer token that shows `/metrics` and the details of `/readyz` to others than this machine.',
+    parse: (text: string): string | undefined =>
+      text.length >= METRICS_TOKEN_CHARS_MIN && /^[A-Za-z0-9._~+/-]+=*$/.test(text) ? text : undefined,
+  },
+  rateLimits: {
+    env: 'RATE_LIMITS',
+    fallbackAbout: 'login=10/min, register=5/h, token=60/min, read=600/min, search=300/min, write=120/min and others',
+    allowed: 'rates such as `login=10/min,token=5/s,register=off`, with commas between them',
+    about: 'How often a client may do a thing, where that is not the default. Backend services have no limit by rate.',
+    parse: parseRates,
+  },
+  clockFile: {
+    env: 'CLOCK_FILE',
+    fallbackAbout: "none: the machine's clock",
+    allowed: 'a file that holds a time such as `2026-03-01T09:00:00Z`',
+    about: 'For tests and demonstrations: the time from which the clock runs on, read again when it changes.',
+    parse: (text: string): string => text,
+  },
   publicUrl: {
     env: 'PUBLIC_URL',
-    fallbackAbout: 'made from HOST and PORT',
+    fallbackAbout: 'made from HOST and the port: HTTPS_PORT when TLS_CERT_FILE is given or HOST is off this machine',
     allowed: 'an http or https URL without a trailing slash, query or user name, such as `https://fhir.example.org`',
     about: 'How clients reach the server. Every link, `Location` and `fullUrl` begins with it.',
     parse: parsePublicUrl,
@@ -140,7 +217,7 @@ const SETTINGS = {
     env: 'MLLP_PORT',
     fallback: '2575',
     allowed: 'a whole number from 0 to 65535, or `off`',
-    about: 'Port of the HL7 v2 listener (MLLP), on HOST; 0 takes a free one.',
+    about: 'Port of the HL7 v2 listener (MLLP), on the loopback address; 0 takes a free one.',
     parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
   },
   mllpConnectionsMax: {
@@ -260,9 +337,70 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const config = values as unknown as Config; // each value comes from its own parser, and wrong ones are thrown below
   if (problems.length === 0 && config.pageSizeDefault > config.pageSizeMax)
     problems.push(`PAGE_SIZE_DEFAULT is ${config.pageSizeDefault}; PAGE_SIZE_MAX, ${config.pageSizeMax}, is less`);
+  if (problems.length === 0) problems.push(...findTlsProblems(config), ...findProductionProblems(config, env));
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
+
+/** Where the server listens; `https` is undefined without TLS. */
+export interface ListenAddresses {
+  readonly plainHost: string;
+  readonly https: { readonly host: string; readonly port: number } | undefined;
+  /** Scheme and host of the public URL when none is given. */
+  readonly isPublicOverTls: boolean;
+}
+
+/** Plain HTTP keeps to this machine unless it is told otherwise. SECURITY PK-01. */
+export function listenAddresses({ host, httpsPort, tlsCertFile, plainHttp }: Config): ListenAddresses {
+  const port = httpsPort ?? (tlsCertFile === undefined ? 'off' : HTTPS_PORT);
+  const isLocal = LOOPBACK.has(host);
+  const https = port === 'off' ? undefined : { host, port };
+  const plainHost = isLocal || plainHttp === 'allow' ? host : '127.0.0.1';
+  return { plainHost, https, isPublicOverTls: https !== undefined && (tlsCertFile !== undefined || !isLocal) };
+}
+
+function findTlsProblems(config: Config): string[] {
+  const { host, plainHttp, tlsCertFile, tlsKeyFile, tlsClientCaFile, publicUrl } = config;
+  const hasTls = listenAddresses(config).https !== undefined;
+  const problems: string[] = [];
+  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined))
+    problems.push('TLS_CERT_FILE and TLS_KEY_FILE are given together or not at all');
+  if (tlsClientCaFile !== undefined && !hasTls) problems.push('TLS_CLIENT_CA_FILE is given, but HTTPS_PORT is off');
+  if (!LOOPBACK.has(host) && !hasTls && plainHttp !== 'allow')
+    problems.push(
+      `HOST is ${host}, off this machine, where TLS is needed: set TLS_CERT_FILE and TLS_KEY_FILE, ` +
+        'or PLAIN_HTTP=allow behind a proxy that speaks TLS',
+    );
+  if (WILDCARD.has(host) && publicUrl === undefined)
+    problems.push(`HOST is ${host}, every address of this machine: set PUBLIC_URL to how clients reach it`);
+  return problems;
+}
+
+/** What must not be in use where there are patients. SECURITY SU-07. */
+function findProductionProblems(config: Config, env: Readonly<Record<string, string | undefined>>): string[] {
+  if (config.nodeEnv !== 'production') return [];
+  const problems: string[] = [];
+  const refuse = (is: boolean, problem: string): void => {
+    if (is) problems.push(`${problem} with NODE_ENV=production`);
+  };
+  const url = config.publicUrl === undefined ? undefined : new URL(config.publicUrl);
+  refuse(url?.protocol === 'http:' && !isLoopbackName(url.hostname), 'PUBLIC_URL must begin with https://');
+  refuse(
+    config.publicUrl === undefined && !LOOPBACK.has(config.host) && !listenAddresses(config).isPublicOverTls,
+    'PUBLIC_URL must be set, and begin with https://,',
+  );
+  refuse(config.clockFile !== undefined, 'CLOCK_FILE is for tests and demonstrations: it is refused');
+  refuse(config.unsafeDatabase === 'allow', 'UNSAFE_DATABASE=allow is refused');
+  refuse(
+    listenAddresses(config).https !== undefined && config.tlsCertFile === undefined,
+    'HTTPS_PORT needs TLS_CERT_FILE and TLS_KEY_FILE: there is no development certificate',
+  );
+  refuse(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0', 'NODE_TLS_REJECT_UNAUTHORIZED=0 is refused');
+  refuse(/(?:^|\s)--inspect/.test(env['NODE_OPTIONS'] ?? ''), 'NODE_OPTIONS with --inspect is refused');
+  return problems;
+}
+
+const isLoopbackName = (name: string): boolean => LOOPBACK.has(name.replace(/^\[|\]$/g, ''));
 
 function wrongValue(setting: Setting<unknown>, text: string): string {
   const shown = setting.secret === true ? 'a value (not shown)' : JSON.stringify(text.slice(0, 200));
@@ -312,6 +450,40 @@ function parsePublicUrl(text: string): string | undefined {
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
   const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
   return plain && !text.endsWith('/') && !/[?#]$/.test(text) ? text : undefined;
+}
+
+const RANGES_MAX = 100;
+
+function parseAddressRanges(text: string): readonly string[] | undefined {
+  const ranges = text.split(',').map((range) => range.trim());
+  const isRange = (range: string): boolean => {
+    const [address = '', bits, more] = range.split('/');
+    if (isIP(address) === 0 || more !== undefined) return false;
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv6(address) ? 128 : 32));
+  };
+  return ranges.length <= RANGES_MAX && ranges.every(isRange) ? ranges : undefined;
+}
+
+export interface RateSetting {
+  readonly count: number;
+  readonly perMs: number;
+}
+
+const RATE = /^(login|register|token|verify|verify-prescription|read|search|write)=(?:off|(\d{1,7})\/(s|min|h))$/;
+const RATE_UNIT_MS = new Map([
+  ['s', 1_000],
+  ['min', 60_000],
+  ['h', 3_600_000],
+]);
+
+function parseRates(text: string): ReadonlyMap<string, RateSetting | 'off'> | undefined {
+  const rates = new Map<string, RateSetting | 'off'>();
+  for (const part of text.split(',')) {
+    const [, name, count, unit = ''] = RATE.exec(part.trim()) ?? [];
+    if (name === undefined || rates.has(name) || Number(count) === 0) return undefined;
+    rates.set(name, count === undefined ? 'off' : { count: Number(count), perMs: RATE_UNIT_MS.get(unit) ?? 0 });
+  }
+  return rates;
 }
 
 function parseDatabaseUrl(text: string): string | undefined {

@@ -140,7 +140,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       });
       if (config.mllpPort === 'off') return { mllpPort: undefined };
       listener = await createMllpListener({
-        host: config.host,
+        host: config.host === '::1' ? '::1' : '127.0.0.1', // it speaks without TLS, so to this machine only
         port: config.mllpPort,
         connectionsMax: config.mllpConnectionsMax,
         frameBytesMax: config.messageBytesMax,

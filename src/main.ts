@@ -45,8 +45,9 @@ async function main(): Promise<void> {
   const stopSignal = handleSignals(log);
   try {
     const { startServer } = await import('./server.ts');
+    const clock = await openClock(config, log);
     process.stdout.write('Mortar is starting (the first start makes the database and takes some seconds) …\n');
-    const server = await startServer(config, log, { signal: stopSignal.signal });
+    const server = await startServer(config, log, { signal: stopSignal.signal, ...clock });
     stopSignal.attach(server);
     const demo = flags.demo ? await server.loadDemo() : undefined;
     process.stdout.write(formatWelcome(server, demo));
@@ -80,6 +81,14 @@ async function loadConfig(): Promise<Config> {
     process.stderr.write(`mortar: ${error.message}\n`);
     process.exit(EXIT.configuration);
   }
+}
+
+/** Another clock than the machine's, when there is a file for it. */
+async function openClock({ clockFile: file }: Config, log: ContextLog): Promise<{ readonly now?: () => number }> {
+  if (file === undefined) return {};
+  const { createClock } = await import('./clock.ts');
+  log.warn('the clock runs by CLOCK_FILE');
+  return { now: createClock({ file, log }).now };
 }
 
 interface StopSignal {
@@ -146,12 +155,16 @@ function whenOrphaned(stop: () => void): void {
 async function fail(error: unknown, log: ContextLog): Promise<never> {
   const { ListenError } = await import('./server.ts');
   const { StartError } = await import('./postgres/start-error.ts');
-  const known = error instanceof ListenError || error instanceof StartError;
+  const { ClockFileError } = await import('./clock.ts');
+  const { TlsFileError } = await import('./pki/tls-files.ts');
+  const isAboutSettings = error instanceof ClockFileError || error instanceof TlsFileError;
+  const known = error instanceof ListenError || error instanceof StartError || isAboutSettings;
   if (known) {
     log.debug('the start failed', { error });
     process.stderr.write(`mortar: ${error.message}\n`);
   } else log.error('the start failed', { error });
   if (error instanceof ListenError) process.exit(EXIT.port);
+  if (isAboutSettings) process.exit(EXIT.configuration);
   process.exit(error instanceof StartError ? EXIT[error.trouble] : EXIT.other);
 }
 

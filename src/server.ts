@@ -2,20 +2,26 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
-import packageJson from '../package.json' with { type: 'json' };
-import type { Config } from './config.ts';
+import { type Config, listenAddresses } from './config.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { ContextLog } from './log.ts';
+import { openDevelopmentCertificate } from './pki/development-certificate.ts';
+import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
 import type { Clock } from './ports/clock.ts';
+import { checkDatabaseClock } from './postgres/database-clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
 import { prepareDatabase } from './postgres/migrate.ts';
 import { createPools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
+import { createAddressOf } from './rest/address.ts';
+import { createDoorLimiter } from './rest/door-limits.ts';
 import { createGuard } from './rest/guard.ts';
 import { type HttpServer, listen } from './rest/http-server.ts';
 import { createMetrics } from './rest/metrics.ts';
+import { createOperatorAccess } from './rest/operator-access.ts';
+import { createRateLimits } from './rest/rate-limit.ts';
 import { createReadiness } from './rest/readiness.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
 import { createShell, type ServerStatus } from './rest/shell.ts';
@@ -36,6 +42,8 @@ export interface RunningServer {
   readonly url: string;
   readonly fhirBaseUrl: string;
   readonly port: number;
+  /** Where TLS is spoken; undefined when it is not. */
+  readonly httpsPort: number | undefined;
   /** Where HL7 v2 senders connect; undefined when the listener is off. */
   readonly mllpPort: number | undefined;
   readonly dataDir: string;
@@ -74,17 +82,22 @@ export async function startServer(
 
   const metrics = createMetrics();
   stack.defer(metrics.stop);
-  const http = await bindPort(config, log, metrics);
+  const tls = openTls(config, dataDir, log);
+  stack.defer(() => tls?.stop());
+  const http = await bindPort(config, log, metrics, tls);
   let closed: Promise<number> | undefined;
   const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
   stack.defer(async () => void (await closeHttp(0)));
-  const url = config.publicUrl ?? `http://${hostInUrl(config.host)}:${http.port}`;
+  const url = config.publicUrl ?? publicUrlOf(config, http);
   const fhirBaseUrl = url + FHIR_PATH;
 
   let status: ServerStatus = { phase: 'starting', databaseAnswers: false, schema: undefined };
-  const guard = createGuard(http.port, url);
-  const version = packageJson.version;
-  const shell = createShell({ status: () => status, metrics, fhirBaseUrl, version, log });
+  const guard = createGuard({ port: http.port, httpsPort: http.httpsPort, publicUrl: url });
+  const addressOf = createAddressOf(config.trustedProxies);
+  const limits = createRateLimits({ now, ...(config.rateLimits && { rates: config.rateLimits }) });
+  const limit = createDoorLimiter({ limits, addressOf });
+  const isOperator = createOperatorAccess(config.metricsToken);
+  const shell = createShell({ status: () => status, metrics, fhirBaseUrl, isOperator, log });
   http.setHandlers({ guard, shell, fhir: (_req, res) => sendOutcome(res, unavailable('The server is starting')) });
   phases.end('listen');
 
@@ -100,6 +113,7 @@ export async function startServer(
     log,
     allowUnsafe: config.unsafeDatabase === 'allow',
   });
+  if (config.nodeEnv === 'production') await checkDatabaseClock(database.app, now);
   phases.end('migrations');
   options.signal?.throwIfAborted();
   const definitions = await definitionsLoading;
@@ -132,7 +146,7 @@ export async function startServer(
       ['gateway', gateway.messages],
     ],
   );
-  http.setHandlers({ guard, shell, fhir: fhir.handle, doors });
+  http.setHandlers({ guard, limit, shell, fhir: fhir.handle, doors });
   if (gateway) metrics.watchGateway(gateway.stats);
   const mllpPort = gateway && (await startGateway(gateway, config));
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
@@ -147,9 +161,10 @@ export async function startServer(
   options.signal?.throwIfAborted();
 
   const portsFile = join(dataDir, 'ports.json');
-  writePorts(portsFile, { pid: process.pid, http: http.port, mllp: mllpPort, url, fhir: fhirBaseUrl });
+  const ports = { http: http.port, https: http.httpsPort, mllp: mllpPort };
+  writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
-  log.info('ready', { port: http.port, mllp: mllpPort, schema: prepared.schema, ...phases.ms });
+  log.info('ready', { ...ports, schema: prepared.schema, ...phases.ms });
 
   const everything = stack.move();
   let stopping: Promise<void> | undefined;
@@ -167,6 +182,7 @@ export async function startServer(
     url,
     fhirBaseUrl,
     port: http.port,
+    httpsPort: http.httpsPort,
     mllpPort,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
@@ -190,33 +206,54 @@ function makeDataDir(given: string): string {
   return dataDir;
 }
 
+/** The certificate to serve: the operator's, or one for development. Throws `TlsFileError`. */
+function openTls(config: Config, dataDir: string, log: ContextLog): TlsFiles | undefined {
+  const { https } = listenAddresses(config);
+  if (https === undefined) return undefined;
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsClientCaFile: clientCaFile, host } = config;
+  if (certFile !== undefined && keyFile !== undefined) return openTlsFiles({ certFile, keyFile, clientCaFile, log });
+  const names = new Set(['localhost', '127.0.0.1', '::1', ...(host === '0.0.0.0' || host === '::' ? [] : [host])]);
+  // By the machine's clock, whatever ours says: clients judge a certificate by theirs.
+  const made = openDevelopmentCertificate(join(dataDir, 'tls'), [...names], Date.now);
+  log.warn('TLS_CERT_FILE is not given: TLS is served with a certificate for development');
+  return openTlsFiles({ ...made, clientCaFile, log });
+}
+
+/** How clients reach a server that was not told how. */
+function publicUrlOf(config: Config, { port, httpsPort }: HttpServer): string {
+  const { plainHost, isPublicOverTls } = listenAddresses(config);
+  return isPublicOverTls ? `https://${hostInUrl(config.host)}:${httpsPort}` : `http://${hostInUrl(plainHost)}:${port}`;
+}
+
 async function bindPort(
   config: Config,
   log: ContextLog,
   metrics: ReturnType<typeof createMetrics>,
+  source: TlsFiles | undefined,
 ): Promise<HttpServer> {
-  const { host, port } = config;
+  const { plainHost: host, https } = listenAddresses(config);
   try {
-    return await listen({ host, port, metrics, log });
+    return await listen({ host, port: config.port, tls: https && source && { ...https, source }, metrics, log });
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const { code, port = config.port } = cause as NodeJS.ErrnoException & { port?: number };
+    const setting = port === https?.port ? 'HTTPS_PORT' : 'PORT';
     if (code === 'EADDRINUSE')
-      throw new ListenError(`port ${port} on ${host} is in use by another program: stop it, or set PORT`, cause);
+      throw new ListenError(`port ${port} is in use by another program: stop it, or set ${setting}`, cause);
     if (code === 'EACCES')
-      throw new ListenError(`port ${port} may not be used by this user: set PORT to 1024 or higher`, cause);
-    throw new ListenError(`${host}:${port} cannot be listened on (${code})`, cause);
+      throw new ListenError(`port ${port} may not be used by this user: set ${setting} to 1024 or higher`, cause);
+    throw new ListenError(`${setting === 'PORT' ? host : config.host}:${port} cannot be listened on (${code})`, cause);
   }
 }
 
 /** Opens the doors that have sockets of their own. */
-async function startGateway(gateway: Gateway, { host, mllpPort }: Config): Promise<number | undefined> {
+async function startGateway(gateway: Gateway, { mllpPort }: Config): Promise<number | undefined> {
   try {
     return (await gateway.start()).mllpPort;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'EADDRINUSE')
       throw new ListenError(
-        `port ${mllpPort} on ${host}, for HL7 v2, is in use by another program: stop it, or set MLLP_PORT`,
+        `port ${mllpPort}, for HL7 v2, is in use by another program: stop it, or set MLLP_PORT`,
         cause,
       );
     if (code === 'EACCES')

@@ -6,6 +6,7 @@ import {
   findMisspellings,
   formatConfigurationMarkdown,
   formatEnvExample,
+  listenAddresses,
   readConfig,
 } from '../src/config.ts';
 
@@ -40,7 +41,15 @@ describe('config', () => {
     ['PORT', '0x50'],
     ['PORT', '8.5'],
     ['PORT', ' 80'],
-    ['HOST', '0.0.0.0'],
+    ['HOST', '0.0.0.0/8'],
+    ['NODE_ENV', 'prod'],
+    ['HTTPS_PORT', 'on'],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['TRUSTED_PROXIES', '10.0.0.1,proxy'],
+    ['RATE_LIMITS', 'login=0/min'],
+    ['RATE_LIMITS', 'login=5/day'],
+    ['RATE_LIMITS', 'logins=5/min'],
+    ['RATE_LIMITS', 'login=5/min,login=6/min'],
     ['HOST', 'example.org'],
     ['PUBLIC_URL', 'http://example.org/'],
     ['PUBLIC_URL', 'ftp://example.org'],
@@ -61,6 +70,8 @@ describe('config', () => {
   for (const [env, value] of [
     ['PORT', '0'],
     ['HOST', '::1'],
+    ['TRUSTED_PROXIES', '10.0.0.0/8, ::1'],
+    ['RATE_LIMITS', 'login=20/min,register=off'],
     ['PUBLIC_URL', 'https://fhir.example.org/a/b'],
     ['DATABASE_URL', 'postgres://u:p@h/d'],
     ['DATABASE_URL', 'postgresql:///d?host=/run/postgresql'],
@@ -70,14 +81,63 @@ describe('config', () => {
     });
 
   it('names every wrong value at once', () => {
-    const message = refusal({ PORT: 'x', LOG_LEVEL: 'y', HOST: '10.0.0.1' });
+    const message = refusal({ PORT: 'x', LOG_LEVEL: 'y', HOST: 'example.org' });
     for (const env of ['PORT', 'LOG_LEVEL', 'HOST']) expect(message).contains(`${env} is `);
-    expect(message).contains('no sign-in');
   });
 
   it('never shows a secret, even a wrong one', () => {
     expect(refusal({ DATABASE_URL: 'mysql://u:geheim@h/d' }))
       .contains('DATABASE_URL')
+      .not.contains('geheim');
+  });
+
+  for (const [what, env, says] of [
+    ['another address without TLS', { HOST: '10.0.0.1' }, 'PLAIN_HTTP=allow'],
+    ['every address without a public URL', { HOST: '0.0.0.0', HTTPS_PORT: '8443' }, 'PUBLIC_URL'],
+    ['a certificate without its key', { TLS_CERT_FILE: 'a.crt' }, 'TLS_KEY_FILE'],
+    ['a client CA without TLS', { TLS_CLIENT_CA_FILE: 'ca.crt' }, 'HTTPS_PORT'],
+  ] as const)
+    it(`[PK-01] refuses ${what}`, () => {
+      expect(refusal(env)).contains(says);
+    });
+
+  for (const [env, plainHost, https, isPublicOverTls] of [
+    [{}, '127.0.0.1', undefined, false],
+    [{ HOST: '10.0.0.1', PLAIN_HTTP: 'allow' }, '10.0.0.1', undefined, false],
+    [{ HOST: '10.0.0.1', HTTPS_PORT: '0' }, '127.0.0.1', { host: '10.0.0.1', port: 0 }, true],
+    [{ HTTPS_PORT: '9443' }, '127.0.0.1', { host: '127.0.0.1', port: 9443 }, false],
+    [{ TLS_CERT_FILE: 'a', TLS_KEY_FILE: 'b' }, '127.0.0.1', { host: '127.0.0.1', port: 8443 }, true],
+    [{ TLS_CERT_FILE: 'a', TLS_KEY_FILE: 'b', HTTPS_PORT: 'off' }, '127.0.0.1', undefined, false],
+  ] as const)
+    it(`[PK-01] listens without TLS on ${plainHost} with ${JSON.stringify(env)}`, () => {
+      expect(listenAddresses(readConfig(env))).deep.equal({ plainHost, https, isPublicOverTls });
+    });
+
+  const production = { NODE_ENV: 'production', PUBLIC_URL: 'https://fhir.example.org' };
+  it('[SU-07] starts for production with a public URL over https, or on this machine', () => {
+    expect(readConfig(production).nodeEnv).equal('production');
+    readConfig({ NODE_ENV: 'production' });
+    readConfig({ NODE_ENV: 'production', PUBLIC_URL: 'http://localhost:8080' });
+  });
+  for (const [env, says] of [
+    [{ PUBLIC_URL: 'http://fhir.example.org' }, 'PUBLIC_URL'],
+    [{ PUBLIC_URL: '', HOST: '10.0.0.1', PLAIN_HTTP: 'allow' }, 'PUBLIC_URL'],
+    [{ CLOCK_FILE: 'clock' }, 'CLOCK_FILE'],
+    [{ UNSAFE_DATABASE: 'allow' }, 'UNSAFE_DATABASE'],
+    [{ HTTPS_PORT: '8443' }, 'TLS_CERT_FILE'],
+    [{ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED'],
+    [{ NODE_OPTIONS: '--no-warnings --inspect=0' }, '--inspect'],
+  ] as const)
+    it(`[SU-07] refuses for production ${JSON.stringify(env)}, which development allows`, () => {
+      expect(refusal({ ...production, ...env }))
+        .contains(says)
+        .contains('NODE_ENV=production');
+      readConfig({ ...production, ...env, NODE_ENV: 'development' });
+    });
+
+  it('[SU-07] refuses a short METRICS_TOKEN and does not show it', () => {
+    expect(refusal({ METRICS_TOKEN: 'geheim' }))
+      .contains('METRICS_TOKEN')
       .not.contains('geheim');
   });
 

@@ -2,27 +2,44 @@
  * What every request must pass before anything reads it. A page of another site that reaches this server through the
  * user's browser is told from a client of ours by `Host` (DNS rebinding) and `Origin` (RFC 6454).
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIPv6 } from 'node:net';
 import { FhirError, type IssueCode, issue } from '../standards/fhir/outcome.ts';
+import { allowOrigin, answerPreflight, corsClassOf, type IsRegisteredOrigin, isPreflight, mayRead } from './cors.ts';
 
-/** Returns why a request is refused; undefined lets it in. */
-export type Guard = (req: IncomingMessage) => FhirError | undefined;
+/** Returns why a request is refused; undefined lets it in; `answered` when it was a question for the guard alone. */
+export type Guard = (req: IncomingMessage, res: ServerResponse) => FhirError | 'answered' | undefined;
+
+export interface GuardOptions {
+  readonly port: number;
+  readonly httpsPort?: number | undefined;
+  readonly publicUrl: string;
+  /** No origin unless given. */
+  readonly isRegisteredOrigin?: IsRegisteredOrigin;
+}
 
 const URL_CHARS_MAX = 16 * 1024;
 const HEADERS_MAX = 100;
 
-/** The hosts and origins that are us: the loopback names with the port, and the public URL. */
-export function createGuard(port: number, publicUrl: string): Guard {
-  const own = new URL(publicUrl);
-  const names = ['127.0.0.1', 'localhost', '[::1]'].flatMap((name) =>
-    port === 80 ? [name, `${name}:80`] : [`${name}:${port}`],
-  );
-  const standardPort = own.protocol === 'https:' ? '443' : '80';
-  const publicHosts = own.port === '' ? [own.host, `${own.host}:${standardPort}`] : [own.host];
-  const hosts = new Set([...names, ...publicHosts].map((host) => host.toLowerCase()));
-  const origins = new Set([...names.map((name) => new URL(`http://${name}`).origin), own.origin]);
+/** The hosts and origins that are us: the loopback names with the ports, and the public URL. */
+export function createGuard(options: GuardOptions): Guard {
+  const { hosts, origins } = ownNames(options);
+  const isRegistered = options.isRegisteredOrigin ?? (() => false);
 
-  return (req) => {
+  function checkOrigin(req: IncomingMessage, res: ServerResponse): FhirError | 'answered' | undefined {
+    const corsClass = corsClassOf(req.url ?? '');
+    if (corsClass === 'registered') res.setHeader('Vary', 'Origin');
+    const { origin } = req.headers;
+    if (origin === undefined || origins.has(origin.toLowerCase())) return undefined;
+    if (corsClass === 'none' || !mayRead(origin, corsClass, isRegistered))
+      return refuse(403, 'security', 'requests from pages of another origin are refused');
+    allowOrigin(res, origin, corsClass);
+    if (!isPreflight(req)) return undefined;
+    answerPreflight(res, corsClass);
+    return 'answered';
+  }
+
+  return (req, res) => {
     const url = req.url ?? '';
     if (url.length > URL_CHARS_MAX)
       return refuse(414, 'too-long', `the URL is longer than ${URL_CHARS_MAX} characters`);
@@ -30,14 +47,32 @@ export function createGuard(port: number, publicUrl: string): Guard {
     if (!url.startsWith('/') && url !== '*') return refuse(400, 'invalid', 'the request target must be a path');
     if (req.rawHeaders.length > 2 * HEADERS_MAX)
       return refuse(431, 'too-long', `the request has more than ${HEADERS_MAX} header fields`);
-    const { host, origin } = req.headers;
-    if (host === undefined || !hosts.has(host.toLowerCase()))
+    const host = req.headers.host?.toLowerCase();
+    if (host === undefined || !(hosts.has(host) || isOwnAddress(req, host)))
       return refuse(421, 'security', `this server does not answer for that Host; it is ${[...hosts].join(', ')}`);
     if (hasTwoHosts(req.rawHeaders)) return refuse(400, 'invalid', 'the request has more than one Host header');
-    if (origin !== undefined && !origins.has(origin.toLowerCase()))
-      return refuse(403, 'security', 'requests from pages of another origin are refused');
-    return undefined;
+    return checkOrigin(req, res);
   };
+}
+
+function ownNames({ port, httpsPort, publicUrl }: GuardOptions): { hosts: Set<string>; origins: Set<string> } {
+  const own = new URL(publicUrl);
+  const ports = [['http', port], ...(httpsPort === undefined ? [] : [['https', httpsPort] as const])] as const;
+  const local = ports.flatMap(([scheme, number]) => LOCAL.map((name) => new URL(`${scheme}://${name}:${number}`)));
+  const standardPort = { 'https:': '443', 'http:': '80' };
+  // A URL leaves out the port that its scheme stands for; a client may write it.
+  const hosts = [own, ...local].flatMap(({ host, port: given, protocol }) =>
+    given === '' ? [host, `${host}:${standardPort[protocol as keyof typeof standardPort]}`] : [host],
+  );
+  return { hosts: new Set(hosts), origins: new Set([own, ...local].map(({ origin }) => origin)) };
+}
+
+const LOCAL = ['127.0.0.1', 'localhost', '[::1]'];
+
+/** The address that the connection came to: another site's page can lend us its name, not an address of ours. */
+function isOwnAddress({ socket }: IncomingMessage, host: string): boolean {
+  const address = (socket.localAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
+  return host === `${isIPv6(address) ? `[${address}]` : address}:${socket.localPort}`;
 }
 
 const refuse = (status: number, code: IssueCode, diagnostics: string): FhirError =>

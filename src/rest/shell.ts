@@ -1,4 +1,5 @@
 /** Everything but the FHIR API: health, metrics, the landing page. Express 5. */
+import type { IncomingMessage } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Log } from '../ports/log.ts';
 import { FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
@@ -17,23 +18,19 @@ export interface ShellOptions {
   readonly status: () => ServerStatus;
   readonly metrics: Metrics;
   readonly fhirBaseUrl: string;
-  readonly version: string;
+  /** Who may see metrics and what readiness is made of. */
+  readonly isOperator: (req: IncomingMessage) => boolean;
   readonly log: Log;
 }
 
 /** Creates the Express app. */
-export function createShell({ status, metrics, fhirBaseUrl, version, log }: ShellOptions): Express {
+export function createShell({ status, metrics, fhirBaseUrl, isOperator, log }: ShellOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
   app.use((req: Request, res: Response, next: NextFunction) => {
-    res.set({
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-      'Referrer-Policy': 'no-referrer',
-    });
+    res.set('Cache-Control', 'no-store');
     if (req.method === 'GET' || req.method === 'HEAD') return next();
     sendOutcome(res, methodNotAllowed(req.method));
   });
@@ -44,22 +41,28 @@ export function createShell({ status, metrics, fhirBaseUrl, version, log }: Shel
     res.json({ status: 'alive' });
   });
 
-  app.get('/readyz', (_req, res) => {
+  app.get('/readyz', (req, res) => {
     labelRoute(res, '/readyz');
     const { phase, databaseAnswers, schema } = status();
     const ready = phase === 'ready' && databaseAnswers;
     if (!ready) res.set('Retry-After', '2');
     res.status(ready ? 200 : 503).json({
       status: ready ? 'ready' : phase === 'ready' ? 'not ready' : phase,
-      checks: {
-        database: phase === 'starting' ? 'starting' : databaseAnswers ? 'up' : 'down',
-        migrations: schema ?? (phase === 'starting' ? 'starting' : 'none'),
-      },
+      ...(isOperator(req) && {
+        checks: {
+          database: phase === 'starting' ? 'starting' : databaseAnswers ? 'up' : 'down',
+          migrations: schema ?? (phase === 'starting' ? 'starting' : 'none'),
+        },
+      }),
     });
   });
 
-  app.get('/metrics', async (_req, res) => {
+  app.get('/metrics', async (req, res) => {
     labelRoute(res, '/metrics');
+    if (!isOperator(req)) {
+      sendOutcome(res, notForYou());
+      return;
+    }
     const text = await metrics.registry.metrics();
     res.set('Content-Type', metrics.registry.contentType).send(text);
   });
@@ -68,7 +71,6 @@ export function createShell({ status, metrics, fhirBaseUrl, version, log }: Shel
     labelRoute(res, '/');
     res.json({
       name: 'Mortar',
-      version,
       fhir: fhirBaseUrl,
       links: { metadata: `${fhirBaseUrl}/metadata`, live: '/livez', ready: '/readyz', metrics: '/metrics' },
     });
@@ -87,6 +89,11 @@ export function createShell({ status, metrics, fhirBaseUrl, version, log }: Shel
 /** Express gives a path that cannot be decoded the status 400. */
 const isClientFault = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'status' in error && error.status === 400;
+
+const notForYou = (): FhirError =>
+  new FhirError(401, [issue('login', 'Metrics need the bearer token of METRICS_TOKEN, or a request of this machine')], {
+    headers: { 'WWW-Authenticate': 'Bearer realm="metrics"' },
+  });
 
 const methodNotAllowed = (method: string): FhirError =>
   new FhirError(405, [issue('not-supported', `${method} is not supported here`)], { headers: { Allow: 'GET, HEAD' } });
