@@ -8,6 +8,7 @@ import { loadDemo } from './demo.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
+import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
@@ -29,6 +30,7 @@ import { createSubsetter } from './standards/fhir/elements.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
+import { parseSearch } from './standards/fhir/search/parse.ts';
 import { createValidator } from './standards/fhir/validation/validator.ts';
 
 /** What the FHIR API is built from. */
@@ -67,9 +69,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   await checkMessageKey(pools.writes, cipher.cipher, cipher.path);
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
+  const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
+  const policy = createPolicy({ isPatientType: (type) => patientTypes.has(type), now });
   const store = await openStore({
     pools,
+    policy,
     parameters,
+    conditionsOf: (type, query) =>
+      parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl }).conditions,
     extractorOf,
     baseUrl,
     pageSizeDefault: config.pageSizeDefault,
@@ -82,6 +89,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const services: Services = {
     store,
     messages: store.messages,
+    policy,
     definitions,
     parameters,
     validate: createValidator(definitions),
@@ -119,7 +127,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   return {
     store,
     gateway,
-    handle: createFhirHandler(services),
+    handle: createFhirHandler(services, async (_req, correlationId) => serviceCaller('test', correlationId)),
     async stop() {
       clearInterval(partitions);
       await store.close();

@@ -28,6 +28,8 @@ export interface Policy {
   decide(caller: Caller, type: string, letter: Letter): Decision;
   /** Which of them. `nothing` where `decide` refuses. */
   filterFor(caller: Caller, type: string, letter: Letter): Filter;
+  /** What resources of a type may be referred to by what the caller writes, whatever types its scopes name. SECURITY AZ-05, CP-11 */
+  referenceFilter(caller: Caller, type: string): Filter;
   /** Whether the caller may do something that is not about a type: `ops:jobs`, `admin:users`, `message:read` … */
   allows(caller: Caller, right: string): Decision;
 }

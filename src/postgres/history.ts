@@ -9,25 +9,42 @@ import type { Run } from './search/page.ts';
 import { Params } from './search/sql.ts';
 import { tableByNumber, tableOf } from './tables.ts';
 
-export async function readHistory(
-  tools: { readonly rids: RidCodec; readonly cursors: Cursors },
-  request: HistoryRequest,
-  run: Run,
-): Promise<HistoryPage> {
+export interface HistoryTools {
+  readonly rids: RidCodec;
+  readonly cursors: Cursors;
+  /** Rights that a paging position is bound to. */
+  readonly callerKey: string;
+  /** `_count` of the request, where other numbers are read at a time. */
+  readonly pageCount?: number;
+}
+
+/** Every version, whoever asks: see visible-history.ts. */
+export async function readHistory(tools: HistoryTools, request: HistoryRequest, run: Run): Promise<HistoryPage> {
   return request.type !== undefined && request.id !== undefined
     ? instanceHistory(tools, { ...request, type: request.type, id: request.id }, run)
     : changeHistory(tools, request, run);
 }
 
-const scopeOf = (r: HistoryRequest): string => JSON.stringify([r.type, r.id, r.since, r.at, r.count]);
+const scopeOf = ({ callerKey, pageCount }: HistoryTools, r: HistoryRequest): string =>
+  JSON.stringify([callerKey, r.type, r.id, r.since, r.at, pageCount ?? r.count]);
+
+/** Where the page after this version begins. */
+export function cursorAfter(tools: HistoryTools, request: HistoryRequest, version: StoredVersion): string {
+  const position =
+    request.id === undefined
+      ? { at: String(version.lastUpdated), rid: String(tools.rids.rid(version.id)), ver: version.versionId }
+      : version.versionId;
+  return tools.cursors.format(scopeOf(tools, request), position);
+}
 
 async function instanceHistory(
-  { rids, cursors }: { readonly rids: RidCodec; readonly cursors: Cursors },
+  tools: HistoryTools,
   request: HistoryRequest & { readonly type: string; readonly id: string },
   run: Run,
 ): Promise<HistoryPage> {
+  const { rids, cursors } = tools;
   const { main, history } = tableOf(request.type);
-  const scope = scopeOf(request);
+  const scope = scopeOf(tools, request);
   const before = request.cursor === undefined ? undefined : (cursors.parse(scope, request.cursor) as number); // signed
   const params = new Params();
   const rid = params.add(String(rids.rid(request.id)), 'bigint');
@@ -52,7 +69,7 @@ limit ${params.add(request.count + 1, 'int')}`;
   return {
     versions,
     ...(before === undefined && { total: rows[0] ? Number(rows[0][6]) : 0 }),
-    ...(rows.length > request.count && last && { next: cursors.format(scope, last.versionId) }),
+    ...(rows.length > request.count && last && { next: cursorAfter(tools, request, last) }),
   };
 }
 
@@ -80,12 +97,9 @@ interface ChangePosition {
 }
 
 /** Type and system level: a page of the change table, then the versions by key. */
-async function changeHistory(
-  { cursors }: { readonly cursors: Cursors },
-  request: HistoryRequest,
-  run: Run,
-): Promise<HistoryPage> {
-  const scope = scopeOf(request);
+async function changeHistory(tools: HistoryTools, request: HistoryRequest, run: Run): Promise<HistoryPage> {
+  const { cursors } = tools;
+  const scope = scopeOf(tools, request);
   const params = new Params();
   const where = ['true'];
   if (request.type !== undefined) where.push(`c.type = ${params.add(tableOf(request.type).number, 'int')}`);

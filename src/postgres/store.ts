@@ -3,12 +3,15 @@ import type { Cipher } from '../ports/cipher.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
-import type { ResourceStore } from '../ports/resource-store.ts';
+import type { Policy } from '../ports/policy.ts';
+import type { ResourceStore, StoreTransaction, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
+import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
+import { type Access, createAccess } from './access.ts';
+import type { WriteAudit } from './audit/log.ts';
 import { translated } from './database-error.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { readHistory } from './history.ts';
 import { createJobs } from './jobs.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
@@ -21,12 +24,17 @@ import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
+import { visibleHistory } from './visible-history.ts';
+import { readVisible, vreadVisible } from './visible-reader.ts';
 import { leaseWorker } from './worker.ts';
 import { createWriter } from './writer.ts';
 
 export interface StoreOptions {
   readonly pools: Pools;
+  readonly policy: Policy;
   readonly parameters: SearchParameters;
+  /** Parses search parameters of a type, without controls. */
+  readonly conditionsOf: (type: string, query: string) => readonly Condition[];
   readonly extractorOf: (type: string) => Extractor;
   /** Absolute references below it are local, e.g. `http://127.0.0.1:8080/fhir/R4`. */
   readonly baseUrl: string;
@@ -35,6 +43,8 @@ export interface StoreOptions {
   readonly holder: string;
   /** Seals raw messages. */
   readonly cipher: Cipher;
+  /** Makes the entries of writes; without it writes leave none. */
+  readonly audit?: WriteAudit;
   readonly now: () => number;
   readonly log: Log;
   /** How common tokens are; from the database's own statistics unless given. */
@@ -51,7 +61,7 @@ export interface OpenStore extends ResourceStore {
 
 /** Opens the store of a migrated database. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
-  const { pools, parameters, cipher, now, log } = options;
+  const { pools, parameters, cipher, audit, now, log } = options;
   const meta = new Map(
     (await pools.reads.query({ text: 'select name, value from mortar.meta', values: [] })) as [string, string][],
   );
@@ -74,7 +84,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const rowOf = createRowBuilder({ keys, parametersOf, extractorOf: options.extractorOf, baseUrl: options.baseUrl });
   const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
-  const search: SearchOptions = {
+  const searchTools = {
     keys,
     parameters,
     frequencies,
@@ -84,13 +94,28 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     cursors,
     pageSizeDefault: options.pageSizeDefault,
   };
+  const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf: options.conditionsOf });
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
   const reader = createReader(pools.reads, rids);
-  const writer = createWriter({ writes: pools.writes, group: createGroupCommit(pools.writes), rids, rowOf, now });
+  const writer = createWriter({ writes: pools.writes, group: createGroupCommit(pools.writes), rids, rowOf, audit, now });
   const jobs = createJobs({ ...pools, now });
   const messages = createMessageLog({ ...pools, cipher });
-  const transactions = { pool: pools.transactions, search, nameOf, rowOf, cipher, jobs, now };
+  const toolsOf = (access: Access): SearchOptions => ({
+    ...searchTools,
+    visible: access.visible,
+    callerKey: access.callerKey,
+  });
+  const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
+    runTransaction(
+      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, now },
+      work,
+    );
+  /** Where rights depend on the resource, they are checked in the transaction that writes it. */
+  const checkedWrite = async (access: Access, write: TransactionWrite): Promise<WriteResult> => {
+    const [result] = await inTransaction(access, (tx) => tx.write([write]));
+    return result as WriteResult; // one a write
+  };
   await frequencies.refresh();
   return {
     messages,
@@ -99,20 +124,67 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       ridSource.next();
       return rids.id(ridSource.hi, ridSource.lo);
     },
-    create: (_caller, resource, id) => translated(() => writer.create(resource, id)),
-    read: (_caller, type, id) => translated(async () => existing(await reader.find(type, id), type, id)),
-    vread: (_caller, type, id, versionId) =>
+    create: (caller, resource, id) =>
       translated(async () => {
+        const access = accessOf(caller);
+        return access.conditions(resource.resourceType, 'c').length === 0
+          ? writer.create(caller, resource, id)
+          : checkedWrite(access, { kind: 'create', resource, id });
+      }),
+    read: (caller, type, id) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        const conditions = access.conditions(type, 'r');
+        return conditions.length === 0
+          ? existing(await reader.find(type, id), type, id)
+          : readVisible(toolsOf(access), type, id, conditions, run);
+      }),
+    vread: (caller, type, id, versionId) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        const conditions = access.conditions(type, 'r');
+        if (conditions.length > 0)
+          return vreadVisible({ search: toolsOf(access), rowOf, rids }, type, id, versionId, conditions, run);
         rids.lanes(id);
         const [row] = await pools.reads.query(vreadStatement(tableOf(type), rids.hi, rids.lo, versionId));
         return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
       }),
-    update: (_caller, type, id, change, updateOptions) =>
-      translated(() => writer.update(type, id, change, updateOptions)),
-    delete: (_caller, type, id, ifMatch) => translated(() => writer.delete(type, id, ifMatch)),
-    search: (_caller, request) => translated(() => runSearch(search, request, run)),
-    history: (_caller, request) => translated(() => readHistory({ rids, cursors }, request, run)),
-    transaction: (_caller, work) => translated(() => runTransaction(transactions, work)),
+    update: (caller, type, id, change, updateOptions = {}) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        if (access.conditions(type, 'u').length === 0) return writer.update(caller, type, id, change, updateOptions);
+        const { ifMatch, operation = 'update' } = updateOptions;
+        const write = {
+          kind: 'update',
+          operation,
+          type,
+          id,
+          change,
+          ...(ifMatch !== undefined && { ifMatch }),
+        } as const;
+        return checkedWrite(access, write);
+      }),
+    delete: (caller, type, id, ifMatch) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        return access.conditions(type, 'd').length === 0
+          ? writer.delete(caller, type, id, ifMatch)
+          : checkedWrite(access, { kind: 'delete', type, id, ...(ifMatch !== undefined && { ifMatch }) });
+      }),
+    search: (caller, request) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        access.conditions(request.type, 's');
+        access.checkChains(request.conditions);
+        return runSearch(toolsOf(access), request, run);
+      }),
+    history: (caller, request) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        const history = { rids, cursors, callerKey: access.callerKey };
+        return visibleHistory({ history, search: toolsOf(access), rowOf }, access, request, run);
+      }),
+    transaction: (caller, work) => translated(() => inTransaction(accessOf(caller), work)),
     refreshStatistics: () => frequencies.refresh(),
     async close() {
       frequencies.stop();

@@ -10,11 +10,13 @@ import type {
   WriteResult,
 } from '../ports/resource-store.ts';
 import { conflict } from '../standards/fhir/outcome.ts';
+import type { Access } from './access.ts';
+import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
 import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
-import { readHistory } from './history.ts';
+import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
 import { createMessageTransaction } from './message-log.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
@@ -25,18 +27,25 @@ import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
-import { insertManyStatement, type NewVersion, updateStatement } from './write-sql.ts';
+import { visibleHistory } from './visible-history.ts';
+import { readVisible, vreadVisible } from './visible-reader.ts';
+import { createWriteChecks } from './write-checks.ts';
+import { insertManyStatement, type NewVersion, type OldVersion, updateStatement } from './write-sql.ts';
 import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilder, storedVersion } from './writer.ts';
 
 const TRIES_MAX = 4;
 
 export interface TransactionTools {
   readonly pool: pg.Pool;
+  /** Whose transaction it is; `search` sees what they may. */
+  readonly access: Access;
   readonly search: SearchOptions;
   readonly nameOf: NameShape;
   readonly rowOf: RowBuilder;
   readonly cipher: Cipher;
   readonly jobs: Jobs;
+  /** Makes the entries of writes. */
+  readonly audit: WriteAudit | undefined;
   readonly now: () => number;
 }
 
@@ -94,11 +103,14 @@ interface TransactionEnd {
 const ASK_TYPES_MIN = 3;
 
 function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: TransactionEnd): StoreTransaction {
-  const { search, rowOf } = tools;
+  const { search, rowOf, access } = tools;
   const { keys } = search;
+  const history: HistoryTools = { rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey };
   const send = (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
   const run: Run = (text, values) => send(searchStatement(tools.nameOf, text, values));
   let written = false;
+  const audited = (made: NewVersion, old?: OldVersion): NewVersion =>
+    tools.audit ? tools.audit.audited(access.caller, made, old?.row.pat) : made;
 
   function ridsOf(ids: readonly string[]): Buffer {
     const lanes = ids.flatMap((id) => {
@@ -161,24 +173,35 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     },
 
     async find(criteria, limit) {
-      const conditions = await resolveChains(search, criteria.type, criteria.conditions, run);
+      const visible = access.conditions(criteria.type, 's');
+      access.checkChains(criteria.conditions);
+      const conditions = await resolveChains(search, criteria.type, [...criteria.conditions, ...visible], run);
       const rows = await matchingRids(search, criteria.type, conditions, limit, run);
       return rows.map((row) => row[1] as string);
     },
 
-    findCurrent: (criteria, limit) => findCurrent(search, criteria, limit, run),
+    async findCurrent(criteria, limit) {
+      for (const { type, conditions } of criteria) {
+        access.conditions(type, 's');
+        access.checkChains(conditions);
+      }
+      return findCurrent(search, criteria, limit, run);
+    },
 
     async write(writes, last) {
       if (written) throw new Error('a transaction writes once');
       written = true;
+      await tools.audit?.admit(access.caller);
+      const checks = createWriteChecks(search, search.baseUrl, access, writes);
       const old = await current(writes);
+      await checks.checkBefore(run);
       const now = tools.now();
       const inserts: NewVersion[] = [];
       const updates: Statement[] = [];
       const results = writes.map((write): WriteResult => {
         if (write.kind === 'create') {
           const made = newVersion(rowOf, write.resource.resourceType, write.id, write.resource, 1, now, 'C');
-          inserts.push(made);
+          inserts.push(audited(made));
           return { version: storedVersion(made), outcome: 'created' };
         }
         const reference = `${write.type}/${write.id}`;
@@ -188,20 +211,25 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
           if (!before || before.operation === 'delete')
             return { version: before ?? neverExisted(write.type, write.id), outcome: 'unchanged' };
           const made = deletion(keys.rids, write.type, write.id, before, now);
-          updates.push(updateStatement(made, { ver: before.versionId, row: oldRow(rowOf, before) }));
+          const replaced = { ver: before.versionId, row: oldRow(rowOf, before) };
+          updates.push(updateStatement(audited(made, replaced), replaced));
           return { version: storedVersion(made), outcome: 'deleted' };
         }
         const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
         if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
         const { made, replaced } = next;
-        if (replaced) updates.push(updateStatement(made, replaced));
-        else inserts.push(made);
+        if (replaced) updates.push(updateStatement(audited(made, replaced), replaced));
+        else inserts.push(audited(made));
         return {
           version: storedVersion(made),
           outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
         };
       });
       const sending = all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
+      if (checks.isRestricted) {
+        await sending;
+        await checks.checkAfter(results, old, run);
+      }
       const ending = last?.(results);
       if (last) {
         end.commit = client.query('commit');
@@ -215,19 +243,28 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     },
 
     async read(type, id) {
+      const conditions = access.conditions(type, 'r');
+      if (conditions.length > 0) return readVisible(search, type, id, conditions, run);
       keys.rids.lanes(id);
       const [row] = await send(readStatement(tableOf(type), keys.rids.hi, keys.rids.lo));
       return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, id);
     },
 
     async vread(type, id, versionId) {
+      const conditions = access.conditions(type, 'r');
+      if (conditions.length > 0)
+        return vreadVisible({ search, rowOf, rids: keys.rids }, type, id, versionId, conditions, run);
       keys.rids.lanes(id);
       const [row] = await send(vreadStatement(tableOf(type), keys.rids.hi, keys.rids.lo, versionId));
       return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
     },
 
-    search: (request) => runSearch(search, request, run),
-    history: (request) => readHistory({ rids: keys.rids, cursors: search.cursors }, request, run),
+    search(request) {
+      access.conditions(request.type, 's');
+      access.checkChains(request.conditions);
+      return runSearch(search, request, run);
+    },
+    history: (request) => visibleHistory({ history, search, rowOf }, access, request, run),
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
   };

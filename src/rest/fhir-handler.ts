@@ -1,11 +1,12 @@
 /** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { serviceCaller } from '../policy/service-caller.ts';
+import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
+import { checkAccess } from './access.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
@@ -21,7 +22,21 @@ const BASE_LENGTH = 8;
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
 const URL_LENGTH_MAX = 16 * 1024;
 
-export function createFhirHandler(services: Services): (req: IncomingMessage, res: ServerResponse) => void {
+/** A request without its caller and body. */
+type Target = Omit<FhirRequest, 'caller' | 'body'>;
+
+const anonymous = (correlationId: string): Caller => ({
+  kind: 'anonymous',
+  name: 'anonymous',
+  correlationId,
+  scopes: [],
+  otherScopes: [],
+});
+
+export function createFhirHandler(
+  services: Services,
+  authenticate: Authenticate,
+): (req: IncomingMessage, res: ServerResponse) => void {
   const { parameters, settings, log } = services;
   const match = compileRoutes(
     createRoutes(createBundleHandler((request) => answer(request))),
@@ -29,7 +44,7 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
     isId,
   );
 
-  function find(request: FhirRequest): Route {
+  function find(request: Target): Route {
     const { route, allowed } = match(request.method, request.segments);
     if (route) return route;
     if (allowed.length > 0)
@@ -43,7 +58,7 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
     throw noRoute(request);
   }
 
-  function noRoute({ segments }: FhirRequest): FhirError {
+  function noRoute({ segments }: Target): FhirError {
     const [type, id] = segments;
     if (type !== undefined && !/^[$_]/.test(type) && !parameters.get(type))
       return unknownType(type.slice(0, 64), suggestNames(type, services.definitions.resourceTypes));
@@ -54,18 +69,18 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
     ]);
   }
 
-  /** One request to one answer; never throws. */
-  async function answer(request: FhirRequest, found?: (route: Route) => void): Promise<FhirAnswer> {
+  /** One request to one answer; never throws. Entries of a batch come here too: each is judged alone (SC-04). */
+  async function answer(request: FhirRequest): Promise<FhirAnswer> {
     try {
       const route = find(request);
-      found?.(route);
+      if (route.access !== 'public') checkAccess(services.policy, route, request);
       return await route.handle(services, request);
     } catch (error) {
       return failure(error, request.caller);
     }
   }
 
-  function failure(error: unknown, caller: Caller): FhirAnswer {
+  function failure(error: unknown, caller: Pick<Caller, 'correlationId'>): FhirAnswer {
     if (error instanceof FhirError) {
       if (error.status >= 500) log.error('request failed', { correlationId: caller.correlationId, error });
       return { status: error.status, headers: error.headers, body: JSON.stringify(operationOutcome(error.issues)) };
@@ -75,48 +90,55 @@ export function createFhirHandler(services: Services): (req: IncomingMessage, re
     return { status: 500, headers: {}, body: JSON.stringify(operationOutcome([issue('exception', text)])) };
   }
 
+  /** Who asks is known before a byte of the body is read (IN-02), and what they may not use is refused before that too. */
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const caller = serviceCaller('test', correlationIdOf(req));
+    const correlationId = correlationIdOf(req);
     let result: FhirAnswer;
     try {
-      const request = await readRequest(req, caller);
-      if (request.method === 'OPTIONS') result = options(request);
+      const target = readTarget(req);
+      if (target.method === 'OPTIONS') result = options(target);
       else {
+        const { route } = match(target.method, target.segments);
+        const isPublic = route?.access === 'public';
+        const caller = isPublic ? anonymous(correlationId) : await authenticate(req, correlationId);
+        const known = route ?? find(target);
+        labelRoute(res, `/fhir/R4${known.path}`);
+        if (!isPublic) checkAccess(services.policy, known, { ...target, caller });
+        const request = { ...target, caller, body: await bodyOf(req, target) };
         if (!OTHER_FORMATS.has(request.segments[0] ?? ''))
           checkFormat(
             request,
             request.query.includes('_format') ? parseQuery(request.query).get('_format') : undefined,
           );
-        result = await answer(request, (route) => labelRoute(res, `/fhir/R4${route.path}`));
+        result = await known.handle(services, request);
       }
     } catch (error) {
-      result = failure(error, caller);
+      result = failure(error, { correlationId });
     }
-    write(req, res, caller, result);
+    write(req, res, { correlationId }, result);
   }
 
-  async function readRequest(req: IncomingMessage, caller: Caller): Promise<FhirRequest> {
+  function readTarget(req: IncomingMessage): Target {
     const url = req.url ?? '/';
     if (url.length > URL_LENGTH_MAX)
       throw new FhirError(414, [issue('too-long', 'The URL is too long: send the search by POST to _search')]);
     const question = url.indexOf('?');
     const path = question < 0 ? url.slice(BASE_LENGTH) : url.slice(BASE_LENGTH, question);
-    const method = req.method ?? 'GET';
-    const segments = decodePath(path);
-    const max = LARGE_BODIES.has(segments[0] ?? 'Bundle') ? settings.bundleBytesMax : settings.bodyBytesMax;
-    const body = BODY_METHODS.has(method) ? await readBody(req, max) : EMPTY;
-    // Node joins repeated headers and keeps names in lower case.
     return {
-      caller,
-      method,
-      segments,
+      method: req.method ?? 'GET',
+      segments: decodePath(path),
       query: question < 0 ? '' : url.slice(question + 1),
+      // Node joins repeated headers and keeps names in lower case.
       headers: req.headers as FhirRequest['headers'],
-      body,
     };
   }
 
-  function options(request: FhirRequest): FhirAnswer {
+  async function bodyOf(req: IncomingMessage, { method, segments }: Target): Promise<Buffer> {
+    const max = LARGE_BODIES.has(segments[0] ?? 'Bundle') ? settings.bundleBytesMax : settings.bodyBytesMax;
+    return BODY_METHODS.has(method) ? await readBody(req, max) : EMPTY;
+  }
+
+  function options(request: Target): FhirAnswer {
     const { route, allowed } = match('OPTIONS', request.segments);
     if (!route && allowed.length === 0) throw noRoute(request);
     return { status: 204, headers: { Allow: [...allowed, 'OPTIONS'].join(', ') } };
@@ -140,7 +162,12 @@ function correlationIdOf(req: IncomingMessage): string {
   return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
 }
 
-function write(req: IncomingMessage, res: ServerResponse, caller: Caller, result: FhirAnswer): void {
+function write(
+  req: IncomingMessage,
+  res: ServerResponse,
+  caller: Pick<Caller, 'correlationId'>,
+  result: FhirAnswer,
+): void {
   if (res.headersSent || res.destroyed) return;
   const headers: Record<string, string | number> = {
     ...result.headers,

@@ -2,6 +2,7 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
+import type { Policy } from '../ports/policy.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
@@ -27,6 +28,7 @@ export interface RestSettings {
 export interface Services {
   readonly store: ResourceStore;
   readonly messages: MessageLog;
+  readonly policy: Policy;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];

@@ -42,7 +42,8 @@ async function resolveChain(
   const branches = await Promise.all(
     condition.branches.map(async (branch): Promise<StoreCondition> => {
       const unresolved: StoreCondition = { kind: 'chain', parameter: condition.parameter, branches: [branch] };
-      const inner = await resolveChains(tools, branch.type, [branch.condition], run);
+      const far = [branch.condition, ...tools.visible(branch.type)];
+      const inner = await resolveChains(tools, branch.type, far, run);
       if (estimateMatches(tools, branch.type, inner) > KEYS_MAX) return unresolved;
       const rows = await matchingRids(tools, branch.type, inner, KEYS_MAX + 1, run);
       if (rows.length > KEYS_MAX) return unresolved;
@@ -66,7 +67,8 @@ async function resolveHas(
   condition: Extract<Condition, { kind: 'has' }>,
   run: Run,
 ): Promise<StoreCondition> {
-  const inner = await resolveChains(tools, condition.type, [condition.condition], run);
+  const far = [condition.condition, ...tools.visible(condition.type)];
+  const inner = await resolveChains(tools, condition.type, far, run);
   const matches = estimateMatches(tools, condition.type, inner);
   if (matches > KEYS_MAX || isCommon(matches, tools.frequencies.rows(type))) return condition;
   const rids = new Set<bigint>();

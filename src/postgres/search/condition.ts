@@ -4,7 +4,7 @@ import type { Condition } from '../../standards/fhir/search/request.ts';
 import type { Keys } from '../keys.ts';
 import type { Params } from './sql.ts';
 
-/** Conditions of the standard, and those that resolving chains leaves behind. */
+/** Conditions of the standard, those that resolving chains leaves behind, and those that the policy sets. */
 export type StoreCondition =
   | Condition
   /** The reference parameter points to one of these resources. */
@@ -15,11 +15,29 @@ export type StoreCondition =
       readonly rids: readonly bigint[];
     }
   | { readonly kind: 'rids'; readonly rids: readonly bigint[] }
-  | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] };
+  | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
+  | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
+  | { readonly kind: 'never' }
+  /** The patient whom the row is about (a Patient: itself) meets these. */
+  | { readonly kind: 'patient'; readonly conditions: readonly StoreCondition[] }
+  /** Some row of `type` that meets these refers here by `parameter`. */
+  | {
+      readonly kind: 'referred';
+      readonly type: string;
+      readonly parameter: SearchParameter;
+      readonly conditions: readonly StoreCondition[];
+    };
+
+/** What rows of a type must meet to be seen by the caller at hand; nothing: all of them may be. SECURITY AZ-03 */
+export type Visible = (type: string) => readonly StoreCondition[];
 
 export interface FilterContext {
   readonly keys: Keys;
   readonly parameters: SearchParameters;
   readonly params: Params;
   readonly now: number;
+  /** Holds for every row that a chain, `_has` or include leads to. */
+  readonly visible: Visible;
+  /** The row under alias `m` is not in its table but in `m`, `m_n` and `m_s` of the statement. */
+  readonly isCandidate?: boolean;
 }

@@ -20,7 +20,8 @@ export async function findCurrent(
   const found: StoredVersion[][] = criteria.map(() => []);
   const parts = criteria.map(({ type, conditions }, i) => {
     const [condition] = conditions;
-    const keys = condition && conditions.length === 1 ? tokenAlternatives(context, condition) : undefined;
+    const isPlain = conditions.length === 1 && tools.visible(type).length === 0;
+    const keys = condition && isPlain ? tokenAlternatives(context, condition) : undefined;
     if (!keys) return undefined;
     const tokens = params.add(keys.map(String), 'bigint[]');
     // The fence leaves the token index as the only way to the rows.
@@ -32,7 +33,14 @@ limit ${max})`;
   const whole = parts.filter((part) => part !== undefined);
   const others = criteria.map(async (one, i) => {
     if (parts[i] !== undefined) return;
-    const rows = await matchingRids(tools, one.type, one.conditions, limit, run, CONTENT);
+    const rows = await matchingRids(
+      tools,
+      one.type,
+      [...one.conditions, ...tools.visible(one.type)],
+      limit,
+      run,
+      CONTENT,
+    );
     found[i] = rows.map((row) => toVersion(one.type, row));
   });
   const rows = whole.length > 0 ? await run(whole.join('\nunion all\n'), params.values) : [];

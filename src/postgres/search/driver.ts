@@ -79,8 +79,9 @@ const positive = (condition: StoreCondition): boolean => condition.kind !== 'tok
 
 /** References are many and none of them is common: statistics say little about them. */
 function tokenRows(frequencies: Frequencies, type: string, condition: StoreCondition, keys: readonly bigint[]): number {
-  const references = condition.kind === 'reference' || condition.kind === 'targets' || condition.kind === 'compartment';
   const rows = frequencies.tokenRows(type, keys);
+  if (condition.kind === 'compartment') return Math.min(rows, PATIENT_ROWS);
+  const references = condition.kind === 'reference' || condition.kind === 'targets';
   return references ? Math.min(rows, REFERENCE_ROWS * keys.length) : rows;
 }
 

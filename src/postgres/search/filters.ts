@@ -9,7 +9,7 @@ import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { compareDate, compareNumber } from './ranges.ts';
-import { or } from './sql.ts';
+import { and, or } from './sql.ts';
 import { isImpliedSystem, tokenAlternatives } from './token-keys.ts';
 import { compositeFilter, hasToken, inNumbers, quantityFilter, stringFilter } from './value-filters.ts';
 
@@ -88,6 +88,16 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return 'false'; // all of these have token alternatives
     case 'any':
       return or(condition.conditions.map((c) => compileFilter(context, type, c, m)));
+    case 'every':
+      return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
+    case 'never':
+      return 'false';
+    case 'patient':
+      return patientFilter(context, type, m, condition.conditions);
+    case 'referred':
+      return referredFilter(context, type, m, condition.type, condition.parameter, (t) =>
+        condition.conditions.map((c) => compileFilter(context, condition.type, c, t)),
+      );
   }
 }
 
@@ -151,7 +161,7 @@ function chainFilter(
 ): string {
   const { params } = context;
   const t = `${m}c`;
-  const target = compileFilter(context, targetType, condition, t);
+  const target = and([condition, ...context.visible(targetType)].map((c) => compileFilter(context, targetType, c, t)));
   const patientOf = context.parameters.get(parameter.resourceType);
   if (targetType === 'Patient' && patientOf?.singlePatient && patientOf.patientCodes.includes(parameter.code))
     return `exists (select from ${tableOf(targetType).main} ${t} where ${t}.rid = ${m}.pat and ${t}.op <> 'D' and ${target} offset 0)`;
@@ -163,28 +173,50 @@ function chainFilter(
   );
 }
 
-/** Driven from the row that is referred to. */
-function hasFilter(
+const hasFilter = (
   context: FilterContext,
   type: string,
   m: string,
   condition: Extract<Condition, { kind: 'has' }>,
+): string =>
+  referredFilter(context, type, m, condition.type, condition.parameter, (t) =>
+    [condition.condition, ...context.visible(condition.type)].map((c) => compileFilter(context, condition.type, c, t)),
+  );
+
+/** Driven from the row that is referred to. */
+function referredFilter(
+  context: FilterContext,
+  type: string,
+  m: string,
+  sourceType: string,
+  parameter: SearchParameter,
+  filtersOf: (alias: string) => readonly string[],
 ): string {
   const { keys, params } = context;
   const t = `${m}h`;
-  const source = compileFilter(context, condition.type, condition.condition, t);
-  const { main } = tableOf(condition.type);
-  const sourceParameters = context.parameters.get(condition.type);
-  if (
-    type === 'Patient' &&
-    sourceParameters?.singlePatient &&
-    sourceParameters.patientCodes.includes(condition.parameter.code)
-  )
+  const source = and([`${t}.op <> 'D'`, ...filtersOf(t)]);
+  const { main } = tableOf(sourceType);
+  const sourceParameters = context.parameters.get(sourceType);
+  if (type === 'Patient' && sourceParameters?.singlePatient && sourceParameters.patientCodes.includes(parameter.code))
     return `exists (select from ${main} ${t} where ${t}.pat = ${m}.rid and ${source} offset 0)`;
   return or(
-    referenceMasks(keys, condition.parameter, type).map((mask) => {
+    referenceMasks(keys, parameter, type).map((mask) => {
       const x = params.add(String(lanesToBigInt(mask)), 'bigint');
       return `exists (select from ${main} ${t} where ${t}.tok @> array[${m}.rid # ${x}] and ${source} offset 0)`;
     }),
   );
+}
+
+/** The patient of the row: its `pat`, or for types that may have several any patient of whose compartment it is a member. */
+function patientFilter(context: FilterContext, type: string, m: string, conditions: readonly StoreCondition[]): string {
+  const compile = (alias: string): readonly string[] =>
+    conditions.map((c) => compileFilter(context, 'Patient', c, alias));
+  if (type === 'Patient') return and(compile(m));
+  const p = `${m}p`;
+  const { main } = tableOf('Patient');
+  const patient = and([`${p}.op <> 'D'`, ...compile(p)]);
+  if (context.parameters.get(type)?.singlePatient)
+    return `exists (select from ${main} ${p} where ${p}.rid = ${m}.pat and ${patient} offset 0)`;
+  const mask = context.params.add(String(lanesToBigInt(context.keys.compartment('Patient'))), 'bigint');
+  return `exists (select from unnest(${m}.tok) e join ${main} ${p} on ${p}.rid = (e # ${mask}) where ${patient} offset 0)`;
 }

@@ -7,7 +7,9 @@ import type { Include, SearchRequest } from '../../standards/fhir/search/request
 import type { Extractor, SearchSink } from '../../standards/fhir/search/sink.ts';
 import { toVersion } from '../reader.ts';
 import { findTable, tableOf } from '../tables.ts';
-import { type Run, type SearchTools, searchPage } from './page.ts';
+import { compileFilter } from './filters.ts';
+import { contextOf, type Run, type SearchTools, searchPage } from './page.ts';
+import { and } from './sql.ts';
 
 const INCLUDED_MAX = 1_000;
 const ROUNDS_MAX = 4;
@@ -77,9 +79,18 @@ async function forward(
   }
   const groups = await Promise.all(
     [...wanted].map(async ([type, ids]) => {
-      const text = `select id, ver, lu, op, content, pat from ${tableOf(type).main} where rid = any($1::bigint[]) and id = any($2::text[]) and op <> 'D' limit ${INCLUDED_MAX + 1}`;
+      const context = contextOf(tools);
+      const { params } = context;
       const list = [...ids];
-      const rows = await run(text, [list.map((id) => String(tools.keys.rids.rid(id))), list]);
+      const rids = list.map((id) => String(tools.keys.rids.rid(id)));
+      const where = and([
+        `m.rid = any(${params.add(rids, 'bigint[]')})`,
+        `m.id = any(${params.add(list, 'text[]')})`,
+        "m.op <> 'D'",
+        ...tools.visible(type).map((c) => compileFilter(context, type, c)),
+      ]);
+      const text = `select m.id, m.ver, m.lu, m.op, m.content, m.pat from ${tableOf(type).main} m where ${where} limit ${INCLUDED_MAX + 1}`;
+      const rows = await run(text, params.values);
       return rows.map((row) => toVersion(type, row));
     }),
   );
@@ -110,7 +121,7 @@ async function backward(
         .filter((type) => allows(parameter, type))
         .map(async (type) => {
           const rids = frontier.filter((v) => v.type === type).map((v) => tools.keys.rids.rid(v.id));
-          const conditions = [{ kind: 'targets', parameter, type, rids } as const];
+          const conditions = [{ kind: 'targets', parameter, type, rids } as const, ...tools.visible(include.source)];
           const page = { type: include.source, conditions, sort: [], count: INCLUDED_MAX + 1, offset: 0 };
           const { rows } = await searchPage(tools, page, run);
           return rows.map((row) => toVersion(include.source, row));

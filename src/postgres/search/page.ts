@@ -4,7 +4,7 @@ import type { SortKey } from '../../standards/fhir/search/request.ts';
 import type { Keys } from '../keys.ts';
 import type { Row } from '../pools.ts';
 import { tableOf } from '../tables.ts';
-import type { FilterContext, StoreCondition } from './condition.ts';
+import type { FilterContext, StoreCondition, Visible } from './condition.ts';
 import { chooseDriver, type Driver } from './driver.ts';
 import { compileFilter } from './filters.ts';
 import type { Frequencies } from './frequencies.ts';
@@ -32,6 +32,8 @@ export interface SearchTools {
   readonly parameters: SearchParameters;
   readonly frequencies: Frequencies;
   readonly now: () => number;
+  /** Rows that chains, `_has` and includes may lead to. */
+  readonly visible: Visible;
 }
 
 /** Position of a page: the order it was made in, and the last row. */
@@ -69,6 +71,7 @@ export const contextOf = (tools: SearchTools): FilterContext => ({
   parameters: tools.parameters,
   params: new Params(),
   now: tools.now(),
+  visible: tools.visible,
 });
 
 /** Reads one page. */

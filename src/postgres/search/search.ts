@@ -12,6 +12,8 @@ import { type IncludeTools, includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
 
 export interface SearchOptions extends IncludeTools {
+  /** Rights that a paging position is bound to. */
+  readonly callerKey: string;
   readonly cursors: Cursors;
   readonly pageSizeDefault: number;
 }
@@ -23,10 +25,12 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
   const { type } = request;
   if (request.offset > OFFSET_MAX)
     throw tooCostly(`_offset is limited to ${OFFSET_MAX}: follow the next links of the bundle instead`);
-  const scope = `${type}?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
+  const scope = `${options.callerKey} ${type}?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
   const position =
     request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as PagePosition); // signed
-  const conditions = await resolveChains(options, type, request.conditions, run);
+  const asked = await resolveChains(options, type, request.conditions, run);
+  const visible = options.visible(type);
+  const conditions = visible.length === 0 ? asked : [...asked, ...visible];
   const count = request.summary === 'count' ? 0 : (request.count ?? options.pageSizeDefault);
   // The links of a page at an offset go on from its last row: the offset was passed over once.
   const offset = position ? 0 : request.offset;
@@ -58,6 +62,9 @@ async function totalOf(
 ): Promise<number | undefined> {
   if (counted !== undefined) return counted;
   if (request.summary === 'count' || request.total === 'accurate' || request.count === 0)
+    return countMatches(options, request.type, conditions, run);
+  // An estimate is made from all rows: who may not see them all is told the count of what they see.
+  if (request.total === 'estimate' && options.visible(request.type).length > 0)
     return countMatches(options, request.type, conditions, run);
   if (request.total === 'estimate') return Math.round(estimateMatches(options, request.type, conditions));
   return undefined;

@@ -19,20 +19,25 @@ export function hasToken({ params }: FilterContext, m: string, wanted: readonly 
 }
 
 export function inNumbers(
-  { params }: FilterContext,
+  context: FilterContext,
   type: string,
   m: string,
   key: bigint,
   compare: (row: { low: string; high: string }) => string,
 ): string {
-  const { numbers } = tableOf(type);
+  const numbers = context.isCandidate && m === 'm' ? 'm_n' : tableOf(type).numbers;
   const row = { low: 'n.v', high: 'coalesce(n.w, n.v)' };
-  return `exists (select from ${numbers} n where n.rid = ${m}.rid and n.h = ${params.add(String(key), 'bigint')} and ${compare(row)} offset 0)`;
+  return `exists (select from ${numbers} n where n.rid = ${m}.rid and n.h = ${context.params.add(String(key), 'bigint')} and ${compare(row)} offset 0)`;
 }
 
-function inStrings({ params }: FilterContext, type: string, m: string, key: bigint, value: string): string {
+/** The table of the row's strings. */
+const stringsOf = (context: FilterContext, type: string, m: string): string =>
+  context.isCandidate && m === 'm' ? 'm_s' : tableOf(type).strings;
+
+function inStrings(context: FilterContext, type: string, m: string, key: bigint, value: string): string {
+  const { params } = context;
   const low = normaliseText(value);
-  return `exists (select from ${tableOf(type).strings} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(low + MAX_TEXT, 'text')} offset 0)`;
+  return `exists (select from ${stringsOf(context, type, m)} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(low + MAX_TEXT, 'text')} offset 0)`;
 }
 
 /** Range of a prefix in `_s.v`. */
@@ -55,7 +60,7 @@ export function stringFilter(
       if (modifier !== 'contains') return values.map((value) => inStrings(context, type, m, key, value));
       return values.map(
         (value) =>
-          `exists (select from ${tableOf(type).strings} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and position(${params.add(normaliseText(value), 'text')} in s.v) > 0 offset 0)`,
+          `exists (select from ${stringsOf(context, type, m)} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and position(${params.add(normaliseText(value), 'text')} in s.v) > 0 offset 0)`,
       );
     }),
   );

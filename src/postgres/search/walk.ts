@@ -233,7 +233,10 @@ export function walkStatement(
   const ridOf = from.includes(' d\n') ? 'd.rid' : 'm.rid';
   const keyColumn = walk.key ? `, ${walk.key.expression} as k` : '';
   const ordering = `order by ${walk.key ? `${walk.key.expression} ${order}, ` : ''}${ridOf} ${order}`;
-  const part = (source: string, rows: string): string => `select m.id, m.ver, m.lu, m.op, m.content, m.pat, m.rid${keyColumn}
+  const part = (
+    source: string,
+    rows: string,
+  ): string => `select m.id, m.ver, m.lu, m.op, m.content, m.pat, m.rid${keyColumn}
 from ${source}
 where ${and(where)}
 ${ordering}

@@ -107,6 +107,8 @@ export const unknownType = (type: string, near: readonly string[] = []): FhirErr
     `'${type}' is not an R4 resource type that can be stored${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`,
   );
 export const gone = (reference: string): FhirError => one(410, 'deleted')(`${reference} was deleted`);
+/** Says nothing of why, nor of what is there (SECURITY AZ-09). */
+export const forbidden = (): FhirError => one(403, 'forbidden')('You may not do this: your rights do not reach it');
 export const versionConflict = one(412, 'conflict');
 export const multipleMatches = one(412, 'multiple-matches');
 export const conflict = one(409, 'conflict');

@@ -1,0 +1,111 @@
+/**
+ * The policy engine: scope ∩ role ∩ compartment or relation, decided once for every door. Pure: callers in, filters out.
+ * SECURITY C, SC-06, AZ-01, AZ-02
+ */
+import type { Caller } from '../ports/caller.ts';
+import type { Decision, Filter, Policy } from '../ports/policy.ts';
+import { covers, type Letter, type ResourceScope } from '../standards/smart/scope.ts';
+import { all, any, compartment, EVERYTHING, NOTHING, search } from './filters.ts';
+import { RIGHTS } from './rights.ts';
+import { patientFilter, type RoleContext, roleFilter } from './roles.ts';
+import { SHARED_TYPES } from './types.ts';
+
+export interface PolicyOptions {
+  /** Types of the Patient compartment. */
+  readonly isPatientType: (type: string) => boolean;
+  /** ms UTC */
+  readonly now: () => number;
+  /** How long a closed encounter keeps a patient in reach. */
+  readonly closedEncounterDays?: number;
+}
+
+const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
+/** Kinds of caller to whom `system/` scopes speak; never to a person (SC-13). */
+const SYSTEMS: ReadonlySet<Caller['kind']> = new Set(['client', 'partner', 'service']);
+
+export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: PolicyOptions): Policy {
+  const roles = (caller: Caller, type: string, letter: Letter): Filter => {
+    if (!caller.user) return NOTHING;
+    const context: RoleContext = { user: caller.user, isPatientType, now: now(), closedEncounterDays };
+    return roleFilter(context, type, letter);
+  };
+
+  /** What one scope lets its caller reach, its constraint aside. */
+  function reach(caller: Caller, level: ResourceScope['level'], type: string, letter: Letter): Filter {
+    if (level === 'system') return SYSTEMS.has(caller.kind) ? EVERYTHING : NOTHING;
+    if (level === 'user') return roles(caller, type, letter);
+    // Without a patient in context a patient scope is no scope (SC-12).
+    if (caller.patientId === undefined || !caller.user) return NOTHING;
+    const theirs = patientFilter(caller.patientId, type, letter, isPatientType);
+    const reads = letter === 'r' || letter === 's';
+    // People read all of their own compartment: one condition serves for both.
+    const isOwn = caller.user.roles.includes('PATIENT') && caller.user.patientIds.includes(caller.patientId);
+    return isOwn && reads ? theirs : all(theirs, roles(caller, type, letter));
+  }
+
+  function filterFor(caller: Caller, type: string, letter: Letter): Filter {
+    const scopes = caller.scopes.filter((scope) => covers(scope, type, letter));
+    return any(...scopes.map((scope) => all(reach(caller, scope.level, type, letter), constrained(scope, type))));
+  }
+
+  return {
+    filterFor,
+
+    decide(caller, type, letter): Decision {
+      if (!caller.scopes.some((scope) => covers(scope, type, letter))) return { allowed: false, rule: 'scope' };
+      return filterFor(caller, type, letter).kind === 'nothing' ? { allowed: false, rule: 'role' } : { allowed: true };
+    },
+
+    referenceFilter(caller, type) {
+      if (SHARED_TYPES.has(type) || hasEverything(caller)) return EVERYTHING;
+      if (!caller.user) return filterFor(caller, type, 'r');
+      const wide = caller.scopes.some((scope) => scope.level === 'user');
+      if (!wide && caller.patientId !== undefined) return ofOwnPatient(caller.patientId, type, isPatientType);
+      return roles(caller, type, 'r');
+    },
+
+    allows(caller, right): Decision {
+      const holders = RIGHTS[right];
+      if (!holders) return { allowed: false, rule: 'right' };
+      if (hasEverything(caller)) return { allowed: true };
+      if (SYSTEMS.has(caller.kind))
+        return systemMay(caller, right) ? { allowed: true } : { allowed: false, rule: 'scope' };
+      // A person's roles count only where the app was granted the person's rights.
+      const byUser = caller.scopes.some((scope) => scope.level === 'user') || right === 'audit:own';
+      const byRole = caller.user?.roles.some((role) => role === 'SYSTEM' || holders.includes(role)) === true;
+      return byUser && byRole ? { allowed: true } : { allowed: false, rule: byUser ? 'role' : 'scope' };
+    },
+  };
+}
+
+/** Every type at once (`*`) is reached only without a constraint: which parameters there are depends on the type. */
+function constrained({ constraint }: ResourceScope, type: string): Filter {
+  if (constraint === undefined) return EVERYTHING;
+  return type === '*' ? NOTHING : search(constraint);
+}
+
+const ofOwnPatient = (patientId: string, type: string, isPatientType: (type: string) => boolean): Filter =>
+  type === 'Patient' || isPatientType(type) ? compartment([patientId]) : EVERYTHING;
+
+/** `system/*.cruds` without a constraint. */
+function hasEverything(caller: Caller): boolean {
+  if (!SYSTEMS.has(caller.kind)) return false;
+  const plain = caller.scopes.filter((s) => s.level === 'system' && s.type === '*' && s.constraint === undefined);
+  return LETTERS.every((letter) => plain.some((scope) => scope.letters.includes(letter)));
+}
+
+/** What systems may do by narrower scopes. */
+function systemMay(caller: Caller, right: string): boolean {
+  const may = (type: string, letter: Letter): boolean =>
+    caller.scopes.some((s) => s.level === 'system' && s.constraint === undefined && covers(s, type, letter));
+  switch (right) {
+    case 'messages:send':
+      return may('MessageHeader', 'c') || may('Bundle', 'c');
+    case 'convert':
+      return caller.scopes.length > 0;
+    case 'audit:read':
+      return may('AuditEvent', 's');
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,24 @@
+/** Rights that are not about resources of a type, and who has them. SECURITY C1; MISSION M7 */
+import type { Role } from '../ports/caller.ts';
+
+export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
+  'admin:users': ['ADMIN'],
+  'admin:clients': ['ADMIN'],
+  'admin:keys': ['ADMIN'],
+  'admin:configuration': ['ADMIN'],
+  'audit:read': ['ADMIN'],
+  'audit:own': ['PATIENT'],
+  'break-glass': ['DOCTOR', 'PRESCRIBER'],
+  'break-glass:review': ['ADMIN', 'OPS_MANAGER'],
+  /** States, kinds and codes of messages and jobs; no content. */
+  'messages:list': ['OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
+  'messages:content': ['OPS_MANAGER'],
+  'messages:replay': ['OPS_AGENT', 'OPS_MANAGER'],
+  'messages:correct': ['OPS_MANAGER'],
+  /** `$process-message` and the doors of the dialects. */
+  'messages:send': [],
+  'jobs:read': ['OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
+  'jobs:replay': ['OPS_AGENT', 'OPS_MANAGER'],
+  /** Translation and checking, which look at nothing that is stored. */
+  convert: ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
+};

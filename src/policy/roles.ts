@@ -1,0 +1,146 @@
+/** What each role may do, as data. SECURITY C1; MISSION M7. Whatever no row names is refused (AZ-01). */
+import type { CallerUser, Role } from '../ports/caller.ts';
+import type { Filter } from '../ports/policy.ts';
+import type { Letter } from '../standards/smart/scope.ts';
+import { all, any, compartment, EVERYTHING, NOTHING, ofPatient, referredBy, search } from './filters.ts';
+import {
+  dispensesOfFacility,
+  ordersForFacility,
+  patientsOfFacility,
+  relatedPatients,
+  tasksOfFacility,
+} from './relation.ts';
+import { BOOKING_TYPES, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
+
+export interface RoleContext {
+  readonly user: CallerUser;
+  /** Types of the Patient compartment, Patient included. */
+  readonly isPatientType: (type: string) => boolean;
+  readonly now: number;
+  readonly closedEncounterDays: number;
+}
+
+/** A right of a role: which of the resources of which types, with which letters. */
+interface Grant {
+  readonly types: (type: string, context: RoleContext) => boolean;
+  readonly letters: string;
+  readonly where: (context: RoleContext, type: string) => Filter;
+}
+
+const only =
+  (...types: readonly string[]) =>
+  (type: string): boolean =>
+    types.includes(type);
+const shared = (type: string): boolean => SHARED_TYPES.has(type);
+const bookings = (type: string): boolean => BOOKING_TYPES.has(type);
+/** The chart: what belongs to a patient, but for the trail of who looked at it. */
+const chart = (type: string, { isPatientType }: RoleContext): boolean =>
+  isPatientType(type) && !TRAIL_TYPES.has(type) && !BOOKING_TYPES.has(type);
+const everywhere = (): Filter => EVERYTHING;
+
+/** v3-Confidentiality codes and sensitivities that need a right of their own. SECURITY FA-07 */
+const RESTRICTED = ['R', 'V', 'L', '_LEGAL', 'SEX', 'HIV', 'PSY', 'ETH', 'SDV', 'SUD'];
+const unrestricted = search(`_security:not=${RESTRICTED.join(',')}`);
+
+const ofRelated = ({ user, now, closedEncounterDays }: RoleContext): Filter =>
+  all(ofPatient(relatedPatients(user, now, closedEncounterDays)), unrestricted);
+const ofFacility = ({ user }: RoleContext): Filter => all(ofPatient(patientsOfFacility(user)), unrestricted);
+const own = ({ user }: RoleContext): Filter => compartment(user.patientIds);
+/** Patients for whom a pharmacy has something to dispense or to answer. */
+const ofOrders = ({ user }: RoleContext): Filter =>
+  all(
+    ofPatient(
+      any(
+        referredBy('MedicationRequest', 'patient', ordersForFacility(user)),
+        referredBy('Task', 'patient', tasksOfFacility(user)),
+      ),
+    ),
+    unrestricted,
+  );
+
+/** Devices that are nobody's, or the patients' own. */
+const devicesOf = (patientIds: readonly string[]): Filter =>
+  patientIds.length === 0
+    ? search('patient:missing=true')
+    : any(search('patient:missing=true'), search(`patient=${patientIds.map((id) => `Patient/${id}`).join(',')}`));
+
+const CLINICIAN: readonly Grant[] = [
+  { types: (type, context) => chart(type, context) && type !== 'Provenance', letters: 'crus', where: ofRelated },
+  { types: only('Provenance'), letters: 'crs', where: ofRelated },
+  { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
+  { types: shared, letters: 'rs', where: everywhere },
+  { types: bookings, letters: 'rs', where: everywhere },
+];
+
+const FRONT_DESK: readonly Grant[] = [
+  { types: only('Patient', 'Appointment', 'AppointmentResponse', 'RelatedPerson'), letters: 'crus', where: ofFacility },
+  { types: bookings, letters: 'crus', where: everywhere },
+  { types: shared, letters: 'rs', where: everywhere },
+];
+
+const OPERATIONS: readonly Grant[] = [{ types: shared, letters: 'rs', where: everywhere }];
+
+export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
+  PATIENT: [
+    { types: (type, { isPatientType }) => isPatientType(type), letters: 'rs', where: own },
+    {
+      types: only('Appointment', 'AppointmentResponse', 'Consent', 'QuestionnaireResponse'),
+      letters: 'cu',
+      where: own,
+    },
+    {
+      types: only('MedicationRequest', 'Task'),
+      letters: 'cu',
+      where: (context) => all(own(context), search('intent=proposal')),
+    },
+    { types: only('Device'), letters: 'rs', where: ({ user }) => devicesOf(user.patientIds) },
+    { types: shared, letters: 'rs', where: everywhere },
+    { types: bookings, letters: 'rs', where: everywhere },
+  ],
+  DOCTOR: CLINICIAN,
+  PRESCRIBER: CLINICIAN,
+  PHARMACIST: [
+    { types: only('MedicationRequest'), letters: 'rsu', where: ({ user }) => ordersForFacility(user) },
+    { types: only('Task'), letters: 'rsu', where: ({ user }) => tasksOfFacility(user) },
+    { types: only('MedicationDispense'), letters: 'crus', where: ({ user }) => dispensesOfFacility(user) },
+    {
+      types: only('Patient', 'AllergyIntolerance', 'MedicationDispense', 'Flag', 'RelatedPerson'),
+      letters: 'rs',
+      where: ofOrders,
+    },
+    { types: shared, letters: 'rs', where: everywhere },
+  ],
+  RECEPTIONIST: [...FRONT_DESK, { types: only('MedicationRequest', 'Task'), letters: 'rs', where: ofFacility }],
+  STAFF: FRONT_DESK,
+  OPS_AGENT: OPERATIONS,
+  OPS_MANAGER: OPERATIONS,
+  ADMIN: [
+    { types: shared, letters: 'cruds', where: everywhere },
+    { types: (type) => TRAIL_TYPES.has(type), letters: 'rs', where: everywhere },
+  ],
+  SYSTEM: [{ types: () => true, letters: 'cruds', where: everywhere }],
+};
+
+/** What the roles of a person allow together. */
+export function roleFilter(context: RoleContext, type: string, letter: Letter): Filter {
+  const filters = context.user.roles.flatMap((role) =>
+    GRANTS[role]
+      .filter((grant) => grant.letters.includes(letter) && grant.types(type, context))
+      .map((grant) => grant.where(context, type)),
+  );
+  return filters.length === 0 ? NOTHING : any(...filters);
+}
+
+/** What a patient's own app may reach, whoever holds the token. SECURITY C2 */
+export function patientFilter(
+  patientId: string,
+  type: string,
+  letter: Letter,
+  isPatientType: (type: string) => boolean,
+): Filter {
+  const reads = letter === 'r' || letter === 's';
+  if (type === 'Patient') return { kind: 'id', ids: [patientId] };
+  if (SHARED_TYPES.has(type) || BOOKING_TYPES.has(type)) return reads ? EVERYTHING : NOTHING;
+  if (type === 'Device') return reads ? devicesOf([patientId]) : NOTHING;
+  return isPatientType(type) ? compartment([patientId]) : NOTHING;
+}

@@ -1,0 +1,145 @@
+/**
+ * What one caller may reach, as conditions on rows: the policy's filters in the words of the search, so that they stand
+ * in the SQL that selects rows. SECURITY AZ-03, CP-03 … CP-07
+ */
+import type { Caller } from '../ports/caller.ts';
+import type { Filter, Policy } from '../ports/policy.ts';
+import { forbidden } from '../standards/fhir/outcome.ts';
+import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { Condition } from '../standards/fhir/search/request.ts';
+import type { Letter } from '../standards/smart/scope.ts';
+import type { StoreCondition, Visible } from './search/condition.ts';
+
+export interface Access {
+  readonly caller: Caller;
+  /** Names the caller and its rights; paging positions are bound to it (CP-05). */
+  readonly callerKey: string;
+  /** What rows must meet; nothing: all may be reached. Throws `forbidden` when none may. */
+  conditions(type: string, letter: Letter): readonly StoreCondition[];
+  /** What rows met on the way (chains, includes) must meet; never throws. */
+  readonly visible: Visible;
+  /** What a resource must meet to be referred to by what this caller writes. */
+  readonly referable: Visible;
+  /** Throws `forbidden` when a chain or `_has` needs a type of which the caller may see nothing (CP-06). */
+  checkChains(conditions: readonly Condition[]): void;
+}
+
+export interface AccessOptions {
+  readonly policy: Policy;
+  readonly parameters: SearchParameters;
+  /** Parses search parameters of a type. */
+  readonly conditionsOf: (type: string, query: string) => readonly Condition[];
+}
+
+const NEVER: StoreCondition = { kind: 'never' };
+
+export function createAccess(options: AccessOptions): (caller: Caller) => Access {
+  const { policy } = options;
+  return (caller) => {
+    const known = new Map<string, readonly StoreCondition[]>();
+    const remember = (key: string, type: string, filterOf: () => Filter): readonly StoreCondition[] => {
+      const found = known.get(key) ?? conditionsOfFilter(options, type, filterOf());
+      known.set(key, found);
+      return found;
+    };
+    const of = (type: string, letter: Letter): readonly StoreCondition[] =>
+      remember(`${letter}:${type}`, type, () => policy.filterFor(caller, type, letter));
+    const mayNone = (type: string): boolean => of(type, 's').includes(NEVER);
+    const checkChains = (conditions: readonly Condition[]): void => {
+      for (const condition of conditions) {
+        if (condition.kind === 'chain') {
+          if (condition.branches.every((branch) => mayNone(branch.type))) throw forbidden();
+          checkChains(condition.branches.map((branch) => branch.condition));
+        } else if (condition.kind === 'has') {
+          if (mayNone(condition.type)) throw forbidden();
+          checkChains([condition.condition]);
+        }
+      }
+    };
+    return {
+      caller,
+      get callerKey() {
+        return formatCallerKey(caller);
+      },
+      conditions(type, letter) {
+        const found = of(type, letter);
+        if (found.includes(NEVER)) throw forbidden();
+        return found;
+      },
+      visible: (type) => of(type, 's'),
+      referable: (type) => remember(`ref:${type}`, type, () => policy.referenceFilter(caller, type)),
+      checkChains,
+    };
+  };
+}
+
+const formatCallerKey = ({ kind, name, user, patientId, scopes }: Caller): string =>
+  JSON.stringify([
+    kind,
+    name,
+    user?.id,
+    patientId,
+    scopes.map((s) => [s.level, s.type, s.letters.join(''), s.constraint]),
+  ]);
+
+/** A filter as conditions that must all hold. */
+export function conditionsOfFilter(options: AccessOptions, type: string, filter: Filter): readonly StoreCondition[] {
+  switch (filter.kind) {
+    case 'everything':
+      return [];
+    case 'nothing':
+      return [NEVER];
+    case 'all': {
+      const all = filter.of.flatMap((part) => conditionsOfFilter(options, type, part));
+      return all.includes(NEVER) ? [NEVER] : all;
+    }
+    case 'any': {
+      const branches = filter.of
+        .map((part) => conditionsOfFilter(options, type, part))
+        .filter((part) => !part.includes(NEVER));
+      if (branches.some((part) => part.length === 0)) return [];
+      const [first] = branches;
+      if (!first) return [NEVER];
+      return branches.length === 1 ? first : [{ kind: 'any', conditions: branches.map(oneOf) }];
+    }
+    case 'search':
+      return options.conditionsOf(type, filter.query);
+    case 'id':
+      return filter.ids.length === 0 ? [NEVER] : [{ kind: 'id', ids: filter.ids }];
+    case 'compartment':
+      return compartmentConditions(type, filter.patientIds);
+    case 'patient':
+      return oneLevel(conditionsOfFilter(options, 'Patient', filter.of), (conditions) => ({
+        kind: 'patient',
+        conditions,
+      }));
+    case 'referred': {
+      const parameter = options.parameters.get(filter.type)?.parameters.get(filter.parameter);
+      if (!parameter) throw new Error(`${filter.type} has no parameter ${filter.parameter}`);
+      const conditions = conditionsOfFilter(options, filter.type, filter.of);
+      return conditions.includes(NEVER) ? [NEVER] : [{ kind: 'referred', type: filter.type, parameter, conditions }];
+    }
+  }
+}
+
+const oneOf = (conditions: readonly StoreCondition[]): StoreCondition => {
+  const [only] = conditions;
+  return conditions.length === 1 && only ? only : { kind: 'every', conditions };
+};
+
+const oneLevel = (
+  conditions: readonly StoreCondition[],
+  wrap: (conditions: readonly StoreCondition[]) => StoreCondition,
+): readonly StoreCondition[] => (conditions.includes(NEVER) ? [NEVER] : [wrap(conditions)]);
+
+/** A Patient is in its own compartment and in no other: `link` gives no membership (CP-23). */
+function compartmentConditions(type: string, patientIds: readonly string[]): readonly StoreCondition[] {
+  if (patientIds.length === 0) return [NEVER];
+  if (type === 'Patient') return [{ kind: 'id', ids: patientIds }];
+  return [oneAny(patientIds.map((id) => ({ kind: 'compartment', compartment: 'Patient', id })))];
+}
+
+const oneAny = (conditions: readonly StoreCondition[]): StoreCondition => {
+  const [only] = conditions;
+  return conditions.length === 1 && only ? only : { kind: 'any', conditions };
+};

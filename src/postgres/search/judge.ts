@@ -1,0 +1,39 @@
+/** Conditions asked of a content that lies in no current row: an old version, or one about to be written. */
+import type { StoredVersion } from '../../ports/resource-store.ts';
+import { parseJson } from '../../standards/fhir/json.ts';
+import { float8Array, int8, int8Array, textArray } from '../binary.ts';
+import type { RowBuilder } from '../writer.ts';
+import type { StoreCondition } from './condition.ts';
+import { compileFilter } from './filters.ts';
+import { contextOf, type Run, type SearchTools } from './page.ts';
+import { and } from './sql.ts';
+
+const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
+
+/** Whether a version would be found, were it the current one. A deletion never is. */
+export async function isMatch(
+  tools: SearchTools,
+  rowOf: RowBuilder,
+  version: StoredVersion,
+  conditions: readonly StoreCondition[],
+  run: Run,
+): Promise<boolean> {
+  if (version.operation === 'delete') return false;
+  if (conditions.length === 0) return true;
+  const { type, id, lastUpdated, content } = version;
+  const row = rowOf(parseJson(content) as Record<string, unknown>, type, id, lastUpdated); // stored text was checked
+  const context = { ...contextOf(tools), isCandidate: true };
+  const { params } = context;
+  const text = `with m as (
+  select ${params.add(int8(row.ridHi, row.ridLo), 'bigint')} as rid, ${params.add(row.pat ? int8(row.pat.hi, row.pat.lo) : null, 'bigint')} as pat,
+    ${params.add(lastUpdated, 'bigint')} as lu, ${params.add(orNull(row.sd), 'bigint')} as sd, ${params.add(orNull(row.se), 'bigint')} as se,
+    ${params.add(int8(row.pmHi, row.pmLo), 'bigint')} as pm, ${params.add(id, 'text')} as id,
+    ${params.add(int8Array(row.tok, row.tok.length / 2), 'bigint[]')} as tok, ${params.add(content, 'text')} as content
+), m_n as (
+  select m.rid, u.* from m, unnest(${params.add(int8Array(row.nh, row.nv.length), 'bigint[]')}, ${params.add(float8Array(row.nv, row.nv.length), 'float8[]')}, ${params.add(float8Array(row.nw, row.nv.length), 'float8[]')}) u(h, v, w)
+), m_s as (
+  select m.rid, u.* from m, unnest(${params.add(int8Array(row.sh, row.sv.length), 'bigint[]')}, ${params.add(textArray(row.sv), 'text[]')}) u(h, v)
+)
+select 1 from m where ${and(conditions.map((condition) => compileFilter(context, type, condition)))}`;
+  return (await run(text, params.values)).length > 0;
+}

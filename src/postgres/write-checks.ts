@@ -1,0 +1,136 @@
+/**
+ * Rights on what is written, in the transaction that writes it: the version that goes, the version that comes, and every
+ * reference the new one adds. SECURITY AZ-05, CP-10, CP-11
+ */
+import type { StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import { parseJson } from '../standards/fhir/json.ts';
+import { forbidden } from '../standards/fhir/outcome.ts';
+import type { Letter } from '../standards/smart/scope.ts';
+import type { Access } from './access.ts';
+import type { StoreCondition } from './search/condition.ts';
+import { compileFilter } from './search/filters.ts';
+import { contextOf, type Run, type SearchTools } from './search/page.ts';
+import { and } from './search/sql.ts';
+import { findTable, tableOf } from './tables.ts';
+
+export interface WriteChecks {
+  /** Whether any of these writes has to be checked: then nothing may be committed before `checkAfter`. */
+  readonly isRestricted: boolean;
+  /** Throws `forbidden` when a resource that is changed or deleted is hidden, or is not there (both alike). */
+  checkBefore(run: Run): Promise<void>;
+  /** Throws `forbidden` when a new content is one the caller may not write, or refers to what it may not see. */
+  checkAfter(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
+}
+
+const LETTER = { create: 'c', update: 'u', delete: 'd' } as const satisfies Record<TransactionWrite['kind'], Letter>;
+
+interface Rule {
+  readonly type: string;
+  /** Absent: made with an id of ours. */
+  readonly id: string | undefined;
+  readonly letter: Letter;
+  readonly conditions: readonly StoreCondition[];
+}
+
+/** Throws `forbidden` at once when the caller may do one of these with no resource at all. */
+export function createWriteChecks(
+  search: SearchTools,
+  baseUrl: string,
+  access: Access,
+  writes: readonly TransactionWrite[],
+): WriteChecks {
+  const rules = writes.map((write): Rule => {
+    const type = write.kind === 'create' ? write.resource.resourceType : write.type;
+    const letter = LETTER[write.kind];
+    const id = write.kind === 'create' ? undefined : write.id;
+    return { type, id, letter, conditions: access.conditions(type, letter) };
+  });
+  const restricted = rules.filter((rule) => rule.conditions.length > 0);
+
+  return {
+    isRestricted: restricted.length > 0,
+
+    async checkBefore(run) {
+      const known = restricted.flatMap((rule) => (rule.id === undefined ? [] : [{ ...rule, id: rule.id }]));
+      await expectVisible(search, known, run);
+    },
+
+    async checkAfter(results, old, run) {
+      const written = results.flatMap(({ version }, i) => {
+        const rule = rules[i];
+        if (!rule || rule.conditions.length === 0 || version.operation === 'delete') return [];
+        return [{ ...rule, id: version.id, version }];
+      });
+      await expectVisible(search, written, run);
+      const references = written.flatMap(({ type, version }) => {
+        const before = old.get(`${type}/${version.id}`);
+        const known = new Set(before && before.operation !== 'delete' ? referencesOf(before.content, baseUrl) : []);
+        return [...referencesOf(version.content, baseUrl)].filter((reference) => !known.has(reference));
+      });
+      const targets = [...new Set(references)].map((reference) => {
+        const [type = '', id = ''] = reference.split('/');
+        return { type, id, letter: 'r' as const, conditions: access.referable(type) };
+      });
+      await expectVisible(
+        search,
+        targets.filter((target) => target.conditions.length > 0),
+        run,
+      );
+    },
+  };
+}
+
+/** One statement a type and letter. */
+async function expectVisible(
+  search: SearchTools,
+  wanted: readonly {
+    readonly type: string;
+    readonly id: string;
+    readonly letter: Letter;
+    readonly conditions: readonly StoreCondition[];
+  }[],
+  run: Run,
+): Promise<void> {
+  const groups = Map.groupBy(wanted, ({ type, letter }) => `${letter}${type}`);
+  await Promise.all(
+    [...groups.values()].map(async (group) => {
+      const [first] = group;
+      if (!first) return;
+      const ids = [...new Set(group.map(({ id }) => id))];
+      const context = contextOf(search);
+      const rids = ids.map((id) => String(search.keys.rids.rid(id)));
+      const where = and([
+        `m.rid = any(${context.params.add(rids, 'bigint[]')})`,
+        `m.id = any(${context.params.add(ids, 'text[]')})`,
+        "m.op <> 'D'",
+        ...first.conditions.map((condition) => compileFilter(context, first.type, condition)),
+      ]);
+      const rows = await run(`select m.id from ${tableOf(first.type).main} m where ${where}`, context.params.values);
+      if (rows.length !== ids.length) throw forbidden();
+    }),
+  );
+}
+
+/** `Type/id` of every local reference in a resource, contained ones and resources inside it included. */
+export function referencesOf(content: string, baseUrl: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  const base = `${baseUrl}/`;
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      for (const item of value) walk(item);
+      return;
+    }
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, member] of Object.entries(value)) {
+      if (name !== 'reference' || typeof member !== 'string') {
+        walk(member);
+        continue;
+      }
+      const local = member.startsWith(base) ? member.slice(base.length) : member;
+      const [type, id] = local.split('/');
+      if (type !== undefined && id !== undefined && findTable(type)) found.add(`${type}/${id}`);
+    }
+  };
+  walk(parseJson(content)); // stored text was checked
+  return found;
+}
