@@ -1,6 +1,7 @@
 /** The certificate of a development server: made at the first start, signed by itself, made anew before it ends. */
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { issueCertificate } from './certificate.ts';
 
@@ -8,14 +9,15 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const VALID_DAYS = 90;
 const LEFT_DAYS_MIN = 30;
 
+interface Pair {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** Finds or makes the pair in this folder. `names` are what clients may call the server. */
-export function openDevelopmentCertificate(
-  folder: string,
-  names: readonly string[],
-  now: () => number,
-): { readonly certFile: string; readonly keyFile: string } {
+export function openDevelopmentCertificate(folder: string, names: readonly string[], now: () => number): Pair {
   const files = { certFile: join(folder, 'development.crt'), keyFile: join(folder, 'development.key') };
-  if (isUsable(files.certFile, names, now())) return files;
+  if (isUsable(files, names, now())) return files;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { certificate, key } = issueCertificate({
     subject: { commonName: names[0] ?? 'localhost', organization: 'Mortar development' },
@@ -35,11 +37,13 @@ function replace(file: string, text: string): void {
   renameSync(aside, file);
 }
 
-function isUsable(certFile: string, names: readonly string[], now: number): boolean {
+function isUsable({ certFile, keyFile }: Pair, names: readonly string[], now: number): boolean {
   try {
     const certificate = new X509Certificate(readFileSync(certFile));
+    const isNamed = (name: string): boolean =>
+      (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined;
     const isLongEnough = Date.parse(certificate.validTo) - now > LEFT_DAYS_MIN * DAY_MS;
-    return isLongEnough && names.every((name) => certificate.checkIP(name) ?? certificate.checkHost(name));
+    return isLongEnough && existsSync(keyFile) && names.every(isNamed);
   } catch {
     return false; // none yet, or not readable: it is made anew
   }

@@ -8,14 +8,14 @@ import type { Rate, RateStore, RateVerdict } from './rate-limit.ts';
 
 const KEYS_MAX = 100_000;
 
-/** A full bucket need not be remembered; past `keysMax` the one that was used least lately is forgotten. */
-export function createMemoryBuckets(
-  now: Clock,
-  keysMax = KEYS_MAX,
-): RateStore & {
+export interface MemoryBuckets extends RateStore {
   take(key: string, rate: Rate): RateVerdict;
+  /** How many keys are remembered. */
   readonly size: number;
-} {
+}
+
+/** A full bucket need not be remembered; past `keysMax` the one that was used least lately is forgotten. */
+export function createMemoryBuckets(now: Clock, keysMax = KEYS_MAX): MemoryBuckets {
   const fullAt = new Map<string, number>(); // in the order of their last use
   return {
     get size() {
