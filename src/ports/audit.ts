@@ -67,3 +67,30 @@ export interface AuditLog {
   /** Resolves when the event is durable; rejects when it cannot be written: then the request fails with 503 (AU-06). */
   record(event: AuditEvent): Promise<void>;
 }
+
+/** Signs what leaves the machine: checkpoints and tombstones. SECURITY AU-08, KS-03 */
+export interface CheckpointKey {
+  /** Of the key that signs now. */
+  readonly keyId: string;
+  sign(bytes: Buffer): Buffer;
+  /** False for a key that is not known. */
+  verify(keyId: string, bytes: Buffer, signature: Buffer): boolean;
+}
+
+/** What somebody should look at soon. SECURITY AU-14 */
+export interface AuditAlert {
+  readonly rule:
+    | 'token-reuse'
+    | 'break-glass'
+    | 'bulk-reading'
+    | 'own-record'
+    | 'verification-failures'
+    | 'chain-break'
+    | 'audit-sink-down';
+  /** Whom it is about, by an id; never a person's name. */
+  readonly subject: string;
+  /** ms UTC */
+  readonly at: number;
+  readonly correlationId?: string;
+  readonly count?: number;
+}
