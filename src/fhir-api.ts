@@ -10,6 +10,7 @@ import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
+import type { Authenticate } from './ports/authenticate.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import { checkMessageKey } from './postgres/message-key.ts';
@@ -111,9 +112,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  const authenticate: Authenticate = async (_req, correlationId) => serviceCaller('test', correlationId);
   const gateway = createGateway({
     config,
     store,
+    policy,
+    authenticate,
     validate: services.validate,
     rewriteReferences: services.rewriteReferences,
     criteriaOf: (type, query) => criteriaOf(services, type, query),
@@ -127,7 +131,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   return {
     store,
     gateway,
-    handle: createFhirHandler(services, async (_req, correlationId) => serviceCaller('test', correlationId)),
+    handle: createFhirHandler(services, authenticate),
     async stop() {
       clearInterval(partitions);
       await store.close();

@@ -1,5 +1,4 @@
 /** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
@@ -7,6 +6,7 @@ import { FhirError, issue, operationOutcome, unknownType } from '../standards/fh
 import { isId } from '../standards/fhir/reference.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import { checkAccess } from './access.ts';
+import { correlationIdOf } from './correlation-id.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
@@ -154,13 +154,6 @@ const EMPTY = Buffer.alloc(0);
 const LARGE_BODIES = new Set(['Bundle', 'Binary', '$process-message', '$convert', '$prepare']);
 /** First segments of paths whose answer is not FHIR. */
 const OTHER_FORMATS = new Set(['$convert']);
-const CORRELATION_ID = /^[A-Za-z0-9._:-]{1,64}$/;
-
-/** The client's X-Request-ID when it is one, else a new id. */
-function correlationIdOf(req: IncomingMessage): string {
-  const given = req.headers['x-request-id'];
-  return typeof given === 'string' && CORRELATION_ID.test(given) ? given : randomUUID();
-}
 
 function write(
   req: IncomingMessage,

@@ -4,11 +4,15 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { LoggedMessage, MessageFilter, MessageLog, MessageState, StoredMessage } from '../ports/message-log.ts';
+import type { Policy } from '../ports/policy.ts';
 import { badRequest, badValue, FhirError, type Issue, issue, notFound } from '../standards/fhir/outcome.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
+import { checkRight } from './access.ts';
+import { correlationIdOf } from './correlation-id.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parseQuery } from './preferences.ts';
@@ -44,12 +48,14 @@ export interface MessageDesk {
 
 export interface MessageApiOptions {
   readonly desk: MessageDesk;
-  readonly caller: Caller;
+  readonly authenticate: Authenticate;
+  readonly policy: Policy;
   readonly bodyBytesMax: number;
   readonly onError: (error: unknown) => void;
 }
 
 interface Call {
+  readonly caller: Caller;
   readonly segments: readonly string[];
   readonly query: ReadonlyMap<string, string>;
   readonly body: Buffer;
@@ -66,20 +72,34 @@ interface Route {
   readonly method: 'GET' | 'POST';
   /** `:id` stands for any segment. */
   readonly path: string;
+  /** Right of the policy that its caller must have. */
+  readonly right: string;
   readonly handle: (options: MessageApiOptions, call: Call) => Promise<Answer>;
 }
 
 export const MESSAGE_ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/gateway', handle: overview },
-  { method: 'GET', path: '/gateway/messages', handle: list },
-  { method: 'POST', path: '/gateway/messages/replay', handle: replayMany },
-  { method: 'GET', path: '/gateway/messages/:id', handle: show },
-  { method: 'GET', path: '/gateway/messages/:id/raw', handle: raw },
-  { method: 'GET', path: '/gateway/messages/:id/answer', handle: answerBytes },
-  { method: 'POST', path: '/gateway/messages/:id/replay', handle: replay },
-  { method: 'GET', path: '/gateway/jobs', handle: listJobs },
-  { method: 'POST', path: '/gateway/jobs/replay', handle: replayJobs },
+  { method: 'GET', path: '/gateway', right: 'messages:list', handle: overview },
+  { method: 'GET', path: '/gateway/messages', right: 'messages:list', handle: list },
+  { method: 'POST', path: '/gateway/messages/replay', right: 'messages:replay', handle: replayMany },
+  { method: 'GET', path: '/gateway/messages/:id', right: 'messages:content', handle: show },
+  { method: 'GET', path: '/gateway/messages/:id/raw', right: 'messages:content', handle: raw },
+  { method: 'GET', path: '/gateway/messages/:id/answer', right: 'messages:content', handle: answerBytes },
+  { method: 'POST', path: '/gateway/messages/:id/replay', right: 'messages:replay', handle: replay },
+  { method: 'GET', path: '/gateway/jobs', right: 'jobs:read', handle: listJobs },
+  { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', handle: replayJobs },
 ];
+
+/** Sees what a message says of patients: a person says why. MISSION M7 */
+const CONTENT = 'messages:content';
+const REASON_MIN = 10;
+
+function checkReason(caller: Caller, req: IncomingMessage): void {
+  const given = req.headers['x-access-reason'];
+  if (caller.kind !== 'user' || (typeof given === 'string' && given.trim().length >= REASON_MIN)) return;
+  throw badRequest(
+    `Say why in the header X-Access-Reason, in ${REASON_MIN} characters or more: it is kept in the audit trail`,
+  );
+}
 
 const COUNT_DEFAULT = 50;
 const COUNT_MAX = 500;
@@ -94,9 +114,13 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       const segments = decodePath(question < 0 ? url : url.slice(0, question));
       const route = find(req.method ?? 'GET', segments);
       labelRoute(res, route.path);
+      const caller = await options.authenticate(req, correlationIdOf(req));
+      checkRight(options.policy, caller, route.right);
+      if (route.right === CONTENT) checkReason(caller, req);
       const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
       const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
-      send(req, res, await route.handle(options, { segments, query, body }));
+      if (body.length > 0) checkRight(options.policy, caller, 'messages:correct');
+      send(req, res, await route.handle(options, { caller, segments, query, body }));
     } catch (error) {
       if (!(error instanceof FhirError)) options.onError(error);
       sendOutcome(
@@ -126,12 +150,12 @@ function find(method: string, segments: readonly string[]): Route {
   });
 }
 
-async function overview({ desk, caller }: MessageApiOptions): Promise<Answer> {
+async function overview({ desk }: MessageApiOptions, { caller }: Call): Promise<Answer> {
   const [messages, dead] = await Promise.all([desk.messages.count(caller), desk.jobs.list('dead', JOBS_MAX)]);
   return { status: 200, json: { messages, deadJobs: dead.length } };
 }
 
-async function list({ desk, caller }: MessageApiOptions, { query }: Call): Promise<Answer> {
+async function list({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {
   const filter = readFilter(query, ['_count', 'cursor']);
   const count = readCount(query.get('_count'));
   const { messages, next } = await desk.messages.list(caller, filter, count, query.get('cursor'));
@@ -147,7 +171,7 @@ function nextUrl(query: ReadonlyMap<string, string>, cursor: string): string {
   return `/gateway/messages?${parameters}`;
 }
 
-async function show({ desk, caller }: MessageApiOptions, { segments }: Call): Promise<Answer> {
+async function show({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   const { parsed, fhir, issues } = desk.view(message);
   return {
@@ -163,24 +187,24 @@ async function show({ desk, caller }: MessageApiOptions, { segments }: Call): Pr
   };
 }
 
-async function raw({ desk, caller }: MessageApiOptions, { segments }: Call): Promise<Answer> {
+async function raw({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   return { status: 200, bytes: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
-async function answerBytes({ desk, caller }: MessageApiOptions, { segments }: Call): Promise<Answer> {
+async function answerBytes({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   if (!message.answer) throw notFound('An answer to this message');
   return { status: 200, bytes: message.answer, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
-async function replay({ desk, caller }: MessageApiOptions, { segments, body }: Call): Promise<Answer> {
+async function replay({ desk }: MessageApiOptions, { caller, segments, body }: Call): Promise<Answer> {
   const id = segments[2] as string;
   const { id: replayedId, verdict, answer } = await desk.replay(caller, id, body.length > 0 ? body : undefined);
   return { status: 200, json: { id: replayedId ?? id, verdict, answer: asText(answer) } };
 }
 
-async function replayMany({ desk, caller }: MessageApiOptions, { query }: Call): Promise<Answer> {
+async function replayMany({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {
   const filter = readFilter(query, []);
   if (filter.state !== 'dead' && filter.state !== 'rejected' && filter.state !== 'received')
     throw badRequest('Say which messages: state=dead, state=rejected or state=received', 'state');

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
 import {
   ERROR_REJECTED,
   ERROR_SYSTEM,
@@ -20,6 +21,8 @@ export interface ScriptReception {
 }
 
 export interface ScriptEndpointOptions {
+  /** Throws `FhirError` when who sends may not: before anything of the message is read. */
+  readonly admit: (request: IncomingMessage) => Promise<void>;
   /** The shared way in: logs, applies and answers. */
   readonly receive: (raw: Buffer, peer: { readonly address: string }) => Promise<ScriptReception>;
   readonly log: Log;
@@ -38,7 +41,7 @@ const BODY_TIMEOUT_MS = 30_000;
 export function createScriptEndpoint(
   options: ScriptEndpointOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const { receive, log, now = Date.now, newId = randomUUID, limits = {} } = options;
+  const { admit, receive, log, now = Date.now, newId = randomUUID, limits = {} } = options;
   const { bodyBytesMax = SCRIPT_LIMITS.bytes, bodyTimeoutMs = BODY_TIMEOUT_MS } = limits;
 
   const send = (response: ServerResponse, status: number, body: Buffer, headers: Record<string, string> = {}): void => {
@@ -63,6 +66,15 @@ export function createScriptEndpoint(
       const { status, description, headers } = refusal;
       request.resume();
       send(response, status, errorBody(ERROR_REJECTED, description), { ...headers, Connection: 'close' });
+      return;
+    }
+    const denial = await admit(request).then(() => undefined, denialOf);
+    if (denial) {
+      request.resume();
+      send(response, denial.status, errorBody(ERROR_REJECTED, denial.description), {
+        ...denial.headers,
+        Connection: 'close',
+      });
       return;
     }
     const body = await readBody(request, bodyBytesMax, bodyTimeoutMs);
@@ -94,6 +106,12 @@ interface Refusal {
   readonly status: number;
   readonly description: string;
   readonly headers?: Record<string, string>;
+}
+
+/** Why somebody may not send; a fault of ours is thrown on. */
+function denialOf(error: unknown): Refusal {
+  if (!(error instanceof FhirError) || error.status >= 500) throw error;
+  return { status: error.status, description: error.issues.map(textOf).join('; '), headers: { ...error.headers } };
 }
 
 function refuse(request: IncomingMessage): Refusal | undefined {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { createScriptEndpoint, type ScriptReception } from '../../../src/gateways/script/endpoint.ts';
 import type { Log } from '../../../src/ports/log.ts';
+import { FhirError, issue } from '../../../src/standards/fhir/outcome.ts';
 import { findText } from '../../../src/standards/script/message.ts';
 import { readScript } from '../../../src/standards/script/read.ts';
 import { scriptFixture } from '../../standards/script/samples.ts';
@@ -21,6 +22,7 @@ describe('gateways › script › endpoint', () => {
   let port: number;
   const received: Buffer[] = [];
   const logged: string[] = [];
+  let admission: () => Promise<void>;
   let reception: () => Promise<ScriptReception>;
   const note = (message: string): void => void logged.push(message);
   const log: Log = { debug: note, info: note, warn: note, error: note };
@@ -28,6 +30,7 @@ describe('gateways › script › endpoint', () => {
   before((done) => {
     server = createServer(
       createScriptEndpoint({
+        admit: () => admission(),
         receive: (raw) => {
           received.push(raw);
           return reception();
@@ -50,6 +53,7 @@ describe('gateways › script › endpoint', () => {
   beforeEach(() => {
     received.length = 0;
     logged.length = 0;
+    admission = async () => {};
     reception = async () => ({ answer: ANSWER, verdict: 'applied' });
   });
 
@@ -98,6 +102,19 @@ describe('gateways › script › endpoint', () => {
       expect((await send(scriptFixture(fixture))).status, fixture).equal(400);
     expect((await send(Buffer.from('hello'))).status).equal(400);
   });
+
+  for (const [status, code] of [
+    [401, 'login'],
+    [403, 'forbidden'],
+  ] as const)
+    it(`[IN-02] ${status} and an Error before the message is read, for who may not send`, async () => {
+      const headers = { 'WWW-Authenticate': 'Bearer' };
+      admission = () => Promise.reject(new FhirError(status, [issue(code, 'not you')], { headers }));
+      const reply = await send(NEW_RX);
+      expect([reply.status, reply.headers['www-authenticate']]).deep.equal([status, 'Bearer']);
+      expect(errorOf(reply).slice(0, 2)).deep.equal(['Error', '900']);
+      expect(received).deep.equal([]);
+    });
 
   it('what may not be answered has an empty body', async () => {
     reception = async () => ({ answer: Buffer.alloc(0), verdict: 'refused' });
