@@ -58,6 +58,19 @@ const ofOrders = ({ user }: RoleContext): Filter =>
     unrestricted,
   );
 
+/** Sealed by law: emergency access does not open it (FA-05). */
+const notSealed = search('_security:not=L,_LEGAL');
+/** Records that the person has broken the glass of. */
+const inEmergency = ({ user }: RoleContext): Filter => all(compartment(user.emergencyPatientIds ?? []), notSealed);
+/** What may be written in an emergency: notes of the encounter and orders. */
+const EMERGENCY_WRITES = only(
+  'Encounter',
+  'ClinicalImpression',
+  'DocumentReference',
+  'MedicationRequest',
+  'ServiceRequest',
+);
+
 /** Devices that are nobody's, or the patients' own. */
 const devicesOf = (patientIds: readonly string[]): Filter =>
   patientIds.length === 0
@@ -67,6 +80,8 @@ const devicesOf = (patientIds: readonly string[]): Filter =>
 const CLINICIAN: readonly Grant[] = [
   { types: (type, context) => chart(type, context) && type !== 'Provenance', letters: 'crus', where: ofRelated },
   { types: only('Provenance'), letters: 'crs', where: ofRelated },
+  { types: chart, letters: 'rs', where: inEmergency },
+  { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency },
   { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
   { types: shared, letters: 'rs', where: everywhere },
   { types: bookings, letters: 'rs', where: everywhere },

@@ -28,6 +28,8 @@ export interface CallerUser {
   readonly organizationIds: readonly string[];
   /** Patients whose records are the person's own. */
   readonly patientIds: readonly string[];
+  /** Patients whose records are open to the person in an emergency. SECURITY FA-04 */
+  readonly emergencyPatientIds?: readonly string[];
   /** When the person last proved who they are, ms UTC; for step-up (LG-12). */
   readonly authTime: number;
   /** Ways in which they did: `pwd`, `otp`, `hwk` (RFC 8176). */
