@@ -38,6 +38,9 @@ export interface SecondFactor {
   readonly step?: number;
 }
 
+/** The factor, sealed for the person of this id. */
+export type FactorFor = (personId: string) => SecondFactor;
+
 export interface PersonPage {
   readonly people: readonly Person[];
   /** Where the next page begins. */
@@ -46,10 +49,13 @@ export interface PersonPage {
 
 /** Accounts. Those that change what was proven (password, factors, disabling) raise `securityVersion`. */
 export interface PeopleStore extends Users {
-  /** `factor`: enrolled from the start. Throws 409 `duplicate` when the e-mail address is taken, under any race. */
-  add(person: NewPerson, factor?: SecondFactor): Promise<User>;
+  /**
+   * `factor`: enrolled from the start; it is sealed for the id that the person gets. Throws 409 `duplicate` when the
+   * e-mail address is taken, under any race.
+   */
+  add(person: NewPerson, factor?: FactorFor): Promise<User>;
   /** The same while there is no administrator, and undefined afterwards. */
-  addFirstAdministrator(person: NewPerson, factor: SecondFactor): Promise<User | undefined>;
+  addFirstAdministrator(person: NewPerson, factor: FactorFor): Promise<User | undefined>;
   hasAdministrator(): Promise<boolean>;
   findPerson(id: string): Promise<Person | undefined>;
   /** Letter case and Unicode form of the address make no difference. */

@@ -155,8 +155,9 @@ export function createSessions(options: SessionsOptions): PeopleSessions {
     },
 
     async endOne(userId, id) {
-      forget((found) => found.session.id === id);
-      return store.end(userId, id);
+      const ended = await store.end(userId, id);
+      forget((found) => found.session.id === id && found.user.id === userId);
+      return ended;
     },
 
     async endAll(userId, exceptId) {

@@ -1,0 +1,89 @@
+/** The first administrator, made by who holds a link that only the operator's terminal and folder show. SECURITY LG-16 */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../ports/clock.ts';
+import type { ChallengeStore, PeopleStore } from '../../ports/people.ts';
+import type { User } from '../../ports/users.ts';
+import type { RecordPeople } from './audit-people.ts';
+import type { Enrolment } from './enrolment.ts';
+import type { Hashing } from './hashing.ts';
+import { hashOf, newSecret } from './secrets.ts';
+
+const SETUP_MS = 24 * 60 * 60_000;
+const ROLES = ['ADMIN'] as const;
+
+export interface NewAdministrator {
+  readonly name: string;
+  readonly email: string;
+  readonly password: string;
+}
+
+export interface Setup {
+  /** A new link, in place of every one before; undefined when there is an administrator. */
+  link(): Promise<string | undefined>;
+  isOpen(token: string): Promise<boolean>;
+  /** `wrong-code`: the app does not have the secret. Undefined when the link is not good any more. */
+  make(
+    token: string,
+    administrator: NewAdministrator,
+    code: string,
+    address: string,
+  ): Promise<{ readonly user: User; readonly recoveryCodes: readonly string[] } | 'wrong-code' | undefined>;
+}
+
+export interface SetupOptions {
+  readonly people: PeopleStore;
+  readonly challenges: ChallengeStore;
+  readonly enrolment: Enrolment;
+  readonly hashing: Hashing;
+  readonly record: RecordPeople;
+  readonly url: string;
+  readonly dataDir: string;
+  readonly now: Clock;
+}
+
+export function createSetup(options: SetupOptions): Setup {
+  const { people, challenges, enrolment, hashing, record, url, dataDir, now } = options;
+  const file = join(dataDir, 'setup-link');
+
+  return {
+    async link() {
+      rmSync(file, { force: true });
+      if (await people.hasAdministrator()) return undefined;
+      const token = newSecret();
+      await challenges.removeAll('setup');
+      await challenges.add({ kind: 'setup', hash: hashOf(token), expiresAt: now() + SETUP_MS });
+      const link = `${url}/setup/${token}`;
+      writeFileSync(file, `${link}\n`, { mode: 0o600, flag: 'wx' });
+      return link;
+    },
+
+    isOpen: async (token) => (await challenges.find('setup', hashOf(token))) !== undefined,
+
+    async make(token, { name, email, password }, code, address) {
+      const offered = await enrolment.offer(token, 'setup');
+      if (!offered) return undefined;
+      const proven = enrolment.prove(offered.secret, code);
+      if (!proven) return 'wrong-code';
+      const passwordHash = await hashing.hash(password);
+      if (!(await challenges.take('setup', hashOf(token)))) return undefined;
+      const user = await people.addFirstAdministrator(
+        {
+          name,
+          email,
+          roles: ROLES,
+          patientIds: [],
+          practitionerRoleIds: [],
+          organizationIds: [],
+          passwordHash,
+          isEmailVerified: true,
+        },
+        proven.factor,
+      );
+      if (!user) return undefined;
+      rmSync(file, { force: true });
+      await record({ kind: 'user', outcome: 0, rule: 'first-administrator', user, account: user.id, address });
+      return { user, recoveryCodes: proven.codes };
+    },
+  };
+}
