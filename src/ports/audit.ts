@@ -55,6 +55,10 @@ export interface AuditEvent {
   /** Operation's name, of `operation`. */
   readonly operation?: string;
   readonly targets?: readonly AuditTarget[];
+  /** Resource type of a search, or of what has no target. */
+  readonly type?: string;
+  /** Patients whose data a search or a history showed: their rids as decimals. */
+  readonly patientRids?: readonly string[];
   /** The raw request, `Patient?name=x`. Kept encrypted: it may name a person. */
   readonly query?: string;
   /** Patient's id of the launch context or of the search, when no target says it. */

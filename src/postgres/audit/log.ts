@@ -201,7 +201,7 @@ function createRows(tools: {
         id,
         kind: kindNumber(event.kind),
         outcome: event.outcome,
-        type: table?.number ?? findTable(targets[0]?.type ?? '')?.number,
+        type: table?.number ?? findTable(event.type ?? targets[0]?.type ?? '')?.number,
         rid,
         ver: target?.versionId,
         ref: rid && rid.hi < 0 ? clean(target?.id, 64) : undefined,
@@ -219,8 +219,8 @@ function createRows(tools: {
 const clean = (text: string | undefined, max: number): string | undefined =>
   text === undefined ? undefined : escapeControls(text, max);
 
-function patientsOf({ targets = [], patientId }: AuditEvent, rids: RidCodec): Lanes[] {
-  const found = new Set<string>();
+function patientsOf({ targets = [], patientRids, patientId }: AuditEvent, rids: RidCodec): Lanes[] {
+  const found = new Set<string>(patientRids?.slice(0, PATIENTS_MAX));
   for (const { patientRid } of targets)
     if (patientRid !== undefined && found.size < PATIENTS_MAX) found.add(patientRid);
   if (found.size === 0 && patientId !== undefined) found.add(String(rids.rid(patientId)));
