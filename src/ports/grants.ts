@@ -166,6 +166,8 @@ export interface Grants {
   rememberConsent(consent: RememberedConsent, lifetimeMs: number): Promise<void>;
   /** Forgets what a person consented to for a client, and ends what was granted. */
   withdrawConsent(userId: string, clientId: string): Promise<void>;
+  /** Forgets consents of a person, to a client, or of a person to a client; what was granted stands. */
+  forgetConsents(filter: { readonly userId?: string; readonly clientId?: string }): Promise<void>;
 
   /** False when the issuer has used the `jti` before, on whatever node. SECURITY SA-05 */
   rememberAssertion(issuer: string, jti: string, until: number): Promise<boolean>;

@@ -14,6 +14,7 @@ type Requests = Pick<
   | 'findConsent'
   | 'rememberConsent'
   | 'withdrawConsent'
+  | 'forgetConsents'
   | 'rememberAssertion'
   | 'purge'
 >;
@@ -130,6 +131,16 @@ do update set scope = excluded.scope, given_at = excluded.given_at, expires_at =
 update auth.family set revoked_at = $3, revoked_for = 'consent withdrawn'
 where user_id = $1 and client_id = $2 and revoked_at is null`,
         [userId, clientId, time()],
+      );
+    },
+
+    async forgetConsents({ userId, clientId }) {
+      if (userId === undefined && clientId === undefined) throw new Error('a filter of consents names nothing');
+      await query(
+        'forget-consents',
+        `delete from auth.remembered_consent
+where ($1::text is null or user_id = $1) and ($2::text is null or client_id = $2)`,
+        [userId ?? null, clientId ?? null],
       );
     },
 
