@@ -1,5 +1,7 @@
 /** Root hooks: the same world for every test file, and nothing left running after the last. */
-import 'bull'; // before prototypes are frozen: what it brings along sets names on objects that inherit them
+// Before prototypes are frozen: what these bring along sets names on objects that inherit them.
+import '@simplewebauthn/server';
+import 'bull';
 import { stopTestDatabases } from './database.ts';
 import { forbidOutsideNetwork } from './network.ts';
 import { writeTotals } from './totals.ts';

@@ -159,11 +159,11 @@ export function createPageKit(parts: PageParts): PageKit {
   }
 }
 
-/** A field of the posted form; empty when it is missing or sent twice. */
+/** A field of the posted form; empty when it is missing, sent twice, or holds what no database text may. */
 export function fieldOf(req: Request, name: string): string {
   const body = req.body as Record<string, unknown> | undefined; // of express.urlencoded: texts and lists of them
   const value = body !== undefined && Object.hasOwn(body, name) ? body[name] : undefined;
-  return typeof value === 'string' ? value : '';
+  return typeof value === 'string' && !value.includes('\0') ? value : '';
 }
 
 /** Where to go afterwards: a path of ours, from the form or the query, else the account page. */
