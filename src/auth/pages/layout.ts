@@ -23,10 +23,12 @@ export interface PageOptions {
   readonly errors?: readonly FieldFault[];
   /** The page runs the script for security keys. */
   readonly withScript?: true;
+  /** A path of ours where the browser goes at once, also without JavaScript. */
+  readonly refresh?: string;
 }
 
 /** A whole page, `<!doctype html>` included. */
-export function page({ title, body, session, errors = [], withScript }: PageOptions): string {
+export function page({ title, body, session, errors = [], withScript, refresh }: PageOptions): string {
   const words = `${errors.length > 0 ? 'Error: ' : ''}${title} – Mortar`;
   return html`<!doctype html>
 <html lang="en">
@@ -37,6 +39,7 @@ export function page({ title, body, session, errors = [], withScript }: PageOpti
 <title>${words}</title>
 <link rel="stylesheet" href="${assetPath('mortar.css')}">
 <link rel="icon" href="${assetPath('mortar.svg')}" type="image/svg+xml">
+${refresh !== undefined && html`<meta http-equiv="refresh" content="0; url=${refresh}">`}
 ${withScript && html`<script src="${assetPath('security-key.js')}" defer></script>`}
 </head>
 <body>
