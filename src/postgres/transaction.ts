@@ -225,10 +225,11 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
           outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
         };
       });
+      if (checks.isRestricted) await checks.checkReferences(results, old, run);
       const sending = all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
       if (checks.isRestricted) {
         await sending;
-        await checks.checkAfter(results, old, run);
+        await checks.checkAfter(results, run);
       }
       const ending = last?.(results);
       if (last) {

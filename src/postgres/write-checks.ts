@@ -18,8 +18,13 @@ export interface WriteChecks {
   readonly isRestricted: boolean;
   /** Throws `forbidden` when a resource that is changed or deleted is hidden, or is not there (both alike). */
   checkBefore(run: Run): Promise<void>;
-  /** Throws `forbidden` when a new content is one the caller may not write, or refers to what it may not see. */
-  checkAfter(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
+  /**
+   * Throws `forbidden` when a new content refers to what the caller may not see. Asked before anything is written: else
+   * an Encounter with a stranger would be the relation by which the stranger may be seen.
+   */
+  checkReferences(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
+  /** Throws `forbidden` when a new content is one the caller may not write. */
+  checkAfter(results: readonly WriteResult[], run: Run): Promise<void>;
 }
 
 const LETTER = { create: 'c', update: 'u', delete: 'd' } as const satisfies Record<TransactionWrite['kind'], Letter>;
@@ -46,6 +51,12 @@ export function createWriteChecks(
     return { type, id, letter, conditions: access.conditions(type, letter) };
   });
   const restricted = rules.filter((rule) => rule.conditions.length > 0);
+  const writtenBy = (results: readonly WriteResult[]) =>
+    results.flatMap(({ version }, i) => {
+      const rule = rules[i];
+      if (!rule || rule.conditions.length === 0 || version.operation === 'delete') return [];
+      return [{ ...rule, id: version.id, version }];
+    });
 
   return {
     isRestricted: restricted.length > 0,
@@ -55,19 +66,15 @@ export function createWriteChecks(
       await expectVisible(search, known, run);
     },
 
-    async checkAfter(results, old, run) {
-      const written = results.flatMap(({ version }, i) => {
-        const rule = rules[i];
-        if (!rule || rule.conditions.length === 0 || version.operation === 'delete') return [];
-        return [{ ...rule, id: version.id, version }];
-      });
-      await expectVisible(search, written, run);
-      const references = written.flatMap(({ type, version }) => {
+    async checkReferences(results, old, run) {
+      const references = writtenBy(results).flatMap(({ type, version }) => {
         const before = old.get(`${type}/${version.id}`);
         const known = new Set(before && before.operation !== 'delete' ? referencesOf(before.content, baseUrl) : []);
         return [...referencesOf(version.content, baseUrl)].filter((reference) => !known.has(reference));
       });
-      const targets = [...new Set(references)].map((reference) => {
+      // What is made together may refer to each other: each is judged by itself when it is there.
+      const made = new Set(writes.flatMap((w) => (w.kind === 'create' ? `${w.resource.resourceType}/${w.id}` : [])));
+      const targets = [...new Set(references).difference(made)].map((reference) => {
         const [type = '', id = ''] = reference.split('/');
         return { type, id, letter: 'r' as const, conditions: access.referable(type) };
       });
@@ -77,6 +84,8 @@ export function createWriteChecks(
         run,
       );
     },
+
+    checkAfter: (results, run) => expectVisible(search, writtenBy(results), run),
   };
 }
 

@@ -1,0 +1,114 @@
+/** SECURITY AZ-05, CP-09 … CP-11: what may be written, and what a write may not be used for. */
+import { expect } from 'chai';
+import type { Caller } from '../../src/ports/caller.ts';
+import type { Resource } from '../../src/ports/resource-store.ts';
+import { FhirError } from '../../src/standards/fhir/outcome.ts';
+import { person } from '../support/callers.ts';
+import { openPolicyStore, type PolicyStore } from '../support/policy-store.ts';
+
+const status = (work: Promise<unknown>): Promise<number> =>
+  work.then(
+    () => 200,
+    (error: unknown) => {
+      if (error instanceof FhirError) return error.status;
+      throw error;
+    },
+  );
+
+const of = (id: string) => ({ reference: `Patient/${id}` });
+
+describe('access › writes', () => {
+  let world: PolicyStore;
+  const doctor = person('DOCTOR', { practitioner: 'd1', organizations: ['o1'] });
+  const pharmacist = person('PHARMACIST', { practitioner: 'd3', organizations: ['o3'] });
+
+  before(async () => {
+    world = await openPolicyStore();
+    await world.put({ resourceType: 'Organization', id: 'o1', name: 'One' });
+    await world.put({ resourceType: 'Organization', id: 'o2', name: 'Two' });
+    await world.put({ resourceType: 'Practitioner', id: 'd1' });
+    await world.put({ resourceType: 'Patient', id: 'a', managingOrganization: { reference: 'Organization/o1' } });
+    await world.put({ resourceType: 'Patient', id: 'b', managingOrganization: { reference: 'Organization/o2' } });
+    for (const id of ['a', 'b']) {
+      await world.put(observation(`obs-${id}`, id));
+      await world.put({ ...task(`task-${id}`, id), owner: { reference: 'Organization/o3' } });
+    }
+  });
+  after(() => world.stop());
+
+  const observation = (id: string, patient: string): Resource => ({
+    resourceType: 'Observation',
+    id,
+    status: 'final',
+    code: { coding: [{ code: 'x' }] },
+    subject: of(patient),
+  });
+  const task = (id: string, patient: string): Resource => ({
+    resourceType: 'Task',
+    id,
+    status: 'requested',
+    intent: 'order',
+    for: of(patient),
+  });
+  const create = (caller: Caller, resource: Resource): Promise<number> =>
+    status(world.store.create(caller, resource, world.store.newId()));
+  const put = (caller: Caller, resource: Resource): Promise<number> =>
+    status(world.store.update(caller, resource.resourceType, String(resource['id']), () => resource));
+
+  describe('a relation cannot be made by the one who would have it', () => {
+    const encounter = {
+      resourceType: 'Encounter',
+      status: 'in-progress',
+      class: { code: 'AMB' },
+      participant: [{ individual: { reference: 'Practitioner/d1' } }],
+      serviceProvider: { reference: 'Organization/o1' },
+    };
+    it('[AZ-05] an Encounter with a stranger, in which the doctor takes part, is refused', async () => {
+      expect(await create(doctor, { ...encounter, subject: of('b') })).to.equal(403);
+      expect(await status(world.store.read(doctor, 'Patient', 'b'))).to.equal(404);
+    });
+    it('[AZ-05] nor is a CareTeam with oneself in it, nor a Task for oneself', async () => {
+      const team = {
+        resourceType: 'CareTeam',
+        status: 'active',
+        subject: of('b'),
+        participant: [{ member: { reference: 'Practitioner/d1' } }],
+      };
+      expect(await create(doctor, team)).to.equal(403);
+      expect(await create(doctor, { ...task('', 'b'), owner: { reference: 'Organization/o1' } })).to.equal(403);
+      expect(await status(world.store.read(doctor, 'Patient', 'b'))).to.equal(404);
+    });
+    it('[AZ-05] a known Encounter cannot be moved to a stranger', async () => {
+      await world.put({ ...encounter, id: 'enc-a', subject: of('a') });
+      expect(await put(doctor, { ...encounter, id: 'enc-a', subject: of('b') })).to.equal(403);
+      expect(await status(world.store.read(doctor, 'Patient', 'b'))).to.equal(404);
+    });
+    it('[AZ-05] nor in one transaction, in whatever order', async () => {
+      const writes = [
+        { kind: 'create', resource: { ...encounter, subject: of('b') }, id: world.store.newId() },
+        { kind: 'create', resource: observation('', 'b'), id: world.store.newId() },
+      ] as const;
+      for (const order of [writes, writes.toReversed()])
+        expect(await status(world.store.transaction(doctor, (tx) => tx.write(order)))).to.equal(403);
+    });
+    it('[AZ-05] a pharmacy cannot move its Task or prescription to a stranger', async () => {
+      await world.put({ resourceType: 'Patient', id: 'c' });
+      const mine = { ...task('task-a', 'a'), owner: { reference: 'Organization/o3' } };
+      expect(await put(pharmacist, { ...mine, description: 'seen' })).to.equal(200);
+      expect(await put(pharmacist, { ...mine, for: of('c') })).to.equal(403);
+      expect(await status(world.store.read(pharmacist, 'Patient', 'c'))).to.equal(404);
+    });
+    it('[AZ-05] a new patient may come with everything that is about them', async () => {
+      const patient = world.store.newId();
+      const writes = [
+        {
+          kind: 'create',
+          resource: { resourceType: 'Patient', managingOrganization: { reference: 'Organization/o1' } },
+          id: patient,
+        },
+        { kind: 'create', resource: { ...encounter, subject: of(patient) }, id: world.store.newId() },
+      ] as const;
+      expect(await status(world.store.transaction(doctor, (tx) => tx.write(writes)))).to.equal(200);
+    });
+  });
+});

@@ -1,0 +1,164 @@
+/** A store with the policy engine, on a database of its own, with a clock that the test moves; and the HTTP door on request. */
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { publishedCapability } from '../../src/fhir-api.ts';
+import { createCipher } from '../../src/pki/key-file.ts';
+import { createPolicy } from '../../src/policy/policy.ts';
+import { serviceCaller } from '../../src/policy/service-caller.ts';
+import type { Authenticate } from '../../src/ports/authenticate.ts';
+import type { Caller } from '../../src/ports/caller.ts';
+import type { Policy } from '../../src/ports/policy.ts';
+import type { Resource, StoredVersion } from '../../src/ports/resource-store.ts';
+import { createPools } from '../../src/postgres/pools.ts';
+import type { Frequencies } from '../../src/postgres/search/frequencies.ts';
+import { type OpenStore, openStore } from '../../src/postgres/store.ts';
+import { createFhirHandler } from '../../src/rest/fhir-handler.ts';
+import type { Services } from '../../src/rest/services.ts';
+import { createSubsetter } from '../../src/standards/fhir/elements.ts';
+import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
+import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
+import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
+import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
+import type { SearchRequest } from '../../src/standards/fhir/search/request.ts';
+import { createValidator } from '../../src/standards/fhir/validation/validator.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+import { testDefinitions } from './definitions.ts';
+import { createClock, type TestClock } from './identity-store.ts';
+import { createMemoryLog } from './log.ts';
+
+export const BASE_URL = 'http://mortar.test/fhir/R4';
+/** Sees and does everything. */
+export const ROOT: Caller = serviceCaller('test');
+
+/** Compiled once a run: the types, their parameters and rules. */
+const definitions = testDefinitions();
+export const parameters = createSearchParameters(definitions);
+const extractorOf = createExtractors(definitions, parameters);
+const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
+
+/** Types of the official Patient compartment, Patient included. */
+export const isPatientType = (type: string): boolean => patientTypes.has(type);
+
+export const parseQuery = (type: string, query: string): SearchRequest =>
+  parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
+
+export interface PolicyStore {
+  readonly store: OpenStore;
+  readonly policy: Policy;
+  readonly database: TestDatabase;
+  readonly clock: TestClock;
+  readonly services: Services;
+  readonly log: ReturnType<typeof createMemoryLog>;
+  /** Stores a resource under its own id, as root. */
+  put(resource: Resource): Promise<StoredVersion>;
+  /** Ids of the matches of a search, in order, over all pages. */
+  ids(caller: Caller, query: string): Promise<string[]>;
+  /** Serves the FHIR API with callers of the test's own; resolves to its base URL. */
+  serve(authenticate: Authenticate): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface PolicyStoreOptions {
+  /** Something between the engine and the store. */
+  readonly wrap?: (policy: Policy) => Policy;
+  readonly frequencies?: Frequencies;
+}
+
+export const START = Date.parse('2026-06-15T12:00:00Z');
+
+export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise<PolicyStore> {
+  const database = await createDatabase();
+  const clock = createClock(START);
+  const log = createMemoryLog();
+  const pools = createPools({
+    connection: database.connection('app'),
+    readConnections: 2,
+    writeConnections: 2,
+    transactionConnections: 4,
+    log,
+  });
+  const engine = createPolicy({ isPatientType, now: clock.now });
+  const policy = options.wrap ? options.wrap(engine) : engine;
+  const store = await openStore({
+    pools,
+    policy,
+    parameters,
+    conditionsOf: (type, query) => parseQuery(type, query).conditions,
+    extractorOf,
+    baseUrl: BASE_URL,
+    pageSizeDefault: 20,
+    holder: 'test',
+    cipher: createCipher([{ number: 1, key: randomBytes(32) }]),
+    now: clock.now,
+    log,
+    ...(options.frequencies && { frequencies: options.frequencies }),
+  });
+  const services: Services = {
+    store,
+    messages: store.messages,
+    policy,
+    definitions,
+    parameters,
+    validate: createValidator(definitions),
+    subset: createSubsetter(definitions),
+    rewriteReferences: createReferenceRewriter(definitions),
+    capability: publishedCapability(parameters),
+    settings: {
+      baseUrl: BASE_URL,
+      searchHandling: 'strict',
+      pageSizeDefault: 20,
+      pageSizeMax: 200,
+      bodyBytesMax: 1e6,
+      bundleBytesMax: 1e6,
+      bundleEntriesMax: 100,
+      messageTimeZone: 'Europe/London',
+      epsToAsid: '1',
+      softwareVersion: '0',
+    },
+    now: clock.now,
+    log,
+  };
+  const closing: (() => Promise<unknown>)[] = [];
+  return {
+    store,
+    policy,
+    database,
+    clock,
+    services,
+    log,
+    async put(resource) {
+      clock.pass(1000);
+      return (await store.update(ROOT, resource.resourceType, String(resource['id']), () => resource)).version;
+    },
+    async ids(caller, query) {
+      const [type = '', search = ''] = query.split('?');
+      const found: string[] = [];
+      let request = parseQuery(type, search);
+      for (;;) {
+        const page = await store.search(caller, request);
+        found.push(...page.matches.map(({ id }) => id));
+        if (page.next === undefined) return found;
+        request = { ...request, cursor: page.next };
+      }
+    },
+    async serve(authenticate) {
+      const server = createServer(createFhirHandler(services, authenticate));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      closing.push(
+        () =>
+          new Promise((resolve) => {
+            server.close(resolve);
+            server.closeAllConnections();
+          }),
+      );
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/fhir/R4`;
+    },
+    async stop() {
+      for (const close of closing) await close();
+      await store.close();
+      await pools.end();
+      await database.drop();
+    },
+  };
+}
