@@ -41,6 +41,12 @@ const METRICS_TOKEN_CHARS_MIN = 32;
 const file = { allowed: 'a file', parse: (text: string): string => text };
 
 const SETTINGS = {
+  patientMfa: {
+    env: 'PATIENT_MFA',
+    fallback: 'required',
+    ...oneOf('required', 'optional'),
+    about: 'Whether patients need a second factor to sign in, as staff always do.',
+  },
   nodeEnv: {
     env: 'NODE_ENV',
     fallback: 'development',

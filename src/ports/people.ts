@@ -60,6 +60,8 @@ export interface PeopleStore extends Users {
   findPerson(id: string): Promise<Person | undefined>;
   /** Letter case and Unicode form of the address make no difference. */
   findByEmail(email: string): Promise<Person | undefined>;
+  /** By e-mail address, else by name when only one person has it. */
+  findByName(nameOrEmail: string): Promise<User | undefined>;
   /** By e-mail address; `after` is `next` of the page before. */
   list(limit: number, after?: string): Promise<PersonPage>;
   /** Undefined when there is no such person. Throws 409 as `add` does. */

@@ -1,6 +1,6 @@
 /** Accounts: added, found, changed. */
 import { randomUUID } from 'node:crypto';
-import type { NewPerson, PeopleStore, Person, PersonDetails, SecondFactor } from '../../ports/people.ts';
+import type { FactorFor, NewPerson, PeopleStore, Person, PersonDetails } from '../../ports/people.ts';
 import type { User } from '../../ports/users.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
 import { errorCode, translated, UNIQUE_VIOLATION } from '../database-error.ts';
@@ -16,6 +16,7 @@ export type Accounts = Pick<
   | 'find'
   | 'findPerson'
   | 'findByEmail'
+  | 'findByName'
   | 'list'
   | 'change'
   | 'setDisabled'
@@ -62,6 +63,19 @@ export function createAccounts({ writes, transactions, now }: IdentityOptions): 
         text: `select ${PERSON_COLUMNS} from auth.person p where p.email_key = $1`,
         values: [emailKey(email)],
       }),
+
+    async findByName(nameOrEmail) {
+      const rows = await query({
+        name: 'person-name',
+        // An address is not taken for somebody else's name.
+        text: `select ${PERSON_COLUMNS} from auth.person p where p.email_key = $1 or p.name = $2
+order by p.email_key = $1 desc limit 2`,
+        values: [emailKey(nameOrEmail), nameOrEmail],
+      });
+      const [first, second] = rows.map(toPerson);
+      const isAddress = first !== undefined && emailKey(first.email) === emailKey(nameOrEmail);
+      return first && (isAddress || !second) ? toUser(first) : undefined;
+    },
 
     add: (person, factor) => uniquely(() => inTransaction(transactions, (send) => insert(send, person, factor, now()))),
 
@@ -129,9 +143,10 @@ const changedColumns = (changes: Partial<PersonDetails>): unknown[] => [
   changes.organizationIds ?? null,
 ];
 
-async function insert(send: Send, person: NewPerson, factor: SecondFactor | undefined, now: number): Promise<User> {
+async function insert(send: Send, person: NewPerson, factorFor: FactorFor | undefined, now: number): Promise<User> {
   const id = randomUUID();
   const at = new Date(now);
+  const factor = factorFor?.(id);
   await send({
     text: `insert into auth.person (id, name, email, email_key, roles, patient_ids, practitioner_id,
   practitioner_role_ids, organization_ids, password_hash, email_verified_at, nhs_number_claim, totp, totp_step,
