@@ -1,0 +1,116 @@
+/** Clients as an administrator keeps them: `/api/v2/admin/clients`. SECURITY SR-03, LG-12, AU-01 */
+import type { Request } from 'express';
+import type { Authenticate } from '../../ports/authenticate.ts';
+import type { Caller } from '../../ports/caller.ts';
+import type { Client, Clients } from '../../ports/clients.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Grants } from '../../ports/grants.ts';
+import type { Policy } from '../../ports/policy.ts';
+import { FhirError, forbidden, issue, notFound } from '../../standards/fhir/outcome.ts';
+import type { ScopeVocabulary } from '../../standards/smart/scope.ts';
+import { badMetadata, formatAdminMetadata, type Metadata, parseMetadata } from './client-metadata.ts';
+import { readJson } from './register.ts';
+import { correlationIdOf, type Trail } from './trail.ts';
+
+export interface AdminClientsParts {
+  readonly clients: Clients;
+  readonly grants: Pick<Grants, 'revoke'>;
+  readonly authenticate: Authenticate;
+  readonly policy: Pick<Policy, 'allows'>;
+  readonly vocabulary: ScopeVocabulary;
+  readonly ownClients: ReadonlySet<string>;
+  readonly trail: Trail;
+  readonly now: Clock;
+  readonly forgetTokens: () => void;
+}
+
+export interface AdminAnswer {
+  readonly status: number;
+  readonly body?: Metadata | readonly Metadata[];
+}
+
+const STEP_UP_MS = 5 * 60_000;
+const PAGE = 100;
+
+/** What an administrator can do with clients; each takes a caller that has been checked. */
+export function createAdminClients(parts: AdminClientsParts) {
+  const { clients, trail } = parts;
+  const record = (req: Request, caller: Caller, client: string, rule: string): Promise<void> =>
+    trail({ kind: 'client', req, caller, rule, detail: { client } });
+
+  /** Clients of our own are made and ended by the server itself. */
+  async function read(id: string): Promise<Client> {
+    const client = await clients.find(id);
+    if (!client || parts.ownClients.has(id)) throw notFound('The client');
+    return client;
+  }
+
+  return {
+    async list(req: Request): Promise<AdminAnswer> {
+      await checkRight(parts, req, false);
+      const after = typeof req.query['after'] === 'string' ? req.query['after'] : undefined;
+      const page = await clients.list({ ...(after !== undefined && { after }), limit: PAGE });
+      return { status: 200, body: page.map(formatAdminMetadata) };
+    },
+
+    async add(req: Request): Promise<AdminAnswer> {
+      const caller = await checkRight(parts, req, true);
+      const client = await clients.add(parseMetadata(readJson(req), parts.vocabulary, true));
+      await record(req, caller, client.id, 'added');
+      const secret = client.kind === 'symmetric' ? await clients.addSecret(client.id) : undefined;
+      return {
+        status: 201,
+        body: { ...formatAdminMetadata(client), ...(secret !== undefined && { client_secret: secret }) },
+      };
+    },
+
+    async find(req: Request, id: string): Promise<AdminAnswer> {
+      await checkRight(parts, req, false);
+      return { status: 200, body: formatAdminMetadata(await read(id)) };
+    },
+
+    async change(req: Request, id: string): Promise<AdminAnswer> {
+      const caller = await checkRight(parts, req, true);
+      const before = await read(id);
+      const next = parseMetadata(readJson(req), parts.vocabulary, true);
+      if (next.kind !== before.kind) throw badMetadata('token_endpoint_auth_method cannot change its kind');
+      const client = await clients.change(id, next);
+      await record(req, caller, id, 'changed');
+      return { status: 200, body: formatAdminMetadata(client ?? before) };
+    },
+
+    async setDisabled(req: Request, id: string, isDisabled: boolean): Promise<AdminAnswer> {
+      const caller = await checkRight(parts, req, true);
+      await read(id);
+      await clients.setDisabled(id, isDisabled);
+      // What was granted before does not come back with the client.
+      if (isDisabled) await parts.grants.revoke({ clientId: id }, 'client disabled');
+      parts.forgetTokens();
+      await record(req, caller, id, isDisabled ? 'disabled' : 'enabled');
+      return { status: 204 };
+    },
+
+    async addSecret(req: Request, id: string): Promise<AdminAnswer> {
+      const caller = await checkRight(parts, req, true);
+      if ((await read(id)).kind !== 'symmetric') throw badMetadata('this client has no secret');
+      const secret = await clients.addSecret(id);
+      await record(req, caller, id, 'secret-added');
+      return { status: 201, body: { client_id: id, client_secret: secret } };
+    },
+  };
+}
+
+/** The right, and for a person who changes something a sign-in of the last five minutes. */
+async function checkRight(parts: AdminClientsParts, req: Request, changes: boolean): Promise<Caller> {
+  const caller = await parts.authenticate(req, correlationIdOf(req));
+  const decision = parts.policy.allows(caller, 'admin:clients');
+  if (!decision.allowed) {
+    await parts.trail({ kind: 'client', req, caller, outcome: 4, rule: decision.rule });
+    throw forbidden();
+  }
+  if (changes && caller.user && parts.now() - caller.user.authTime > STEP_UP_MS)
+    throw new FhirError(401, [issue('login', 'step_up_required: sign in again to change clients')], {
+      headers: { 'WWW-Authenticate': 'Bearer error="insufficient_user_authentication", max_age=300' },
+    });
+  return caller;
+}

@@ -1,0 +1,175 @@
+/** An access token becomes a caller. RFC 6750. SECURITY ST-11, ST-12, AZ-07, FA-02, SC-12 */
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Authenticate } from '../../ports/authenticate.ts';
+import type { Caller, CallerUser } from '../../ports/caller.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Grants, GrantUser, StoredToken } from '../../ports/grants.ts';
+import type { User, Users } from '../../ports/users.ts';
+import { FhirError, issue } from '../../standards/fhir/outcome.ts';
+import { parseGranted } from '../../standards/smart/scope.ts';
+import type { Certificate } from './client-authentication.ts';
+import { fhirUserOf, findGrantor } from './people.ts';
+
+export interface AuthenticateOptions {
+  readonly grants: Pick<Grants, 'findToken'>;
+  readonly users: Users;
+  /** An organization and all below it. SECURITY FA-02 */
+  readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
+  /** Spellings of our own FHIR base URL, without a trailing slash. */
+  readonly fhirBaseUrls: readonly string[];
+  readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
+  readonly now: Clock;
+}
+
+export interface Authenticator {
+  readonly authenticate: Authenticate;
+  /** Something was revoked in this process: everything is looked up anew. */
+  forget(): void;
+}
+
+/** All of a caller but what differs between requests. */
+interface Known {
+  readonly caller: Omit<Caller, 'correlationId' | 'address'>;
+  /** SHA-256 of the certificate that the token is bound to. */
+  readonly thumbprint: string | undefined;
+  /** ms UTC */
+  readonly until: number;
+}
+
+const CACHED_MS = 5_000;
+const CACHE_MAX = 10_000;
+const BEARER = /^bearer +([A-Za-z0-9._~+/=-]{1,2048})$/i;
+
+export function createAuthenticator(options: AuthenticateOptions): Authenticator {
+  const { grants, users, organizationsBelow, certificateOf, now } = options;
+  const audiences = new Set(options.fhirBaseUrls.map(withoutSlash));
+  let cache = new Map<string, Known>();
+  let loading = new Map<string, Promise<Known | undefined>>();
+
+  async function load(hash: Buffer, key: string): Promise<Known | undefined> {
+    const at = now();
+    const stored = await grants.findToken(hash);
+    if (!stored || !audiences.has(withoutSlash(stored.grant.audience))) return undefined;
+    const { grant } = stored;
+    const user = grant.user && (await findGrantor(users, grant.user));
+    if (grant.user && !user) return undefined;
+    const callerUser =
+      user && grant.user && toCallerUser(user, grant.user, await organizationsBelow(user.organizationIds));
+    return {
+      caller: toCaller(stored, callerUser, key),
+      thumbprint: grant.cnf && (grant.cnf['x5t#S256'] ?? ''),
+      until: Math.min(at + CACHED_MS, stored.expiresAt),
+    };
+  }
+
+  function keep(key: string, known: Known): void {
+    cache.set(key, known);
+    if (cache.size <= CACHE_MAX) return;
+    for (const oldest of cache.keys()) {
+      cache.delete(oldest);
+      break;
+    }
+  }
+
+  /** Requests that arrive together ask once. */
+  function find(token: string): Known | Promise<Known | undefined> {
+    const hash = createHash('sha256').update(token).digest();
+    const key = hash.toString('hex');
+    const known = cache.get(key);
+    if (known && now() < known.until) return known;
+    cache.delete(key);
+    const under = loading.get(key);
+    if (under) return under;
+    const [ownCache, ownLoading] = [cache, loading];
+    const found = load(hash, key)
+      .then((one) => {
+        if (one && cache === ownCache) keep(key, one); // what was revoked meanwhile is not kept
+        return one;
+      })
+      .finally(() => ownLoading.delete(key));
+    ownLoading.set(key, found);
+    return found;
+  }
+
+  return {
+    async authenticate(req, correlationId) {
+      const found = find(readToken(req));
+      const known = found instanceof Promise ? await found : found;
+      if (!known) throw invalidToken();
+      if (known.thumbprint !== undefined && certificateOf?.(req)?.thumbprint !== known.thumbprint) throw invalidToken();
+      const address = req.socket.remoteAddress;
+      return { ...known.caller, correlationId, ...(address !== undefined && { address }) };
+    },
+    forget() {
+      cache = new Map();
+      loading = new Map();
+    },
+  };
+}
+
+/** The token of the header, and of nowhere else. */
+function readToken(req: IncomingMessage): string {
+  if (/[?&]access_token=/i.test(req.url ?? ''))
+    throw badCredentials('access tokens belong into the header Authorization');
+  const header = req.headers.authorization;
+  if (header === undefined) throw unauthenticated('This needs an access token: Authorization: Bearer …');
+  if (hasTwo(req.rawHeaders)) throw badCredentials('there is more than one header Authorization');
+  if (!/^bearer\b/i.test(header)) throw unauthenticated('Only access tokens are taken: Authorization: Bearer …');
+  const [, token] = BEARER.exec(header) ?? [];
+  if (token === undefined) throw badCredentials('the header Authorization does not hold one access token');
+  return token;
+}
+
+/** Node keeps the first of several. */
+function hasTwo(rawHeaders: readonly string[]): boolean {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'authorization') count += 1;
+  return count > 1;
+}
+
+const refuse = (status: number, diagnostics: string, challenge: string): FhirError =>
+  new FhirError(status, [issue('login', diagnostics)], { headers: { 'WWW-Authenticate': challenge } });
+
+const unauthenticated = (diagnostics: string): FhirError => refuse(401, diagnostics, 'Bearer realm="mortar"');
+const invalidToken = (): FhirError =>
+  refuse(401, 'The access token is not valid, or not any more', 'Bearer realm="mortar", error="invalid_token"');
+const badCredentials = (diagnostics: string): FhirError =>
+  refuse(400, diagnostics, 'Bearer realm="mortar", error="invalid_request"');
+
+const withoutSlash = (url: string): string => url.replace(/\/$/, '');
+
+function toCaller({ grant }: StoredToken, user: CallerUser | undefined, key: string): Known['caller'] {
+  const { clientId, patientId, encounterId } = grant;
+  const scopes = parseGranted(grant.scope);
+  return {
+    kind: user ? 'user' : 'client',
+    name: clientId,
+    // A patient's scope without a patient grants nothing.
+    scopes: scopes.flatMap(({ resource }) =>
+      resource && (resource.level !== 'patient' || patientId !== undefined) ? [resource] : [],
+    ),
+    otherScopes: scopes.flatMap(({ text, resource }) => (resource ? [] : [text])),
+    ...(user && { user }),
+    ...(patientId !== undefined && { patientId }),
+    ...(encounterId !== undefined && { encounterId }),
+    clientId,
+    tokenId: key.slice(0, 16),
+  };
+}
+
+function toCallerUser(user: User, { authTime, amr }: GrantUser, organizationIds: readonly string[]): CallerUser {
+  const fhirUser = fhirUserOf(user);
+  return {
+    id: user.id,
+    name: user.name,
+    roles: user.roles,
+    ...(fhirUser !== undefined && { fhirUser }),
+    ...(user.practitionerId !== undefined && { practitionerId: user.practitionerId }),
+    practitionerRoleIds: user.practitionerRoleIds,
+    organizationIds,
+    patientIds: user.patientIds,
+    authTime,
+    amr,
+  };
+}

@@ -1,0 +1,64 @@
+/** Errors of the endpoints on the wire. RFC 6749 section 5.2. SECURITY A6, error table */
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import type { Log } from '../../ports/log.ts';
+import { FhirError, operationOutcome } from '../../standards/fhir/outcome.ts';
+import { NhsOAuthError } from './client-authentication.ts';
+import { PATHS } from './discovery.ts';
+import { invalidRequest, OAuthError } from './oauth-error.ts';
+import { correlationIdOf, type Trail } from './trail.ts';
+
+/** Answers with an OperationOutcome where tokens are used, with an OAuth error where they are got. */
+const speaksFhir = (path: string): boolean => path === PATHS.userinfo || path.startsWith(PATHS.adminClients);
+
+/** The last handler of the app. */
+export const answerErrors =
+  (trail: Trail, log: Log): ErrorRequestHandler =>
+  async (error: unknown, req, res, _next) => {
+    const { path } = req;
+    if (error instanceof FhirError && speaksFhir(path)) return sendFhir(res, error);
+    let shown = toOAuthError(error, req, log);
+    if (shown.status < 500 && !speaksFhir(path)) {
+      try {
+        await trail({ kind: 'token', req, outcome: 4, rule: shown.rule, detail: detailOf(req) });
+      } catch (cause) {
+        shown = toOAuthError(cause, req, log);
+      }
+    }
+    res.status(shown.status).set(shown.headers);
+    res.json({
+      error: shown.code,
+      error_description: shown.message,
+      ...(shown instanceof NhsOAuthError && { message_id: shown.messageId }),
+    });
+  };
+
+function sendFhir(res: Response, { status, headers, issues }: FhirError): void {
+  res.status(status).set(headers).type('application/fhir+json');
+  res.send(JSON.stringify(operationOutcome(issues)));
+}
+
+function toOAuthError(error: unknown, req: Request, log: Log): OAuthError {
+  if (error instanceof OAuthError) return error;
+  if (error instanceof FhirError && error.status === 503)
+    return new OAuthError(503, 'temporarily_unavailable', 'try again', { headers: error.headers });
+  const status = bodyFaultOf(error);
+  if (status === 413) return new OAuthError(413, 'invalid_request', 'the body is too long');
+  if (status !== undefined) return invalidRequest('the body cannot be read', 'body');
+  log.error('an OAuth request failed', { correlationId: correlationIdOf(req), error });
+  return new OAuthError(500, 'server_error', 'something went wrong here, not with your request');
+}
+
+/** What Express's body parsers throw has a status and says that it may be shown. */
+function bodyFaultOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('status' in error) || !('expose' in error) || error.expose !== true)
+    return undefined;
+  return typeof error.status === 'number' && error.status < 500 ? error.status : undefined;
+}
+
+/** Who it claims to be, where that can be nothing but an id. */
+function detailOf({ path, body }: Request): Record<string, string> {
+  const claimed: unknown = (body as Record<string, unknown> | undefined)?.['client_id'];
+  const isId = typeof claimed === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(claimed);
+  const endpoint = Object.entries(PATHS).find(([, known]) => path.startsWith(known))?.[0] ?? 'unknown';
+  return { endpoint, ...(isId && { claimed }) };
+}

@@ -1,0 +1,245 @@
+/** The authorisation server but for its pages: endpoints for programs, and the authentication of their tokens. SECURITY A */
+import type { IncomingMessage } from 'node:http';
+import express, { type Express } from 'express';
+import type { AuditLog } from '../../ports/audit.ts';
+import type { Authenticate } from '../../ports/authenticate.ts';
+import type { Client, Clients, JwkSet } from '../../ports/clients.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Grants } from '../../ports/grants.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Policy } from '../../ports/policy.ts';
+import type { SigningKeys } from '../../ports/signing-keys.ts';
+import type { User, Users } from '../../ports/users.ts';
+import type { Scope, ScopeVocabulary } from '../../standards/smart/scope.ts';
+import { type AdminAnswer, createAdminClients } from './admin-clients.ts';
+import { createAuthenticator } from './authenticate.ts';
+import { type AuthenticateClient, type Certificate, createClientAuthentication } from './client-authentication.ts';
+import { createClientKeys } from './client-keys.ts';
+import { type Interactive, openidConfiguration, PATHS, SMART_PATH, smartConfiguration } from './discovery.ts';
+import { chooseGrantable } from './grantable.ts';
+import { fetchGuarded } from './guarded-fetch.ts';
+import { introspect, revoke } from './introspect.ts';
+import { LIFETIMES, type Lifetimes } from './issue-tokens.ts';
+import { answerErrors } from './oauth-answers.ts';
+import { invalidRequest, OAuthError } from './oauth-error.ts';
+import { grantToOperator, OPERATOR, operatorClient } from './operator.ts';
+import { allowAnyOrigin, allowRegisteredOrigins, createOrigins } from './origins.ts';
+import { type Parameters, readForm } from './parameters.ts';
+import { manageRegistration, register } from './register.ts';
+import { grantTokens } from './token-endpoint.ts';
+import { createTrail, type Trail } from './trail.ts';
+import { userinfo } from './userinfo.ts';
+
+export interface OAuthOptions {
+  /** Public base URL of the server, without a trailing slash. */
+  readonly issuer: string;
+  /** FHIR base URL as links have it; tokens are for it. */
+  readonly fhirBaseUrl: string;
+  /** Other spellings of it that a token may be for. */
+  readonly otherFhirBaseUrls?: readonly string[];
+  readonly clients: Clients;
+  readonly grants: Grants;
+  readonly keys: SigningKeys;
+  readonly users: Users;
+  /** By name or e-mail, for the operator's command. */
+  readonly findUserByName: (nameOrEmail: string) => Promise<User | undefined>;
+  /** Organizations and those below them (`partOf`). SECURITY FA-02 */
+  readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
+  /** Whether a person may still reach the patient of a grant. SECURITY ST-08 */
+  readonly isPatientPermitted?: (user: User, patientId: string) => Promise<boolean>;
+  readonly policy: Pick<Policy, 'allows'>;
+  readonly audit: AuditLog;
+  readonly vocabulary: ScopeVocabulary;
+  /** Public half of the key of `ensureOperator`. */
+  readonly operatorJwks: JwkSet;
+  readonly areOperatorTokensAllowed: boolean;
+  /** Whether anybody may register an app. SECURITY SR-01 */
+  readonly isRegistrationOpen: boolean;
+  /** `host:port` of key sets in the own network. SECURITY IN-40 */
+  readonly allowedHosts?: ReadonlySet<string>;
+  /** The verified client certificate of a connection, once a listener asks for one. */
+  readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
+  /** What the pages add to discovery; without them no code can be had. */
+  readonly interactive?: Interactive;
+  readonly hasPublicOffline?: boolean;
+  readonly lifetimes?: Lifetimes;
+  readonly now: Clock;
+  readonly log: Log;
+}
+
+export interface OAuth {
+  /** Answers the paths of `PATHS` and the SMART configuration; passes on what it does not know when it is mounted. */
+  readonly app: Express;
+  readonly authenticate: Authenticate;
+  /** For CORS: from memory, at most 5 s old. */
+  isRegisteredOrigin(origin: string): boolean;
+  /** Deletes what is over, and tends the signing keys. To be called every few minutes. */
+  purge(): Promise<void>;
+  /** Something was revoked elsewhere in this process: tokens are looked up anew at once. */
+  forgetTokens(): void;
+
+  // What the pages build on.
+  readonly authenticateClient: AuthenticateClient;
+  readonly trail: Trail;
+  /** The scopes that an app may be granted of those it asks for; throws `OAuthError` `invalid_scope`. */
+  chooseScopes(client: Client, text: string): readonly Scope[];
+}
+
+const JWKS_LIMITS = { bytesMax: 64 * 1024, timeoutMs: 5_000 };
+const PURGE_MAX = 1000;
+const BODY_MAX = '64kb';
+
+/** Makes first signing keys and the operator's client where there are none. */
+export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
+  const { issuer, fhirBaseUrl, clients, grants, keys, now, log, certificateOf } = options;
+  await keys.ensure();
+  await clients.put(OPERATOR, operatorClient(options.operatorJwks));
+  const origins = createOrigins(clients, now, log);
+  await origins.load();
+
+  const trail = createTrail(options.audit);
+  const allowed = options.allowedHosts;
+  const fetch = (url: string) => fetchGuarded(url, { ...JWKS_LIMITS, ...(allowed && { allowed }) });
+  const findKey = createClientKeys({ fetch, now });
+  const authenticator = createAuthenticator({
+    ...options,
+    fhirBaseUrls: [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])],
+  });
+  const { authenticate, forget: forgetTokens } = authenticator;
+  const authenticateClient = createClientAuthentication({
+    clients,
+    grants,
+    findKey,
+    now,
+    audiences: [issuer + PATHS.token, issuer],
+    ...(certificateOf && { certificateOf }),
+  });
+  const parts = {
+    ...options,
+    lifetimes: options.lifetimes ?? LIFETIMES,
+    ownClients: new Set([OPERATOR]),
+    operatorTokenUrl: issuer + PATHS.operatorToken,
+    registrationUrl: issuer + PATHS.register,
+    authenticate,
+    authenticateClient,
+    findKey,
+    trail,
+    forgetTokens,
+  };
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  const registered = allowRegisteredOrigins(origins);
+  const json = express.json({ limit: BODY_MAX, type: 'application/json' });
+  const form = express.urlencoded({ extended: false, limit: BODY_MAX, parameterLimit: 100 });
+  app.use('/oauth2', registered, noStore);
+  app.use('/api/v2/admin/clients', registered, noStore);
+
+  // Documents that are the same for everybody.
+  const discovery = {
+    issuer,
+    hasCertificates: certificateOf !== undefined,
+    ...(options.interactive && { interactive: options.interactive }),
+  };
+  const smartPaths = [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])].map(
+    (url) => new URL(url).pathname + SMART_PATH,
+  );
+  serveDocument(app, smartPaths, async () => smartConfiguration(discovery));
+  serveDocument(app, [PATHS.openid, PATHS.oauth], async () => openidConfiguration(discovery));
+  serveDocument(app, [PATHS.jwks], async () => ({ keys: await keys.published() }));
+
+  const forms: readonly (readonly [
+    path: string,
+    answer: (req: express.Request, of: Parameters) => Promise<unknown>,
+  ])[] = [
+    [PATHS.token, (req, of) => grantTokens(parts, req, of)],
+    [PATHS.introspect, (req, of) => introspect(parts, req, of)],
+    [PATHS.revoke, (req, of) => revoke(parts, req, of)],
+    [PATHS.operatorToken, (req, of) => grantToOperator(parts, req, of)],
+  ];
+  for (const [path, answer] of forms) {
+    app.post(path, form, async (req, res) => {
+      const body = await answer(req, readForm(req));
+      if (body === undefined) res.status(200).end();
+      else res.json(body);
+    });
+    refuseOtherMethods(app, path, 'POST');
+  }
+
+  app.post(PATHS.register, json, async (req, res) => {
+    res.status(201).json(await register(parts, req));
+  });
+  refuseOtherMethods(app, PATHS.register, 'POST');
+  for (const method of ['get', 'put', 'delete'] as const)
+    app[method](`${PATHS.register}/:id`, json, async (req: express.Request<{ id: string }>, res) => {
+      const body = await manageRegistration(parts, req, req.params.id);
+      if (body === undefined) res.status(204).end();
+      else res.json(body);
+    });
+
+  for (const method of ['get', 'post'] as const)
+    app[method](PATHS.userinfo, async (req, res) => void res.json(await userinfo(parts, req)));
+
+  const admin = createAdminClients(parts);
+  const ADMIN = PATHS.adminClients;
+  app.get(ADMIN, async (req, res) => sendAdmin(res, await admin.list(req)));
+  app.post(ADMIN, json, async (req, res) => sendAdmin(res, await admin.add(req)));
+  app.get(`${ADMIN}/:id`, async (req, res) => sendAdmin(res, await admin.find(req, req.params.id)));
+  app.put(`${ADMIN}/:id`, json, async (req, res) => sendAdmin(res, await admin.change(req, req.params.id)));
+  app.post(`${ADMIN}/:id/secrets`, async (req, res) => sendAdmin(res, await admin.addSecret(req, req.params.id)));
+  for (const [word, isDisabled] of [
+    ['disable', true],
+    ['enable', false],
+  ] as const)
+    app.post(`${ADMIN}/:id/${word}`, async (req, res) =>
+      sendAdmin(res, await admin.setDisabled(req, req.params.id, isDisabled)),
+    );
+
+  app.use(answerErrors(trail, log));
+
+  return {
+    app,
+    authenticate,
+    isRegisteredOrigin: (origin) => origins.isRegistered(origin),
+    async purge() {
+      await grants.purge(PURGE_MAX);
+      await keys.tend();
+    },
+    forgetTokens,
+    authenticateClient,
+    trail,
+    chooseScopes: (client, text) => chooseGrantable(client, text, 'app', options.vocabulary),
+  };
+}
+
+/** A public document in JSON, whatever `Accept` says; it may be kept for five minutes. SECURITY SD-01, SO-02 */
+function serveDocument(app: Express, paths: string[], read: () => Promise<unknown>): void {
+  app.get(paths, allowAnyOrigin, async (_req, res) => {
+    const body = await read();
+    res.set({ 'Cache-Control': 'public, max-age=300', 'X-Content-Type-Options': 'nosniff' });
+    res.json(body);
+  });
+  app.options(paths, allowAnyOrigin, (_req, res) => {
+    res.set('Access-Control-Allow-Methods', 'GET').status(204).end();
+  });
+}
+
+function noStore(_req: express.Request, res: express.Response, next: express.NextFunction): void {
+  res.set({ 'Cache-Control': 'no-store', Pragma: 'no-cache', 'X-Content-Type-Options': 'nosniff' });
+  next();
+}
+
+function refuseOtherMethods(app: Express, path: string, allow: string): void {
+  app.all(path, () => {
+    const { message } = invalidRequest(`use ${allow}`);
+    throw new OAuthError(405, 'invalid_request', message, { headers: { Allow: allow } });
+  });
+}
+
+function sendAdmin(res: express.Response, { status, body }: AdminAnswer): void {
+  res.status(status);
+  if (body === undefined) res.end();
+  else res.json(body);
+}

@@ -1,0 +1,188 @@
+/** The grants that the token endpoint knows: one row each. SECURITY A4, SL-13, SL-14, SL-16, SA-10 */
+import type { Request } from 'express';
+import type { Client } from '../../ports/clients.ts';
+import type { Family, Grants, StoredRefresh } from '../../ports/grants.ts';
+import type { User, Users } from '../../ports/users.ts';
+import { formatScopes, parseGranted, type ScopeVocabulary } from '../../standards/smart/scope.ts';
+import { isWithin } from '../../standards/smart/scope-set.ts';
+import type { AuthenticateClient } from './client-authentication.ts';
+import { chooseGrantable, readScopes } from './grantable.ts';
+import { type IssueParts, issueForService, issueForUser, refreshKindOf, type TokenAnswer } from './issue-tokens.ts';
+import { invalidGrant, invalidScope, unauthorizedClient, unsupportedGrantType } from './oauth-error.ts';
+import { type Parameters, readParameter } from './parameters.ts';
+import { findGrantor } from './people.ts';
+import { isPkceVerifier, provesChallenge } from './pkce.ts';
+import type { Trail } from './trail.ts';
+
+export interface TokenEndpointParts extends IssueParts {
+  readonly grants: Grants;
+  readonly users: Users;
+  readonly vocabulary: ScopeVocabulary;
+  readonly authenticateClient: AuthenticateClient;
+  readonly trail: Trail;
+  /** Whether the person may still reach the patient of a grant; a grant whose patient they lost is refused. ST-08 */
+  readonly isPatientPermitted?: (user: User, patientId: string) => Promise<boolean>;
+  /** Whether public clients may have refresh tokens that outlive the session. ST-09 */
+  readonly hasPublicOffline?: boolean;
+  /** Clients of our own that get their tokens elsewhere. */
+  readonly ownClients?: ReadonlySet<string>;
+  /** Told when tokens were revoked here, so that caches forget them. */
+  readonly forgetTokens: () => void;
+}
+
+interface Exchange {
+  readonly req: Request;
+  readonly client: Client;
+  readonly parameters: Parameters;
+}
+
+type GrantHandler = (parts: TokenEndpointParts, exchange: Exchange) => Promise<TokenAnswer>;
+
+const GRANTS = new Map<string, GrantHandler>([
+  ['authorization_code', exchangeCode],
+  ['refresh_token', refresh],
+  ['client_credentials', grantToService],
+]);
+
+export const GRANT_TYPES: readonly string[] = [...GRANTS.keys()];
+
+/** How long a confidential client may repeat a use whose answer it lost. SECURITY ST-07 */
+const REPEAT_MS = 10_000;
+
+/** Answers a request for tokens; throws `OAuthError`. */
+export async function grantTokens(
+  parts: TokenEndpointParts,
+  req: Request,
+  parameters: Parameters,
+): Promise<TokenAnswer> {
+  const grantType = readParameter(parameters, 'grant_type');
+  const handle = GRANTS.get(grantType);
+  if (!handle) throw unsupportedGrantType('the grant type is not supported');
+  const client = await parts.authenticateClient(req, parameters);
+  if (parts.ownClients?.has(client.id)) throw unauthorizedClient('this client gets its tokens elsewhere');
+  const answer = await handle(parts, { req, client, parameters });
+  await parts.trail({ kind: 'token', req, clientId: client.id, detail: { grantType } });
+  return answer;
+}
+
+async function exchangeCode(parts: TokenEndpointParts, { req, client, parameters }: Exchange): Promise<TokenAnswer> {
+  const code = readParameter(parameters, 'code');
+  const found = await parts.grants.findCode(code);
+  if (!found) throw invalidGrant('the code is unknown', 'code-unknown');
+  const { familyId, grant, binding } = found;
+  if (found.isUsed) throw await endFamily(parts, req, client, familyId, 'code-reuse');
+  if (grant.clientId !== client.id) throw invalidGrant('the code is for another client', 'code-client');
+  if (found.expiresAt <= parts.now()) throw invalidGrant('the code has expired', 'code-expired');
+  if (parameters.get('redirect_uri') !== binding.redirectUri)
+    throw invalidGrant('redirect_uri is not the one of the authorization request', 'code-redirect');
+  const verifier = parameters.get('code_verifier') ?? '';
+  if (!isPkceVerifier(verifier) || !provesChallenge(verifier, binding.challenge))
+    throw invalidGrant('code_verifier does not fit the challenge', 'pkce');
+  const user = await findGrantor(parts.users, grant.user);
+  if (!user) throw invalidGrant('the person may not sign in any more', 'user');
+  // Of two uses at once the second is as bad as a later one.
+  if (!(await parts.grants.useCode(code))) throw await endFamily(parts, req, client, familyId, 'code-reuse');
+  const kind = refreshKindOf(grant.scope);
+  const isOpen = kind === 'online' || client.kind !== 'public' || (parts.hasPublicOffline ?? true);
+  const refreshToken =
+    kind && isOpen ? await parts.grants.openRefresh(familyId, kind, parts.lifetimes.refresh[kind]) : undefined;
+  const { nonce } = binding;
+  return issueForUser(parts, { grant, user, familyId, refreshToken, ...(nonce !== undefined && { nonce }) });
+}
+
+async function refresh(parts: TokenEndpointParts, { req, client, parameters }: Exchange): Promise<TokenAnswer> {
+  const token = readParameter(parameters, 'refresh_token');
+  const stored = await parts.grants.findRefresh(token);
+  if (!stored || stored.family.grant.clientId !== client.id)
+    throw invalidGrant('the refresh token is unknown', 'refresh-unknown');
+  const { family } = stored;
+  if (family.isRevoked || stored.expiresAt <= parts.now() || family.expiresAt <= parts.now())
+    throw invalidGrant(
+      'the refresh token is not valid any more',
+      family.isRevoked ? 'refresh-revoked' : 'refresh-expired',
+    );
+  const scope = narrow(parts, family.grant.scope, parameters.get('scope'));
+  const user = await findPermitted(parts, family);
+  if (!user) {
+    await parts.grants.revoke({ id: family.id }, 'user changed');
+    parts.forgetTokens();
+    throw invalidGrant('what was granted is not valid any more', 'user');
+  }
+  const refreshToken = await succeed(parts, { req, client, parameters }, token, stored);
+  const { nonce } = family;
+  return issueForUser(parts, {
+    grant: { ...family.grant, scope },
+    user,
+    familyId: family.id,
+    refreshToken,
+    ...(nonce !== undefined && { nonce }),
+  });
+}
+
+/** The next refresh token, or the very one that the last use got; a used token otherwise ends everything. ST-06, ST-07 */
+async function succeed(
+  parts: TokenEndpointParts,
+  { req, client }: Exchange,
+  token: string,
+  first: StoredRefresh,
+): Promise<string> {
+  const { grants, lifetimes, trail, now } = parts;
+  const { refresh: kind = 'online' } = first.family;
+  let stored: StoredRefresh | undefined = first;
+  if (stored.generation === 'current') {
+    const next = await grants.rotateRefresh(token, lifetimes.refresh[kind].slidingMs);
+    if (next !== undefined) return next;
+    stored = await grants.findRefresh(token);
+    if (!stored || stored.family.isRevoked)
+      throw invalidGrant('the refresh token is not valid any more', 'refresh-revoked');
+  }
+  const isRecent = stored.rotatedAt !== undefined && now() - stored.rotatedAt <= REPEAT_MS;
+  if (stored.generation === 'previous' && client.kind !== 'public' && isRecent) {
+    const same = await grants.successorOf(token);
+    if (same !== undefined) {
+      await trail({
+        kind: 'token',
+        req,
+        clientId: client.id,
+        rule: 'refresh-repeated',
+        detail: { familyId: first.family.id },
+      });
+      return same;
+    }
+  }
+  throw await endFamily(parts, req, client, first.family.id, 'refresh-reuse');
+}
+
+async function grantToService(parts: TokenEndpointParts, { client, parameters }: Exchange): Promise<TokenAnswer> {
+  if (client.kind !== 'asymmetric' && client.kind !== 'mtls')
+    throw unauthorizedClient('this grant is for clients with a key or a certificate', 'service-kind');
+  // The NHS platform knows no scopes: such a client gets all it is registered for.
+  const asked = parameters.get('scope') ?? (client.profile === 'nhs' ? client.scope : undefined);
+  if (asked === undefined) throw invalidScope('scope is missing', 'scope-missing');
+  const scope = formatScopes(chooseGrantable(client, asked, 'service', parts.vocabulary));
+  return issueForService(parts, { clientId: client.id, scope, audience: parts.fhirBaseUrl }, client);
+}
+
+/** The same scopes or fewer. SECURITY ST-05 */
+function narrow({ vocabulary }: TokenEndpointParts, granted: string, asked: string | undefined): string {
+  if (asked === undefined) return granted;
+  const scopes = readScopes(asked, vocabulary);
+  const words = asked.split(' ').filter((word) => word !== '');
+  if (scopes.length === 0 || new Set(words).size !== scopes.length || !isWithin(scopes, parseGranted(granted)))
+    throw invalidScope('more is asked for than was granted', 'refresh-scope');
+  return formatScopes(scopes);
+}
+
+async function findPermitted(parts: TokenEndpointParts, { grant }: Family): Promise<User | undefined> {
+  const user = await findGrantor(parts.users, grant.user);
+  if (!user || grant.patientId === undefined || !parts.isPatientPermitted) return user;
+  return (await parts.isPatientPermitted(user, grant.patientId)) ? user : undefined;
+}
+
+/** Somebody else has what only the client should have: nobody keeps it. */
+async function endFamily(parts: TokenEndpointParts, req: Request, client: Client, familyId: string, rule: string) {
+  await parts.grants.revoke({ id: familyId }, rule);
+  parts.forgetTokens();
+  await parts.trail({ kind: 'token-reuse', req, clientId: client.id, outcome: 8, rule, detail: { familyId } });
+  return invalidGrant('it was used before: all that was granted with it has ended', rule);
+}

@@ -1,0 +1,54 @@
+/** What the OAuth endpoints tell the audit trail. SECURITY AU-01 */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { AuditKind, AuditLog } from '../../ports/audit.ts';
+import type { Caller } from '../../ports/caller.ts';
+
+export interface TrailEntry {
+  readonly kind: AuditKind;
+  readonly req: IncomingMessage;
+  readonly clientId?: string;
+  readonly outcome?: 0 | 4 | 8;
+  readonly rule?: string;
+  readonly patientId?: string;
+  readonly detail?: Readonly<Record<string, string>>;
+  /** Who asks, where a token says so. */
+  readonly caller?: Caller;
+}
+
+export type Trail = (entry: TrailEntry) => Promise<void>;
+
+/** Records, and resolves when it is durable. */
+export const createTrail =
+  (audit: AuditLog): Trail =>
+  ({ kind, req, clientId, outcome = 0, rule, patientId, detail, caller }) =>
+    audit.record({
+      kind,
+      caller: caller ?? requestCaller(req, clientId),
+      outcome,
+      ...(rule !== undefined && { rule }),
+      ...(patientId !== undefined && { patientId }),
+      ...(detail !== undefined && { detail }),
+    });
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** What joins the log lines and audit entries of a request. */
+export function correlationIdOf(req: IncomingMessage): string {
+  const given = req.headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** A client, or nobody, that asks for itself: it has no rights on resources. */
+function requestCaller(req: IncomingMessage, clientId: string | undefined): Caller {
+  const address = req.socket.remoteAddress;
+  return {
+    kind: clientId === undefined ? 'anonymous' : 'client',
+    name: clientId ?? 'anonymous',
+    correlationId: correlationIdOf(req),
+    scopes: [],
+    otherScopes: [],
+    ...(clientId !== undefined && { clientId }),
+    ...(address !== undefined && { address }),
+  };
+}
