@@ -94,7 +94,13 @@ export async function startServer(
   let status: ServerStatus = { phase: 'starting', databaseAnswers: false, schema: undefined };
   const guard = createGuard({ port: http.port, httpsPort: http.httpsPort, publicUrl: url });
   const addressOf = createAddressOf(config.trustedProxies);
-  const limits = createRateLimits({ now, ...(config.rateLimits && { rates: config.rateLimits }) });
+  const shared = await openSharedRates(config, url, log);
+  stack.defer(() => shared?.stop());
+  const limits = createRateLimits({
+    now,
+    ...(config.rateLimits && { rates: config.rateLimits }),
+    ...(shared && { store: shared }),
+  });
   const limit = createDoorLimiter({ limits, addressOf });
   const isOperator = createOperatorAccess(config.metricsToken);
   const shell = createShell({ status: () => status, metrics, fhirBaseUrl, isOperator, log });
@@ -217,6 +223,13 @@ function openTls(config: Config, dataDir: string, log: ContextLog): TlsFiles | u
   const made = openDevelopmentCertificate(join(dataDir, 'tls'), [...names], Date.now);
   log.warn('TLS_CERT_FILE is not given: TLS is served with a certificate for development');
   return openTlsFiles({ ...made, clientCaFile, log });
+}
+
+/** Loaded when there is a Redis. Servers of one public URL count together. */
+async function openSharedRates({ redisUrl }: Config, name: string, log: ContextLog) {
+  if (redisUrl === undefined) return undefined;
+  const { createRedisRates } = await import('./rest/redis-rates.ts');
+  return createRedisRates({ redisUrl, name, log });
 }
 
 /** How clients reach a server that was not told how. */

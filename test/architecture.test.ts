@@ -41,7 +41,7 @@ const LAYERS = new Map<string, Row>([
   ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
   ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici'], node: 'all' }],
   ['jobs', { folders: DOOR, packages: ['bull'], node: 'all' }],
-  ['rest', { folders: DOOR, packages: ['express', 'prom-client'], node: 'all' }],
+  ['rest', { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' }],
   ['peers', { folders: ['standards/xml', 'standards/xmldsig', 'standards/x509', 'pki'], packages: [], node: 'all' }],
   ['console', { folders: ['standards/fhir', 'standards/smart'], packages: ['react', 'react-dom'], node: [] }],
 ]);

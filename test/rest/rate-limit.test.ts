@@ -1,4 +1,6 @@
 /** SECURITY WB-06: how often a client may do a thing. */
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createAddressOf } from '../../src/rest/address.ts';
 import { createDoorLimiter } from '../../src/rest/door-limits.ts';
@@ -10,8 +12,11 @@ import {
   type RateVerdict,
   throttled,
 } from '../../src/rest/rate-limit.ts';
+import { createRedisRates } from '../../src/rest/redis-rates.ts';
 import { createMemoryBuckets } from '../../src/rest/token-buckets.ts';
 import { send, startListener } from '../support/listener.ts';
+import { silentLog } from '../support/log.ts';
+import { hasRedis, startRedis, type TestRedis } from '../support/redis.ts';
 
 describe('rest › rate limits', () => {
   let at = 1_700_000_000_000;
@@ -117,6 +122,45 @@ describe('rest › rate limits', () => {
     expect(await spend(() => two.check('login', 'a'))).equal(10);
   });
 
+  describe('in Redis', () => {
+    let redis: TestRedis;
+    before(async function () {
+      if (!hasRedis()) return this.skip();
+      redis = await startRedis();
+    });
+    const stops: (() => void)[] = [];
+    let isKilled = false;
+    after(async () => {
+      for (const stop of stops) stop();
+      if (!isKilled) await redis?.stop();
+    });
+
+    it('[WB-06] two processes share a count; without Redis each counts for itself', async () => {
+      const open = async (name: string) => {
+        const store = createRedisRates({ redisUrl: redis.url, name, log: silentLog });
+        stops.push(store.stop);
+        while (!(await Promise.resolve(store.take('ready?', { count: 9, perMs: 1000 })).catch(() => undefined)))
+          await sleep(10);
+        return { limits: createRateLimits({ now, store }) };
+      };
+      const [one, two, other] = [await open('a'), await open('a'), await open('b')];
+      for (let i = 0; i < 5; i++) {
+        expect((await one.limits.check('login', '203.0.113.9')).allowed).equal(true);
+        expect((await two.limits.check('login', '203.0.113.9')).remaining).equal(8 - 2 * i);
+      }
+      const refused = await one.limits.check('login', '203.0.113.9');
+      expect(refused).include({ allowed: false, limit: 10, remaining: 0 });
+      expect(refused.retryAfterS).within(1, 60);
+      expect((await two.limits.check('login', '203.0.113.9')).allowed).equal(false);
+      expect((await two.limits.check('login', '203.0.113.8')).allowed).equal(true);
+      expect((await other.limits.check('login', '203.0.113.9')).allowed).equal(true);
+      expect(await redis.command('KEYS', '*203*')).match(/^\*0\r\n/);
+      await redis.kill();
+      isKilled = true;
+      expect(await spend(() => one.limits.check('login', '203.0.113.9'))).equal(10);
+    });
+  });
+
   it('[WB-06] 429 with Retry-After, RateLimit headers and an OperationOutcome', () => {
     const error = throttled({ allowed: false, retryAfterS: 6, limit: 10, remaining: 0, resetS: 60 });
     expect(error.status).equal(429);
@@ -164,6 +208,26 @@ describe('rest › rate limits', () => {
         await http.close(0);
       });
 
+    it('[IN-02] refuses before it reads: a body that never comes is not waited for', async () => {
+      const limit = createDoorLimiter({
+        limits: createRateLimits({ now, rates: new Map([['login', { count: 1, perMs: 60_000 }]]) }),
+        addressOf: createAddressOf(),
+      });
+      const http = await startListener({ limit });
+      await send(http.port, '/sign-in', { method: 'POST' });
+      const head = `Host: localhost:${http.port}\r\nContent-Length: 10485760\r\n`;
+      for (const [lines, status] of [
+        [`POST /sign-in HTTP/1.1\r\n${head}`, 429],
+        [`POST /fhir/R4 HTTP/1.1\r\n${head}Origin: https://evil.example\r\n`, 403],
+      ] as const) {
+        const answer = await sendHead(http.port, `${lines}\r\n`);
+        expect(answer)
+          .match(new RegExp(`^HTTP/1\\.1 ${status} `))
+          .and.match(/^connection: close\r$/im);
+      }
+      await http.close(0);
+    });
+
     it('a limit that fails is an error, not an open door', async () => {
       const http = await startListener({ limit: () => Promise.reject(new Error('a bug')) });
       expect((await send(http.port, '/sign-in', { method: 'POST' })).status).equal(500);
@@ -171,3 +235,15 @@ describe('rest › rate limits', () => {
     });
   });
 });
+
+/** Sends a head alone and gives back all that comes until the server closes. */
+function sendHead(port: number, head: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let answer = '';
+  const socket = connect(port, '127.0.0.1', () => socket.write(head));
+  socket.on('data', (chunk) => {
+    answer += chunk.toString();
+  });
+  socket.on('close', () => resolve(answer)).on('error', reject);
+  return promise;
+}
