@@ -22,7 +22,7 @@ export interface Fetched {
 }
 
 const PORTS = new Set(['', '443', '8443']);
-const blocked = blockedAddresses();
+const blocked = { 4: blockedIpv4(), 6: blockedIpv6() };
 
 /** Rejects for anything but a 200 within the limits; the message holds nothing of the answer. */
 export async function fetchGuarded(address: string, options: GuardedFetchOptions): Promise<Fetched> {
@@ -42,7 +42,8 @@ export async function fetchGuarded(address: string, options: GuardedFetchOptions
 /** Whether an address is of this machine, this network, or not of the Internet at all. */
 export function isBlocked(address: string): boolean {
   const family = isIP(address);
-  return family === 0 || blocked.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  if (family === 4) return blocked[4].check(address, 'ipv4');
+  return family === 0 || blocked[6].check(address, 'ipv6');
 }
 
 function read(
@@ -82,8 +83,8 @@ function read(
   return promise;
 }
 
-/** https://www.iana.org/assignments/iana-ipv4-special-registry and the one of IPv6 */
-function blockedAddresses(): BlockList {
+/** https://www.iana.org/assignments/iana-ipv4-special-registry */
+function blockedIpv4(): BlockList {
   const list = new BlockList();
   const ranges = [
     ['0.0.0.0', 8],
@@ -103,8 +104,13 @@ function blockedAddresses(): BlockList {
     ['240.0.0.0', 4],
   ] as const;
   for (const [net, bits] of ranges) list.addSubnet(net, bits, 'ipv4');
-  // What is not global unicast, and what carries an IPv4 address inside: NAT64, 6to4, Teredo.
-  const ranges6 = [
+  return list;
+}
+
+/** What is not global unicast (2000::/3), and what carries an IPv4 address inside: mapped, NAT64, 6to4, Teredo. */
+function blockedIpv6(): BlockList {
+  const list = new BlockList();
+  const ranges = [
     ['::', 3],
     ['64:ff9b::', 96],
     ['2001::', 23],
@@ -113,6 +119,6 @@ function blockedAddresses(): BlockList {
     ['4000::', 2],
     ['8000::', 1],
   ] as const;
-  for (const [net, bits] of ranges6) list.addSubnet(net, bits, 'ipv6');
+  for (const [net, bits] of ranges) list.addSubnet(net, bits, 'ipv6');
   return list;
 }
