@@ -98,3 +98,72 @@ export interface AuditAlert {
   readonly correlationId?: string;
   readonly count?: number;
 }
+
+/** Which entries of the trail are asked for. */
+export interface TrailQuery {
+  /** ms UTC, inclusive. */
+  readonly from?: number;
+  /** ms UTC, exclusive. */
+  readonly until?: number;
+  readonly kinds?: readonly string[];
+  readonly outcome?: number;
+  readonly type?: string;
+  /** Of a resource of `type`. */
+  readonly id?: string;
+  readonly patientId?: string;
+  readonly userId?: string;
+  /** `Practitioner/1` */
+  readonly fhirUser?: string;
+  readonly clientId?: string;
+}
+
+/** One entry for people who examine the trail. */
+export interface AuditRow {
+  readonly id: string;
+  /** ms UTC */
+  readonly at: number;
+  readonly kind: string;
+  readonly outcome: number;
+  readonly callerKind: string;
+  readonly caller: string;
+  readonly userId?: string;
+  readonly userName?: string;
+  readonly roles?: readonly string[];
+  readonly fhirUser?: string;
+  readonly clientId?: string;
+  readonly type?: string;
+  readonly target?: string;
+  readonly patientIds: readonly string[];
+  readonly query?: string;
+  readonly rule?: string;
+  readonly operation?: string;
+  readonly purpose?: string;
+  readonly address?: string;
+  readonly correlationId?: string;
+}
+
+export interface AuditRowPage {
+  readonly rows: readonly AuditRow[];
+  readonly next?: string;
+}
+
+/** What a patient learns of one look at their record. SECURITY AU-13 */
+export interface RecordVisit {
+  /** ms UTC */
+  readonly at: number;
+  readonly action: 'C' | 'R' | 'U' | 'D' | 'E';
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly organizationIds: readonly string[];
+  readonly purpose?: string;
+}
+
+/** The trail as people read it, newest first. */
+export interface AuditRows {
+  list(query: TrailQuery, count: number, cursor?: string): Promise<AuditRowPage>;
+  entriesOfPatient(
+    patientId: string,
+    count: number,
+    cursor?: string,
+  ): Promise<{ readonly visits: readonly RecordVisit[]; readonly next?: string }>;
+}

@@ -59,6 +59,8 @@ export interface AuditTrail extends AuditLog, WriteAudit {
   entryRow(event: AuditEvent): EntryRow;
   /** The patient's rid as a decimal. */
   patientRidOf(patientId: string): string;
+  /** How ids become the keys that entries hold, and back. */
+  readonly rids: RidCodec;
   /** Events that wait to be written. */
   waiting(): number;
 }
@@ -110,6 +112,7 @@ export function createAuditLog(options: AuditLogOptions & { readonly rids: RidCo
       return storing && failClosed(() => storing);
     },
     patientRidOf: (id) => String(rids.rid(id)),
+    rids,
     waiting: queue.waiting,
   };
 }
