@@ -35,7 +35,9 @@ export function parseMetadata(body: unknown, vocabulary: ScopeVocabulary, isAdmi
     throw badMetadata('the body is not a JSON object');
   const metadata = body as Metadata; // an object
   const kind = readKind(metadata);
-  const redirectUris = readUris(metadata, 'redirect_uris', isNative(metadata, kind));
+  // An administrator may let an app on this machine be for the web, as while it is made.
+  const native = isAdmin || isNative(metadata, kind);
+  const redirectUris = readUris(metadata, 'redirect_uris', native);
   const launchUrl = readUri(metadata, isAdmin && 'launch_url' in metadata ? 'launch_url' : 'initiate_login_uri');
   const publisher = readText(metadata, 'publisher');
   const certificateSubject = kind === 'mtls' ? readText(metadata, 'tls_client_auth_subject_dn', 1000) : undefined;
@@ -47,7 +49,7 @@ export function parseMetadata(body: unknown, vocabulary: ScopeVocabulary, isAdmi
     ...(publisher !== undefined && { publisher }),
     kind,
     redirectUris,
-    postLogoutUris: readUris(metadata, 'post_logout_redirect_uris', isNative(metadata, kind)),
+    postLogoutUris: readUris(metadata, 'post_logout_redirect_uris', native),
     ...(launchUrl !== undefined && { launchUrl }),
     scope: readScope(metadata, vocabulary),
     ...readKeys(metadata, kind),

@@ -1,0 +1,150 @@
+/** `npm run clients`: registers, lists and disables clients of the server that runs on DATA_DIR. docs/smart.md */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { OperatorKeyError } from './auth/oauth/operator.ts';
+import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+
+const HELP = `npm run -s clients -- add --name N --scope S [options]     prints {"client_id": …, "client_secret": …}
+npm run -s clients -- list                                  prints one client a line
+npm run -s clients -- disable ID
+
+  --public           an app that cannot keep a secret; what it is unless another is said
+  --secret           an app that keeps a secret, which is printed once
+  --jwks FILE        a client with keys of its own: a JSON file with its public keys
+  --jwks-url URL     the same, with the keys at an address
+  --redirect URL     where people are sent back to; may be repeated
+  --launch URL       where the console opens the app
+  --publisher NAME   who makes it, for the consent page
+  --introspect       may ask about tokens of other clients
+  --nhs              is answered as the API platform of the NHS does
+`;
+
+const PATH = '/api/v2/admin/clients';
+
+class UsageError extends Error {}
+
+await main();
+
+async function main(): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    if (!isUsage && !(error instanceof OperatorRequestError) && !(error instanceof OperatorKeyError)) throw error;
+    process.stderr.write(`clients: ${error.message}\n${isUsage ? `\n${HELP}` : ''}`);
+    process.exitCode = 1;
+  }
+}
+
+async function run(): Promise<void> {
+  const { values, positionals } = parse();
+  if (values.help) return void process.stdout.write(HELP);
+  const [command, id, ...more] = positionals;
+  if (more.length > 0 || (id !== undefined && command !== 'disable')) throw new UsageError('there is a word too many');
+  if (command === 'add') return add(values);
+  if (command === 'list') return list(await open());
+  if (command !== 'disable') throw new UsageError('say add, list or disable');
+  if (id === undefined) throw new UsageError('name the ID of the client');
+  await ask(await open(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`);
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+async function add(values: Values): Promise<void> {
+  const { name, scope } = values;
+  if (name === undefined || scope === undefined) throw new UsageError('--name and --scope are needed');
+  const given = [values.public, values.secret, values.jwks !== undefined, values['jwks-url'] !== undefined];
+  if (given.filter(Boolean).length > 1)
+    throw new UsageError('--public, --secret, --jwks and --jwks-url exclude each other');
+  const hasKeys = values.jwks !== undefined || values['jwks-url'] !== undefined;
+  const metadata = {
+    client_name: name,
+    scope,
+    token_endpoint_auth_method: values.secret ? 'client_secret_basic' : hasKeys ? 'private_key_jwt' : 'none',
+    grant_types: values.redirect.length > 0 ? ['authorization_code', 'refresh_token'] : [],
+    redirect_uris: values.redirect,
+    jwks: values.jwks === undefined ? undefined : readKeys(values.jwks),
+    jwks_uri: values['jwks-url'],
+    launch_url: values.launch,
+    publisher: values.publisher,
+    introspect: values.introspect,
+    profile: values.nhs ? 'nhs' : undefined,
+  };
+  const { client_id, client_secret } = await ask(await open(), 'POST', PATH, metadata);
+  process.stdout.write(`${JSON.stringify({ client_id, client_secret })}\n`);
+}
+
+async function list(server: OperatorToken): Promise<void> {
+  for (let after: string | undefined; ; ) {
+    const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`;
+    const page = (await ask(server, 'GET', PATH + query)) as unknown as readonly Readonly<Record<string, unknown>>[]; // a list
+    for (const { client_id, client_name, scope, disabled, token_endpoint_auth_method } of page)
+      process.stdout.write(
+        `${JSON.stringify({ client_id, client_name, token_endpoint_auth_method, scope, disabled })}\n`,
+      );
+    const last = page.at(-1)?.['client_id'];
+    if (typeof last !== 'string') return;
+    after = last;
+  }
+}
+
+/** npm moves to the folder of the project; the user's own is where FILE is. */
+function readKeys(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(resolve(process.env['INIT_CWD'] ?? '.', file), 'utf8'));
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read as JSON: ${(error as Error).message}`);
+  }
+}
+
+function open(): Promise<OperatorToken> {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const dataDir = resolve(process.env['DATA_DIR'] || '.data');
+  return requestOperatorToken({ dataDir, scope: 'system/*.cruds', ttlS: 60, now: Date.now });
+}
+
+async function ask(
+  { address, token }: OperatorToken,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await send(address + path, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (answer.status < 300) return answer.body;
+  throw new OperatorRequestError(`the server refuses: ${whyOf(answer.body) ?? `status ${answer.status}`}`);
+}
+
+/** The words of an OAuth error or of an OperationOutcome. */
+function whyOf({ error_description: why, issue }: Readonly<Record<string, unknown>>): unknown {
+  const [first] = Array.isArray(issue) ? issue : [];
+  return why ?? first?.diagnostics;
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        name: { type: 'string' },
+        scope: { type: 'string' },
+        public: { type: 'boolean', default: false },
+        secret: { type: 'boolean', default: false },
+        jwks: { type: 'string' },
+        'jwks-url': { type: 'string' },
+        redirect: { type: 'string', multiple: true, default: [] },
+        launch: { type: 'string' },
+        publisher: { type: 'string' },
+        introspect: { type: 'boolean', default: false },
+        nhs: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
