@@ -74,7 +74,10 @@ export async function signAssertion(
   return new SignJWT(claims).setProtectedHeader(JSON.parse(JSON.stringify(all))).sign(key.privateKey);
 }
 
-export async function startOAuthServer(more: Partial<OAuthOptions> = {}): Promise<OAuthServer> {
+export async function startOAuthServer(
+  more: Partial<OAuthOptions> = {},
+  { hasPages = true }: { readonly hasPages?: boolean } = {},
+): Promise<OAuthServer> {
   const store = await openIdentityStore();
   const http = createServer();
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()));
@@ -114,11 +117,13 @@ export async function startOAuthServer(more: Partial<OAuthOptions> = {}): Promis
     operatorJwks: ensureOperator({ dataDir }).jwks,
     areOperatorTokensAllowed: true,
     isRegistrationOpen: true,
-    interactive: {
-      authorizationUrl: `${url}/oauth2/authorize`,
-      responseModes: ['query'],
-      capabilities: ['launch-standalone'],
-    },
+    ...(hasPages && {
+      interactive: {
+        authorizationUrl: `${url}/oauth2/authorize`,
+        responseModes: ['query'],
+        capabilities: ['launch-standalone'],
+      },
+    }),
     ...more,
   });
   http.on('request', oauth.app);
