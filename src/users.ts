@@ -1,0 +1,122 @@
+/** `npm run users`: adds, lists and disables users of the server that runs on DATA_DIR. docs/smart.md */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { OperatorKeyError } from './auth/oauth/operator.ts';
+import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+
+const HELP = `npm run -s users -- add --name N --email E --password P --role R [options]     prints {"id": …, "totpSecret": …}
+npm run -s users -- list                                                      prints one user a line
+npm run -s users -- disable ID
+
+  --password P         without it the answer has a link by which the person chooses one
+  --role ROLE          PATIENT, DOCTOR, PRESCRIBER, PHARMACIST, RECEPTIONIST, STAFF, OPS_AGENT, OPS_MANAGER or
+                       ADMIN; may be repeated
+  --patient ID         a Patient whose record is the person's own; may be repeated
+  --practitioner ID    the Practitioner that the person is
+  --organization ID    an Organization that the person works for; may be repeated
+  --mfa totp           makes the second factor too: its secret and recovery codes are printed once
+`;
+
+const PATH = '/api/v2/admin/users';
+const PAGE = 500;
+
+class UsageError extends Error {}
+
+await main();
+
+async function main(): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    if (!isUsage && !(error instanceof OperatorRequestError) && !(error instanceof OperatorKeyError)) throw error;
+    process.stderr.write(`users: ${error.message}\n${isUsage ? `\n${HELP}` : ''}`);
+    process.exitCode = 1;
+  }
+}
+
+async function run(): Promise<void> {
+  const { values, positionals } = parse();
+  if (values.help) return void process.stdout.write(HELP);
+  const [command, id, ...more] = positionals;
+  if (more.length > 0 || (id !== undefined && command !== 'disable')) throw new UsageError('there is a word too many');
+  if (command === 'add') return add(values);
+  if (command === 'list') return list(await open());
+  if (command !== 'disable') throw new UsageError('say add, list or disable');
+  if (id === undefined) throw new UsageError('name the ID of the user');
+  await ask(await open(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`, {});
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+async function add(values: Values): Promise<void> {
+  const { name, email, password, role, patient, practitioner, organization, mfa } = values;
+  if (name === undefined || email === undefined || role.length === 0)
+    throw new UsageError('--name, --email and --role are needed');
+  const added = await ask(await open(), 'POST', PATH, {
+    name,
+    email,
+    password,
+    roles: role,
+    patient_ids: patient,
+    practitioner_id: practitioner,
+    organization_ids: organization,
+    mfa,
+  });
+  process.stdout.write(`${JSON.stringify(added)}\n`);
+}
+
+async function list(server: OperatorToken): Promise<void> {
+  for (let after: string | undefined; ; ) {
+    const query = after === undefined ? '' : `&after=${encodeURIComponent(after)}`;
+    const { users, next } = await ask(server, 'GET', `${PATH}?_count=${PAGE}${query}`);
+    for (const { id, name, email, roles, disabled, mfa_enabled } of users as readonly Record<string, unknown>[]) // a list
+      process.stdout.write(`${JSON.stringify({ id, name, email, roles, disabled, mfa_enabled })}\n`);
+    if (typeof next !== 'string') return;
+    after = next;
+  }
+}
+
+function open(): Promise<OperatorToken> {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const dataDir = resolve(process.env['DATA_DIR'] || '.data');
+  return requestOperatorToken({ dataDir, scope: 'system/*.cruds', ttlS: 60, now: Date.now });
+}
+
+async function ask(
+  { address, token }: OperatorToken,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await send(address + path, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (answer.status < 300) return answer.body;
+  const why = answer.body['detail'];
+  throw new OperatorRequestError(`the server refuses: ${typeof why === 'string' ? why : `status ${answer.status}`}`);
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        name: { type: 'string' },
+        email: { type: 'string' },
+        password: { type: 'string' },
+        role: { type: 'string', multiple: true, default: [] },
+        patient: { type: 'string', multiple: true, default: [] },
+        practitioner: { type: 'string' },
+        organization: { type: 'string', multiple: true, default: [] },
+        mfa: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
