@@ -16,6 +16,8 @@ export interface HistoryTools {
   readonly callerKey: string;
   /** `_count` of the request, where other numbers are read at a time. */
   readonly pageCount?: number;
+  /** On system level: only these. */
+  readonly types?: readonly string[];
 }
 
 /** Every version, whoever asks: see visible-history.ts. */
@@ -103,6 +105,13 @@ async function changeHistory(tools: HistoryTools, request: HistoryRequest, run: 
   const params = new Params();
   const where = ['true'];
   if (request.type !== undefined) where.push(`c.type = ${params.add(tableOf(request.type).number, 'int')}`);
+  if (tools.types)
+    where.push(
+      `c.type = any(${params.add(
+        tools.types.map((type) => tableOf(type).number),
+        'bigint[]',
+      )})`,
+    );
   if (request.since !== undefined) where.push(`c.at >= ${params.add(request.since, 'bigint')}`);
   if (request.at) where.push(`c.at <= ${params.add(request.at.high, 'bigint')}`);
   if (request.cursor !== undefined) {

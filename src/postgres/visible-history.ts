@@ -3,16 +3,16 @@
  * version before it might have been. SECURITY CP-12
  */
 import type { HistoryPage, HistoryRequest, StoredVersion } from '../ports/resource-store.ts';
-import { notFound } from '../standards/fhir/outcome.ts';
+import { forbidden, notFound } from '../standards/fhir/outcome.ts';
 import type { Access } from './access.ts';
 import { cursorAfter, type HistoryTools, readHistory } from './history.ts';
-import { toVersion, VERSION_COLUMNS } from './reader.ts';
+import { toVersion, VERSION_COLUMNS, vreadStatement } from './reader.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
 import { isMatch } from './search/judge.ts';
 import { contextOf, type Run, type SearchTools } from './search/page.ts';
 import { and } from './search/sql.ts';
-import { tableOf } from './tables.ts';
+import { STORED_TYPES, tableOf } from './tables.ts';
 import type { RowBuilder } from './writer.ts';
 
 export interface VisibleHistoryTools {
@@ -40,7 +40,11 @@ export async function visibleHistory(
     !(await mayReadInstance(tools, type, request.id, conditionsOf(type), run))
   )
     throw notFound(`${type}/${request.id}`);
-  const history = { ...tools.history, pageCount: request.count };
+  const history = {
+    ...tools.history,
+    pageCount: request.count,
+    ...(type === undefined && { types: visibleTypes(conditionsOf) }),
+  };
   const found: StoredVersion[] = [];
   let cursor = request.cursor;
   let scanned = 0;
@@ -64,6 +68,13 @@ function conditionsFor(access: Access, { type, id }: HistoryRequest): (type: str
   if (type === undefined) return access.visible;
   const conditions = access.conditions(type, id === undefined ? 's' : 'r');
   return () => conditions;
+}
+
+/** Types of which the caller may see something. Throws `forbidden` when there are none. */
+function visibleTypes(conditionsOf: (type: string) => readonly StoreCondition[]): readonly string[] {
+  const types = STORED_TYPES.filter((type) => !conditionsOf(type).some(({ kind }) => kind === 'never'));
+  if (types.length === 0) throw forbidden();
+  return types;
 }
 
 async function mayReadInstance(
@@ -96,11 +107,26 @@ async function visibleOf(
     versions.map(async (version) => {
       const current = visible.get(version.type)?.get(version.id);
       if (current === undefined) return false;
-      if (version.versionId === current || version.operation === 'delete') return true;
-      return isMatch(tools.search, tools.rowOf, version, conditionsOf(version.type), run);
+      if (version.versionId === current) return true;
+      const judged = version.operation === 'delete' ? await versionBefore(tools, version, run) : version;
+      return isMatch(tools.search, tools.rowOf, judged, conditionsOf(version.type), run);
     }),
   );
   return versions.filter((_, i) => verdicts[i]);
+}
+
+/** What a deletion took away: its id may have become somebody else's since. */
+async function versionBefore(
+  { search }: Pick<VisibleHistoryTools, 'search'>,
+  { type, id, versionId }: StoredVersion,
+  run: Run,
+): Promise<StoredVersion> {
+  const { rids } = search.keys;
+  rids.lanes(id);
+  const { text, values } = vreadStatement(tableOf(type), rids.hi, rids.lo, versionId - 1);
+  const [row] = await run(text, values);
+  if (!row) throw new Error('a deletion without the version that it deleted');
+  return toVersion(type, row);
 }
 
 /** Of these resources those that may be seen, with the number of their current version. */
