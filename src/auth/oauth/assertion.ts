@@ -50,13 +50,13 @@ const LIFETIME_MS = 300_000;
 const JTI_CHARS_MAX = 255;
 const TYPES = new Set([undefined, 'JWT', 'client-authentication+jwt']);
 
-/** Who an assertion says it is from; nothing of it is proved yet. */
-export function peekIssuer(assertion: string): string | undefined {
+/** Who an assertion says it is from, `iss` and `sub`, which are to be one; nothing of it is proved yet. */
+export function peekIssuers(assertion: string): readonly string[] {
   try {
     const { iss, sub } = parseClaims(assertion);
-    return [iss, sub].find((value) => typeof value === 'string');
+    return [...new Set([iss, sub])].filter((value) => typeof value === 'string');
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -19,6 +19,7 @@ export interface AuthenticateOptions {
   /** Spellings of our own FHIR base URL, without a trailing slash. */
   readonly fhirBaseUrls: readonly string[];
   readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
+  readonly addressOf: (req: IncomingMessage) => string | undefined;
   readonly now: Clock;
 }
 
@@ -42,7 +43,7 @@ const CACHE_MAX = 10_000;
 const BEARER = /^bearer +([A-Za-z0-9._~+/=-]{1,2048})$/i;
 
 export function createAuthenticator(options: AuthenticateOptions): Authenticator {
-  const { grants, users, organizationsBelow, certificateOf, now } = options;
+  const { grants, users, organizationsBelow, certificateOf, addressOf, now } = options;
   const audiences = new Set(options.fhirBaseUrls.map(withoutSlash));
   let cache = new Map<string, Known>();
   let loading = new Map<string, Promise<Known | undefined>>();
@@ -98,7 +99,7 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
       const known = found instanceof Promise ? await found : found;
       if (!known) throw invalidToken();
       if (known.thumbprint !== undefined && certificateOf?.(req)?.thumbprint !== known.thumbprint) throw invalidToken();
-      const address = req.socket.remoteAddress;
+      const address = addressOf(req);
       return { ...known.caller, correlationId, ...(address !== undefined && { address }) };
     },
     forget() {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Request } from 'express';
 import type { Client, ClientKind, Clients } from '../../ports/clients.ts';
-import { ASSERTION_TYPE, AssertionError, type AssertionParts, checkAssertion, peekIssuer } from './assertion.ts';
+import { ASSERTION_TYPE, AssertionError, type AssertionParts, checkAssertion, peekIssuers } from './assertion.ts';
 import { NHS_ASSERTION, NHS_ASSERTION_TYPE, type NhsFault, nhsFault } from './nhs-profile.ts';
 import { invalidClient, invalidRequest, OAuthError } from './oauth-error.ts';
 import type { Parameters } from './parameters.ts';
@@ -72,7 +72,7 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
     const attempts: Attempt[] = [];
     if (basic) attempts.push(bySecret(basic.user, basic.password));
     if (secret !== undefined) attempts.push(bySecret(clientId, secret));
-    if (assertion !== undefined) attempts.push(byAssertion(assertion, peekIssuer(assertion)));
+    if (assertion !== undefined) attempts.push(byAssertion(assertion, peekIssuers(assertion)[0]));
     if (attempts.length > 0) return attempts;
     if (certificate && clientId !== undefined)
       return [{ kind: 'mtls', clientId, prove: async (client) => client.certificateSubject === certificate.subject }];
@@ -86,9 +86,10 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
     if (more.length > 0) throw invalidRequest('the client authenticates in more than one way');
     if (!attempt) throw invalidClient('no-credentials', triedBasic);
     const given = parameters.get('client_id');
+    const client = await clients.find(attempt.clientId ?? '');
+    if (!client) await checkNhsIssuer(parameters, clients);
     if (given !== undefined && attempt.clientId !== undefined && given !== attempt.clientId)
       throw invalidClient('client-id-differs', triedBasic);
-    const client = await clients.find(attempt.clientId ?? '');
     // The secret is looked for all the same, so that the time does not tell an unknown client.
     if (!client) await clients.isSecret('', '');
     if (!client || client.isDisabled) throw invalidClient(client ? 'client-disabled' : 'client-unknown', triedBasic);
@@ -104,12 +105,22 @@ async function checkAssertionType(parameters: Parameters, clients: Pick<Clients,
   const type = parameters.get('client_assertion_type');
   if (assertion === undefined && type === undefined) return;
   if (type === ASSERTION_TYPE && assertion !== undefined) return;
-  const client = await clients.find(peekIssuer(assertion ?? '') ?? parameters.get('client_id') ?? '');
+  const client = await clients.find(peekIssuers(assertion ?? '')[0] ?? parameters.get('client_id') ?? '');
   if (client?.profile === 'nhs')
     throw toOAuthError(type === ASSERTION_TYPE ? NHS_ASSERTION : NHS_ASSERTION_TYPE, 'assertion-type');
   throw invalidRequest(
     assertion === undefined ? 'client_assertion is missing' : 'client_assertion_type is not the one for JWT',
   );
+}
+
+/** The NHS platform says so when `iss` or `sub` is wrong, as far as either, or the request, names one of its clients. */
+async function checkNhsIssuer(parameters: Parameters, clients: Pick<Clients, 'find'>): Promise<void> {
+  const assertion = parameters.get('client_assertion');
+  if (assertion === undefined) return;
+  for (const id of [...peekIssuers(assertion), parameters.get('client_id')]) {
+    const client = id === undefined ? undefined : await clients.find(id);
+    if (client?.profile === 'nhs') throw refusal(client, new AssertionError('issuer'));
+  }
 }
 
 const refusal = (client: Client, { fault }: AssertionError): OAuthError =>

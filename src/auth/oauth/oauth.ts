@@ -24,6 +24,7 @@ import { answerErrors } from './oauth-answers.ts';
 import { invalidRequest, OAuthError } from './oauth-error.ts';
 import { grantToOperator, OPERATOR, operatorClient } from './operator.ts';
 import { allowAnyOrigin, allowRegisteredOrigins, createOrigins } from './origins.ts';
+import { OWN_DOORS } from './own-tokens.ts';
 import { type Parameters, readForm } from './parameters.ts';
 import { manageRegistration, register } from './register.ts';
 import { grantTokens } from './token-endpoint.ts';
@@ -59,6 +60,8 @@ export interface OAuthOptions {
   readonly allowedHosts?: ReadonlySet<string>;
   /** The verified client certificate of a connection, once a listener asks for one. */
   readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
+  /** The peer's address; that of the socket unless given. */
+  readonly addressOf?: (req: IncomingMessage) => string | undefined;
   /** What the pages add to discovery; without them no code can be had. */
   readonly interactive?: Interactive;
   readonly hasPublicOffline?: boolean;
@@ -97,12 +100,14 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const origins = createOrigins(clients, now, log);
   await origins.load();
 
-  const trail = createTrail(options.audit);
+  const addressOf = options.addressOf ?? ((req) => req.socket.remoteAddress);
+  const trail = createTrail(options.audit, addressOf);
   const allowed = options.allowedHosts;
   const fetch = (url: string) => fetchGuarded(url, { ...JWKS_LIMITS, ...(allowed && { allowed }) });
   const findKey = createClientKeys({ fetch, now });
   const authenticator = createAuthenticator({
     ...options,
+    addressOf,
     fhirBaseUrls: [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])],
   });
   const { authenticate, forget: forgetTokens } = authenticator;
@@ -117,7 +122,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const parts = {
     ...options,
     lifetimes: options.lifetimes ?? LIFETIMES,
-    ownClients: new Set([OPERATOR]),
+    ownClients: new Set([OPERATOR, OWN_DOORS]),
     operatorTokenUrl: issuer + PATHS.operatorToken,
     registrationUrl: issuer + PATHS.register,
     authenticate,

@@ -16,15 +16,18 @@ export interface TrailEntry {
   readonly caller?: Caller;
 }
 
+/** Where a request comes from. */
+export type AddressOf = (req: IncomingMessage) => string | undefined;
+
 export type Trail = (entry: TrailEntry) => Promise<void>;
 
 /** Records, and resolves when it is durable. */
 export const createTrail =
-  (audit: AuditLog): Trail =>
+  (audit: AuditLog, addressOf: AddressOf): Trail =>
   ({ kind, req, clientId, outcome = 0, rule, patientId, detail, caller }) =>
     audit.record({
       kind,
-      caller: caller ?? requestCaller(req, clientId),
+      caller: caller ?? requestCaller(req, clientId, addressOf(req)),
       outcome,
       ...(rule !== undefined && { rule }),
       ...(patientId !== undefined && { patientId }),
@@ -40,8 +43,7 @@ export function correlationIdOf(req: IncomingMessage): string {
 }
 
 /** A client, or nobody, that asks for itself: it has no rights on resources. */
-function requestCaller(req: IncomingMessage, clientId: string | undefined): Caller {
-  const address = req.socket.remoteAddress;
+function requestCaller(req: IncomingMessage, clientId: string | undefined, address: string | undefined): Caller {
   return {
     kind: clientId === undefined ? 'anonymous' : 'client',
     name: clientId ?? 'anonymous',

@@ -214,6 +214,7 @@ describe('oauth › authenticate', () => {
         users: { find: async () => server.users.get('u1') },
         organizationsBelow: async (ids) => ids,
         fhirBaseUrls: ['https://a.example/fhir'],
+        addressOf: () => undefined,
         now: () => now,
       });
     const request = (n = 0) => requestWith({ authorization: `Bearer t${n}` });

@@ -111,6 +111,7 @@ describe('oauth › introspect, revoke, userinfo', () => {
       users: { find: async (id) => server.users.get(id) },
       organizationsBelow: async (ids) => ids,
       fhirBaseUrls: [server.fhirBaseUrl],
+      addressOf: () => undefined,
       now: server.store.clock.now,
     });
     const { body } = await server.exchange(app);

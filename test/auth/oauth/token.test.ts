@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { OWN_DOORS } from '../../../src/auth/oauth/own-tokens.ts';
+import { newClient, userGrant } from '../../support/identity-store.ts';
 import { codeForm, type OAuthServer, REDIRECT, startOAuthServer, type TestApp } from '../../support/oauth-server.ts';
 
 const HOUR = 3_600_000;
@@ -295,6 +297,16 @@ describe('oauth › token', () => {
       const { body: other } = await server.exchange(app);
       await server.store.clients.setDisabled(app.client.id, true);
       expect((await server.refresh(app, other.refresh_token)).body.error).equal('invalid_client');
+    });
+
+    it('tokens of our own doors are not renewed here, where they would live longer', async () => {
+      const { clients, grants } = server.store;
+      await clients.put(OWN_DOORS, newClient({ scope: 'user/*.rs' }));
+      const familyId = await grants.createFamily(userGrant(OWN_DOORS));
+      const hour = { slidingMs: HOUR, absoluteMs: HOUR };
+      const form = { grant_type: 'refresh_token', refresh_token: await grants.openRefresh(familyId, 'online', hour) };
+      const answer = await server.post('/oauth2/token', { ...form, client_id: OWN_DOORS });
+      expect([answer.status, answer.body.error]).deep.equal([400, 'unauthorized_client']);
     });
 
     it('an access token, a code or rubbish is no refresh token', async () => {
