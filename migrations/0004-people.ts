@@ -27,6 +27,7 @@ create table auth.person (
   updated_at timestamptz not null
 );
 create unique index person_email on auth.person (email_key);
+create index person_unconfirmed on auth.person (created_at) where email_verified_at is null;
 create index person_administrator on auth.person (id) where 'ADMIN' = any (roles);
 
 create table auth.recovery_code (

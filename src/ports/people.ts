@@ -71,6 +71,8 @@ export interface PeopleStore extends Users {
   /** The same password under other parameters: what was granted stands. False when it has changed meanwhile. */
   rehashPassword(id: string, from: string, to: string): Promise<boolean>;
   verifyEmail(id: string): Promise<void>;
+  /** Password and claim of an account that its owner made and nobody has confirmed yet; undefined for any other. */
+  replaceRegistration(id: string, passwordHash: string, nhsNumberClaim: Buffer): Promise<User | undefined>;
 
   /** Replaces TOTP secret and recovery codes. */
   setFactor(id: string, factor: SecondFactor): Promise<User | undefined>;

@@ -65,26 +65,44 @@ export function addResetPages(router: Router, parts: PageParts, kit: PageKit): v
     }),
   );
 
-  // Programs that look at e-mails open links: only the button says that a person has.
+  // Programs that look at e-mails open links: only the form says that a person has.
   router.get(
     '/verify-email/:token',
-    kit.open(async (req, res) =>
-      sendPage(res, {
-        title: 'Confirm your e-mail address',
-        body: html`<h1>Confirm your e-mail address</h1>
-<form method="post" action="${req.path}">${button('Confirm')}</form>`,
-      }),
-    ),
+    kit.open(async (req, res) => {
+      if (!(await account.isVerifyLink(tokenOf(req)))) return sendVerifyGone(res);
+      sendVerify(res, req);
+    }),
   );
 
   router.post(
     '/verify-email/:token',
     kit.form(async (req, res) => {
-      if (await account.verifyEmail(tokenOf(req))) return seeOther(res, '/sign-in?done=verified');
-      sendLinkGone(res);
+      const result = await account.verifyEmail(tokenOf(req), fieldOf(req, 'password'));
+      if (result === 'confirmed') return seeOther(res, '/sign-in?done=verified');
+      if (result === 'over') return sendVerifyGone(res);
+      sendVerify(res, req, [{ field: 'password', text: 'Enter the password that you chose when you registered' }]);
     }),
   );
 }
+
+function sendVerify(res: Response, req: Request, errors: readonly FieldFault[] = []): void {
+  sendPage(res, {
+    title: 'Confirm your e-mail address',
+    errors,
+    body: html`<h1>Confirm your e-mail address</h1>
+<p>If you have not registered with us, close this page: somebody else has typed your address.</p>
+<form method="post" action="${req.path}" novalidate>
+${input({ name: 'password', label: 'Password', hint: 'The one that you chose when you registered', type: 'password', autocomplete: 'current-password', errors })}
+${button('Confirm')}
+</form>`,
+  });
+}
+
+const sendVerifyGone = (res: Response): void =>
+  sendGone(res, 'It has been used, it is too old, or you have registered again since.', {
+    href: '/sign-in',
+    text: 'Sign in',
+  });
 
 const tokenOf = (req: Request): string => String(req.params['token']);
 

@@ -1,6 +1,6 @@
 /** Signing in and out: password, second step, recovery code, and proving again who you are. SECURITY LG-04 … LG-13 */
 import type { Response, Router } from 'express';
-import { isEmail } from '../people/problem.ts';
+import { isEmail, throttled } from '../people/problem.ts';
 import { hashOf } from '../people/secrets.ts';
 import type { SecondFactorAnswer } from '../people/sign-in.ts';
 import { type Html, html } from './html.ts';
@@ -52,7 +52,7 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
           kit.openStep(res, result.token);
           return seeOther(res, withNext('/sign-in/enrol', next));
         case 'throttled':
-          res.set('Retry-After', String(Math.ceil(result.retryAfterMs / 1000)));
+          res.set(throttled(result.retryAfterMs).headers);
           return sendSignIn(res, next, { email, errors: [tooMany('email', result.retryAfterMs)], status: 429 });
         case 'refused':
           return sendSignIn(res, next, { email, errors: [WRONG], status: 401 });
@@ -102,6 +102,7 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
             `${withNext('/sign-in', next)}${withNext('/sign-in', next).includes('?') ? '&' : '?'}done=over`,
           );
         }
+        if (result.kind === 'throttled') res.set(throttled(result.retryAfterMs).headers);
         const fault = result.kind === 'throttled' ? tooMany('code', result.retryAfterMs) : wrongCode(path);
         const status = result.kind === 'throttled' ? 429 : 401;
         const csrf = fieldOf(req, 'csrf'); // it was compared with the step's

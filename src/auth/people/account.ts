@@ -15,6 +15,7 @@ import type { Tell } from './tell.ts';
 import type { Throttle } from './throttle.ts';
 
 const RESET_MS = 30 * 60_000;
+const WRONG_PASSWORDS_MAX = 5;
 const VERIFY_MS = 24 * 60 * 60_000;
 
 export interface ResetLink {
@@ -47,7 +48,12 @@ export interface Account {
   isPassword(user: User, password: string): Promise<boolean>;
   /** Makes a patient's account and sends a link that proves the address. Resolves alike when the address is known. */
   register(registration: Registration): Promise<void>;
-  verifyEmail(token: string): Promise<boolean>;
+  isVerifyLink(token: string): Promise<boolean>;
+  /**
+   * Confirms the address. The password is asked for, as somebody else may have made the account with this address:
+   * whoever only owns the address must not confirm it for them. `wrong`: it is another one.
+   */
+  verifyEmail(token: string, password: string): Promise<'confirmed' | 'wrong' | 'over'>;
 }
 
 export interface AccountOptions {
@@ -151,35 +157,51 @@ export function createAccount(options: AccountOptions): Account {
     async register({ email, password, nhsNumber }) {
       const passwordHash = await hashing.hash(password);
       later('a registration could not be kept', async () => {
+        const claim = cipher.seal(Buffer.from(nhsNumber), 'claimed nhs number');
         const known = await people.findByEmail(email);
-        if (known) return tell({ kind: 'already-registered', to: known.email, name: known.name });
-        try {
-          const user = await people.add({
-            name: email.split('@')[0] ?? email,
-            email,
-            roles: ['PATIENT'],
-            patientIds: [],
-            practitionerRoleIds: [],
-            organizationIds: [],
-            passwordHash,
-            isEmailVerified: false,
-            nhsNumberClaim: cipher.seal(Buffer.from(nhsNumber), 'claimed nhs number'),
-          });
+        const user = known
+          ? await people.replaceRegistration(known.id, passwordHash, claim)
+          : await addRegistered(email, passwordHash, claim);
+        if (user) {
           await record({ kind: 'user', outcome: 0, rule: 'registered', user, account: user.id });
           const { link } = await makeLink('verify-email', '/verify-email/', VERIFY_MS, user);
           tell({ kind: 'verify-email', to: user.email, name: user.name, link });
-        } catch (error) {
-          if (!(error instanceof FhirError) || error.status !== 409) throw error; // another one was quicker
-        }
+        } else if (known) tell({ kind: 'already-registered', to: known.email, name: known.name });
       });
     },
 
-    async verifyEmail(token) {
-      const person = await personOf(people, await challenges.take('verify-email', hashOf(token)));
-      if (!person) return false;
+    isVerifyLink: async (token) =>
+      (await personOf(people, await challenges.find('verify-email', hashOf(token)))) !== undefined,
+
+    async verifyEmail(token, password) {
+      const hash = hashOf(token);
+      const person = await personOf(people, await challenges.attempt('verify-email', hash, WRONG_PASSWORDS_MAX));
+      if (!person) return 'over';
+      if (!(await hashing.verify(person.passwordHash, password))) return 'wrong';
+      if (!(await challenges.take('verify-email', hash))) return 'over';
       await people.verifyEmail(person.id);
       await record({ kind: 'user', outcome: 0, rule: 'email-verified', user: person, account: person.id });
-      return true;
+      return 'confirmed';
     },
   };
+
+  /** Undefined when another one was quicker. */
+  async function addRegistered(email: string, passwordHash: string, claim: Buffer): Promise<User | undefined> {
+    try {
+      return await people.add({
+        name: email.split('@')[0] ?? email,
+        email,
+        roles: ['PATIENT'],
+        patientIds: [],
+        practitionerRoleIds: [],
+        organizationIds: [],
+        passwordHash,
+        isEmailVerified: false,
+        nhsNumberClaim: claim,
+      });
+    } catch (error) {
+      if (!(error instanceof FhirError) || error.status !== 409) throw error;
+      return undefined;
+    }
+  }
 }

@@ -57,6 +57,7 @@ const toCount = ([points, expiresAt]: Row): RateCount => ({ points: points as nu
 
 /** Rows of one table that a sweep removes at most, so that it holds no lock for long. */
 const PURGE_MAX = 5000;
+const UNCONFIRMED_MS = 7 * 24 * 60 * 60_000;
 
 async function purge({ writes, now }: IdentityOptions): Promise<number> {
   const ends = [
@@ -65,7 +66,16 @@ async function purge({ writes, now }: IdentityOptions): Promise<number> {
     ['trusted_device', 'hash', 'expires_at'],
     ['rate', 'key', 'expires_at'],
   ] as const;
-  let count = 0;
+  // Accounts that somebody made with an address that nobody has confirmed hold it no longer than this.
+  const forgotten = await translated(() =>
+    writes.query({
+      text: `delete from auth.person where id in (
+  select id from auth.person where email_verified_at is null and nhs_number_claim is not null and created_at <= $1
+  limit $2) returning 1`,
+      values: [new Date(now() - UNCONFIRMED_MS), PURGE_MAX],
+    }),
+  );
+  let count = forgotten.length;
   for (const [table, key, end] of ends) {
     const rows = await translated(() =>
       writes.query({

@@ -23,6 +23,7 @@ export type Accounts = Pick<
   | 'setPassword'
   | 'rehashPassword'
   | 'verifyEmail'
+  | 'replaceRegistration'
 >;
 
 export function createAccounts({ writes, transactions, now }: IdentityOptions): Accounts {
@@ -117,6 +118,17 @@ order by p.email_key = $1 desc limit 2`,
         values: [id, from, to],
       });
       return rows.length > 0;
+    },
+
+    async replaceRegistration(id, passwordHash, claim) {
+      const found = await findOne({
+        name: 'person-register-again',
+        text: `update auth.person p set password_hash = $2, nhs_number_claim = $3, created_at = $4, updated_at = $4,
+  security_version = security_version + 1
+where p.id = $1 and p.email_verified_at is null and p.nhs_number_claim is not null returning ${PERSON_COLUMNS}`,
+        values: [id, passwordHash, claim, new Date(now())],
+      });
+      return found && toUser(found);
     },
 
     async verifyEmail(id) {

@@ -208,4 +208,16 @@ describe('people › sessions', () => {
     }
     expect(await world.people.purge()).equal(0);
   });
+
+  it('an account whose address nobody confirms goes after a week, so that it does not keep its owner out', async () => {
+    const made = await world.add({ role: 'PATIENT', isEmailVerified: false, nhsNumberClaim: Buffer.from('sealed') });
+    const invited = await world.add({ isEmailVerified: false });
+    world.advance(7 * 24 * HOUR - 1);
+    await world.people.purge();
+    expect(await world.identity.people.find(made.id)).not.equal(undefined);
+    world.advance(1);
+    await world.people.purge();
+    expect(await world.identity.people.find(made.id)).equal(undefined);
+    expect(await world.identity.people.find(invited.id)).not.equal(undefined);
+  });
 });
