@@ -5,6 +5,8 @@ import { all, any, referredBy, refersTo, search } from './filters.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const OPEN_ENCOUNTER = 'status=arrived,triaged,in-progress,onleave';
+/** A period without an end is one that never ends. */
+const ENDS_SOME_DAY = 'eb9999';
 const OPEN_TASK = 'status=requested,received,accepted,ready,in-progress,on-hold';
 
 const organizations = (user: CallerUser): string[] => user.organizationIds.map((id) => `Organization/${id}`);
@@ -24,8 +26,13 @@ export const patientsOfFacility = (user: CallerUser): Filter =>
  * their facility has an open task.
  */
 export function relatedPatients(user: CallerUser, nowMs: number, closedEncounterDays: number): Filter {
-  const since = new Date(nowMs - closedEncounterDays * DAY_MS).toISOString().slice(0, 10);
-  const recent = any(search(OPEN_ENCOUNTER), search(`status=finished&date=ge${since}`));
+  const since = new Date(nowMs - closedEncounterDays * DAY_MS).toISOString();
+  // Closed since then; of one whose end nobody wrote down, begun since then.
+  const recent = any(
+    search(OPEN_ENCOUNTER),
+    search(`status=finished&date=gt${since}&date=${ENDS_SOME_DAY}`),
+    search(`status=finished&date=sa${since}`),
+  );
   const here = any(refersTo('participant', selves(user)), refersTo('service-provider', organizations(user)));
   return any(
     patientsOfFacility(user),
