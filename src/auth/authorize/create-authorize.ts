@@ -2,15 +2,24 @@
 import type { IncomingMessage } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { Interactive } from '../oauth/discovery.ts';
+import { answerErrors } from '../oauth/oauth-answers.ts';
+import { OAuthError } from '../oauth/oauth-error.ts';
+import { readForm, readParameters } from '../oauth/parameters.ts';
 import { expiredPage, failedPage, untrustedPage } from '../pages/authorize-error.ts';
 import { pageHeaders } from '../pages/headers.ts';
 import { sendPage } from '../pages/kit.ts';
+import { answering, problemErrors } from '../people/problem.ts';
+import { ADMIN_GRANTS, listGrants, revokeGrants } from './admin-grants.ts';
 import { UntrustedRequest } from './check-request.ts';
 import { AUTHORIZE, authorize } from './endpoint.ts';
 import { isBusy } from './faults.ts';
 import { LostRequest } from './flow.ts';
 import { goOn, showInteraction, takeInteraction } from './interaction.ts';
+import { createLaunch } from './launches.ts';
+import { LOGOUT, logout } from './logout.ts';
+import { MY_APPS, myApps } from './my-apps.ts';
 import type { AuthorizeOptions } from './options.ts';
+import { pushRequest } from './pushed-requests.ts';
 
 export interface Authorize {
   /** Answers the paths of `AUTHORIZE_PATHS`, and passes on what it does not know when it is mounted. */
@@ -19,8 +28,11 @@ export interface Authorize {
   purge(): Promise<number>;
 }
 
+const PUSHED = '/oauth2/par';
+const LAUNCHES = '/api/v2/launches';
+
 /** Paths that `app` answers, each with what lies below it. */
-export const AUTHORIZE_PATHS = [AUTHORIZE] as const;
+export const AUTHORIZE_PATHS = [AUTHORIZE, PUSHED, LOGOUT, MY_APPS, LAUNCHES, ADMIN_GRANTS] as const;
 
 const BODY_MAX = '64kb';
 const FIELDS_MAX = 2000;
@@ -41,6 +53,9 @@ const CAPABILITIES = [
 /** What discovery says of these endpoints. SECURITY SD-04 */
 export const interactiveOf = (issuer: string): Interactive => ({
   authorizationUrl: issuer + AUTHORIZE,
+  managementUrl: issuer + MY_APPS,
+  pushedRequestUrl: issuer + PUSHED,
+  endSessionUrl: issuer + LOGOUT,
   responseModes: MODES,
   capabilities: CAPABILITIES,
 });
@@ -80,6 +95,30 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   page('get', `${AUTHORIZE}/:id`, [], (req, res) => showInteraction(parts, req, res));
   page('post', `${AUTHORIZE}/:id`, [form], (req, res) => takeInteraction(parts, req, res));
   page('get', `${AUTHORIZE}/:id/signed-in`, [], goOn);
+  page('get', LOGOUT, [], (req, res) => logout(parts, req, res, readParameters(req.query)));
+  page('post', LOGOUT, [form], (req, res) => logout(parts, req, res, readParameters(req.body)));
+  page('get', MY_APPS, [], (req, res) => myApps(parts, req, res));
+  page('post', MY_APPS, [form], (req, res) => myApps(parts, req, res));
+
+  app.post(PUSHED, noStore, form, async (req, res) => {
+    res.status(201).json(await pushRequest(parts, req, readForm(req)));
+  });
+  app.all(PUSHED, (_req, res) => void res.set('Allow', 'POST').status(405).end());
+  app.use(PUSHED, answerErrors(oauth.trail, log));
+
+  const json = express.json({ limit: BODY_MAX, type: 'application/json' });
+  const api = (
+    method: 'get' | 'post',
+    path: string,
+    status: number,
+    handle: (req: Request) => Promise<object>,
+  ): void => {
+    const run = answering(log, async (req, res) => void res.status(status).json(await handle(req)));
+    app[method](path, noStore, json, run, problemErrors(log));
+  };
+  api('post', LAUNCHES, 201, (req) => createLaunch(parts, req));
+  api('get', ADMIN_GRANTS, 200, (req) => listGrants(parts, req));
+  api('post', `${ADMIN_GRANTS}/revoke`, 200, (req) => revokeGrants(parts, req));
 
   // What fails while a fault is told.
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
@@ -88,6 +127,16 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   });
 
   return { app, purge: () => requests.purge(PURGE_MAX) };
+}
+
+function noStore(_req: Request, res: Response, next: NextFunction): void {
+  res.set({
+    'Cache-Control': 'no-store',
+    Pragma: 'no-cache',
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  });
+  next();
 }
 
 /** Faults of which no app can be told: pages for the person. */
@@ -99,6 +148,8 @@ function pageErrors({ oauth, log }: AuthorizeOptions) {
       await oauth.trail({ kind: 'consent', req, outcome: 4, rule: error.rule });
       return sendPage(res, untrustedPage(error.message), 400);
     }
+    if (error instanceof OAuthError)
+      return sendPage(res, untrustedPage(`The request cannot be read: ${error.message}.`), 400);
     const status = statusOf(error);
     if (status !== undefined) return sendPage(res, untrustedPage('The request cannot be read.'), status);
     if (!isBusy(error)) log.error('an authorization page failed', { error });

@@ -19,6 +19,7 @@ import { makeOffers, readTicks } from './consent-choice.ts';
 import { AUTHORIZE } from './endpoint.ts';
 import { type Flow, LostRequest, loginRequired, type Need, proceed, settle } from './flow.ts';
 import { type GrantCodeParts, grantCode } from './grant-code.ts';
+import { offlineWordsOf } from './offline-words.ts';
 import type { AuthorizeOptions } from './options.ts';
 import { formTarget } from './redirect-uri.ts';
 
@@ -39,7 +40,6 @@ const ACTIONS = new Map<string, Action>([
 ]);
 
 const SEARCH_CHARS_MAX = 100;
-const DAY_MS = 24 * 60 * 60_000;
 
 /** Shows what has to be done next, or answers the app. Throws `LostRequest`. */
 export async function showInteraction(parts: InteractionParts, req: IdRequest, res: Response): Promise<void> {
@@ -203,7 +203,6 @@ function sendEncounterPicker(
 
 function sendConsent(parts: InteractionParts, res: Response, flow: Flow, errors: readonly FieldFault[] = []): void {
   const { id, session, client, request, patient, encounter, scopes } = flow;
-  const { slidingMs, absoluteMs } = (parts.lifetimes ?? LIFETIMES).refresh.offline;
   sendPage(
     res,
     consentPage({
@@ -214,7 +213,7 @@ function sendConsent(parts: InteractionParts, res: Response, flow: Flow, errors:
       ...(patient && { patient }),
       ...(encounter && { encounter }),
       offers: makeOffers(scopes),
-      offline: { slidingDays: Math.round(slidingMs / DAY_MS), absoluteDays: Math.round(absoluteMs / DAY_MS) },
+      offline: offlineWordsOf(parts.lifetimes ?? LIFETIMES),
       errors,
     }),
   );

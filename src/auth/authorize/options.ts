@@ -8,7 +8,7 @@ import type { Grants } from '../../ports/grants.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Policy } from '../../ports/policy.ts';
 import type { SigningKeys } from '../../ports/signing-keys.ts';
-import type { User } from '../../ports/users.ts';
+import type { User, Users } from '../../ports/users.ts';
 import type { Lifetimes } from '../oauth/issue-tokens.ts';
 import type { OAuth } from '../oauth/oauth.ts';
 import type { PeopleSessions } from '../people/sessions.ts';
@@ -60,6 +60,7 @@ export interface AuthorizeOptions {
   /** `createAuthorizationRequests` of src/postgres/identity/authorization-requests.ts */
   readonly requests: AuthorizationRequests;
   readonly sessions: Pick<PeopleSessions, 'find' | 'isGenuine' | 'end'>;
+  readonly users: Users;
   readonly keys: Pick<SigningKeys, 'published'>;
   /** The endpoints for programs, which know clients and scopes. */
   readonly oauth: Pick<OAuth, 'authenticate' | 'authenticateClient' | 'trail' | 'chooseScopes' | 'forgetTokens'>;

@@ -138,6 +138,7 @@ export async function openWorld(more: Partial<AuthorizeOptions> = {}): Promise<W
     ...store,
     requests: createAuthorizationRequests({ ...pools, now }),
     sessions: people.sessions,
+    users: people.users,
     oauth,
     policy,
     records,
