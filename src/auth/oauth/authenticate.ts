@@ -1,5 +1,5 @@
 /** An access token becomes a caller. RFC 6750. SECURITY ST-11, ST-12, AZ-07, FA-02, SC-12 */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Caller, CallerUser } from '../../ports/caller.ts';
@@ -48,9 +48,9 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
   let cache = new Map<string, Known>();
   let loading = new Map<string, Promise<Known | undefined>>();
 
-  async function load(hash: Buffer, key: string): Promise<Known | undefined> {
+  async function load(key: string): Promise<Known | undefined> {
     const at = now();
-    const stored = await grants.findToken(hash);
+    const stored = await grants.findToken(Buffer.from(key, 'hex'));
     if (!stored || !audiences.has(withoutSlash(stored.grant.audience))) return undefined;
     const { grant } = stored;
     const user = grant.user && (await findGrantor(users, grant.user));
@@ -75,15 +75,14 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
 
   /** Requests that arrive together ask once. */
   function find(token: string): Known | Promise<Known | undefined> {
-    const hash = createHash('sha256').update(token).digest();
-    const key = hash.toString('hex');
+    const key = hash('sha256', token);
     const known = cache.get(key);
     if (known && now() < known.until) return known;
     cache.delete(key);
     const under = loading.get(key);
     if (under) return under;
     const [ownCache, ownLoading] = [cache, loading];
-    const found = load(hash, key)
+    const found = load(key)
       .then((one) => {
         if (one && cache === ownCache) keep(key, one); // what was revoked meanwhile is not kept
         return one;
