@@ -1,0 +1,275 @@
+/**
+ * Who may see what, written from SECURITY C a second time, as plain code over plain JSON; it shares nothing with
+ * src/policy or src/postgres, and is as slow as it is simple.
+ */
+import type { Caller, CallerUser, Role } from '../../src/ports/caller.ts';
+import { type Current, type Json, rangeOf, referencesAt, typeOf, valuesAt } from './naive-search.ts';
+
+export type Letter = 'c' | 'r' | 'u' | 'd' | 's';
+
+/** What may be decided from: all current resources, and the time. */
+export interface Facts {
+  readonly current: readonly Current[];
+  readonly now: number;
+}
+
+type Test = (resource: Json, type: string, facts: Facts) => boolean;
+
+/** One way in; without a test it leads to every resource of the type. */
+interface Way {
+  readonly test?: Test;
+}
+
+const DAY = 86_400_000;
+const SHARED = new Set(
+  'Organization Location Practitioner PractitionerRole HealthcareService Medication MedicationKnowledge Substance Endpoint Library'.split(
+    ' ',
+  ),
+);
+const BOOKING = new Set(['Schedule', 'Slot']);
+
+/** https://hl7.org/fhir/R4/compartmentdefinition-patient.html, as paths; of types that the world has. */
+const MEMBERSHIP: Readonly<Record<string, string>> = {
+  AllergyIntolerance: 'patient|recorder|asserter',
+  Appointment: 'participant.actor',
+  AuditEvent: 'agent.who|entity.what',
+  Basic: 'subject|author',
+  CareTeam: 'subject|participant.member',
+  Communication: 'subject|sender|recipient',
+  Condition: 'subject|asserter',
+  Consent: 'patient',
+  DiagnosticReport: 'subject',
+  DocumentReference: 'subject|author',
+  Encounter: 'subject',
+  Flag: 'subject',
+  Group: 'member.entity',
+  List: 'subject|source',
+  MedicationDispense: 'subject|receiver',
+  MedicationRequest: 'subject',
+  Observation: 'subject|performer',
+  Provenance: 'target',
+  QuestionnaireResponse: 'subject|author',
+  RelatedPerson: 'patient',
+  Schedule: 'actor',
+};
+/** Types that are about one patient: for staff it is that one, whoever else takes part. */
+const ABOUT: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.keys(MEMBERSHIP).map((type) => [type, 'subject'])),
+  AllergyIntolerance: 'patient',
+  Appointment: 'participant.actor',
+  AuditEvent: 'agent.who|entity.what',
+  Consent: 'patient',
+  Group: 'member.entity',
+  Provenance: 'target',
+  RelatedPerson: 'patient',
+  Schedule: 'actor',
+};
+const inCompartment = (type: string): boolean => type === 'Patient' || type in MEMBERSHIP;
+
+const patientsAt = (resource: Json, path: string | undefined): string[] =>
+  path === undefined ? [] : referencesAt(resource, path).filter((text) => typeOf(text) === 'Patient');
+/** Patients of whose compartment a resource is a member. */
+export const membersOf = (resource: Json, type: string): string[] =>
+  type === 'Patient' ? [`Patient/${resource['id']}`] : patientsAt(resource, MEMBERSHIP[type]);
+const aboutOf = (resource: Json, type: string): string[] =>
+  type === 'Patient' ? [`Patient/${resource['id']}`] : patientsAt(resource, ABOUT[type]);
+
+const RESTRICTED = new Set(['R', 'V', 'L', '_LEGAL', 'SEX', 'HIV', 'PSY', 'ETH', 'SDV', 'SUD']);
+const labels = (resource: Json): string[] => valuesAt(resource, 'meta.security.code').map(String);
+const isRestricted = (resource: Json): boolean => labels(resource).some((code) => RESTRICTED.has(code));
+const isSealed = (resource: Json): boolean => labels(resource).some((code) => code === 'L' || code === '_LEGAL');
+
+const orgsOf = (user: CallerUser): string[] => user.organizationIds.map((id) => `Organization/${id}`);
+const selvesOf = (user: CallerUser): string[] => [
+  ...(user.practitionerId === undefined ? [] : [`Practitioner/${user.practitionerId}`]),
+  ...user.practitionerRoleIds.map((id) => `PractitionerRole/${id}`),
+];
+const hits = (resource: Json, path: string, wanted: readonly string[]): boolean =>
+  referencesAt(resource, path).some((text) => wanted.includes(text));
+const status = (resource: Json, ...allowed: readonly string[]): boolean => allowed.includes(String(resource['status']));
+
+const atFacility = (user: CallerUser, patient: Json): boolean =>
+  hits(patient, 'managingOrganization|generalPractitioner', orgsOf(user));
+
+const OPEN_TASK = ['requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold'];
+
+/** FA-01 */
+function isRelated(user: CallerUser, patient: Json, { current, now }: Facts): boolean {
+  const orgs = orgsOf(user);
+  const selves = selvesOf(user);
+  if (atFacility(user, patient) || hits(patient, 'generalPractitioner', selves)) return true;
+  const self = `Patient/${patient['id']}`;
+  const since = now - 30 * DAY;
+  return current.some(({ type, resource }) => {
+    if (type === 'Encounter' && hits(resource, 'subject', [self])) {
+      if (!hits(resource, 'participant.individual', selves) && !hits(resource, 'serviceProvider', orgs)) return false;
+      if (status(resource, 'arrived', 'triaged', 'in-progress', 'onleave')) return true;
+      if (!status(resource, 'finished')) return false;
+      const { start, end } = (resource['period'] ?? {}) as { start?: string; end?: string };
+      // Closed within the days, or else begun within them.
+      return (end !== undefined && rangeOf(end).high > since) || (start !== undefined && rangeOf(start).low > since);
+    }
+    if (type === 'CareTeam' && hits(resource, 'subject', [self]))
+      return status(resource, 'active') && hits(resource, 'participant.member', [...selves, ...orgs]);
+    if (type === 'Task' && hits(resource, 'for', [self]))
+      return status(resource, ...OPEN_TASK) && hits(resource, 'owner', [...orgs, ...selves]);
+    return false;
+  });
+}
+
+/** Something of a patient for whom `holds` holds; the patient must be there. */
+const ofPatient =
+  (holds: (patient: Json, facts: Facts) => boolean): Test =>
+  (resource, type, facts) => {
+    if (isRestricted(resource)) return false;
+    if (type === 'Patient') return holds(resource, facts);
+    const about = aboutOf(resource, type);
+    return facts.current.some(
+      (one) => one.type === 'Patient' && about.includes(`Patient/${one.id}`) && holds(one.resource, facts),
+    );
+  };
+
+const memberOf =
+  (ids: readonly string[]): Test =>
+  (resource, type) =>
+    membersOf(resource, type).some((text) => ids.includes(text.slice('Patient/'.length)));
+
+const deviceOf =
+  (ids: readonly string[]): Test =>
+  (resource) => {
+    const owners = referencesAt(resource, 'patient');
+    return owners.length === 0 || owners.some((text) => ids.includes(text.slice('Patient/'.length)));
+  };
+
+const EVERYTHING: Way = {};
+
+/** The ways that roles open; reading only, as that is all this model is asked for. */
+function waysOfRole(role: Role, user: CallerUser, type: string): Way[] {
+  const reads = user.organizationIds.length > 0;
+  const orgs = orgsOf(user);
+  const selves = selvesOf(user);
+  const ways: Way[] = [];
+  const chart = inCompartment(type) && type !== 'AuditEvent' && !BOOKING.has(type);
+  if (SHARED.has(type)) return [EVERYTHING];
+  switch (role) {
+    case 'SYSTEM':
+      return [EVERYTHING];
+    case 'PATIENT':
+      if (BOOKING.has(type)) return [EVERYTHING];
+      if (type === 'Device') return [{ test: deviceOf(user.patientIds) }];
+      if (inCompartment(type) && user.patientIds.length > 0) return [{ test: memberOf(user.patientIds) }];
+      return [];
+    case 'DOCTOR':
+    case 'PRESCRIBER': {
+      if (BOOKING.has(type)) return [EVERYTHING];
+      if (type === 'Device') return [{ test: deviceOf([]) }];
+      if (!chart) return [];
+      const emergency = user.emergencyPatientIds ?? [];
+      if (reads || selves.length > 0)
+        ways.push({ test: ofPatient((patient, facts) => isRelated(user, patient, facts)) });
+      if (emergency.length > 0)
+        ways.push({
+          test: (resource, t, facts) => memberOf(emergency)(resource, t, facts) && !isSealed(resource),
+        });
+      return ways;
+    }
+    case 'PHARMACIST': {
+      const tasks = [...orgs, ...selves];
+      if (type === 'MedicationRequest' && reads)
+        ways.push({ test: (resource) => hits(resource, 'dispenseRequest.performer', orgs) });
+      if (type === 'Task' && tasks.length > 0) ways.push({ test: (resource) => hits(resource, 'owner', tasks) });
+      if (type === 'MedicationDispense' && tasks.length > 0)
+        ways.push({ test: (resource) => hits(resource, 'performer.actor', tasks) });
+      const context = ['Patient', 'AllergyIntolerance', 'MedicationDispense', 'Flag', 'RelatedPerson'];
+      if (context.includes(type) && tasks.length > 0)
+        ways.push({
+          test: ofPatient((patient, { current }) =>
+            current.some(({ type: t, resource }) => {
+              const self = [`Patient/${patient['id']}`];
+              if (t === 'MedicationRequest')
+                return hits(resource, 'subject', self) && hits(resource, 'dispenseRequest.performer', orgs);
+              return t === 'Task' && hits(resource, 'for', self) && hits(resource, 'owner', tasks);
+            }),
+          ),
+        });
+      return ways;
+    }
+    case 'RECEPTIONIST':
+    case 'STAFF': {
+      if (BOOKING.has(type)) return [EVERYTHING];
+      const types = ['Patient', 'Appointment', 'AppointmentResponse', 'RelatedPerson'];
+      if (role === 'RECEPTIONIST') types.push('MedicationRequest', 'Task');
+      return types.includes(type) && reads ? [{ test: ofPatient((patient) => atFacility(user, patient)) }] : [];
+    }
+    case 'ADMIN':
+      return type === 'AuditEvent' ? [EVERYTHING] : [];
+    default:
+      return [];
+  }
+}
+
+function waysOfPatientScope(caller: Caller, type: string): Way[] {
+  const { user, patientId } = caller;
+  if (patientId === undefined || !user) return [];
+  const theirs = ((): Way | undefined => {
+    if (SHARED.has(type) || BOOKING.has(type)) return EVERYTHING;
+    if (type === 'Device') return { test: deviceOf([patientId]) };
+    return inCompartment(type) ? { test: memberOf([patientId]) } : undefined;
+  })();
+  if (!theirs) return [];
+  if (user.roles.includes('PATIENT') && user.patientIds.includes(patientId)) return [theirs];
+  return waysOfUser(user, type).map((way) => both(theirs, way));
+}
+
+const waysOfUser = (user: CallerUser | undefined, type: string): Way[] =>
+  user ? user.roles.flatMap((role) => waysOfRole(role, user, type)) : [];
+
+function both({ test: a }: Way, { test: b }: Way): Way {
+  if (!a || !b) return a ? { test: a } : b ? { test: b } : {};
+  return { test: (...given) => a(...given) && b(...given) };
+}
+
+/** Constraints of scopes: tokens only, as the world's callers have them. */
+function constraintOf(text: string): Way {
+  const tests = text.split('&').map((part): Test => {
+    const [, name = '', not, value = ''] = /^([^:=]+)(:not)?=(.*)$/.exec(part) ?? [];
+    return (resource) => {
+      const path = name === '_security' ? 'meta.security' : name;
+      const codes = valuesAt(resource, path).flatMap((v) => {
+        if (typeof v === 'string') return [v];
+        const { coding = [v] } = v as { coding?: unknown[] };
+        return coding.map((c) => String((c as Json)['code']));
+      });
+      return value.split(',').some((v) => codes.includes(v)) !== (not !== undefined);
+    };
+  });
+  return { test: (...given) => tests.every((test) => test(...given)) };
+}
+
+/** The ways by which a caller reaches resources of a type; none: the type as a whole is refused. */
+export function waysOf(caller: Caller, type: string, letter: Letter): readonly Way[] {
+  return caller.scopes
+    .filter((scope) => (scope.type === '*' || scope.type === type) && scope.letters.includes(letter))
+    .flatMap((scope) => {
+      const reached =
+        scope.level === 'patient'
+          ? waysOfPatientScope(caller, type)
+          : scope.level === 'user'
+            ? waysOfUser(caller.user, type)
+            : caller.kind === 'user'
+              ? []
+              : [EVERYTHING];
+      return scope.constraint === undefined
+        ? reached
+        : reached.map((way) => both(way, constraintOf(scope.constraint as string)));
+    });
+}
+
+export const mayNone = (caller: Caller, type: string, letter: Letter): boolean =>
+  waysOf(caller, type, letter).length === 0;
+/** Whether every resource of the type is in reach, so that nothing is hidden. */
+export const mayAll = (caller: Caller, type: string, letter: Letter): boolean =>
+  waysOf(caller, type, letter).some(({ test }) => !test);
+
+export const sees = (caller: Caller, letter: Letter, type: string, resource: Json, facts: Facts): boolean =>
+  waysOf(caller, type, letter).some(({ test }) => !test || test(resource, type, facts));

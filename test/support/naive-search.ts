@@ -1,0 +1,396 @@
+/**
+ * Search by the book over plain JSON: slow, and made of nothing that the server is made of. It knows the types and
+ * parameters that policy-world.ts fills. https://hl7.org/fhir/R4/search.html
+ */
+
+export type Json = Readonly<Record<string, unknown>>;
+export type Kind = 'reference' | 'token' | 'string' | 'date';
+
+export interface Parameter {
+  readonly kind: Kind;
+  readonly path: string;
+  /** Only references to this type count. */
+  readonly only?: string;
+  readonly targets?: readonly string[];
+}
+
+const reference = (path: string, ...targets: readonly string[]): Parameter => ({ kind: 'reference', path, targets });
+const patient = (path: string): Parameter => ({ kind: 'reference', path, only: 'Patient', targets: ['Patient'] });
+const practitioner = (path: string): Parameter => ({
+  kind: 'reference',
+  path,
+  only: 'Practitioner',
+  targets: ['Practitioner'],
+});
+const token = (path: string): Parameter => ({ kind: 'token', path });
+const date = (path: string): Parameter => ({ kind: 'date', path });
+const string = (path: string): Parameter => ({ kind: 'string', path });
+
+const subject = { subject: reference('subject', 'Patient', 'Group'), patient: patient('subject') };
+const NAME = 'name.family|name.given|name.text';
+
+/** Every reference that the world's resources hold is reached by one of these, so that wildcards can be followed. */
+export const PARAMETERS: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
+  Patient: {
+    organization: reference('managingOrganization', 'Organization'),
+    'general-practitioner': reference('generalPractitioner', 'Organization', 'Practitioner', 'PractitionerRole'),
+    link: reference('link.other', 'Patient', 'RelatedPerson'),
+    name: string(NAME),
+    family: string('name.family'),
+    gender: token('gender'),
+    birthdate: date('birthDate'),
+  },
+  Observation: {
+    ...subject,
+    performer: reference('performer', 'Practitioner', 'Patient', 'Organization'),
+    encounter: reference('encounter', 'Encounter'),
+    focus: reference('focus', 'Patient', 'Observation'),
+    device: reference('device', 'Device'),
+    'has-member': reference('hasMember', 'Observation'),
+    code: token('code'),
+    category: token('category'),
+    status: token('status'),
+    date: date('effectiveDateTime'),
+  },
+  Condition: {
+    ...subject,
+    asserter: reference('asserter', 'Practitioner', 'Patient'),
+    encounter: reference('encounter', 'Encounter'),
+    code: token('code'),
+    category: token('category'),
+    'onset-date': date('onsetDateTime'),
+  },
+  Encounter: {
+    ...subject,
+    participant: reference('participant.individual', 'Practitioner', 'PractitionerRole'),
+    practitioner: practitioner('participant.individual'),
+    'service-provider': reference('serviceProvider', 'Organization'),
+    status: token('status'),
+    date: date('period'),
+  },
+  CareTeam: {
+    ...subject,
+    participant: reference('participant.member', 'Practitioner', 'Organization', 'Patient'),
+    status: token('status'),
+  },
+  Task: {
+    subject: reference('for', 'Patient', 'Group'),
+    patient: patient('for'),
+    owner: reference('owner', 'Organization', 'Practitioner'),
+    focus: reference('focus', 'MedicationRequest'),
+    status: token('status'),
+    'authored-on': date('authoredOn'),
+  },
+  MedicationRequest: {
+    ...subject,
+    requester: reference('requester', 'Practitioner'),
+    'intended-dispenser': reference('dispenseRequest.performer', 'Organization'),
+    status: token('status'),
+    intent: token('intent'),
+    authoredon: date('authoredOn'),
+  },
+  MedicationDispense: {
+    ...subject,
+    performer: reference('performer.actor', 'Organization', 'Practitioner'),
+    prescription: reference('authorizingPrescription', 'MedicationRequest'),
+    status: token('status'),
+    whenhandedover: date('whenHandedOver'),
+  },
+  Appointment: {
+    actor: reference('participant.actor', 'Patient', 'Practitioner'),
+    patient: patient('participant.actor'),
+    practitioner: practitioner('participant.actor'),
+    slot: reference('slot', 'Slot'),
+    status: token('status'),
+    date: date('start'),
+  },
+  Device: { patient: patient('patient'), organization: reference('owner', 'Organization'), status: token('status') },
+  Group: { member: reference('member.entity', 'Patient', 'Device'), type: token('type') },
+  List: {
+    ...subject,
+    source: reference('source', 'Practitioner', 'Patient'),
+    item: reference('entry.item', 'Observation', 'Condition', 'MedicationRequest'),
+    status: token('status'),
+  },
+  Provenance: {
+    target: reference('target', 'Observation', 'Patient', 'MedicationRequest'),
+    patient: patient('target'),
+    agent: reference('agent.who', 'Practitioner', 'Patient'),
+    recorded: date('recorded'),
+  },
+  DocumentReference: { ...subject, author: reference('author', 'Practitioner', 'Patient'), status: token('status') },
+  DiagnosticReport: {
+    ...subject,
+    result: reference('result', 'Observation'),
+    encounter: reference('encounter', 'Encounter'),
+    code: token('code'),
+    status: token('status'),
+  },
+  Schedule: { actor: reference('actor', 'Practitioner', 'Location') },
+  Slot: { schedule: reference('schedule', 'Schedule'), status: token('status'), start: date('start') },
+  AllergyIntolerance: {
+    patient: patient('patient'),
+    recorder: reference('recorder', 'Practitioner', 'Patient'),
+    code: token('code'),
+  },
+  Flag: { ...subject, author: reference('author', 'Practitioner', 'Patient') },
+  Consent: { patient: patient('patient'), status: token('status') },
+  QuestionnaireResponse: {
+    ...subject,
+    author: reference('author', 'Practitioner', 'Patient'),
+    status: token('status'),
+  },
+  Communication: {
+    ...subject,
+    sender: reference('sender', 'Practitioner', 'Patient'),
+    recipient: reference('recipient', 'Practitioner', 'Patient'),
+    status: token('status'),
+  },
+  RelatedPerson: { patient: patient('patient'), name: string(NAME) },
+  Basic: { subject: reference('subject', 'Patient'), patient: patient('subject'), code: token('code') },
+  AuditEvent: {
+    patient: patient('entity.what'),
+    entity: reference('entity.what', 'Patient', 'Observation'),
+    date: date('recorded'),
+  },
+  Organization: { partof: reference('partOf', 'Organization'), name: string('name') },
+  Practitioner: { name: string(NAME) },
+  PractitionerRole: {
+    practitioner: reference('practitioner', 'Practitioner'),
+    organization: reference('organization', 'Organization'),
+  },
+  Location: { name: string('name'), organization: reference('managingOrganization', 'Organization') },
+  Library: { status: token('status') },
+  Binary: {},
+};
+
+export const TYPES = Object.keys(PARAMETERS);
+
+/** What lies at a dotted path, lists opened; `|` stands between alternatives. */
+export function valuesAt(resource: unknown, path: string): unknown[] {
+  return path.split('|').flatMap((one) =>
+    one.split('.').reduce<unknown[]>(
+      (found, name) =>
+        found.flatMap((value) => {
+          const inner = typeof value === 'object' && value !== null ? (value as Json)[name] : undefined;
+          return inner === undefined ? [] : Array.isArray(inner) ? inner : [inner];
+        }),
+      [resource],
+    ),
+  );
+}
+
+const BASE = 'http://mortar.test/fhir/R4/';
+
+/** `Type/id` of every reference at a path. */
+export const referencesAt = (resource: unknown, path: string): string[] =>
+  valuesAt(resource, path).flatMap((value) => {
+    const text = (value as Json)['reference'];
+    if (typeof text !== 'string') return [];
+    return [(text.startsWith(BASE) ? text.slice(BASE.length) : text).split('/').slice(0, 2).join('/')];
+  });
+
+export const typeOf = (text: string): string => text.slice(0, text.indexOf('/'));
+
+function referencesBy(parameter: Parameter, resource: Json): string[] {
+  const found = referencesAt(resource, parameter.path);
+  return parameter.only === undefined ? found : found.filter((one) => typeOf(one) === parameter.only);
+}
+
+interface Coded {
+  readonly system?: string;
+  readonly code: string;
+}
+
+function codesOf(values: readonly unknown[]): Coded[] {
+  return values.flatMap((value): Coded[] => {
+    if (typeof value === 'string') return [{ code: value }];
+    const { coding, system, code } = value as { coding?: unknown[]; system?: string; code?: string };
+    if (coding) return codesOf(coding);
+    return code === undefined ? [] : [{ code, ...(system !== undefined && { system }) }];
+  });
+}
+
+/** First and last instant that a date text stands for. */
+export function rangeOf(text: string): { readonly low: number; readonly high: number } {
+  if (text.length > 10) return { low: Date.parse(text), high: Date.parse(text) + (text.includes('.') ? 0 : 999) };
+  const low = Date.parse(text);
+  const end = new Date(low);
+  if (text.length === 4) end.setUTCFullYear(end.getUTCFullYear() + 1);
+  else if (text.length === 7) end.setUTCMonth(end.getUTCMonth() + 1);
+  else end.setUTCDate(end.getUTCDate() + 1);
+  return { low, high: end.getTime() - 1 };
+}
+
+function rangesOf(values: readonly unknown[]): { low: number; high: number }[] {
+  return values.map((value) => {
+    if (typeof value === 'string') return rangeOf(value);
+    const { start, end } = value as { start?: string; end?: string };
+    return {
+      low: start === undefined ? Number.NEGATIVE_INFINITY : rangeOf(start).low,
+      high: end === undefined ? Number.POSITIVE_INFINITY : rangeOf(end).high,
+    };
+  });
+}
+
+function matchesDate(row: { low: number; high: number }, text: string): boolean {
+  const prefix = /^[a-z]{2}/.exec(text)?.[0] ?? 'eq';
+  const { low, high } = rangeOf(text.replace(/^[a-z]{2}/, ''));
+  switch (prefix) {
+    case 'eq':
+      return row.low >= low && row.high <= high;
+    case 'ge':
+      return row.low >= low || row.high > high;
+    case 'gt':
+      return row.high > high;
+    case 'lt':
+      return row.low < low;
+    case 'le':
+      return row.high <= high || row.low < low;
+    default:
+      throw new Error(`no prefix ${prefix}`);
+  }
+}
+
+const folded = (text: string): string => text.toLowerCase().trim();
+
+function matchesToken(codes: readonly Coded[], text: string): boolean {
+  const bar = text.indexOf('|');
+  if (bar < 0) return codes.some(({ code }) => code === text);
+  const [system, code] = [text.slice(0, bar), text.slice(bar + 1)];
+  return codes.some((one) => (one.system ?? '') === system && (code === '' || one.code === code));
+}
+
+/** One parameter of a query, as a tree. */
+export type Asked =
+  | {
+      readonly kind: 'plain';
+      readonly code: string;
+      readonly modifier?: 'not' | 'missing';
+      readonly values: readonly string[];
+    }
+  | { readonly kind: 'chain'; readonly code: string; readonly type: string; readonly next: Asked }
+  | { readonly kind: 'has'; readonly type: string; readonly code: string; readonly next: Asked };
+
+/** As it stands in a URL. */
+export function formatAsked(asked: Asked): readonly [name: string, value: string] {
+  if (asked.kind === 'plain')
+    return [asked.modifier === undefined ? asked.code : `${asked.code}:${asked.modifier}`, asked.values.join(',')];
+  const [name, value] = formatAsked(asked.next);
+  return asked.kind === 'chain'
+    ? [`${asked.code}:${asked.type}.${name}`, value]
+    : [`_has:${asked.type}:${asked.code}:${name}`, value];
+}
+
+/** A resource as it is now. */
+export interface Current {
+  readonly type: string;
+  readonly id: string;
+  readonly lastUpdated: number;
+  readonly resource: Json;
+}
+
+/** Resources that a search may look at on the way. */
+export interface Sight {
+  readonly all: readonly Current[];
+  readonly sees: (one: Current) => boolean;
+}
+
+export function matches(asked: Asked, one: Current, sight: Sight): boolean {
+  if (asked.kind === 'plain') return matchesPlain(asked, one);
+  if (asked.kind === 'chain') {
+    const parameter = parameterOf(one.type, asked.code);
+    const targets = new Set(referencesBy(parameter, one.resource));
+    return sight.all.some(
+      (far) =>
+        far.type === asked.type &&
+        targets.has(`${far.type}/${far.id}`) &&
+        sight.sees(far) &&
+        matches(asked.next, far, sight),
+    );
+  }
+  const parameter = parameterOf(asked.type, asked.code);
+  return sight.all.some(
+    (far) =>
+      far.type === asked.type &&
+      referencesBy(parameter, far.resource).includes(`${one.type}/${one.id}`) &&
+      sight.sees(far) &&
+      matches(asked.next, far, sight),
+  );
+}
+
+function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): boolean {
+  const { code, modifier, values } = asked;
+  if (code === '_id') return values.includes(one.id);
+  if (code === '_lastUpdated')
+    return values.some((text) => matchesDate({ low: one.lastUpdated, high: one.lastUpdated }, text));
+  const parameter = code === '_security' ? token('meta.security') : parameterOf(one.type, code);
+  const found = parameter.kind === 'reference' ? [] : valuesAt(one.resource, parameter.path);
+  const references = parameter.kind === 'reference' ? referencesBy(parameter, one.resource) : [];
+  if (modifier === 'missing') return (found.length + references.length === 0) === (values[0] === 'true');
+  switch (parameter.kind) {
+    case 'reference':
+      return references.some((text) => values.some((v) => text === v || text.endsWith(`/${v}`)));
+    case 'token': {
+      const hit = values.some((v) => matchesToken(codesOf(found), v));
+      return modifier === 'not' ? !hit : hit;
+    }
+    case 'string':
+      return found.some((text) => values.some((v) => folded(String(text)).startsWith(folded(v))));
+    case 'date':
+      return rangesOf(found).some((range) => values.some((v) => matchesDate(range, v)));
+  }
+}
+
+function parameterOf(type: string, code: string): Parameter {
+  const found = PARAMETERS[type]?.[code];
+  if (!found) throw new Error(`no parameter ${type}.${code}`);
+  return found;
+}
+
+export interface AskedInclude {
+  readonly reverse: boolean;
+  readonly source: string;
+  /** `*`: every one. */
+  readonly code: string;
+  readonly target?: string;
+  readonly iterate: boolean;
+}
+
+export const formatInclude = ({ reverse, source, code, target, iterate }: AskedInclude): readonly [string, string] => [
+  `${reverse ? '_revinclude' : '_include'}${iterate ? ':iterate' : ''}`,
+  [source, code, ...(target === undefined ? [] : [target])].join(':'),
+];
+
+const ROUNDS = 4;
+
+/** What the includes of a page bring in, as `Type/id`. */
+export function included(page: readonly Current[], includes: readonly AskedInclude[], sight: Sight): Set<string> {
+  const nameOf = (one: Current): string => `${one.type}/${one.id}`;
+  const seen = new Set(page.map(nameOf));
+  const found = new Set<string>();
+  let frontier = page;
+  for (let round = 0; round < ROUNDS; round++) {
+    const here = frontier;
+    const active = includes.filter(({ iterate }) => round === 0 || iterate);
+    frontier = sight.all.filter((far) => {
+      const name = nameOf(far);
+      return !seen.has(name) && sight.sees(far) && active.some((one) => here.some((near) => leads(one, near, far)));
+    });
+    for (const one of frontier) {
+      seen.add(nameOf(one));
+      found.add(nameOf(one));
+    }
+  }
+  return found;
+}
+
+function leads({ reverse, source, code, target }: AskedInclude, near: Current, far: Current): boolean {
+  const [from, to] = reverse ? [far, near] : [near, far];
+  if (from.type !== source || (target !== undefined && to.type !== target)) return false;
+  const parameters = PARAMETERS[source] ?? {};
+  const followed = code === '*' ? Object.values(parameters) : [parameterOf(source, code)];
+  return followed.some((parameter) =>
+    parameter.kind === 'reference' ? referencesBy(parameter, from.resource).includes(`${to.type}/${to.id}`) : false,
+  );
+}
