@@ -1,8 +1,12 @@
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
+import { html } from '../../../src/auth/pages/html.ts';
+import { button, hiddenField, input, page, radios } from '../../../src/auth/pages/layout.ts';
 import { totpCode, totpStep } from '../../../src/auth/people/totp.ts';
+import type { Session } from '../../../src/ports/users.ts';
 import { findAccessibilityFaults, openPage, startChromium } from '../../support/browser.ts';
 import { type Added, openWorld, PASSWORD, type World } from '../people/world.ts';
+import { XSS_CORPUS } from './xss-corpus.ts';
 
 describe('pages in a browser', function () {
   this.timeout(60_000);
@@ -240,6 +244,46 @@ describe('pages in a browser', function () {
       expect({ name, httpOnly, sameSite }).deep.equal({ name, httpOnly: true, sameSite: 'Lax' });
     expect(cookies.map(({ name }) => name)).include('mortar');
     expect(await page.evaluate('document.cookie')).equal('');
+    await context.close();
+  });
+
+  it(`[WB-04] ${XSS_CORPUS.length} texts that try to run stay texts, in every place of a page`, async () => {
+    const { page: shown, context, complaints } = await openPage(browser);
+    let ran = 0;
+    shown.on('dialog', (dialog) => {
+      ran += 1;
+      void dialog.dismiss();
+    });
+    const of = async (body: string): Promise<void> => {
+      // Without the headers of a page: what holds here needs no second line of defence.
+      await shown.route('**/texts', (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body }));
+      await shown.goto(`${world.url}/texts`);
+      await shown.unroute('**/texts');
+    };
+    await of('<!doctype html><title>x</title><img src=x onerror=alert(1)>');
+    await shown.waitForTimeout(200);
+    expect(ran, 'this page can tell').equal(1);
+    const session = { csrf: 'x', user: { name: XSS_CORPUS.join(' ') } as Session['user'] };
+    await of(
+      page({
+        title: XSS_CORPUS.join(' '),
+        session,
+        errors: XSS_CORPUS.map((text) => ({ field: text, text })),
+        body: html`<h1>${XSS_CORPUS}</h1>${XSS_CORPUS.map(
+          (text) => html`${input({ name: text, label: text, hint: text, value: text })}
+${radios({ name: text, legend: text, choices: [{ value: text, label: text, hint: text }] })}
+<a href="/x" title="${text}">${text}</a>${button(text, { name: text, value: text })}${hiddenField(text, text)}`,
+        )}`,
+      }),
+    );
+    await shown.waitForTimeout(500);
+    expect(ran).equal(1);
+    const foreign = await shown
+      .locator('main :is(script, img, svg, iframe, details, video, math, style, meta)')
+      .count();
+    expect(foreign).equal(0);
+    expect(await shown.locator('input[type="text"]').nth(1).inputValue()).equal(XSS_CORPUS[1]);
+    expect(complaints.filter((line) => !line.includes('404'))).deep.equal([]);
     await context.close();
   });
 });
