@@ -55,7 +55,7 @@ export function createAdminClients(parts: AdminClientsParts) {
 
     async add(req: Request): Promise<AdminAnswer> {
       const caller = await checkRight(parts, req, true);
-      const client = await clients.add(parseMetadata(readJson(req), parts.vocabulary, true));
+      const client = await clients.add(parseMetadata(await readJson(req), parts.vocabulary, true));
       await record(req, caller, client.id, 'added');
       const secret = client.kind === 'symmetric' ? await clients.addSecret(client.id) : undefined;
       return {
@@ -72,7 +72,7 @@ export function createAdminClients(parts: AdminClientsParts) {
     async change(req: Request, id: string): Promise<AdminAnswer> {
       const caller = await checkRight(parts, req, true);
       const before = await read(id);
-      const next = parseMetadata(readJson(req), parts.vocabulary, true);
+      const next = parseMetadata(await readJson(req), parts.vocabulary, true);
       if (next.kind !== before.kind) throw badMetadata('token_endpoint_auth_method cannot change its kind');
       const client = await clients.change(id, next);
       await record(req, caller, id, 'changed');

@@ -137,7 +137,6 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   app.disable('etag');
   app.set('query parser', 'simple');
   const registered = allowRegisteredOrigins(origins);
-  const json = express.json({ limit: BODY_MAX, type: 'application/json' });
   const form = express.urlencoded({ extended: false, limit: BODY_MAX, parameterLimit: 100 });
   app.use('/oauth2', registered, noStore);
   app.use('/api/v2/admin/clients', registered, noStore);
@@ -173,12 +172,12 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     refuseOtherMethods(app, path, 'POST');
   }
 
-  app.post(PATHS.register, json, async (req, res) => {
+  app.post(PATHS.register, async (req, res) => {
     res.status(201).json(await register(parts, req));
   });
   refuseOtherMethods(app, PATHS.register, 'POST');
   for (const method of ['get', 'put', 'delete'] as const)
-    app[method](`${PATHS.register}/:id`, json, async (req: express.Request<{ id: string }>, res) => {
+    app[method](`${PATHS.register}/:id`, async (req: express.Request<{ id: string }>, res) => {
       const body = await manageRegistration(parts, req, req.params.id);
       if (body === undefined) res.status(204).end();
       else res.json(body);
@@ -190,9 +189,9 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const admin = createAdminClients(parts);
   const ADMIN = PATHS.adminClients;
   app.get(ADMIN, async (req, res) => sendAdmin(res, await admin.list(req)));
-  app.post(ADMIN, json, async (req, res) => sendAdmin(res, await admin.add(req)));
+  app.post(ADMIN, async (req, res) => sendAdmin(res, await admin.add(req)));
   app.get(`${ADMIN}/:id`, async (req, res) => sendAdmin(res, await admin.find(req, req.params.id)));
-  app.put(`${ADMIN}/:id`, json, async (req, res) => sendAdmin(res, await admin.change(req, req.params.id)));
+  app.put(`${ADMIN}/:id`, async (req, res) => sendAdmin(res, await admin.change(req, req.params.id)));
   app.post(`${ADMIN}/:id/secrets`, async (req, res) => sendAdmin(res, await admin.addSecret(req, req.params.id)));
   for (const [word, isDisabled] of [
     ['disable', true],

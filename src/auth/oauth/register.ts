@@ -1,5 +1,5 @@
 /** Dynamic registration and its management. RFC 7591, RFC 7592. SECURITY SR-01 to SR-03 */
-import type { Request } from 'express';
+import express, { type Request } from 'express';
 import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Client, Clients } from '../../ports/clients.ts';
 import type { Grants } from '../../ports/grants.ts';
@@ -26,7 +26,7 @@ export interface RegisterParts {
 /** Registers an app that nobody has verified. */
 export async function register(parts: RegisterParts, req: Request): Promise<Metadata> {
   const caller = parts.isRegistrationOpen ? undefined : await readInitialToken(parts, req);
-  const client = await parts.clients.add(parseMetadata(readJson(req), parts.vocabulary, false));
+  const client = await parts.clients.add(parseMetadata(await readJson(req), parts.vocabulary, false));
   await parts.trail({
     kind: 'client',
     req,
@@ -61,7 +61,7 @@ export async function manageRegistration(
     return undefined;
   }
   if (req.method !== 'PUT') return managed(parts, client, token);
-  const body = readJson(req);
+  const body = await readJson(req);
   if ((body as Metadata)?.['client_id'] !== id) throw badMetadata('client_id is not the one of this registration');
   const next = parseMetadata(body, parts.vocabulary, false);
   if (next.kind !== client.kind) throw badMetadata('token_endpoint_auth_method cannot change its kind');
@@ -102,8 +102,13 @@ async function readInitialToken({ authenticate, policy }: RegisterParts, req: Re
   }
 }
 
-/** The body that `express.json` has parsed. */
-export function readJson(req: Request): unknown {
+const parseJson = express.json({ limit: '64kb', type: 'application/json' });
+
+/** Reads the body, once it is known who sends it. SECURITY IN-02 */
+export async function readJson(req: Request): Promise<unknown> {
   if (!req.is('application/json')) throw badMetadata('the body must be application/json');
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  parseJson(req, req.res!, (error?: unknown) => (error === undefined ? resolve() : reject(error))); // Express sets res
+  await promise;
   return req.body;
 }

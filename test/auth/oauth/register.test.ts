@@ -264,6 +264,14 @@ describe('oauth › register', () => {
       }
     });
 
+    it('[IN-02] who sends is known before the body is read', async () => {
+      const huge = { ...APP, client_name: 'x'.repeat(10_000_000) };
+      expect((await send('POST', server.url + ADMIN, huge)).status).equal(401);
+      const managed = `${server.url}/oauth2/register/x`;
+      expect((await send('PUT', managed, huge, 'x')).status).equal(401);
+      expect((await call('POST', '', huge)).status).equal(413);
+    });
+
     it('[LG-12] a person who changes clients has signed in within five minutes', async () => {
       server.store.clock.pass(5 * 60_000);
       const answer = await call('POST', '', APP);
