@@ -11,19 +11,23 @@ import { correlationIdOf, type Trail } from './trail.ts';
 const speaksFhir = (path: string): boolean => path === PATHS.userinfo || path.startsWith(PATHS.adminClients);
 
 /** The last handler of the app. */
-export const answerErrors =
-  (trail: Trail, log: Log): ErrorRequestHandler =>
-  async (error: unknown, req, res, _next) => {
-    const { path } = req;
-    if (error instanceof FhirError && speaksFhir(path)) return sendFhir(res, error);
-    let shown = toOAuthError(error, req, log);
-    if (shown.status < 500 && !speaksFhir(path)) {
-      try {
-        await trail({ kind: 'token', req, outcome: 4, rule: shown.rule, detail: detailOf(req) });
-      } catch (cause) {
-        shown = toOAuthError(cause, req, log);
-      }
-    }
+export const answerErrors = (trail: Trail, log: Log): ErrorRequestHandler => {
+  /** What kept the refusal from being recorded, which is then the answer. */
+  async function recordRefusal(error: unknown, req: Request): Promise<unknown> {
+    const rule = ruleOf(error, req.path);
+    if (rule === undefined) return undefined;
+    const kind = speaksFhir(req.path) ? 'access-refused' : 'token';
+    return trail({ kind, req, outcome: 4, rule, detail: detailOf(req) }).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    );
+  }
+
+  return async (error: unknown, req, res, _next) => {
+    const fault = await recordRefusal(error, req);
+    const told = fault ?? error;
+    if (told instanceof FhirError && speaksFhir(req.path)) return sendFhir(res, told);
+    const shown = toOAuthError(told, req, log);
     res.status(shown.status).set(shown.headers);
     res.json({
       error: shown.code,
@@ -31,6 +35,14 @@ export const answerErrors =
       ...(shown instanceof NhsOAuthError && { message_id: shown.messageId }),
     });
   };
+};
+
+/** What refused; undefined where that was recorded already, or nothing was refused. */
+function ruleOf(error: unknown, path: string): string | undefined {
+  if (error instanceof FhirError) return error.status === 401 && speaksFhir(path) ? 'credentials' : undefined;
+  if (error instanceof OAuthError) return error.status < 500 && !speaksFhir(path) ? error.rule : undefined;
+  return bodyFaultOf(error) !== undefined && !speaksFhir(path) ? 'body' : undefined;
+}
 
 function sendFhir(res: Response, { status, headers, issues }: FhirError): void {
   res.status(status).set(headers).type('application/fhir+json');

@@ -255,6 +255,7 @@ describe('oauth › register', () => {
         const body = method === 'PUT' || path === '' ? APP : undefined;
         const none = await send(method, server.url + ADMIN + path, method === 'GET' ? undefined : body);
         expect(none.status, `${method} ${path}`).equal(401);
+        expect(server.audit.at(-1)).include({ kind: 'access-refused', outcome: 4 });
         server.users.set('u1', { ...user, roles: ['DOCTOR'] });
         server.store.clock.pass(5_000);
         const other = await call(method, path, method === 'GET' ? undefined : body);
