@@ -65,7 +65,7 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
     },
 
     allows(caller, right): Decision {
-      const holders = RIGHTS[right];
+      const holders = Object.hasOwn(RIGHTS, right) ? RIGHTS[right] : undefined;
       if (!holders) return { allowed: false, rule: 'right' };
       if (hasEverything(caller)) return { allowed: true };
       if (SYSTEMS.has(caller.kind))

@@ -1,0 +1,226 @@
+/** The engine by itself: scope ∩ role ∩ compartment. SECURITY A3, C1 */
+import { expect } from 'chai';
+import { createPolicy } from '../../src/policy/policy.ts';
+import { RIGHTS } from '../../src/policy/rights.ts';
+import { serviceCaller } from '../../src/policy/service-caller.ts';
+import type { Caller, Role } from '../../src/ports/caller.ts';
+import { STORED_TYPES } from '../../src/postgres/tables.ts';
+import { checkAccess, lettersOf } from '../../src/rest/access.ts';
+import { createRoutes, type Route } from '../../src/rest/routes.ts';
+import { FhirError } from '../../src/standards/fhir/outcome.ts';
+import type { Letter } from '../../src/standards/smart/scope.ts';
+import { client, patientApp, person, scopesOf } from '../support/callers.ts';
+import { isPatientType, START } from '../support/policy-store.ts';
+
+const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
+const policy = createPolicy({ isPatientType, now: () => START });
+const doctor = (scopes: string): Caller => person('DOCTOR', { practitioner: 'd', organizations: ['o'], scopes });
+const allowed = (caller: Caller, type: string): string =>
+  LETTERS.filter((letter) => policy.decide(caller, type, letter).allowed).join('');
+
+describe('policy › default', () => {
+  it('[AZ-01] a person without a role may do nothing with any type, whatever the scopes', () => {
+    for (const type of [...STORED_TYPES, '*', 'Parameters', 'Unheard'])
+      for (const caller of [
+        person([], {}),
+        person([], { scopes: 'system/*.cruds' }),
+        client(''),
+        client('user/*.cruds'),
+      ])
+        expect(allowed(caller, type), `${caller.kind} ${type}`).to.equal('');
+  });
+  it('[AZ-01] a right that nobody mentioned is nobody’s', () => {
+    const callers = [person(['ADMIN', 'SYSTEM'], {}), client('system/*.cruds'), serviceCaller('test')];
+    for (const right of ['', 'admin', 'admin:everything', 'toString', '__proto__', 'constructor'])
+      for (const caller of callers) expect(policy.allows(caller, right).allowed, right).to.equal(false);
+  });
+  it('[AZ-01] every right is refused to who has no role, and to every role that the table does not name', () => {
+    for (const [right, holders] of Object.entries(RIGHTS)) {
+      expect(policy.allows(person([], {}), right).allowed).to.equal(false);
+      for (const role of [
+        'PATIENT',
+        'DOCTOR',
+        'PHARMACIST',
+        'RECEPTIONIST',
+        'STAFF',
+        'OPS_AGENT',
+        'OPS_MANAGER',
+        'ADMIN',
+      ] as const)
+        expect(policy.allows(person(role, {}), right).allowed, `${role} ${right}`).to.equal(holders.includes(role));
+    }
+  });
+  it('[AZ-01] a type outside the tables is reached by no role but that of the system', () => {
+    for (const role of ['PATIENT', 'DOCTOR', 'PHARMACIST', 'RECEPTIONIST', 'STAFF', 'OPS_AGENT', 'ADMIN'] as const)
+      for (const type of ['Bundle', 'Binary', 'MessageHeader', 'Linkage', 'Subscription', 'TestReport'])
+        expect(allowed(person(role, { organizations: ['o'], patients: ['p'] }), type), `${role} ${type}`).to.equal('');
+  });
+  it('[AZ-09] a refusal names its rule', () => {
+    expect(policy.decide(doctor('user/Patient.rs'), 'Observation', 'r')).to.deep.equal({
+      allowed: false,
+      rule: 'scope',
+    });
+    expect(policy.decide(person('STAFF', { organizations: ['o'] }), 'Observation', 'r')).to.deep.equal({
+      allowed: false,
+      rule: 'role',
+    });
+    expect(policy.allows(person('STAFF', {}), 'admin:users')).to.deep.equal({ allowed: false, rule: 'role' });
+    expect(policy.allows(patientApp('a'), 'admin:users')).to.deep.equal({ allowed: false, rule: 'scope' });
+    expect(policy.allows(patientApp('a'), 'unheard')).to.deep.equal({ allowed: false, rule: 'right' });
+  });
+});
+
+describe('policy › scopes', () => {
+  it('[SC-06] a scope only narrows: what the role may not, no scope gives', () => {
+    const receptionist = person('RECEPTIONIST', { organizations: ['o'], scopes: 'user/*.cruds' });
+    expect(allowed(receptionist, 'Observation')).to.equal('');
+    expect(allowed(receptionist, 'Patient')).to.equal('crus');
+    expect(allowed(person('ADMIN', { scopes: 'user/*.cruds' }), 'Observation')).to.equal('');
+    expect(allowed(person('ADMIN', { scopes: 'user/*.cruds' }), 'Patient')).to.equal('');
+  });
+  it('[SC-06] and what the scope does not name, no role gives', () => {
+    for (const role of ['PATIENT', 'DOCTOR', 'ADMIN', 'SYSTEM'] as const) {
+      const caller = person(role, { organizations: ['o'], patients: ['p'], scopes: 'user/Location.r' });
+      for (const type of STORED_TYPES)
+        expect(allowed(caller, type), `${role} ${type}`).to.equal(type === 'Location' ? 'r' : '');
+    }
+  });
+  it('[SC-06] roles of one person add up, each within its own bounds', () => {
+    const both = person(['PATIENT', 'DOCTOR'], { patients: ['self'], organizations: ['o'] });
+    expect(policy.filterFor(both, 'Observation', 'r')).to.have.property('kind', 'any');
+    expect(policy.filterFor(both, 'AuditEvent', 'r')).to.deep.equal({ kind: 'compartment', patientIds: ['self'] });
+  });
+  it('[SC-07] several constraints on a type are alternatives', () => {
+    const caller = patientApp('a', 'patient/Observation.rs?category=x patient/Observation.rs?code=y');
+    const own = { kind: 'compartment', patientIds: ['a'] };
+    expect(policy.filterFor(caller, 'Observation', 's')).to.deep.equal({
+      kind: 'any',
+      of: [
+        { kind: 'all', of: [own, { kind: 'search', query: 'category=x' }] },
+        { kind: 'all', of: [own, { kind: 'search', query: 'code=y' }] },
+      ],
+    });
+  });
+  it('[SC-07] a constraint of one letter does not bind another', () => {
+    const caller = client('system/Observation.r system/Observation.s?category=x');
+    expect(policy.filterFor(caller, 'Observation', 'r').kind).to.equal('everything');
+    expect(policy.filterFor(caller, 'Observation', 's')).to.deep.equal({ kind: 'search', query: 'category=x' });
+  });
+  it('[SC-07] a plain scope for the type takes the constraint away', () => {
+    const plain = client('system/Observation.rs?category=x system/Observation.rs');
+    expect(policy.filterFor(plain, 'Observation', 's')).to.deep.equal({ kind: 'everything' });
+    expect(policy.filterFor(client('system/*.rs system/Observation.rs?category=x'), 'Observation', 's').kind).to.equal(
+      'everything',
+    );
+  });
+  it('[SC-12] patient scopes without a patient in context give nothing', () => {
+    for (const scopes of ['patient/*.cruds', 'patient/*.rs', 'patient/Patient.r', 'patient/Organization.rs'])
+      for (const role of ['PATIENT', 'DOCTOR', 'SYSTEM'] as const)
+        for (const type of STORED_TYPES)
+          expect(
+            allowed(person(role, { scopes, patients: ['a'], organizations: ['o'] }), type),
+            `${role} ${type}`,
+          ).to.equal('');
+  });
+  it('[SC-12] nor does a patient in context without a person', () => {
+    const caller: Caller = { ...client('patient/*.cruds'), patientId: 'a' };
+    for (const type of STORED_TYPES) expect(allowed(caller, type)).to.equal('');
+  });
+  it('[SC-12] the patient in context bounds who holds the token', () => {
+    const outsider = person('PATIENT', { patients: ['b'], patient: 'a', scopes: 'patient/*.rs' });
+    expect(policy.filterFor(outsider, 'Observation', 'r')).to.deep.equal({
+      kind: 'all',
+      of: [
+        { kind: 'compartment', patientIds: ['a'] },
+        { kind: 'compartment', patientIds: ['b'] },
+      ],
+    });
+  });
+  it('[SC-13] system scopes give people nothing, user and patient scopes give programs nothing', () => {
+    const roles: readonly Role[] = ['PATIENT', 'DOCTOR', 'ADMIN', 'SYSTEM'];
+    for (const type of STORED_TYPES) {
+      expect(allowed(person(roles, { patients: ['a'], scopes: 'system/*.cruds' }), type), type).to.equal('');
+      expect(allowed(client('user/*.cruds patient/*.cruds'), type), type).to.equal('');
+      expect(allowed({ ...client('system/*.cruds'), kind: 'anonymous' }, type), type).to.equal('');
+    }
+    for (const right of Object.keys(RIGHTS))
+      expect(policy.allows(person('PATIENT', { scopes: 'system/*.cruds' }), right).allowed).to.equal(
+        right === 'audit:own',
+      );
+  });
+  it('[AZ-02] each part of the server has its own rights: what only reads may not write', () => {
+    expect(allowed(serviceCaller('jobs'), 'Patient')).to.equal('rs');
+    expect(allowed(serviceCaller('auth'), 'Patient')).to.equal('rs');
+    expect(allowed(serviceCaller('gateway'), 'Patient')).to.equal('crus');
+  });
+});
+
+/** Letters by SECURITY SC-03, by route. */
+const NEEDED: Readonly<Record<string, string>> = {
+  'GET /:type': 's',
+  'POST /:type/_search': 's',
+  'POST /:type': 'c',
+  'PUT /:type': 'us',
+  'PATCH /:type': 'us',
+  'DELETE /:type': 'ds',
+  'GET /:type/_history': 's',
+  'GET /:type/:id': 'r',
+  'PUT /:type/:id': 'u',
+  'PATCH /:type/:id': 'u',
+  'DELETE /:type/:id': 'd',
+  'GET /:type/:id/_history': 'r',
+  'GET /:type/:id/_history/:version': 'r',
+  'GET /:compartment/:id/:type': 's',
+  'POST /:compartment/:id/:type/_search': 's',
+};
+
+describe('policy › letters', () => {
+  const routes = createRoutes(() => {
+    throw new Error('only looked at');
+  });
+  const subsets = Array.from({ length: 32 }, (_, n) => LETTERS.filter((_letter, i) => n & (1 << i)));
+  const pathOf = (route: Route): string[] =>
+    route.path
+      .split('/')
+      .filter((part) => part !== '')
+      .map(
+        (part) => ({ ':type': 'Observation', ':compartment': 'Patient', ':id': '1', ':version': '1' })[part] ?? part,
+      );
+  const passes = (route: Route, letters: readonly Letter[], headers: Record<string, string> = {}): boolean => {
+    const scopes = letters.length === 0 ? [] : scopesOf(`system/Observation.${letters.join('')}`);
+    const caller: Caller = {
+      ...client('system/Patient.cruds'),
+      scopes: [...scopesOf('system/Patient.cruds'), ...scopes],
+    };
+    try {
+      checkAccess(policy, route, { caller, segments: pathOf(route), headers });
+      return true;
+    } catch (error) {
+      expect(error).to.be.instanceOf(FhirError).with.property('status', 403);
+      return false;
+    }
+  };
+
+  it('[SC-03] the table of this test is that of the routes', () => {
+    const withLetters = routes.filter(
+      (r) => typeof r.access !== 'string' && 'letters' in r.access && r.path !== '/_history',
+    );
+    expect(withLetters.map((r) => `${r.method} ${r.path}`).sort()).to.deep.equal(Object.keys(NEEDED).sort());
+  });
+  for (const [name, needed] of Object.entries(NEEDED))
+    it(`[SC-03] [CP-02] ${name} needs ${needed} of all 32 subsets of letters`, () => {
+      const route = routes.find((r) => `${r.method} ${r.path}` === name) as Route;
+      for (const letters of subsets)
+        expect(passes(route, letters), letters.join('')).to.equal(
+          [...needed].every((l) => letters.includes(l as Letter)),
+        );
+    });
+  it('[SC-03] a conditional create needs s as well, as it tells of matches', () => {
+    const route = routes.find((r) => r.method === 'POST' && r.path === '/:type') as Route;
+    expect(lettersOf(route, { headers: { 'if-none-exist': 'identifier=1' } })).to.deep.equal(['c', 's']);
+    for (const letters of subsets)
+      expect(passes(route, letters, { 'if-none-exist': 'identifier=1' })).to.equal(
+        letters.includes('c') && letters.includes('s'),
+      );
+  });
+});
