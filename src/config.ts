@@ -41,12 +41,6 @@ const METRICS_TOKEN_CHARS_MIN = 32;
 const file = { allowed: 'a file', parse: (text: string): string => text };
 
 const SETTINGS = {
-  patientMfa: {
-    env: 'PATIENT_MFA',
-    fallback: 'required',
-    ...oneOf('required', 'optional'),
-    about: 'Whether patients need a second factor to sign in, as staff always do.',
-  },
   nodeEnv: {
     env: 'NODE_ENV',
     fallback: 'development',
@@ -165,6 +159,12 @@ const SETTINGS = {
     ...oneOf<LogLevel>('error', 'warn', 'info', 'debug'),
     about: 'The least important messages to log. Logs are JSON lines on stderr.',
   },
+  patientMfa: {
+    env: 'PATIENT_MFA',
+    fallback: 'required',
+    ...oneOf('required', 'optional'),
+    about: 'Whether patients need a second factor to sign in, as staff always do.',
+  },
   searchHandling: {
     env: 'SEARCH_HANDLING',
     fallback: 'strict',
@@ -264,6 +264,26 @@ const SETTINGS = {
     fallback: 'refuse',
     ...oneOf('refuse', 'accept'),
     about: 'Whether messages are taken from senders that no active `Endpoint` names.',
+  },
+  operatorTokens: {
+    env: 'OPERATOR_TOKENS',
+    fallback: 'off',
+    ...oneOf('off', 'on'),
+    about:
+      'Whether `npm run token` works with NODE_ENV=production: whoever reads `operator.key` below DATA_DIR may then have tokens.',
+  },
+  registration: {
+    env: 'REGISTRATION',
+    fallback: 'closed',
+    ...oneOf('closed', 'open'),
+    about:
+      'Whether apps may register themselves without an initial access token; never with NODE_ENV=production. They are marked as unverified.',
+  },
+  closedEncounterDays: {
+    env: 'CLOSED_ENCOUNTER_DAYS',
+    fallback: '30',
+    ...integer(0, 3650),
+    about: 'For how many days after an encounter has finished a clinician still reaches its patient.',
   },
   jobConcurrency: {
     env: 'JOB_CONCURRENCY',

@@ -1,18 +1,23 @@
 /** The FHIR API put together from its parts; a piece of the composition root. */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
+import { openAudit } from './audit.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
 import { createGateway, type Gateway } from './gateway.ts';
+import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
-import type { Authenticate } from './ports/authenticate.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import { auditedStore } from './postgres/audit/audited-store.ts';
+import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { checkMessageKey } from './postgres/message-key.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -45,6 +50,8 @@ export interface FhirParts {
   /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
   readonly baseUrl: string;
   readonly now: Clock;
+  /** The peer's address, behind trusted proxies as well. */
+  readonly addressOf: (req: IncomingMessage) => string;
   /** Told of every message that was answered. */
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
@@ -55,24 +62,33 @@ export interface FhirApi {
   readonly handle: RequestHandler;
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
+  readonly identity?: Identity;
   /** Ends what runs in the background (leases, timers, queues); the pools still work. */
   stop?(): Promise<void>;
   /** Loads the demo data; resolves to a line that says what there is now. */
   loadDemo?(): Promise<string>;
 }
 
+const FHIR_PATH = '/fhir/R4';
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
 
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { config, log, definitions, pools, baseUrl, now } = parts;
+  const dataDir = resolve(config.dataDir);
   const partitions = await keepPartitions(parts);
   const cipher = openCipher(config);
   await checkMessageKey(pools.writes, cipher.cipher, cipher.path);
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
-  const policy = createPolicy({ isPatientType: (type) => patientTypes.has(type), now });
-  const store = await openStore({
+  const policy = createPolicy({
+    isPatientType: (type) => patientTypes.has(type),
+    now,
+    closedEncounterDays: config.closedEncounterDays,
+  });
+  const holder = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const audit = await openAudit({ dataDir, pools, holder, now, log });
+  const plain = await openStore({
     pools,
     policy,
     parameters,
@@ -81,12 +97,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     extractorOf,
     baseUrl,
     pageSizeDefault: config.pageSizeDefault,
-    holder: `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`,
+    holder,
+    audit: audit.trail,
     cipher: cipher.cipher,
     now,
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
+  const store = auditedStore(plain, audit.trail);
   const services: Services = {
     store,
     messages: store.messages,
@@ -112,7 +130,26 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
-  const authenticate: Authenticate = async (_req, correlationId) => serviceCaller('test', correlationId);
+  const identity = await createIdentityDoors({
+    config,
+    dataDir,
+    url: baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH)),
+    fhirBaseUrl: baseUrl,
+    pools,
+    store,
+    searchOf: (type, query) => searchOf(services, type, query),
+    policy,
+    audit: audit.trail,
+    cipher: cipher.cipher,
+    vocabulary: {
+      isType: (type) => parameters.get(type) !== undefined,
+      isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true,
+    },
+    addressOf: parts.addressOf,
+    now,
+    log,
+  });
+  const { authenticate } = identity;
   const gateway = createGateway({
     config,
     store,
@@ -131,9 +168,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   return {
     store,
     gateway,
+    identity,
     handle: createFhirHandler(services, authenticate),
     async stop() {
       clearInterval(partitions);
+      identity.stop();
+      await audit.stop();
       await store.close();
     },
     loadDemo: () => {
@@ -186,6 +226,7 @@ async function keepPartitions({ owner, log, now }: FhirParts): Promise<NodeJS.Ti
     await client.connect();
     try {
       await ensurePartitions((text) => client.query(text), now());
+      await ensureAuditPartitions((text) => client.query(text), now());
     } finally {
       await client.end();
     }

@@ -6,6 +6,7 @@ import { type Config, listenAddresses } from './config.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
+import type { Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { openDevelopmentCertificate } from './pki/development-certificate.ts';
 import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
@@ -18,7 +19,7 @@ import { StartError } from './postgres/start-error.ts';
 import { createAddressOf } from './rest/address.ts';
 import { createDoorLimiter } from './rest/door-limits.ts';
 import { createGuard } from './rest/guard.ts';
-import { type HttpServer, listen } from './rest/http-server.ts';
+import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
 import { createMetrics } from './rest/metrics.ts';
 import { createOperatorAccess } from './rest/operator-access.ts';
 import { createRateLimits } from './rest/rate-limit.ts';
@@ -92,7 +93,13 @@ export async function startServer(
   const fhirBaseUrl = url + FHIR_PATH;
 
   let status: ServerStatus = { phase: 'starting', databaseAnswers: false, schema: undefined };
-  const guard = createGuard({ port: http.port, httpsPort: http.httpsPort, publicUrl: url });
+  let identity: Identity | undefined;
+  const guard = createGuard({
+    port: http.port,
+    httpsPort: http.httpsPort,
+    publicUrl: url,
+    isRegisteredOrigin: (origin) => identity?.isRegisteredOrigin(origin) === true,
+  });
   const addressOf = createAddressOf(config.trustedProxies);
   const shared = await openSharedRates(config, url, log);
   stack.defer(() => shared?.stop());
@@ -137,6 +144,7 @@ export async function startServer(
     owner: database.owner,
     baseUrl: fhirBaseUrl,
     now,
+    addressOf,
     observeMessage: metrics.observeMessage,
   });
   stack.defer(async () => fhir.stop?.());
@@ -146,13 +154,13 @@ export async function startServer(
   });
   stack.defer(readiness.stop);
   const { gateway } = fhir;
-  const doors = new Map(
-    gateway && [
-      ['ncpdp', gateway.script],
-      ['gateway', gateway.messages],
-    ],
-  );
-  http.setHandlers({ guard, limit, shell, fhir: fhir.handle, doors });
+  identity = fhir.identity;
+  const doors = new Map<string, RequestHandler>([
+    ...(gateway ? ([['ncpdp', gateway.script] as const, ['gateway', gateway.messages] as const] as const) : []),
+    ...(identity?.doors ?? []),
+  ]);
+  const wellKnown = identity?.wellKnown;
+  http.setHandlers({ guard, limit, shell, fhir: fhir.handle, ...(wellKnown && { wellKnown }), doors });
   if (gateway) metrics.watchGateway(gateway.stats);
   const mllpPort = gateway && (await startGateway(gateway, config));
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));

@@ -56,7 +56,18 @@ const STANDARDS = new Map<string, readonly string[]>([
 ]);
 
 /** Files of the root that put the parts together. */
-const COMPOSITION = new Set(['server.ts', 'main.ts', 'fhir-api.ts', 'gateway.ts', 'convert.ts', 'demo.ts', 'clock.ts']);
+const COMPOSITION = new Set([
+  'server.ts',
+  'main.ts',
+  'fhir-api.ts',
+  'gateway.ts',
+  'convert.ts',
+  'demo.ts',
+  'clock.ts',
+  'identity.ts',
+  'audit.ts',
+  'verify-audit.ts',
+]);
 const SETTINGS = new Set(['config.ts', 'log.ts']);
 /** SU-10: who may start other programs. */
 const STARTS_PROGRAMS = new Set([

@@ -15,6 +15,8 @@ const SERVICES = {
   demo: everything(['c', 'r', 'u', 's']),
   /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
   auth: everything(['r', 's']),
+  /** Messages about what happened to a record. */
+  alerts: everything(['c']),
   /** Tests of the parts below the doors. */
   test: everything(LETTERS),
 } as const;

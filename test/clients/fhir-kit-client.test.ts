@@ -15,7 +15,7 @@ describe('clients › fhir-kit-client', () => {
   let client: Client;
   before(async () => {
     server = await startTestServer();
-    client = new Client({ baseUrl: server.fhirBaseUrl });
+    client = new Client({ baseUrl: server.fhirBaseUrl, bearerToken: server.token });
   });
   after(() => server.stop());
 

@@ -10,6 +10,7 @@ describe('clients › MedplumClient', () => {
   before(async () => {
     server = await startTestServer();
     client = new MedplumClient({ baseUrl: `${server.url}/`, fhirUrlPath: 'fhir/R4', fetch, cacheTime: 0 });
+    client.setAccessToken(server.token);
   });
   after(() => server.stop());
 

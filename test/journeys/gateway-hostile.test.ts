@@ -82,7 +82,11 @@ describe('gateway › hostile input', function () {
   for (const [title, body] of XML)
     it(`[IN-20] ${title}: refused`, async () => {
       for (const url of [`${server.url}/ncpdp/script`, `${server.fhirBaseUrl}/$convert`]) {
-        const reply = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/xml' }, body });
+        const reply = await fetch(url, {
+          method: 'POST',
+          headers: { ...server.bearer, 'Content-Type': 'application/xml' },
+          body,
+        });
         expect(reply.status, url).within(400, 422);
       }
     });

@@ -11,7 +11,7 @@ import { expect } from 'chai';
 import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
 import { fixture } from '../support/fixtures.ts';
 import { fieldOf, openMllpSender } from '../support/mllp.ts';
-import { databaseUrl } from '../support/server.ts';
+import { databaseUrl, operatorToken } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 6, long: 100 };
@@ -31,6 +31,7 @@ describe('gateway › kill -9 [RL-11]', function () {
   let dataDir: string;
   let child: ChildProcess | undefined;
   let ports: Ports | undefined;
+  let token: string | undefined;
   let stopping = false;
 
   before(async () => {
@@ -62,6 +63,7 @@ describe('gateway › kill -9 [RL-11]', function () {
       const found = readPorts();
       if (found?.pid === child.pid) {
         ports = found;
+        token ??= await operatorToken({ dataDir: join(dataDir, 'data') });
         return;
       }
       if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
@@ -110,7 +112,7 @@ describe('gateway › kill -9 [RL-11]', function () {
   const post = async (url: string, type: string, message: Buffer): Promise<string> => {
     const reply = await fetch(url, {
       method: 'POST',
-      headers: { 'Content-Type': type },
+      headers: { authorization: `Bearer ${token}`, 'Content-Type': type },
       body: new Uint8Array(message),
       signal: AbortSignal.timeout(5000),
     });

@@ -35,7 +35,7 @@ describe('gateway › published messages', function () {
   after(() => stopChecked(server));
 
   const outcomeOf = async (text: string): Promise<{ state: string; error?: string; resources: string[] }> => {
-    const reply = await fetch(`${server.url}/gateway/messages?_count=1`);
+    const reply = await fetch(`${server.url}/gateway/messages?_count=1`, { headers: server.bearer });
     const { messages } = (await reply.json()) as { messages: { state: string; error?: string; resources: string[] }[] };
     expect(messages, text).length(1);
     return messages[0] as { state: string; resources: string[] };
@@ -78,7 +78,7 @@ describe('gateway › published messages', function () {
     for (const { file, structural } of samples) {
       const reply = await fetch(`${server.url}/ncpdp/script`, {
         method: 'POST',
-        headers: { 'Content-Type': 'application/xml' },
+        headers: { ...server.bearer, 'Content-Type': 'application/xml' },
         body: new Uint8Array(read(`ncpdp/samples/${file}`)),
       });
       const answer = await reply.text();

@@ -31,7 +31,7 @@ if (hasRedis())
           .replace('MRN-100234', `MRN-${n}`);
         const reply = await fetch(`${server.url}/ncpdp/script`, {
           method: 'POST',
-          headers: { 'Content-Type': 'application/xml' },
+          headers: { ...server.bearer, 'Content-Type': 'application/xml' },
           body,
         });
         expect(await reply.text()).contain('<DescriptionCode>001<');
@@ -45,7 +45,10 @@ if (hasRedis())
         address: 'urn:inbound',
       });
       await new Promise((resolve) => setTimeout(resolve, 1100));
-      const reply = await fetch(`${server.url}/gateway/messages/replay?state=rejected`, { method: 'POST' });
+      const reply = await fetch(`${server.url}/gateway/messages/replay?state=rejected`, {
+        method: 'POST',
+        headers: server.bearer,
+      });
       expect(await reply.json()).deep.equal({ queued: COUNT });
       const found = async (): Promise<number> =>
         (await fhir.get('MedicationRequest?_summary=count')).json()['total'] as number;
@@ -54,7 +57,9 @@ if (hasRedis())
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       expect(await found()).equal(COUNT);
-      const jobs = (await (await fetch(`${server.url}/gateway/jobs?state=dead`)).json()) as object;
+      const jobs = (await (
+        await fetch(`${server.url}/gateway/jobs?state=dead`, { headers: server.bearer })
+      ).json()) as object;
       expect(jobs).deep.equal({ jobs: [] });
     });
   });

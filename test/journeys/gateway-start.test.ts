@@ -9,7 +9,7 @@ import { StartError } from '../../src/postgres/start-error.ts';
 import { ListenError, startServer } from '../../src/server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { fixture } from '../support/fixtures.ts';
-import { databaseUrl, testLog } from '../support/server.ts';
+import { databaseUrl, operatorToken, testLog } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 describe('gateway › start', function () {
@@ -67,20 +67,21 @@ describe('gateway › start', function () {
     const on = (MESSAGE_KEY_FILE: string) => config({ MESSAGE_KEY_FILE, DATABASE_URL: databaseUrl(other) });
     try {
       let server = await startServer(on(right), testLog());
+      const bearer = { authorization: `Bearer ${await operatorToken(server)}` };
       const message = fixture('script/newrx-basic.xml');
       await fetch(`${server.url}/ncpdp/script`, {
         method: 'POST',
-        headers: { 'Content-Type': 'application/xml' },
+        headers: { ...bearer, 'Content-Type': 'application/xml' },
         body: new Uint8Array(message),
       });
       await server.stop();
       const error = await startServer(on(wrong), testLog()).catch((e: unknown) => e);
       expect(error).instanceOf(StartError).property('message').contain(wrong).contain('MESSAGE_KEY_FILE');
       server = await startServer(on(right), testLog());
-      const { messages } = (await (await fetch(`${server.url}/gateway/messages`)).json()) as {
+      const { messages } = (await (await fetch(`${server.url}/gateway/messages`, { headers: bearer })).json()) as {
         messages: { id: string }[];
       };
-      const raw = await fetch(`${server.url}/gateway/messages/${messages[0]?.id}/raw`);
+      const raw = await fetch(`${server.url}/gateway/messages/${messages[0]?.id}/raw`, { headers: bearer });
       expect(Buffer.from(await raw.arrayBuffer()).equals(message)).equal(true);
       await server.stop();
     } finally {

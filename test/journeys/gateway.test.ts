@@ -119,7 +119,7 @@ const SCRIPT: World = {
   async send(server, message) {
     const reply = await fetch(`${server.url}/ncpdp/script`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/xml' },
+      headers: { ...server.bearer, 'Content-Type': 'application/xml' },
       body: new Uint8Array(message),
     });
     return Buffer.from(await reply.arrayBuffer());
@@ -180,7 +180,7 @@ const FHIR: World = {
   async send(server, message) {
     const reply = await fetch(`${server.fhirBaseUrl}/$process-message`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/fhir+json' },
+      headers: { ...server.bearer, 'Content-Type': 'application/fhir+json' },
       body: new Uint8Array(message),
     });
     return Buffer.from(await reply.arrayBuffer());
@@ -219,7 +219,7 @@ for (const world of [HL7V2, SCRIPT, FHIR])
       expect(reply.status, reply.text).equal(201);
     };
     const api = async (path: string, init?: RequestInit): Promise<Response> =>
-      fetch(`${server.url}/gateway/${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+      fetch(`${server.url}/gateway/${path}`, { headers: server.bearer, ...init, signal: AbortSignal.timeout(10_000) });
     const list = async (query = ''): Promise<Message[]> => {
       const reply = await api(`messages?dialect=${world.dialect}&_count=500${query}`);
       return ((await reply.json()) as { messages: Message[] }).messages;
@@ -470,7 +470,7 @@ describe('gateway › the log over HTTP', () => {
   });
   after(() => server.stop());
   const at = async (path: string, method = 'GET'): Promise<{ status: number; body: string }> => {
-    const reply = await fetch(`${server.url}${path}`, { method });
+    const reply = await fetch(`${server.url}${path}`, { method, headers: server.bearer });
     return { status: reply.status, body: await reply.text() };
   };
 

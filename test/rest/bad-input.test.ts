@@ -339,7 +339,7 @@ describe('bad input', () => {
         const socket = connect(server.port, '127.0.0.1');
         await new Promise((resolve) => socket.once('connect', resolve));
         socket.write(
-          `POST /fhir/R4/Patient HTTP/1.1\r\nHost: localhost:${server.port}\r\nContent-Type: application/fhir+json\r\nContent-Length: 200\r\n\r\n{"resourceType":"Patient"`,
+          `POST /fhir/R4/Patient HTTP/1.1\r\nHost: localhost:${server.port}\r\nAuthorization: Bearer ${server.token}\r\nContent-Type: application/fhir+json\r\nContent-Length: 200\r\n\r\n{"resourceType":"Patient"`,
         );
         await new Promise((resolve) => setTimeout(resolve, 20));
         socket.destroy();
@@ -391,7 +391,7 @@ function send(
   const url = `${server.fhirBaseUrl}${path === '' ? '' : `/${path}`}`;
   httpRequest(
     url,
-    { method, headers: { ...headers, 'content-length': Buffer.byteLength(body) }, agent: false },
+    { method, headers: { ...server.bearer, ...headers, 'content-length': Buffer.byteLength(body) }, agent: false },
     async (res) => {
       const chunks: Buffer[] = [];
       for await (const chunk of res) chunks.push(chunk as Buffer);
@@ -403,11 +403,15 @@ function send(
   return promise;
 }
 
+/** The operator's token after the request line. */
+const authorized = ({ token }: TestServer, text: string): string =>
+  text.replace('\r\n', `\r\nAuthorization: Bearer ${token}\r\n`);
+
 /** Sends bytes and gives back all that comes until the server closes. */
 function raw(server: TestServer, text: string): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let answer = '';
-  const socket = connect(server.port, '127.0.0.1', () => socket.write(text));
+  const socket = connect(server.port, '127.0.0.1', () => socket.write(authorized(server, text)));
   socket.setTimeout(5_000, () => socket.destroy());
   socket.on('data', (chunk) => {
     answer += chunk.toString('latin1');

@@ -26,7 +26,7 @@ export interface FhirClient {
   delete(path: string, headers?: Readonly<Record<string, string>>): Promise<Reply>;
 }
 
-export function createFhirClient(server: Pick<TestServer, 'fhirBaseUrl'>): FhirClient {
+export function createFhirClient(server: Pick<TestServer, 'fhirBaseUrl' | 'bearer'>): FhirClient {
   const base = server.fhirBaseUrl;
   const request: FhirClient['request'] = async (method, path, body, headers = {}) => {
     const url = /^https?:/.test(path) ? path : `${base}${path === '' ? '' : `/${path}`}`;
@@ -34,7 +34,7 @@ export function createFhirClient(server: Pick<TestServer, 'fhirBaseUrl'>): FhirC
     const response = await fetch(url, {
       method,
       redirect: 'manual',
-      headers: { ...(body !== undefined && { 'content-type': 'application/fhir+json' }), ...headers },
+      headers: { ...server.bearer, ...(body !== undefined && { 'content-type': 'application/fhir+json' }), ...headers },
       ...(body !== undefined && { body: isJson ? JSON.stringify(body) : (body as string | Uint8Array<ArrayBuffer>) }),
     });
     const text = await response.text();

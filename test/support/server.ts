@@ -1,6 +1,7 @@
 /** The real server in this process, on a free port and a database of its own. */
 import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { requestOperatorToken } from '../../src/auth/oauth/operator-client.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { type ContextLog, createLog } from '../../src/log.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server.ts';
@@ -9,6 +10,10 @@ import { makeTempFolder } from './temp-folder.ts';
 
 export interface TestServer extends Omit<RunningServer, 'database'> {
   readonly database: TestDatabase;
+  /** Of the operator: `system/*.cruds`. */
+  readonly token: string;
+  /** The token as a header. */
+  readonly bearer: { readonly authorization: string };
 }
 
 export interface TestServerOptions extends ServerOptions {
@@ -27,7 +32,16 @@ export async function startTestServer({ env, log, ...options }: TestServerOption
     await server.stop();
     await database.drop();
   };
-  return { ...server, database, stop };
+  const token = await operatorToken(server, options);
+  return { ...server, database, token, bearer: { authorization: `Bearer ${token}` }, stop };
+}
+
+/** A token by the key that the server made at its start. */
+export async function operatorToken(
+  { dataDir }: Pick<RunningServer, 'dataDir'>,
+  { now = Date.now, ...request }: Pick<ServerOptions, 'now'> & { readonly scope?: string; readonly user?: string } = {},
+): Promise<string> {
+  return (await requestOperatorToken({ dataDir, now, ttlS: 86_400, ...request })).token;
 }
 
 /** Settings of a server on port 0 and this database. */

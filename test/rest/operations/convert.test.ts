@@ -21,7 +21,7 @@ describe('$convert and $prepare', () => {
   ): Promise<{ status: number; type: string | null; text: string; headers: Headers }> => {
     const reply = await fetch(`${server.fhirBaseUrl}/${path}`, {
       method: 'POST',
-      headers: { 'Content-Type': contentType, ...headers },
+      headers: { ...server.bearer, 'Content-Type': contentType, ...headers },
       body: typeof body === 'string' ? body : new Uint8Array(body),
     });
     return {
@@ -114,7 +114,7 @@ describe('$convert and $prepare', () => {
     });
 
   it('is for POST alone', async () => {
-    const reply = await fetch(`${server.fhirBaseUrl}/$convert`);
+    const reply = await fetch(`${server.fhirBaseUrl}/$convert`, { headers: server.bearer });
     expect(reply.status).equal(405);
     expect(reply.headers.get('allow')).contain('POST');
   });

@@ -1,0 +1,252 @@
+/** Identity and access put together: tokens, people, launches; a piece of the composition root. */
+import type { IncomingMessage } from 'node:http';
+import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
+import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
+import { createOwnTokens } from './auth/oauth/own-tokens.ts';
+import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
+import type { Config } from './config.ts';
+import type { ContextLog } from './log.ts';
+import { peerCertificateOf } from './pki/peer-certificate.ts';
+import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
+import type { Authenticate } from './ports/authenticate.ts';
+import type { Cipher } from './ports/cipher.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Policy } from './ports/policy.ts';
+import type { Resource } from './ports/resource-store.ts';
+import { createBreakGlassBook } from './postgres/identity/break-glass.ts';
+import { createClients } from './postgres/identity/clients.ts';
+import { createGrants } from './postgres/identity/grants.ts';
+import { createSigningKeys } from './postgres/identity/keys.ts';
+import { createIdentity } from './postgres/identity/people.ts';
+import type { Pools } from './postgres/pools.ts';
+import { StartError } from './postgres/start-error.ts';
+import type { OpenStore } from './postgres/store.ts';
+import { createBreakGlassApi } from './rest/break-glass-api.ts';
+import type { RequestHandler } from './rest/http-server.ts';
+import { MORTAR } from './standards/fhir/canonical.ts';
+import { FhirError } from './standards/fhir/outcome.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import type { ScopeVocabulary } from './standards/smart/scope.ts';
+
+export interface IdentityParts {
+  readonly config: Config;
+  readonly dataDir: string;
+  /** How clients reach the server, without a trailing slash. */
+  readonly url: string;
+  readonly fhirBaseUrl: string;
+  readonly pools: Pools;
+  readonly store: OpenStore;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly policy: Policy;
+  readonly audit: AuditLog;
+  readonly cipher: Cipher;
+  readonly vocabulary: ScopeVocabulary;
+  readonly addressOf: (req: IncomingMessage) => string;
+  readonly now: Clock;
+  readonly log: ContextLog;
+}
+
+export interface Identity {
+  readonly authenticate: Authenticate;
+  /** By the first segment of their paths. */
+  readonly doors: ReadonlyMap<string, RequestHandler>;
+  /** Paths below `{fhirBase}/.well-known`. */
+  readonly wellKnown: RequestHandler;
+  isRegisteredOrigin(origin: string): boolean;
+  /** A one-time link to make the first administrator; undefined when there is one. */
+  setupLink(): Promise<string | undefined>;
+  loadDemoUsers: PeopleAuth['loadDemoUsers'];
+  stop(): void;
+}
+
+const PURGE_EVERY_MS = 5 * 60 * 1000;
+
+export async function createIdentityDoors(parts: IdentityParts): Promise<Identity> {
+  const { config, pools, store, policy, audit, cipher, url, fhirBaseUrl, addressOf, now, log } = parts;
+  const identity = createIdentity({ ...pools, now });
+  const clients = createClients({ ...pools, now });
+  const grants = createGrants({ ...pools, now });
+  const keys = createSigningKeys({ ...pools, cipher, now });
+  const glass = createBreakGlassBook(pools, cipher);
+  const users = identity.people;
+
+  const oauth = await createOAuth({
+    issuer: url,
+    fhirBaseUrl,
+    clients,
+    grants,
+    keys,
+    users,
+    findUserByName: (name) => users.findByName(name),
+    organizationsBelow: createOrganizationsBelow(parts),
+    policy,
+    audit,
+    vocabulary: parts.vocabulary,
+    operatorJwks: operatorKey(parts),
+    areOperatorTokensAllowed: config.nodeEnv !== 'production' || config.operatorTokens === 'on',
+    isRegistrationOpen: config.nodeEnv !== 'production' && config.registration === 'open',
+    certificateOf: (req) => {
+      const certificate = peerCertificateOf(req);
+      return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
+    },
+    now,
+    log,
+  });
+  const { authenticate, forgetTokens } = oauth;
+  const own = await createOwnTokens({ clients, grants, users, fhirBaseUrl, audit, forgetTokens, now });
+  const people = await createPeople({
+    identity,
+    cipher,
+    audit,
+    authenticate,
+    policy,
+    issueTokens: own.issue,
+    refreshTokens: own.refresh,
+    url,
+    dataDir: parts.dataDir,
+    patientMfa: config.patientMfa,
+    isProduction: config.nodeEnv === 'production',
+    now,
+    log,
+    addressOf,
+  });
+  const breakGlass = createBreakGlassApi({
+    book: glass,
+    authenticate,
+    policy,
+    audit,
+    patientExists: (id) => exists(store, id),
+    alert: (entry) => alertOf(store, entry),
+    forget: forgetTokens,
+    now,
+    onError: (error) => log.error('a request failed', { error }),
+  });
+  const timer = setInterval(() => {
+    Promise.all([oauth.purge(), people.purge()]).catch((error: Error) =>
+      log.error('what is over could not be cleared away', { error }),
+    );
+  }, PURGE_EVERY_MS);
+  timer.unref();
+  return {
+    authenticate,
+    doors: doorsOf(oauth, people, breakGlass),
+    wellKnown: oauth.app,
+    isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
+    setupLink: () => people.setupLink(),
+    loadDemoUsers: () => people.loadDemoUsers(),
+    stop: () => clearInterval(timer),
+  };
+}
+
+function doorsOf(oauth: OAuth, people: PeopleAuth, breakGlass: RequestHandler): ReadonlyMap<string, RequestHandler> {
+  const api: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
+    ['/api/v2/admin/clients', oauth.app],
+    ['/api/v2/break-glass', breakGlass],
+  ];
+  const dispatch: RequestHandler = (req, res) => {
+    const [path = ''] = (req.url ?? '').split('?');
+    const found = api.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
+    (found?.[1] ?? people.app)(req, res);
+  };
+  return new Map<string, RequestHandler>([
+    ['oauth2', oauth.app],
+    ['.well-known', oauth.app],
+    ['api', dispatch],
+    ['booking', people.app],
+    ...PEOPLE_SEGMENTS.map((segment) => [segment, people.app] as const),
+  ]);
+}
+
+function operatorKey({ dataDir }: IdentityParts) {
+  try {
+    return ensureOperator({ dataDir }).jwks;
+  } catch (cause) {
+    if (cause instanceof OperatorKeyError) throw new StartError('folder', cause.message, cause);
+    throw cause;
+  }
+}
+
+const LEVELS_MAX = 10;
+const ORGANIZATIONS_MAX = 1000;
+const REMEMBERED_MS = 5_000;
+const REMEMBERED_MAX = 1000;
+
+/** Organizations and all below them by `partOf`, level by level; remembered for as long as callers are. SECURITY FA-02 */
+function createOrganizationsBelow({ store, searchOf, now }: IdentityParts) {
+  const caller = serviceCaller('auth');
+  const known = new Map<string, { readonly until: number; readonly ids: Promise<readonly string[]> }>();
+
+  async function below(ids: readonly string[]): Promise<readonly string[]> {
+    const all = new Set(ids);
+    let level = [...ids];
+    for (let depth = 0; depth < LEVELS_MAX && level.length > 0 && all.size < ORGANIZATIONS_MAX; depth += 1) {
+      const query = `partof=${level.map((id) => `Organization/${id}`).join(',')}&_count=${ORGANIZATIONS_MAX}`;
+      const { matches } = await store.search(caller, searchOf('Organization', query));
+      level = matches.map(({ id }) => id).filter((id) => !all.has(id));
+      for (const id of level) all.add(id);
+    }
+    return [...all];
+  }
+
+  return (ids: readonly string[]): Promise<readonly string[]> => {
+    if (ids.length === 0) return Promise.resolve([]);
+    const key = [...ids].sort().join(' ');
+    const found = known.get(key);
+    if (found && now() < found.until) return found.ids;
+    if (known.size >= REMEMBERED_MAX) known.clear();
+    const made = below(ids);
+    made.catch(() => known.delete(key));
+    known.set(key, { until: now() + REMEMBERED_MS, ids: made });
+    return made;
+  };
+}
+
+async function exists(store: OpenStore, patientId: string): Promise<boolean> {
+  try {
+    await store.read(serviceCaller('auth'), 'Patient', patientId);
+    return true;
+  } catch (error) {
+    if (error instanceof FhirError && (error.status === 404 || error.status === 410)) return false;
+    throw error;
+  }
+}
+
+const BREAK_GLASS_CODES = `${MORTAR}/CodeSystem/communication-category`;
+
+/** Two messages that wait to be sent: to whoever reviews, and to the patient. SECURITY FA-04 */
+async function alertOf(
+  store: OpenStore,
+  { userId, patientId, reason }: { readonly userId: string; readonly patientId: string; readonly reason: string },
+): Promise<void> {
+  const subject = { reference: `Patient/${patientId}` };
+  const communication = (recipient: object, text: string): Resource => ({
+    resourceType: 'Communication',
+    status: 'preparation',
+    category: [{ coding: [{ system: BREAK_GLASS_CODES, code: 'break-glass' }] }],
+    subject,
+    recipient: [recipient],
+    payload: [{ contentString: text }],
+  });
+  const officer = { type: 'Organization', display: 'Privacy officer' };
+  await store.transaction(serviceCaller('alerts'), (tx) =>
+    tx.write([
+      {
+        kind: 'create',
+        id: store.newId(),
+        resource: communication(
+          officer,
+          `User ${userId} opened this record in an emergency (${reason}): please review it.`,
+        ),
+      },
+      {
+        kind: 'create',
+        id: store.newId(),
+        resource: communication(
+          subject,
+          'A member of staff opened your record in an emergency. Somebody else will review why.',
+        ),
+      },
+    ]),
+  );
+}
