@@ -1,4 +1,4 @@
-/** `npm run verify-audit`: proves the audit trail, or names the first entry that is not what it was. docs/audit.md */
+/** `npm run verify-audit`: proves the audit trail, or names the first entry that is not what it was. SECURITY AU-09 */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';

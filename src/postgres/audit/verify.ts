@@ -190,16 +190,23 @@ async function walkChain({ run, macKeys, faults }: Proof, walk: Walk): Promise<W
     }
     return undefined;
   };
-  for (;;) {
-    const rows = await run(
+  const page = (after: number): Promise<readonly Row[]> => {
+    const rows = run(
       `select l.seq::text, l.hash, e.id is null, ${ENTRY_COLUMNS}
 from audit.link l
 left join lateral (select * from audit.entry e where e.at = l.at and e.id = l.id limit 1) e on true
 where l.shard = $1 and l.seq > $2 and l.seq <= $3
 order by l.seq
 limit ${PAGE}`,
-      [SHARD, seq, walk.end?.seq ?? Number.MAX_SAFE_INTEGER],
+      [SHARD, after, walk.end?.seq ?? Number.MAX_SAFE_INTEGER],
     );
+    rows.catch(() => undefined); // seen where it is awaited, if it still is
+    return rows;
+  };
+  for (let coming: Promise<readonly Row[]> | undefined = page(seq); coming; ) {
+    const rows: readonly Row[] = await coming;
+    // The database looks up the next page while this one is proved.
+    coming = rows.length === PAGE ? page(Number(rows.at(-1)?.[0])) : undefined;
     for (const row of rows) {
       const wrongJump = jump();
       if (wrongJump !== undefined) return fail(seq + 1, wrongJump);
@@ -221,7 +228,6 @@ limit ${PAGE}`,
       if (signed && signed.hash !== hash.toString('hex')) return fail(seq, 'the chain is not the one that was signed');
       if (signed) done.checkpoints += 1;
     }
-    if (rows.length < PAGE) break;
   }
   const wrongJump = jump();
   if (wrongJump !== undefined) return fail(seq + 1, wrongJump);
