@@ -103,10 +103,11 @@ function createMaker(random: Random) {
       ...subject(),
       ...maybe(60, 'participant', () => some(() => ({ individual: ref('Practitioner', 'PractitionerRole') }))),
       ...maybe(60, 'serviceProvider', () => ref('Organization')),
-      ...maybe(85, 'period', () => ({
-        ...maybe(80, 'start', () => pick(DATES.slice(0, 4))),
-        ...maybe(80, 'end', () => pick(DATES)),
-      })),
+      ...maybe(85, 'period', () => {
+        const start = pick(DATES.slice(0, 4));
+        const end = pick(DATES);
+        return pick([{ start, end }, { start, end }, { start }, { end }]);
+      }),
     }),
     CareTeam: () => ({
       status: pick(['active', 'inactive']),
