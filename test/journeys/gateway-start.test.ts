@@ -67,7 +67,7 @@ describe('gateway › start', function () {
     const on = (MESSAGE_KEY_FILE: string) => config({ MESSAGE_KEY_FILE, DATABASE_URL: databaseUrl(other) });
     try {
       let server = await startServer(on(right), testLog());
-      const bearer = { authorization: `Bearer ${await operatorToken(server)}` };
+      let bearer = { authorization: `Bearer ${await operatorToken(server)}` };
       const message = fixture('script/newrx-basic.xml');
       await fetch(`${server.url}/ncpdp/script`, {
         method: 'POST',
@@ -78,6 +78,7 @@ describe('gateway › start', function () {
       const error = await startServer(on(wrong), testLog()).catch((e: unknown) => e);
       expect(error).instanceOf(StartError).property('message').contain(wrong).contain('MESSAGE_KEY_FILE');
       server = await startServer(on(right), testLog());
+      bearer = { authorization: `Bearer ${await operatorToken(server)}` };
       const { messages } = (await (await fetch(`${server.url}/gateway/messages`, { headers: bearer })).json()) as {
         messages: { id: string }[];
       };

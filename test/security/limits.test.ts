@@ -160,8 +160,8 @@ describe('security › limits', () => {
       code: 'too-long',
     },
   ];
-  /** Host, Connection, Accept … that fetch adds by itself. */
-  const OWN_HEADERS = 7;
+  /** Authorization, and Host, Connection, Accept … that fetch adds by itself. */
+  const OWN_HEADERS = 8;
 
   for (const { name, max, ask, status, over, code } of limits)
     it(`[IN-01] ${name}: ${max - 1} and ${max} are taken, ${max + 1} is ${over} ${code}`, async () => {

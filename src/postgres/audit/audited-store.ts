@@ -241,7 +241,12 @@ async function recordFailure(audit: AuditLog, caller: Caller, asked: Described, 
     // A fault of the server stays what it is: where the database is away, neither can be written.
     if (isClients) return unrecorded;
   }
-  return BROKEN_TABLE.has(errorCode(error) ?? '')
+  return BROKEN_TABLE.has(errorCode(error) ?? '') && isOfTrail(error)
     ? unavailable('The audit trail cannot be written just now, so nothing was changed; try again', error)
     : error;
 }
+
+/** Whether an error of the database is about the trail's tables; others that writes meet are not the trail's fault. */
+const isOfTrail = (error: unknown): boolean =>
+  error instanceof Error &&
+  (('schema' in error && error.schema === 'audit') || /\b(?:audit|entry)\b/.test(error.message));
