@@ -16,6 +16,8 @@ export interface AuthenticateOptions {
   readonly users: Users;
   /** An organization and all below it. SECURITY FA-02 */
   readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
+  /** Patients whose records a person has open in an emergency. SECURITY FA-04 */
+  readonly emergencyPatients?: (userId: string) => Promise<readonly string[]>;
   /** Spellings of our own FHIR base URL, without a trailing slash. */
   readonly fhirBaseUrls: readonly string[];
   readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
@@ -56,7 +58,14 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
     const user = grant.user && (await findGrantor(users, grant.user));
     if (grant.user && !user) return undefined;
     const callerUser =
-      user && grant.user && toCallerUser(user, grant.user, await organizationsBelow(user.organizationIds));
+      user &&
+      grant.user &&
+      toCallerUser(
+        user,
+        grant.user,
+        await organizationsBelow(user.organizationIds),
+        (await options.emergencyPatients?.(user.id)) ?? [],
+      );
     return {
       caller: toCaller(stored, callerUser, key),
       thumbprint: grant.cnf && (grant.cnf['x5t#S256'] ?? ''),
@@ -158,7 +167,13 @@ function toCaller({ grant }: StoredToken, user: CallerUser | undefined, key: str
   };
 }
 
-function toCallerUser(user: User, { authTime, amr }: GrantUser, organizationIds: readonly string[]): CallerUser {
+/** The person with the rights they have at this moment. `organizationIds`: those of the role, with all below them. */
+export function toCallerUser(
+  user: User,
+  { authTime, amr }: Pick<GrantUser, 'authTime' | 'amr'>,
+  organizationIds: readonly string[],
+  emergencyPatientIds: readonly string[] = [],
+): CallerUser {
   const fhirUser = fhirUserOf(user);
   return {
     id: user.id,
@@ -169,6 +184,7 @@ function toCallerUser(user: User, { authTime, amr }: GrantUser, organizationIds:
     practitionerRoleIds: user.practitionerRoleIds,
     organizationIds,
     patientIds: user.patientIds,
+    ...(emergencyPatientIds.length > 0 && { emergencyPatientIds }),
     authTime,
     amr,
   };

@@ -46,6 +46,8 @@ export interface OAuthOptions {
   readonly findUserByName: (nameOrEmail: string) => Promise<User | undefined>;
   /** Organizations and those below them (`partOf`). SECURITY FA-02 */
   readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
+  /** Patients whose records a person has open in an emergency. SECURITY FA-04 */
+  readonly emergencyPatients?: (userId: string) => Promise<readonly string[]>;
   /** Whether a person may still reach the patient of a grant. SECURITY ST-08 */
   readonly isPatientPermitted?: (user: User, patientId: string) => Promise<boolean>;
   readonly policy: Pick<Policy, 'allows'>;
