@@ -103,6 +103,8 @@ function systemMay(caller: Caller, right: string): boolean {
       return may('MessageHeader', 'c') || may('Bundle', 'c');
     case 'convert':
       return caller.scopes.length > 0;
+    case 'labels:write':
+      return caller.scopes.some(({ level }) => level === 'system');
     case 'audit:read':
       return may('AuditEvent', 's');
     default:

@@ -6,6 +6,8 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'admin:clients': ['ADMIN'],
   'admin:keys': ['ADMIN'],
   'admin:configuration': ['ADMIN'],
+  /** Setting and removing labels of `meta.security`. SECURITY AZ-06 */
+  'labels:write': ['ADMIN'],
   'audit:read': ['ADMIN'],
   'audit:own': ['PATIENT'],
   'break-glass': ['DOCTOR', 'PRESCRIBER'],

@@ -14,6 +14,8 @@ export interface Access {
   readonly caller: Caller;
   /** Names the caller and its rights; paging positions are bound to it (CP-05). */
   readonly callerKey: string;
+  /** Whether the caller may set and remove security labels (AZ-06). */
+  readonly mayLabel: boolean;
   /** What rows must meet; nothing: all may be reached. Throws `forbidden` when none may. */
   conditions(type: string, letter: Letter): readonly StoreCondition[];
   /** What rows met on the way (chains, includes) must meet; never throws. */
@@ -58,6 +60,9 @@ export function createAccess(options: AccessOptions): (caller: Caller) => Access
     };
     return {
       caller,
+      get mayLabel() {
+        return policy.allows(caller, 'labels:write').allowed;
+      },
       get callerKey() {
         return formatCallerKey(caller);
       },

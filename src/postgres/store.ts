@@ -16,6 +16,7 @@ import { createJobs } from './jobs.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
+import { checkNew, guardChange } from './privileged-meta.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
@@ -98,7 +99,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
   const reader = createReader(pools.reads, rids);
-  const writer = createWriter({ writes: pools.writes, group: createGroupCommit(pools.writes), rids, rowOf, audit, now });
+  const writer = createWriter({
+    writes: pools.writes,
+    group: createGroupCommit(pools.writes),
+    rids,
+    rowOf,
+    audit,
+    now,
+  });
   const jobs = createJobs({ ...pools, now });
   const messages = createMessageLog({ ...pools, cipher });
   const toolsOf = (access: Access): SearchOptions => ({
@@ -127,9 +135,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     create: (caller, resource, id) =>
       translated(async () => {
         const access = accessOf(caller);
-        return access.conditions(resource.resourceType, 'c').length === 0
-          ? writer.create(caller, resource, id)
-          : checkedWrite(access, { kind: 'create', resource, id });
+        const isFree = access.conditions(resource.resourceType, 'c').length === 0;
+        checkNew(access, resource);
+        return isFree ? writer.create(caller, resource, id) : checkedWrite(access, { kind: 'create', resource, id });
       }),
     read: (caller, type, id) =>
       translated(async () => {
@@ -152,7 +160,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     update: (caller, type, id, change, updateOptions = {}) =>
       translated(async () => {
         const access = accessOf(caller);
-        if (access.conditions(type, 'u').length === 0) return writer.update(caller, type, id, change, updateOptions);
+        if (access.conditions(type, 'u').length === 0)
+          return writer.update(caller, type, id, guardChange(access, change), updateOptions);
         const { ifMatch, operation = 'update' } = updateOptions;
         const write = {
           kind: 'update',

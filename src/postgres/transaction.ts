@@ -20,6 +20,7 @@ import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
 import { createMessageTransaction } from './message-log.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
+import { guardWrites } from './privileged-meta.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
 import { resolveChains } from './search/chains.ts';
 import { findCurrent } from './search/current.ts';
@@ -188,10 +189,11 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       return findCurrent(search, criteria, limit, run);
     },
 
-    async write(writes, last) {
+    async write(asked, last) {
       if (written) throw new Error('a transaction writes once');
       written = true;
       await tools.audit?.admit(access.caller);
+      const writes = guardWrites(access, asked);
       const checks = createWriteChecks(search, search.baseUrl, access, writes);
       const old = await current(writes);
       await checks.checkBefore(run);

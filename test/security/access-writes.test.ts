@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
-import { person } from '../support/callers.ts';
+import { client, person } from '../support/callers.ts';
 import { openPolicyStore, type PolicyStore } from '../support/policy-store.ts';
 
 const status = (work: Promise<unknown>): Promise<number> =>
@@ -109,6 +109,59 @@ describe('access › writes', () => {
         { kind: 'create', resource: { ...encounter, subject: of(patient) }, id: world.store.newId() },
       ] as const;
       expect(await status(world.store.transaction(doctor, (tx) => tx.write(writes)))).to.equal(200);
+    });
+  });
+
+  describe('labels and versions', () => {
+    const labelled = (codes: readonly string[], patient = 'a') => ({
+      ...observation('labelled', patient),
+      meta: { security: codes.map((code) => ({ code })) },
+    });
+    it('[AZ-06] a person cannot set a label, in whatever way they write', async () => {
+      expect(await create(doctor, observation('', 'a'))).to.equal(200);
+      expect(await create(doctor, labelled(['N']))).to.equal(403);
+      await world.put(observation('labelled', 'a'));
+      expect(await put(doctor, labelled(['N']))).to.equal(403);
+      const writes = [{ kind: 'create', resource: labelled(['N']), id: world.store.newId() }] as const;
+      expect(await status(world.store.transaction(doctor, (tx) => tx.write(writes)))).to.equal(403);
+      const clerk = person('STAFF', { organizations: ['o1'] });
+      const slot = { resourceType: 'Slot', meta: { security: [{ code: 'R' }] } };
+      expect(await create(clerk, slot), 'nor where every resource is in reach').to.equal(403);
+    });
+    it('[AZ-06] nor take one away, nor change one; what stays as it was may stay', async () => {
+      await world.put(labelled(['N']));
+      expect(await put(doctor, observation('labelled', 'a'))).to.equal(403);
+      expect(await put(doctor, labelled(['N', 'U']))).to.equal(403);
+      expect(await put(doctor, labelled([]))).to.equal(403);
+      expect(await put(doctor, { ...labelled(['N']), status: 'amended' })).to.equal(200);
+    });
+    it('[AZ-06] who has a system scope may, and so may an administrator', async () => {
+      expect(await put(client('system/Observation.cruds'), labelled(['R']))).to.equal(200);
+      const admin = person('ADMIN', {});
+      const place = { resourceType: 'Location', id: 'ward', meta: { security: [{ code: 'R' }] } };
+      expect(await put(admin, place)).to.equal(200);
+    });
+    it('[AZ-06] version and time are the server’s, whatever is sent', async () => {
+      const meta = { versionId: '99', lastUpdated: '1999-01-01T00:00:00Z' };
+      const { version } = await world.store.create(doctor, { ...observation('', 'a'), meta }, world.store.newId());
+      expect(version.versionId).to.equal(1);
+      expect(JSON.parse(version.content).meta).to.deep.equal({
+        versionId: '1',
+        lastUpdated: new Date(version.lastUpdated).toISOString(),
+      });
+    });
+    it('[AZ-06] a Provenance, with its signature, is changed by nobody but a system', async () => {
+      const provenance = {
+        resourceType: 'Provenance',
+        id: 'signed',
+        target: [{ reference: 'Observation/obs-a' }, of('a')],
+        recorded: '2026-01-01T00:00:00Z',
+        agent: [{ who: { reference: 'Practitioner/d1' } }],
+      };
+      await world.put(provenance);
+      expect(await status(world.store.read(doctor, 'Provenance', 'signed'))).to.equal(200);
+      expect(await put(doctor, { ...provenance, recorded: '2026-01-02T00:00:00Z' })).to.equal(403);
+      expect(await status(world.store.delete(doctor, 'Provenance', 'signed'))).to.equal(403);
     });
   });
 });
