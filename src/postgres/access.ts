@@ -3,12 +3,14 @@
  * in the SQL that selects rows. SECURITY AZ-03, CP-03 … CP-07
  */
 import type { Caller } from '../ports/caller.ts';
+import type { Log } from '../ports/log.ts';
 import type { Filter, Policy } from '../ports/policy.ts';
 import { forbidden } from '../standards/fhir/outcome.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import type { StoreCondition, Visible } from './search/condition.ts';
+import { type Belt, createBelt } from './second-belt.ts';
 
 export interface Access {
   readonly caller: Caller;
@@ -16,6 +18,8 @@ export interface Access {
   readonly callerKey: string;
   /** Whether the caller may set and remove security labels (AZ-06). */
   readonly mayLabel: boolean;
+  /** What leaves for the caller passes here. */
+  readonly belt: Belt;
   /** What rows must meet; nothing: all may be reached. Throws `forbidden` when none may. */
   conditions(type: string, letter: Letter): readonly StoreCondition[];
   /** What rows met on the way (chains, includes) must meet; never throws. */
@@ -31,6 +35,7 @@ export interface AccessOptions {
   readonly parameters: SearchParameters;
   /** Parses search parameters of a type. */
   readonly conditionsOf: (type: string, query: string) => readonly Condition[];
+  readonly log: Log;
 }
 
 const NEVER: StoreCondition = { kind: 'never' };
@@ -60,6 +65,7 @@ export function createAccess(options: AccessOptions): (caller: Caller) => Access
     };
     return {
       caller,
+      belt: createBelt(caller, options.log),
       get mayLabel() {
         return policy.allows(caller, 'labels:write').allowed;
       },

@@ -4,7 +4,13 @@ import type { JobTable } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
-import type { ResourceStore, StoreTransaction, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import type {
+  ResourceStore,
+  StoredVersion,
+  StoreTransaction,
+  TransactionWrite,
+  WriteResult,
+} from '../ports/resource-store.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
@@ -95,7 +101,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     cursors,
     pageSizeDefault: options.pageSizeDefault,
   };
-  const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf: options.conditionsOf });
+  const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf: options.conditionsOf, log });
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
   const reader = createReader(pools.reads, rids);
@@ -124,6 +130,11 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const [result] = await inTransaction(access, (tx) => tx.write([write]));
     return result as WriteResult; // one a write
   };
+  const vreadAny = async (type: string, id: string, versionId: number): Promise<StoredVersion> => {
+    rids.lanes(id);
+    const [row] = await pools.reads.query(vreadStatement(tableOf(type), rids.hi, rids.lo, versionId));
+    return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
+  };
   await frequencies.refresh();
   return {
     messages,
@@ -143,19 +154,23 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       translated(async () => {
         const access = accessOf(caller);
         const conditions = access.conditions(type, 'r');
-        return conditions.length === 0
-          ? existing(await reader.find(type, id), type, id)
-          : readVisible(toolsOf(access), type, id, conditions, run);
+        const version =
+          conditions.length === 0
+            ? existing(await reader.find(type, id), type, id)
+            : await readVisible(toolsOf(access), type, id, conditions, run);
+        access.belt([version]);
+        return version;
       }),
     vread: (caller, type, id, versionId) =>
       translated(async () => {
         const access = accessOf(caller);
         const conditions = access.conditions(type, 'r');
-        if (conditions.length > 0)
-          return vreadVisible({ search: toolsOf(access), rowOf, rids }, type, id, versionId, conditions, run);
-        rids.lanes(id);
-        const [row] = await pools.reads.query(vreadStatement(tableOf(type), rids.hi, rids.lo, versionId));
-        return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
+        const version =
+          conditions.length === 0
+            ? await vreadAny(type, id, versionId)
+            : await vreadVisible({ search: toolsOf(access), rowOf, rids }, type, id, versionId, conditions, run);
+        access.belt([version]);
+        return version;
       }),
     update: (caller, type, id, change, updateOptions = {}) =>
       translated(async () => {
@@ -185,13 +200,17 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         const access = accessOf(caller);
         access.conditions(request.type, 's');
         access.checkChains(request.conditions);
-        return runSearch(toolsOf(access), request, run);
+        const page = await runSearch(toolsOf(access), request, run);
+        access.belt([...page.matches, ...page.included]);
+        return page;
       }),
     history: (caller, request) =>
       translated(async () => {
         const access = accessOf(caller);
         const history = { rids, cursors, callerKey: access.callerKey };
-        return visibleHistory({ history, search: toolsOf(access), rowOf }, access, request, run);
+        const page = await visibleHistory({ history, search: toolsOf(access), rowOf }, access, request, run);
+        access.belt(page.versions);
+        return page;
       }),
     transaction: (caller, work) => translated(() => inTransaction(accessOf(caller), work)),
     refreshStatistics: () => frequencies.refresh(),

@@ -113,6 +113,11 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
   const audited = (made: NewVersion, old?: OldVersion): NewVersion =>
     tools.audit ? tools.audit.audited(access.caller, made, old?.row.pat) : made;
 
+  const passed = (version: StoredVersion): StoredVersion => {
+    access.belt([version]);
+    return version;
+  };
+
   function ridsOf(ids: readonly string[]): Buffer {
     const lanes = ids.flatMap((id) => {
       keys.rids.lanes(id);
@@ -186,7 +191,9 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
         access.conditions(type, 's');
         access.checkChains(conditions);
       }
-      return findCurrent(search, criteria, limit, run);
+      const found = await findCurrent(search, criteria, limit, run);
+      access.belt(found.flat());
+      return found;
     },
 
     async write(asked, last) {
@@ -247,27 +254,34 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
 
     async read(type, id) {
       const conditions = access.conditions(type, 'r');
-      if (conditions.length > 0) return readVisible(search, type, id, conditions, run);
+      if (conditions.length > 0) return passed(await readVisible(search, type, id, conditions, run));
       keys.rids.lanes(id);
       const [row] = await send(readStatement(tableOf(type), keys.rids.hi, keys.rids.lo));
-      return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, id);
+      return passed(existing(row && row[0] === id ? toVersion(type, row) : undefined, type, id));
     },
 
     async vread(type, id, versionId) {
       const conditions = access.conditions(type, 'r');
       if (conditions.length > 0)
-        return vreadVisible({ search, rowOf, rids: keys.rids }, type, id, versionId, conditions, run);
+        return passed(await vreadVisible({ search, rowOf, rids: keys.rids }, type, id, versionId, conditions, run));
       keys.rids.lanes(id);
       const [row] = await send(vreadStatement(tableOf(type), keys.rids.hi, keys.rids.lo, versionId));
-      return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
+      const version = row && row[0] === id ? toVersion(type, row) : undefined;
+      return passed(existing(version, type, `${id}/_history/${versionId}`));
     },
 
-    search(request) {
+    async search(request) {
       access.conditions(request.type, 's');
       access.checkChains(request.conditions);
-      return runSearch(search, request, run);
+      const page = await runSearch(search, request, run);
+      access.belt([...page.matches, ...page.included]);
+      return page;
     },
-    history: (request) => visibleHistory({ history, search, rowOf }, access, request, run),
+    async history(request) {
+      const page = await visibleHistory({ history, search, rowOf }, access, request, run);
+      access.belt(page.versions);
+      return page;
+    },
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
   };
