@@ -24,6 +24,7 @@ import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { STORED_TYPES } from './postgres/tables.ts';
+import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
 import { createFhirHandler } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
@@ -35,6 +36,7 @@ import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
+import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { createValidator } from './standards/fhir/validation/validator.ts';
@@ -87,7 +89,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     closedEncounterDays: config.closedEncounterDays,
   });
   const holder = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const audit = await openAudit({ dataDir, pools, holder, now, log });
+  const audit = await openAudit({
+    dataDir,
+    fhirBaseUrl: baseUrl,
+    policy,
+    dateParameter: dateOfAuditEvent(parameters),
+    pageSizeDefault: config.pageSizeDefault,
+    pools,
+    holder,
+    now,
+    log,
+  });
   const plain = await openStore({
     pools,
     policy,
@@ -104,7 +116,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
-  const store = auditedStore(plain, audit.trail);
+  const store = auditedStore(plain, audit.trail, audit.view.events);
   const services: Services = {
     store,
     messages: store.messages,
@@ -140,6 +152,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     policy,
     audit: audit.trail,
+    auditApi: (authenticate) =>
+      createAuditApi({
+        audit: audit.trail,
+        trail: audit.view,
+        policy,
+        authenticate,
+        onError: (error) => log.error('a request failed', { error }),
+      }),
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,
@@ -176,10 +196,20 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       await audit.stop();
       await store.close();
     },
-    loadDemo: () => {
-      return loadDemo(store, services.validate, serviceCaller('demo'));
+    async loadDemo() {
+      const text = await loadDemo(store, services.validate, serviceCaller('demo'));
+      const users = await identity.loadDemoUsers();
+      return [text, ...users.map(({ role, email, password }) => `${role.padEnd(13)}${email}   ${password}`)].join(
+        '\n             ',
+      );
     },
   };
+}
+
+function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
+  const date = parameters.get('AuditEvent')?.parameters.get('date');
+  if (!date) throw new Error('AuditEvent has no search parameter date');
+  return date;
 }
 
 /** The key that raw messages are sealed with. */

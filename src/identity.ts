@@ -1,5 +1,6 @@
 /** Identity and access put together: tokens, people, launches; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
+import { AUTHORIZE_PATHS, type Authorize, createAuthorize, interactiveOf } from './auth/authorize/create-authorize.ts';
 import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
@@ -14,6 +15,7 @@ import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource } from './ports/resource-store.ts';
+import { createAuthorizationRequests } from './postgres/identity/authorization-requests.ts';
 import { createBreakGlassBook } from './postgres/identity/break-glass.ts';
 import { createClients } from './postgres/identity/clients.ts';
 import { createGrants } from './postgres/identity/grants.ts';
@@ -22,6 +24,7 @@ import { createIdentity } from './postgres/identity/people.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
+import { createRecords } from './records.ts';
 import { createBreakGlassApi } from './rest/break-glass-api.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import { MORTAR } from './standards/fhir/canonical.ts';
@@ -40,6 +43,8 @@ export interface IdentityParts {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
+  /** Answers paths below `/api/v2/audit`. */
+  readonly auditApi: (authenticate: Authenticate) => RequestHandler;
   readonly cipher: Cipher;
   readonly vocabulary: ScopeVocabulary;
   readonly addressOf: (req: IncomingMessage) => string;
@@ -71,6 +76,9 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const glass = createBreakGlassBook(pools, cipher);
   const users = identity.people;
 
+  const organizationsBelow = createOrganizationsBelow(parts);
+  const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow });
+
   const oauth = await createOAuth({
     issuer: url,
     fhirBaseUrl,
@@ -79,7 +87,11 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     keys,
     users,
     findUserByName: (name) => users.findByName(name),
-    organizationsBelow: createOrganizationsBelow(parts),
+    organizationsBelow,
+    otherFhirBaseUrls: [`${url}/FHIR/R4`],
+    emergencyPatients: (userId) => glass.patientsOf(userId, now()),
+    isPatientPermitted: async (user, id) => (await records.findPatient(user, id)) !== undefined,
+    interactive: interactiveOf(url),
     policy,
     audit,
     vocabulary: parts.vocabulary,
@@ -111,6 +123,24 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     log,
     addressOf,
   });
+  const authorize = createAuthorize({
+    issuer: url,
+    fhirBaseUrl,
+    otherFhirBaseUrls: [`${url}/FHIR/R4`],
+    clients,
+    grants,
+    requests: createAuthorizationRequests({ ...pools, now }),
+    sessions: people.sessions,
+    users,
+    keys,
+    oauth,
+    policy,
+    records,
+    cipher,
+    addressOf,
+    now,
+    log,
+  });
   const breakGlass = createBreakGlassApi({
     book: glass,
     authenticate,
@@ -123,14 +153,14 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     onError: (error) => log.error('a request failed', { error }),
   });
   const timer = setInterval(() => {
-    Promise.all([oauth.purge(), people.purge()]).catch((error: Error) =>
+    Promise.all([oauth.purge(), people.purge(), authorize.purge()]).catch((error: Error) =>
       log.error('what is over could not be cleared away', { error }),
     );
   }, PURGE_EVERY_MS);
   timer.unref();
   return {
     authenticate,
-    doors: doorsOf(oauth, people, breakGlass),
+    doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(authenticate)),
     wellKnown: oauth.app,
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),
@@ -139,18 +169,29 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   };
 }
 
-function doorsOf(oauth: OAuth, people: PeopleAuth, breakGlass: RequestHandler): ReadonlyMap<string, RequestHandler> {
-  const api: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
-    ['/api/v2/admin/clients', oauth.app],
+function doorsOf(
+  oauth: OAuth,
+  people: PeopleAuth,
+  authorize: Authorize,
+  breakGlass: RequestHandler,
+  auditApi: RequestHandler,
+): ReadonlyMap<string, RequestHandler> {
+  const byPrefix: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
+    ...AUTHORIZE_PATHS.map((path) => [path, authorize.app] as const),
+    ['/oauth2', oauth.app],
+    ['/api/v2/admin/users', people.app],
+    ['/api/v2/admin', oauth.app],
+    ['/api/v2/audit', auditApi],
     ['/api/v2/break-glass', breakGlass],
   ];
   const dispatch: RequestHandler = (req, res) => {
     const [path = ''] = (req.url ?? '').split('?');
-    const found = api.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
+    const found = byPrefix.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
     (found?.[1] ?? people.app)(req, res);
   };
   return new Map<string, RequestHandler>([
-    ['oauth2', oauth.app],
+    ['oauth2', dispatch],
+    ['my-apps', dispatch],
     ['.well-known', oauth.app],
     ['api', dispatch],
     ['booking', people.app],

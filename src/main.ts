@@ -168,6 +168,16 @@ async function fail(error: unknown, log: ContextLog): Promise<never> {
   process.exit(error instanceof StartError ? EXIT[error.trouble] : EXIT.other);
 }
 
+/** Until there is an administrator. */
+function formatSetup({ setupLink }: RunningServer): string {
+  if (setupLink === undefined) return '';
+  return `
+Nobody administers this server yet. Open this link once, within a day, to become its administrator:
+
+  ${setupLink}
+`;
+}
+
 function formatWelcome(server: RunningServer, demo: string | undefined): string {
   const ms = Math.round(performance.now());
   const fhir = server.fhirBaseUrl;
@@ -179,13 +189,15 @@ Mortar is ready after ${(ms / 1000).toFixed(1)} s.
   Messages   ${mllp}SCRIPT at ${server.url}/ncpdp/script, log at ${server.url}/gateway/messages
   Health     ${server.url}/readyz   ${server.url}/metrics
   Data       ${server.dataDir}, database: ${server.database}
-${demo === undefined ? '' : `  Demo       ${demo}\n`}
+  People     ${server.url}/sign-in
+${demo === undefined ? '' : `  Demo       ${demo}\n`}${demo === undefined ? formatSetup(server) : ''}
 Try next:
 
-  curl -s ${fhir}/metadata
-  curl -s ${fhir}/Patient -H 'Content-Type: application/fhir+json' \\
+  curl -s ${fhir}/metadata                      public; all else needs a token:
+  export AUTH="Authorization: Bearer $(npm run -s token)"
+  curl -s ${fhir}/Patient -H "$AUTH" -H 'Content-Type: application/fhir+json' \\
        -d '{"resourceType":"Patient","name":[{"family":"Example","given":["Ada"]}],"birthDate":"1990-05-17"}'
-  curl -s '${fhir}/Patient?family=example&_pretty=true'
+  curl -s '${fhir}/Patient?family=example&_pretty=true' -H "$AUTH"
   npm run -s tour        real messages of three worlds, in and found again
 
 Ctrl-C stops it.

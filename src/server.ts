@@ -52,6 +52,8 @@ export interface RunningServer {
   readonly database: string;
   /** Milliseconds each phase of the start took. */
   readonly phasesMs: Readonly<Record<string, number>>;
+  /** A one-time link to make the first administrator; undefined when there is one. Shown to the operator, never logged. */
+  readonly setupLink: string | undefined;
   loadDemo(): Promise<string>;
   /** Graceful: says not ready, ends requests under way, then the pools, the embedded Postgres last. Safe to call twice. */
   stop(): Promise<void>;
@@ -174,6 +176,7 @@ export async function startServer(
   phases.end('api');
   options.signal?.throwIfAborted();
 
+  const setupLink = await identity?.setupLink();
   const portsFile = join(dataDir, 'ports.json');
   const ports = { http: http.port, https: http.httpsPort, mllp: mllpPort };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
@@ -201,6 +204,7 @@ export async function startServer(
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
+    setupLink,
     loadDemo: async () => (await fhir.loadDemo?.()) ?? 'This build carries no demo data.',
     stop: () => (stopping ??= stop()),
     requestStop: () => database.embedded?.requestStop(),
