@@ -1,7 +1,7 @@
 /** What is measured. Each case makes whole HTTP requests, prepared beforehand where they can be. */
 import type pg from 'pg';
 import type { Loaded } from './import.ts';
-import { get, withBody } from './load.ts';
+import { get, type Target, withBody } from './load.ts';
 import { createRandom, FAMILIES, IDENTIFIER_SYSTEM, MEASURE_CODES, recordOf, transactionOf } from './records.ts';
 
 export interface Case {
@@ -33,7 +33,9 @@ export interface Figures {
 const PREPARED = 2_000;
 const FHIR = '/fhir/R4';
 
-export async function createCases(admin: pg.Client, port: number, barePort: number, loaded: Loaded): Promise<Case[]> {
+export async function createCases(admin: pg.Client, mortar: Target, barePort: number, loaded: Loaded): Promise<Case[]> {
+  const { port } = mortar;
+  const bareServer: Target = { port: barePort };
   const random = createRandom(7);
   const any = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const prepared = (make: () => Buffer): (() => Buffer) => {
@@ -69,7 +71,7 @@ export async function createCases(admin: pg.Client, port: number, barePort: numb
     name,
     port,
     against: 'bare select',
-    next: prepared(() => get(port, FHIR + path())),
+    next: prepared(() => get(mortar, FHIR + path())),
   });
   const searches = [
     search(
@@ -95,21 +97,21 @@ export async function createCases(admin: pg.Client, port: number, barePort: numb
   const bundle = (): Buffer => {
     const n = 10_000_000 + Math.floor(random() * 1e9);
     const resources = [...recordOf(n), ...recordOf(n + 1)].slice(0, 100);
-    return withBody(port, 'POST', FHIR, JSON.stringify(transactionOf(resources)));
+    return withBody(mortar, 'POST', FHIR, JSON.stringify(transactionOf(resources)));
   };
   const bundles = Array.from({ length: 200 }, bundle);
   let nextBundle = 0;
-  const read = prepared(() => get(port, `${FHIR}/Observation/${any(observations).id}`));
+  const read = prepared(() => get(mortar, `${FHIR}/Observation/${any(observations).id}`));
   return [
-    { name: 'bare select', port: barePort, baseline: true, next: prepared(() => get(barePort, `/${any(bare).id}`)) },
+    { name: 'bare select', port: barePort, baseline: true, next: prepared(() => get(bareServer, `/${any(bare).id}`)) },
     { name: 'read', port, against: 'bare select', next: read },
     ...searches,
-    { name: 'bare insert', port: barePort, baseline: true, next: () => withBody(barePort, 'POST', '/', created) },
+    { name: 'bare insert', port: barePort, baseline: true, next: () => withBody(bareServer, 'POST', '/', created) },
     {
       name: 'create',
       port,
       against: 'bare insert',
-      next: () => withBody(port, 'POST', `${FHIR}/Observation`, created),
+      next: () => withBody(mortar, 'POST', `${FHIR}/Observation`, created),
     },
     {
       name: 'update',
@@ -118,7 +120,7 @@ export async function createCases(admin: pg.Client, port: number, barePort: numb
       next: () => {
         const { id, resource } = any(updates);
         return withBody(
-          port,
+          mortar,
           'PUT',
           `${FHIR}/Observation/${id}`,
           JSON.stringify({ ...resource, note: [{ text: `change ${version++}` }] }),

@@ -1,4 +1,5 @@
 /** Loads records over HTTP, in transaction bundles of 100 resources. */
+import type { Target } from './load.ts';
 import { RECORD_SIZE, recordOf, transactionOf } from './records.ts';
 
 const BUNDLE = 100;
@@ -12,7 +13,7 @@ export interface Loaded {
 }
 
 /** At least `size` resources of whole patients. */
-export async function loadRecords(port: number, size: number): Promise<Loaded> {
+export async function loadRecords(target: Target, size: number): Promise<Loaded> {
   const patients = Math.ceil(size / RECORD_SIZE);
   let nextPatient = 0;
   const started = performance.now();
@@ -22,7 +23,7 @@ export async function loadRecords(port: number, size: number): Promise<Loaded> {
       // A record's references stay inside its bundle.
       while (resources.length + RECORD_SIZE <= Math.max(BUNDLE, RECORD_SIZE) && nextPatient < patients)
         resources.push(...recordOf(nextPatient++));
-      await post(port, JSON.stringify(transactionOf(resources)));
+      await post(target, JSON.stringify(transactionOf(resources)));
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
@@ -30,10 +31,10 @@ export async function loadRecords(port: number, size: number): Promise<Loaded> {
   return { resources, patients, rate: resources / ((performance.now() - started) / 1000) };
 }
 
-async function post(port: number, body: string): Promise<void> {
+async function post({ port, token }: Target, body: string): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${port}/fhir/R4`, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/fhir+json' },
+    headers: { 'Content-Type': 'application/fhir+json', Authorization: `Bearer ${token}` },
     body,
   });
   const text = await answer.text();

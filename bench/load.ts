@@ -88,14 +88,30 @@ function runConnection(
   });
 }
 
-/** Bytes of a GET. */
-export const get = (port: number, path: string): Buffer =>
-  Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: application/fhir+json\r\n\r\n`);
+/** Where requests go. */
+export interface Target {
+  readonly port: number;
+  /** Without one no `Authorization` is sent. */
+  readonly token?: string;
+}
 
-/** Bytes of a request with a JSON body. */
-export function withBody(port: number, method: string, path: string, body: string): Buffer {
+/** Bytes of a GET. */
+export const get = (target: Target, path: string): Buffer =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\n${headOf(target)}Accept: application/fhir+json\r\n\r\n`);
+
+/** Bytes of a request with a body. */
+export function withBody(
+  target: Target,
+  method: string,
+  path: string,
+  body: string,
+  type = 'application/fhir+json',
+): Buffer {
   const length = Buffer.byteLength(body);
   return Buffer.from(
-    `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/fhir+json\r\nContent-Length: ${length}\r\n\r\n${body}`,
+    `${method} ${path} HTTP/1.1\r\n${headOf(target)}Content-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n${body}`,
   );
 }
+
+const headOf = ({ port, token }: Target): string =>
+  `Host: 127.0.0.1:${port}\r\n${token === undefined ? '' : `Authorization: Bearer ${token}\r\n`}`;

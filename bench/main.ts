@@ -42,14 +42,14 @@ try {
   const server = join(folder, 'server');
   let mortar = await startMortar(databaseUrl, server);
   note(`loading ${size} resources …`);
-  const loaded = await loadRecords(mortar.port, size);
+  const loaded = await loadRecords(mortar, size);
   note(`loaded ${loaded.resources} resources in transaction bundles of 100, ${Math.round(loaded.rate)}/s`);
   await admin.query('vacuum analyze');
   await mortar.stop(); // the next one starts with the statistics of what is there now
   mortar = await startMortar(databaseUrl, server);
   const baseline = await startBaseline(owner);
   const pgPid = Number(readFileSync(join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
-  const cases = (await createCases(admin, mortar.port, baseline.port, loaded)).filter(
+  const cases = (await createCases(admin, mortar, baseline.port, loaded)).filter(
     (c) => flags.only === undefined || c.name.includes(flags.only) || c.baseline,
   );
   const figures = await measure(cases, mortar.pid, baseline.pid, pgPid);

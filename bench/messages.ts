@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
-import { runLoad, type Sample } from './load.ts';
+import { runLoad, type Sample, type Target, withBody } from './load.ts';
 import { startMortar } from './processes.ts';
 
 const { values: flags } = parseArgs({
@@ -91,7 +91,7 @@ try {
     const keep = (name: string, sample: Sample): void => void (round > 0 && measured.get(name)?.push(sample)); // round 0 warms up
     keep('bare commits', await bare.run());
     for (const [name, make] of Object.entries(MESSAGES))
-      keep(name, name.startsWith('hl7v2') ? await overMllp(mllp, make) : await overHttp(mortar.port, name, make));
+      keep(name, name.startsWith('hl7v2') ? await overMllp(mllp, make) : await overHttp(mortar, name, make));
   }
   print(measured);
   await bare.end();
@@ -101,21 +101,12 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function overHttp(port: number, name: string, make: () => string): Promise<Sample> {
+function overHttp(target: Target, name: string, make: () => string): Promise<Sample> {
   const [path, type] = name.startsWith('script')
-    ? ['/ncpdp/script', 'application/xml']
-    : ['/fhir/R4/$process-message', 'application/fhir+json'];
-  return runLoad({
-    port,
-    connections,
-    durationMs,
-    next: () => {
-      const body = make();
-      return Buffer.from(
-        `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      );
-    },
-  });
+    ? (['/ncpdp/script', 'application/xml'] as const)
+    : (['/fhir/R4/$process-message', 'application/fhir+json'] as const);
+  const next = (): Buffer => withBody(target, 'POST', path, make(), type);
+  return runLoad({ port: target.port, connections, durationMs, next });
 }
 
 /** One message at a time on each connection, as feeds send them. */

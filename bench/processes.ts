@@ -4,10 +4,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type pg from 'pg';
+import { requestOperatorToken } from '../src/auth/oauth/operator-client.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Clock ticks a second in /proc: fixed on Linux. */
 const TICKS = 100;
+const TOKEN_S = 86_400;
 
 export interface Server {
   readonly port: number;
@@ -15,14 +17,20 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export async function startMortar(databaseUrl: string, dataDir: string): Promise<Server> {
+export interface Mortar extends Server {
+  /** Of the operator: it lives a day. */
+  readonly token: string;
+}
+
+export async function startMortar(databaseUrl: string, dataDir: string): Promise<Mortar> {
   const child = spawn(process.execPath, ['--max-semi-space-size=8', join(ROOT, 'src/main.ts')], {
     env: { ...process.env, PORT: '0', MLLP_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await line(child, /ready after/);
   const ports = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { http: number };
-  return server(child, ports.http);
+  const { token } = await requestOperatorToken({ dataDir, ttlS: TOKEN_S, now: Date.now });
+  return { ...server(child, ports.http), token };
 }
 
 export async function startBaseline(connection: pg.ClientConfig): Promise<Server> {

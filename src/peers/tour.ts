@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+// As an operator would: who can read the data folder has a token, so that the tour is one command.
+import { requestOperatorToken } from '../auth/oauth/operator-client.ts';
 
 const HELP = `npm run -s tour [-- --data-dir DIR]
 
@@ -14,12 +16,16 @@ Walks through a server that runs: npm start in another terminal. It is found by 
 const FIXTURES = join(import.meta.dirname, '../../fixtures');
 const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
 const ANSWER_MS = 10_000;
+const TOKEN_S = 300;
 const NAMING = 'https://mortar-fhir.org/NamingSystem';
 
 interface Ports {
   readonly url: string;
   readonly fhir: string;
   readonly mllp: number;
+}
+interface Server extends Ports {
+  readonly send: Send;
 }
 
 await main();
@@ -30,7 +36,10 @@ async function main(): Promise<void> {
       options: { 'data-dir': { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     });
     if (values.help) return print(HELP);
-    await walk(readPorts(values['data-dir'] ?? process.env['DATA_DIR'] ?? '.data'));
+    const dataDir = resolve(values['data-dir'] ?? process.env['DATA_DIR'] ?? '.data');
+    const ports = readPorts(dataDir);
+    const { token } = await requestOperatorToken({ dataDir, ttlS: TOKEN_S, now: Date.now });
+    await walk({ ...ports, send: createSend(token) });
   } catch (error) {
     process.stderr.write(`tour: ${(error as Error).message}\n\n${HELP}`);
     process.exitCode = 1;
@@ -38,7 +47,7 @@ async function main(): Promise<void> {
 }
 
 function readPorts(dataDir: string): Ports {
-  const file = resolve(dataDir, 'ports.json');
+  const file = join(dataDir, 'ports.json');
   let ports: Partial<Ports>;
   try {
     ports = JSON.parse(readFileSync(file, 'utf8')) as Partial<Ports>;
@@ -51,7 +60,7 @@ function readPorts(dataDir: string): Ports {
   return { url, fhir, mllp };
 }
 
-async function walk(server: Ports): Promise<void> {
+async function walk(server: Server): Promise<void> {
   await registerPartners(server);
   await eps(server);
   await hl7v2(server);
@@ -60,15 +69,15 @@ async function walk(server: Ports): Promise<void> {
   await searches(server);
 }
 
-async function registerPartners({ fhir }: Ports): Promise<void> {
+async function registerPartners(server: Server): Promise<void> {
   chapter('Partners: only senders that an active Endpoint names are taken');
-  await partner(fhir, 'tour-pas', 'Hospital patient administration', 'hl7v2-mllp', 'hl7v2-sender', 'PAS|RXX');
-  await partner(fhir, 'tour-epma', 'Hospital prescribing', 'hl7v2-mllp', 'hl7v2-sender', 'EPMA|RXX');
-  await partner(fhir, 'tour-ehr', 'American prescriber', 'direct-project', 'script-sender', 'D:6301875277001');
+  await partner(server, 'tour-pas', 'Hospital patient administration', 'hl7v2-mllp', 'hl7v2-sender', 'PAS|RXX');
+  await partner(server, 'tour-epma', 'Hospital prescribing', 'hl7v2-mllp', 'hl7v2-sender', 'EPMA|RXX');
+  await partner(server, 'tour-ehr', 'American prescriber', 'direct-project', 'script-sender', 'D:6301875277001');
 }
 
 async function partner(
-  fhir: string,
+  { fhir, send }: Server,
   id: string,
   name: string,
   connection: string,
@@ -90,7 +99,7 @@ async function partner(
   answer(status(reply, 'stored'));
 }
 
-async function eps({ fhir }: Ports): Promise<void> {
+async function eps({ fhir, send }: Server): Promise<void> {
   chapter('England: a GP prescription order in FHIR, for the Electronic Prescription Service');
   const order = fixture('eps/prescription-order-acute.json');
   request('POST /fhir/R4/$prepare', 'what the prescriber has to sign');
@@ -138,7 +147,7 @@ async function overMllp(port: number, what: string, messages: readonly Buffer[])
   for (const reply of await exchange(port, messages)) answer(...segments(reply));
 }
 
-async function script({ url }: Ports): Promise<void> {
+async function script({ url, send }: Server): Promise<void> {
   chapter('America: NCPDP SCRIPT over HTTP');
   const post = async (what: string, body: Buffer): Promise<void> => {
     request('POST /ncpdp/script', what);
@@ -159,7 +168,7 @@ async function script({ url }: Ports): Promise<void> {
   await post('a NewRx whose patient has no such gender', fixture('script/bad-gender.xml'));
 }
 
-async function log({ url }: Ports): Promise<void> {
+async function log({ url, send }: Server): Promise<void> {
   chapter('The message log: what came, and what became of it');
   request('GET /gateway/messages?_count=20');
   const reply = await send(`${url}/gateway/messages?_count=20`, 'GET');
@@ -179,11 +188,11 @@ async function log({ url }: Ports): Promise<void> {
     );
 }
 
-async function searches({ fhir }: Ports): Promise<void> {
+async function searches(server: Server): Promise<void> {
   chapter('One record: the three prescriptions, found by FHIR searches');
-  await search(fhir, 'identifier=526f662e-8fc0-5d93-806c-e165cd3b2d95');
-  await search(fhir, 'identifier=RX-5003');
-  await search(fhir, 'identifier=RX-2026-000101');
+  await search(server, 'identifier=526f662e-8fc0-5d93-806c-e165cd3b2d95');
+  await search(server, 'identifier=RX-5003');
+  await search(server, 'identifier=RX-2026-000101');
 }
 
 interface Found {
@@ -197,7 +206,7 @@ interface Found {
   readonly name?: readonly { readonly family?: string; readonly given?: readonly string[] }[];
 }
 
-async function search(fhir: string, criteria: string): Promise<void> {
+async function search({ fhir, send }: Server, criteria: string): Promise<void> {
   const query = `MedicationRequest?${criteria}&_include=MedicationRequest:subject`;
   request(`GET /fhir/R4/${query}`);
   const reply = await send(`${fhir}/${query}`, 'GET');
@@ -217,14 +226,19 @@ interface Reply {
   readonly text: string;
 }
 
-async function send(url: string, method: string, body?: Buffer | string, contentType?: string): Promise<Reply> {
-  const reply = await fetch(url, {
-    method,
-    signal: AbortSignal.timeout(ANSWER_MS),
-    ...(body !== undefined && { body: typeof body === 'string' ? body : new Uint8Array(body) }),
-    ...(contentType !== undefined && { headers: { 'Content-Type': contentType } }),
-  });
-  return { status: reply.status, text: await reply.text() };
+type Send = (url: string, method: string, body?: Buffer | string, contentType?: string) => Promise<Reply>;
+
+/** Sends requests with this token. */
+function createSend(token: string): Send {
+  return async (url, method, body, contentType) => {
+    const reply = await fetch(url, {
+      method,
+      signal: AbortSignal.timeout(ANSWER_MS),
+      headers: { Authorization: `Bearer ${token}`, ...(contentType !== undefined && { 'Content-Type': contentType }) },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : new Uint8Array(body) }),
+    });
+    return { status: reply.status, text: await reply.text() };
+  };
 }
 
 /** Sends each message in a frame and reads the frames that come back. */
