@@ -113,8 +113,11 @@ export function conditionsOfFilter(options: AccessOptions, type: string, filter:
       if (!first) return [NEVER];
       return branches.length === 1 ? first : [{ kind: 'any', conditions: branches.map(oneOf) }];
     }
-    case 'search':
-      return options.conditionsOf(type, filter.query);
+    case 'search': {
+      // Words that ask for nothing in particular were not meant to let everything through.
+      const conditions = options.conditionsOf(type, filter.query);
+      return conditions.length === 0 ? [NEVER] : conditions;
+    }
     case 'id':
       return filter.ids.length === 0 ? [NEVER] : [{ kind: 'id', ids: filter.ids }];
     case 'compartment':
