@@ -23,6 +23,8 @@ export interface AuthorizationRequest {
   readonly maxAgeMs?: number;
   /** Authentication context class that the person must reach. */
   readonly acr?: string;
+  /** Who must be the one signed in: an ID token of theirs came as a hint. */
+  readonly hintedUserId?: string;
   /** The handle of an EHR launch, sealed. SECURITY ST-13 */
   readonly sealedLaunch?: string;
 }

@@ -74,7 +74,9 @@ export const loginRequired = (): OAuthError => new OAuthError(400, 'login_requir
 
 /** SECURITY SL-09 */
 async function checkFreshness(_parts: FlowParts, { request, session }: Flow): Promise<Need | undefined> {
-  const { prompts, maxAgeMs, acr, createdAt } = request;
+  const { prompts, maxAgeMs, acr, createdAt, hintedUserId } = request;
+  if (hintedUserId !== undefined && hintedUserId !== session.user.id)
+    throw new OAuthError(400, 'login_required', 'somebody else is signed in');
   const isAskedAgain = prompts.includes('login') || prompts.includes('select_account');
   const isTooOld = maxAgeMs !== undefined && createdAt - session.authTime > maxAgeMs;
   if ((isAskedAgain || isTooOld) && session.authTime < createdAt) return { kind: 'sign-in-again' };

@@ -39,6 +39,8 @@ const ACTIONS = new Map<string, Action>([
   ['deny', deny],
 ]);
 
+/** What the store names requests by. */
+const ID = /^[A-Za-z0-9_-]{43}$/;
 const SEARCH_CHARS_MAX = 100;
 
 /** Shows what has to be done next, or answers the app. Throws `LostRequest`. */
@@ -61,6 +63,7 @@ export async function takeInteraction(parts: InteractionParts, req: IdRequest, r
 
 /** Where sign-in leads back to: a page that leads on by itself, so that no form's redirects reach the app (CSP form-action). */
 export function goOn(req: IdRequest, res: Response): void {
+  if (!ID.test(req.params.id)) throw new LostRequest();
   sendPage(res, onwardPage(pathOf(req.params.id)), 200);
 }
 

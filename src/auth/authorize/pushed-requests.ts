@@ -38,6 +38,7 @@ const KEPT = [
   'prompt',
   'max_age',
   'acr_values',
+  'id_token_hint',
 ] as const;
 
 /** Checks a request as the authorization endpoint would, and keeps it. Throws `OAuthError`. */

@@ -103,6 +103,22 @@ describe('authorize › the person', () => {
     );
   });
 
+  it('[SL-09] id_token_hint: only for whom it is about; what is no ID token of ours is refused', async () => {
+    const app = await world.addClient();
+    const browser = await world.signedIn(patient);
+    const asked = world.ask(app);
+    await browser.get(asked.path);
+    const { id_token: hint } = await tokensOf(asked, await browser.submit({}, 'Share'), app);
+    const silent = { prompt: 'none', id_token_hint: hint };
+    expect(answerOf(await browser.get(world.ask(app, silent).path))).property('code');
+    const other = await world.signedIn(await world.addPerson());
+    expect(answerOf(await other.get(world.ask(app, silent).path))).include({ error: 'login_required' });
+    for (const wrong of ['x', `${hint}x`, hint.replace(/^[^.]*/, 'eyJhbGciOiJub25lIn0')])
+      expect(answerOf(await browser.get(world.ask(app, { id_token_hint: wrong }).path))).include({
+        error: 'invalid_request',
+      });
+  });
+
   it('[SL-08] staff choose among the records they may see; no address ever names a patient', async () => {
     const user = await doctor('p1', 'p2', 'p3');
     const browser = await world.signedIn(user);

@@ -238,6 +238,45 @@ describe('authorize › the request', () => {
   });
 });
 
+describe('authorize › requests in the store', () => {
+  let world: World;
+  before(async () => {
+    world = await openWorld();
+  });
+  after(() => world?.stop());
+
+  it('[SL-09] one person keeps what they settled, one answer ends it, and what is over is cleared away', async () => {
+    const { requests } = world;
+    const { id: clientId } = await world.addClient();
+    const request = {
+      clientId,
+      redirectUri: REDIRECT,
+      responseMode: 'query',
+      state: 's',
+      scope: 'openid',
+      audience: world.fhirBaseUrl,
+      challenge: 'c'.repeat(43),
+      prompts: [],
+    } as const;
+    const id = await requests.add(request, 600_000);
+    expect(await requests.find(id)).deep.equal({ ...request, progress: {}, createdAt: world.store.clock.now() });
+    expect(await requests.keep(id, 'u1', { patientId: 'p1' })).equal(true);
+    expect(await requests.keep(id, 'u2', { patientId: 'p2' })).equal(false);
+    expect(await requests.find(id)).deep.include({ userId: 'u1', progress: { patientId: 'p1' } });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => requests.take(id)));
+    expect(answers.filter(Boolean)).length(1);
+    expect(await requests.find(id)).equal(undefined);
+    const late = await requests.add(request, 600_000);
+    await requests.add(request, 1_200_000);
+    world.store.clock.pass(600_001);
+    expect(await requests.find(late)).equal(undefined);
+    expect(await requests.keep(late, 'u1', {})).equal(false);
+    expect(await requests.take(late)).equal(false);
+    expect(await requests.purge(10)).equal(1);
+    expect(await requests.purge(10)).equal(0);
+  });
+});
+
 describe('authorize › pushed requests', () => {
   let world: World;
   before(async () => {

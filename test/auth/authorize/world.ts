@@ -16,6 +16,7 @@ import { createHashing } from '../../../src/auth/people/hashing.ts';
 import { totpCode, totpStep } from '../../../src/auth/people/totp.ts';
 import { createCipher } from '../../../src/pki/key-file.ts';
 import type { AuditEvent } from '../../../src/ports/audit.ts';
+import type { AuthorizationRequests } from '../../../src/ports/authorization-requests.ts';
 import type { Role } from '../../../src/ports/caller.ts';
 import type { Client, NewClient } from '../../../src/ports/clients.ts';
 import type { NewPerson } from '../../../src/ports/people.ts';
@@ -40,6 +41,7 @@ export interface World {
   readonly audit: AuditEvent[];
   readonly log: ReturnType<typeof createMemoryLog>;
   readonly records: TestRecords;
+  readonly requests: AuthorizationRequests;
   addClient(more?: Partial<NewClient>): Promise<Client>;
   addPerson(details?: Partial<NewPerson> & { readonly role?: Role }): Promise<Added>;
   browser(): Browser;
@@ -131,12 +133,13 @@ export async function openWorld(more: Partial<AuthorizeOptions> = {}): Promise<W
     limits: { perAddress: 10_000, perNeighbourhood: 10_000, everywhere: 10_000 },
   });
   const records = createTestRecords();
+  const requests = createAuthorizationRequests({ ...pools, now });
   const { app } = createAuthorize({
     issuer: url,
     fhirBaseUrl,
     otherFhirBaseUrls: [`${url}/FHIR/R4`],
     ...store,
-    requests: createAuthorizationRequests({ ...pools, now }),
+    requests,
     sessions: people.sessions,
     users: people.users,
     oauth,
@@ -160,6 +163,7 @@ export async function openWorld(more: Partial<AuthorizeOptions> = {}): Promise<W
     audit: events,
     log,
     records,
+    requests,
     addClient: (of = {}) =>
       store.clients.add(
         newClient({
