@@ -129,8 +129,8 @@ export interface Grants {
 
   /** A family without a code, for a person who signed in to the API itself. */
   createFamily(grant: UserGrant): Promise<string>;
-  /** Gives a family its first refresh token, and returns it. */
-  openRefresh(familyId: string, kind: RefreshKind, lifetime: RefreshLifetime): Promise<string>;
+  /** Gives a family its first refresh token, and returns it. It may be bound to a key, as those after it. */
+  openRefresh(familyId: string, kind: RefreshKind, lifetime: RefreshLifetime, cnf?: Grant['cnf']): Promise<string>;
   /** Undefined for what is no refresh token of ours. Also of a revoked or expired family. */
   findRefresh(token: string): Promise<StoredRefresh | undefined>;
   /** The successor of a current token; undefined when it is current no more. One statement: one of many wins. ST-06 */
@@ -171,8 +171,10 @@ export interface Grants {
 
   /** False when the issuer has used the `jti` before, on whatever node. SECURITY SA-05 */
   rememberAssertion(issuer: string, jti: string, until: number): Promise<boolean>;
+  /** False when a proof of this key (its thumbprint) with this `jti` was used before, on whatever node. SECURITY ST-10 */
+  rememberProof(jkt: string, jti: string, until: number): Promise<boolean>;
 
-  /** Deletes what has been over for a day, at most `limit` rows of each kind. Resolves to how many. */
+  /** Deletes what has been over for a day, and proofs that are over, at most `limit` rows of each kind. Resolves to how many. */
   purge(limit: number): Promise<number>;
 }
 

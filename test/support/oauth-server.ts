@@ -220,9 +220,10 @@ export const assertionClaims = (clientId: string, audience: string, now: number)
   exp: Math.floor(now / 1000) + 240,
 });
 
-/** What `authenticate` looks at of a request. */
+/** What `authenticate` looks at of a GET request. */
 export const requestWith = (headers: Record<string, string>, url = '/fhir/R4/Patient/p1'): IncomingMessage =>
   ({
+    method: 'GET',
     headers,
     rawHeaders: Object.entries(headers).flat(),
     url,

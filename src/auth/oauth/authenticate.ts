@@ -4,11 +4,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Caller, CallerUser } from '../../ports/caller.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Grants, GrantUser, StoredToken } from '../../ports/grants.ts';
+import type { Grant, Grants, GrantUser, StoredToken } from '../../ports/grants.ts';
 import type { User, Users } from '../../ports/users.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
 import { parseGranted } from '../../standards/smart/scope.ts';
 import type { Certificate } from './client-authentication.ts';
+import { DPOP_ALGS, type Dpop, DpopError } from './dpop.ts';
 import { fhirUserOf, findGrantor } from './people.ts';
 
 export interface AuthenticateOptions {
@@ -21,6 +22,8 @@ export interface AuthenticateOptions {
   /** Spellings of our own FHIR base URL, without a trailing slash. */
   readonly fhirBaseUrls: readonly string[];
   readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
+  /** Looks at proofs of possession; without it no token that is bound to a key is taken. */
+  readonly dpop?: Dpop;
   readonly addressOf: (req: IncomingMessage) => string | undefined;
   readonly now: Clock;
 }
@@ -34,18 +37,18 @@ export interface Authenticator {
 /** All of a caller but what differs between requests. */
 interface Known {
   readonly caller: Omit<Caller, 'correlationId' | 'address'>;
-  /** SHA-256 of the certificate that the token is bound to. */
-  readonly thumbprint: string | undefined;
+  /** What the token is bound to. SECURITY ST-10 */
+  readonly cnf: Grant['cnf'];
   /** ms UTC */
   readonly until: number;
 }
 
 const CACHED_MS = 5_000;
 const CACHE_MAX = 10_000;
-const BEARER = /^bearer +([A-Za-z0-9._~+/=-]{1,2048})$/i;
+const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9._~+/=-]{1,2048})$/i;
 
 export function createAuthenticator(options: AuthenticateOptions): Authenticator {
-  const { grants, users, organizationsBelow, certificateOf, addressOf, now } = options;
+  const { grants, users, organizationsBelow, certificateOf, dpop, addressOf, now } = options;
   const audiences = new Set(options.fhirBaseUrls.map(withoutSlash));
   let cache = new Map<string, Known>();
   let loading = new Map<string, Promise<Known | undefined>>();
@@ -68,7 +71,7 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
       );
     return {
       caller: toCaller(stored, callerUser, key),
-      thumbprint: grant.cnf && (grant.cnf['x5t#S256'] ?? ''),
+      cnf: grant.cnf,
       until: Math.min(at + CACHED_MS, stored.expiresAt),
     };
   }
@@ -101,12 +104,31 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
     return found;
   }
 
+  /** Every member of the confirmation must hold (RFC 7800 section 3.1), and one that is not known never does. */
+  async function checkBinding(req: IncomingMessage, credentials: Credentials, cnf: NonNullable<Grant['cnf']>) {
+    const { jkt, 'x5t#S256': thumbprint, ...others } = cnf;
+    if (Object.keys(others).length > 0) throw invalidToken(credentials);
+    if (thumbprint !== undefined && certificateOf?.(req)?.thumbprint !== thumbprint) throw invalidToken(credentials);
+    // The scheme says what the token is: a bound one is no bearer token, nor the other way round.
+    if (credentials.isDpop !== (jkt !== undefined)) throw invalidToken({ isDpop: jkt !== undefined });
+    if (jkt === undefined) return;
+    if (!dpop) throw invalidToken(credentials);
+    try {
+      if ((await dpop.prove(req, credentials.token)) === jkt) return;
+    } catch (error) {
+      if (!(error instanceof DpopError)) throw error;
+      throw badProof(error, await dpop.nonce());
+    }
+    throw invalidToken(credentials);
+  }
+
   return {
     async authenticate(req, correlationId) {
-      const found = find(readToken(req));
+      const credentials = readCredentials(req);
+      const found = find(credentials.token);
       const known = found instanceof Promise ? await found : found;
-      if (!known) throw invalidToken();
-      if (known.thumbprint !== undefined && certificateOf?.(req)?.thumbprint !== known.thumbprint) throw invalidToken();
+      if (!known) throw invalidToken(credentials);
+      if (known.cnf || credentials.isDpop) await checkBinding(req, credentials, known.cnf ?? {});
       const address = addressOf(req);
       return { ...known.caller, correlationId, ...(address !== undefined && { address }) };
     },
@@ -117,17 +139,23 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
   };
 }
 
+interface Credentials {
+  readonly token: string;
+  /** RFC 9449 section 7.1 */
+  readonly isDpop: boolean;
+}
+
 /** The token of the header, and of nowhere else. */
-function readToken(req: IncomingMessage): string {
+function readCredentials(req: IncomingMessage): Credentials {
   if (/[?&]access_token=/i.test(req.url ?? ''))
     throw badCredentials('access tokens belong into the header Authorization');
   const header = req.headers.authorization;
   if (header === undefined) throw unauthenticated('This needs an access token: Authorization: Bearer …');
   if (hasTwo(req.rawHeaders)) throw badCredentials('there is more than one header Authorization');
-  if (!/^bearer\b/i.test(header)) throw unauthenticated('Only access tokens are taken: Authorization: Bearer …');
-  const [, token] = BEARER.exec(header) ?? [];
+  if (!/^(bearer|dpop)\b/i.test(header)) throw unauthenticated('Only access tokens are taken: Authorization: Bearer …');
+  const [, scheme, token] = CREDENTIALS.exec(header) ?? [];
   if (token === undefined) throw badCredentials('the header Authorization does not hold one access token');
-  return token;
+  return { token, isDpop: scheme?.toLowerCase() === 'dpop' };
 }
 
 /** Node keeps the first of several. */
@@ -141,10 +169,25 @@ const refuse = (status: number, diagnostics: string, challenge: string): FhirErr
   new FhirError(status, [issue('login', diagnostics)], { headers: { 'WWW-Authenticate': challenge } });
 
 const unauthenticated = (diagnostics: string): FhirError => refuse(401, diagnostics, 'Bearer realm="mortar"');
-const invalidToken = (): FhirError =>
-  refuse(401, 'The access token is not valid, or not any more', 'Bearer realm="mortar", error="invalid_token"');
+const invalidToken = ({ isDpop }: Pick<Credentials, 'isDpop'>): FhirError =>
+  refuse(
+    401,
+    'The access token is not valid, or not any more',
+    isDpop ? `DPoP realm="mortar", error="invalid_token", ${ALGS}` : 'Bearer realm="mortar", error="invalid_token"',
+  );
+function badProof({ fault }: DpopError, nonce: string): FhirError {
+  const [code, diagnostics] =
+    fault === 'nonce'
+      ? ['use_dpop_nonce', 'The DPoP proof needs the nonce of DPoP-Nonce']
+      : ['invalid_dpop_proof', 'The DPoP proof is missing or not valid'];
+  const challenge = `DPoP realm="mortar", error="${code}", ${ALGS}`;
+  const headers = { 'WWW-Authenticate': challenge, 'DPoP-Nonce': nonce };
+  return new FhirError(401, [issue('login', diagnostics)], { headers });
+}
 const badCredentials = (diagnostics: string): FhirError =>
   refuse(400, diagnostics, 'Bearer realm="mortar", error="invalid_request"');
+
+const ALGS = `algs="${DPOP_ALGS.join(' ')}"`;
 
 const withoutSlash = (url: string): string => url.replace(/\/$/, '');
 

@@ -133,8 +133,11 @@ const isFitting = (jwk: JWK, { kid, alg }: KeyQuestion): boolean =>
   jwk.kid === kid &&
   (jwk.use === undefined || jwk.use === 'sig') &&
   (jwk.alg === undefined || jwk.alg === alg) &&
-  !PRIVATE_MEMBERS.some((member) => member in jwk) &&
-  (FITTING.get(alg)?.(jwk) ?? false);
+  isPublicKeyFor(jwk, alg);
+
+/** Whether it is no more than a public key, and of the kind and length that the algorithm needs. */
+export const isPublicKeyFor = (jwk: JWK, alg: string): boolean =>
+  !PRIVATE_MEMBERS.some((member) => member in jwk) && (FITTING.get(alg)?.(jwk) ?? false);
 
 /** 2048 bits. */
 function isLongEnough({ n }: JWK): boolean {

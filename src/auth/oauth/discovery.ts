@@ -1,6 +1,7 @@
 /** What clients can find out about this server. SMART App Launch, OpenID Connect Discovery, RFC 8414. SECURITY A1 */
 import { AUTH_METHODS } from './client-authentication.ts';
 import { ASSERTION_ALGS } from './client-keys.ts';
+import { DPOP_ALGS } from './dpop.ts';
 import { GRANT_TYPES } from './token-endpoint.ts';
 
 /** What needs pages for people: authorization, consent, launch. Whoever routes them says what works. SECURITY SD-04 */
@@ -102,6 +103,8 @@ export function openidConfiguration(options: DiscoveryOptions): Document {
     }),
     ...(interactive?.endSessionUrl !== undefined && { end_session_endpoint: interactive.endSessionUrl }),
     ...abilities(options),
+    dpop_signing_alg_values_supported: DPOP_ALGS,
+    tls_client_certificate_bound_access_tokens: options.hasCertificates,
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     revocation_endpoint_auth_methods_supported: methods,
     subject_types_supported: ['public'],

@@ -1,21 +1,25 @@
 /** Introspection and revocation. RFC 7662, RFC 7009. SECURITY SX-01 to SX-03 */
 import { createHash } from 'node:crypto';
 import type { Request } from 'express';
+import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Client, Clients } from '../../ports/clients.ts';
 import type { Grant, Grants } from '../../ports/grants.ts';
 import type { Users } from '../../ports/users.ts';
+import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { AuthenticateClient } from './client-authentication.ts';
 import { claimsOf, seconds } from './id-token.ts';
 import { contextOf } from './issue-tokens.ts';
 import { invalidClient, OAuthError } from './oauth-error.ts';
 import { type Parameters, readParameter } from './parameters.ts';
 import { findGrantor } from './people.ts';
-import type { Trail } from './trail.ts';
+import { tokenTypeOf } from './token-binding.ts';
+import { correlationIdOf, type Trail } from './trail.ts';
 
 export interface TokenQuestionParts {
   readonly clients: Pick<Clients, 'find'>;
   readonly grants: Pick<Grants, 'findToken' | 'findRefresh' | 'revokeToken' | 'revoke'>;
   readonly users: Users;
+  readonly authenticate: Authenticate;
   readonly authenticateClient: AuthenticateClient;
   readonly trail: Trail;
   readonly issuer: string;
@@ -38,8 +42,8 @@ const hashOf = (token: string): Buffer => createHash('sha256').update(token).dig
 
 /** Tells what a token is good for, to a client that may know. */
 export async function introspect(parts: TokenQuestionParts, req: Request, parameters: Parameters): Promise<object> {
-  const bearer = /^bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
-  const client = bearer === undefined ? await parts.authenticateClient(req, parameters) : await bearerOf(parts, bearer);
+  const bearer = /^(?:bearer|dpop) +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
+  const client = bearer === undefined ? await parts.authenticateClient(req, parameters) : await bearerOf(parts, req);
   if (client.kind === 'public' && bearer === undefined) throw invalidClient('public');
   const token = readParameter(parameters, 'token');
   const known = await findToken(parts, token);
@@ -63,14 +67,21 @@ export async function revoke(parts: TokenQuestionParts, req: Request, parameters
   await parts.trail({ kind: 'token-revoked', req, clientId: client.id, detail });
 }
 
-async function bearerOf(parts: TokenQuestionParts, bearer: string): Promise<Client> {
-  const stored = await parts.grants.findToken(hashOf(bearer));
-  const client = stored && (await parts.clients.find(stored.grant.clientId));
-  if (client && !client.isDisabled) return client;
-  throw new OAuthError(401, 'invalid_token', 'the access token is not valid', {
-    headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
-  });
+/** The client of the access token that the request itself bears, as good as anywhere else. */
+async function bearerOf({ authenticate, clients }: TokenQuestionParts, req: Request): Promise<Client> {
+  try {
+    const { clientId = '' } = await authenticate(req, correlationIdOf(req));
+    const client = await clients.find(clientId);
+    if (client && !client.isDisabled) return client;
+    throw badToken({ 'WWW-Authenticate': 'Bearer realm="mortar", error="invalid_token"' });
+  } catch (error) {
+    if (error instanceof FhirError && error.status < 500) throw badToken(error.headers);
+    throw error;
+  }
 }
+
+const badToken = (headers: Readonly<Record<string, string>>): OAuthError =>
+  new OAuthError(401, 'invalid_token', 'the access token is not valid', { headers });
 
 async function findToken(parts: TokenQuestionParts, token: string): Promise<Known | undefined> {
   const access = await parts.grants.findToken(hashOf(token));
@@ -94,7 +105,7 @@ async function describe(parts: TokenQuestionParts, known: Known): Promise<object
     client_id: grant.clientId,
     exp: seconds(known.expiresAt),
     iat: seconds(known.issuedAt),
-    ...(!known.isRefresh && { token_type: 'Bearer' }),
+    ...(!known.isRefresh && { token_type: tokenTypeOf(grant) }),
     aud: grant.audience,
     iss: parts.issuer,
     sub: grant.user?.id ?? grant.clientId,

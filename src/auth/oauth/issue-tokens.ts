@@ -6,6 +6,7 @@ import type { User } from '../../ports/users.ts';
 import { parseGranted } from '../../standards/smart/scope.ts';
 import { hasScope } from '../../standards/smart/scope-set.ts';
 import { type IdTokenParts, makeIdToken } from './id-token.ts';
+import { tokenTypeOf } from './token-binding.ts';
 
 export interface IssueParts extends IdTokenParts {
   readonly grants: Pick<Grants, 'createToken' | 'openRefresh'>;
@@ -59,7 +60,7 @@ export async function issueForUser(
     // Launch context first: what a launch says cannot stand in for a token.
     ...contextOf(grant),
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: tokenTypeOf(grant),
     expires_in: (expiresAt - issuedAt) / 1000,
     scope: grant.scope,
     ...(refreshToken !== undefined && { refresh_token: refreshToken }),
@@ -78,12 +79,12 @@ export async function issueForService(parts: IssueParts, grant: Grant, client: C
     return {
       access_token: accessToken,
       expires_in: String(lifetimeMs / 1000),
-      token_type: 'Bearer',
+      token_type: tokenTypeOf(grant),
       issued_at: String(issuedAt),
     };
   return {
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: tokenTypeOf(grant),
     expires_in: lifetimeMs / 1000,
     scope: grant.scope,
   };

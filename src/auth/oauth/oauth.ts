@@ -16,6 +16,8 @@ import { createAuthenticator } from './authenticate.ts';
 import { type AuthenticateClient, type Certificate, createClientAuthentication } from './client-authentication.ts';
 import { createClientKeys } from './client-keys.ts';
 import { type Interactive, openidConfiguration, PATHS, SMART_PATH, smartConfiguration } from './discovery.ts';
+import { createDpop } from './dpop.ts';
+import { createDpopNonces } from './dpop-nonces.ts';
 import { chooseGrantable } from './grantable.ts';
 import { fetchGuarded } from './guarded-fetch.ts';
 import { introspect, revoke } from './introspect.ts';
@@ -67,6 +69,8 @@ export interface OAuthOptions {
   /** What the pages add to discovery; without them no code can be had. */
   readonly interactive?: Interactive;
   readonly hasPublicOffline?: boolean;
+  /** Whether each DPoP proof must hold a nonce of ours (RFC 9449 section 8); it is offered in any case. */
+  readonly needsDpopNonce?: boolean;
   readonly lifetimes?: Lifetimes;
   readonly now: Clock;
   readonly log: Log;
@@ -92,6 +96,7 @@ export interface OAuth {
 
 const JWKS_LIMITS = { bytesMax: 64 * 1024, timeoutMs: 5_000 };
 const PURGE_MAX = 1000;
+const PURGE_ROUNDS = 100;
 const BODY_MAX = '64kb';
 
 /** Makes first signing keys and the operator's client where there are none. */
@@ -107,8 +112,16 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const allowed = options.allowedHosts;
   const fetch = (url: string) => fetchGuarded(url, { ...JWKS_LIMITS, ...(allowed && { allowed }) });
   const findKey = createClientKeys({ fetch, now });
+  const dpop = createDpop({
+    publicUrl: issuer,
+    grants,
+    nonces: createDpopNonces(keys, now),
+    needsNonce: options.needsDpopNonce ?? false,
+    now,
+  });
   const authenticator = createAuthenticator({
     ...options,
+    dpop,
     addressOf,
     fhirBaseUrls: [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])],
   });
@@ -127,6 +140,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     ownClients: new Set([OPERATOR, OWN_DOORS]),
     operatorTokenUrl: issuer + PATHS.operatorToken,
     registrationUrl: issuer + PATHS.register,
+    dpop,
     authenticate,
     authenticateClient,
     findKey,
@@ -210,7 +224,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     authenticate,
     isRegisteredOrigin: (origin) => origins.isRegistered(origin),
     async purge() {
-      await grants.purge(PURGE_MAX);
+      for (let i = 0; i < PURGE_ROUNDS && (await grants.purge(PURGE_MAX)) >= PURGE_MAX; i += 1);
       await keys.tend();
     },
     forgetTokens,

@@ -45,7 +45,11 @@ export const allowRegisteredOrigins =
     const { origin } = req.headers;
     res.vary('Origin');
     const isAllowed = origin !== undefined && origins.isRegistered(origin);
-    if (isAllowed) res.set('Access-Control-Allow-Origin', origin);
+    if (isAllowed)
+      res.set({
+        'Access-Control-Allow-Origin': origin,
+        'Access-Control-Expose-Headers': 'DPoP-Nonce, WWW-Authenticate',
+      });
     if (req.method !== 'OPTIONS' || origin === undefined) {
       next();
       return;
@@ -56,7 +60,7 @@ export const allowRegisteredOrigins =
     }
     res.set({
       'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE',
-      'Access-Control-Allow-Headers': 'Authorization, Content-Type',
+      'Access-Control-Allow-Headers': 'Authorization, Content-Type, DPoP',
       'Access-Control-Max-Age': '600',
     });
     res.status(204).end();

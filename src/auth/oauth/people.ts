@@ -3,8 +3,11 @@ import type { GrantUser, UserGrant } from '../../ports/grants.ts';
 import type { User, Users } from '../../ports/users.ts';
 
 /** The user when nothing has changed that ends what was granted; undefined otherwise. */
-export async function findGrantor(users: Users, { id, securityVersion }: GrantUser): Promise<User | undefined> {
-  const user = await users.find(id);
+export async function findGrantor(
+  users: Users,
+  { id, securityVersion, sessionId }: GrantUser,
+): Promise<User | undefined> {
+  const user = await users.find(id, sessionId);
   return user && !user.isDisabled && user.securityVersion === securityVersion ? user : undefined;
 }
 

@@ -1,7 +1,7 @@
 /** The grants that the token endpoint knows: one row each. SECURITY A4, SL-13, SL-14, SL-16, SA-10 */
 import type { Request } from 'express';
 import type { Client } from '../../ports/clients.ts';
-import type { Family, Grants, StoredRefresh } from '../../ports/grants.ts';
+import type { Family, Grant, Grants, StoredRefresh, UserGrant } from '../../ports/grants.ts';
 import type { User, Users } from '../../ports/users.ts';
 import { formatScopes, parseGranted, type ScopeVocabulary } from '../../standards/smart/scope.ts';
 import { isWithin } from '../../standards/smart/scope-set.ts';
@@ -12,9 +12,10 @@ import { invalidGrant, invalidScope, unauthorizedClient, unsupportedGrantType } 
 import { type Parameters, readParameter } from './parameters.ts';
 import { findGrantor } from './people.ts';
 import { isPkceVerifier, provesChallenge } from './pkce.ts';
+import { type Binding, type BindingParts, bindingOf } from './token-binding.ts';
 import type { Trail } from './trail.ts';
 
-export interface TokenEndpointParts extends IssueParts {
+export interface TokenEndpointParts extends IssueParts, BindingParts {
   readonly grants: Grants;
   readonly users: Users;
   readonly vocabulary: ScopeVocabulary;
@@ -34,6 +35,8 @@ interface Exchange {
   readonly req: Request;
   readonly client: Client;
   readonly parameters: Parameters;
+  /** What the access token is bound to. */
+  readonly cnf: Binding | undefined;
 }
 
 type GrantHandler = (parts: TokenEndpointParts, exchange: Exchange) => Promise<TokenAnswer>;
@@ -60,12 +63,14 @@ export async function grantTokens(
   if (!handle) throw unsupportedGrantType('the grant type is not supported');
   const client = await parts.authenticateClient(req, parameters);
   if (parts.ownClients?.has(client.id)) throw unauthorizedClient('this client gets its tokens elsewhere');
-  const answer = await handle(parts, { req, client, parameters });
+  const cnf = await bindingOf(parts, req, client);
+  const answer = await handle(parts, { req, client, parameters, cnf });
   await parts.trail({ kind: 'token', req, clientId: client.id, detail: { grantType } });
   return answer;
 }
 
-async function exchangeCode(parts: TokenEndpointParts, { req, client, parameters }: Exchange): Promise<TokenAnswer> {
+async function exchangeCode(parts: TokenEndpointParts, exchange: Exchange): Promise<TokenAnswer> {
+  const { req, client, parameters, cnf } = exchange;
   const code = readParameter(parameters, 'code');
   const found = await parts.grants.findCode(code);
   if (!found) throw invalidGrant('the code is unknown', 'code-unknown');
@@ -78,6 +83,7 @@ async function exchangeCode(parts: TokenEndpointParts, { req, client, parameters
   const verifier = parameters.get('code_verifier') ?? '';
   if (!isPkceVerifier(verifier) || !provesChallenge(verifier, binding.challenge))
     throw invalidGrant('code_verifier does not fit the challenge', 'pkce');
+  checkKey(grant, cnf, 'code-key');
   const user = await findGrantor(parts.users, grant.user);
   if (!user) throw invalidGrant('the person may not sign in any more', 'user');
   // Of two uses at once the second is as bad as a later one.
@@ -85,12 +91,21 @@ async function exchangeCode(parts: TokenEndpointParts, { req, client, parameters
   const kind = refreshKindOf(grant.scope);
   const isOpen = kind === 'online' || client.kind !== 'public' || (parts.hasPublicOffline ?? true);
   const refreshToken =
-    kind && isOpen ? await parts.grants.openRefresh(familyId, kind, parts.lifetimes.refresh[kind]) : undefined;
+    kind && isOpen
+      ? await parts.grants.openRefresh(familyId, kind, parts.lifetimes.refresh[kind], refreshBinding(exchange))
+      : undefined;
   const { nonce } = binding;
-  return issueForUser(parts, { grant, user, familyId, refreshToken, ...(nonce !== undefined && { nonce }) });
+  return issueForUser(parts, {
+    grant: bind(grant, cnf),
+    user,
+    familyId,
+    refreshToken,
+    ...(nonce !== undefined && { nonce }),
+  });
 }
 
-async function refresh(parts: TokenEndpointParts, { req, client, parameters }: Exchange): Promise<TokenAnswer> {
+async function refresh(parts: TokenEndpointParts, exchange: Exchange): Promise<TokenAnswer> {
+  const { client, parameters, cnf } = exchange;
   const token = readParameter(parameters, 'refresh_token');
   const stored = await parts.grants.findRefresh(token);
   if (!stored || stored.family.grant.clientId !== client.id)
@@ -101,6 +116,7 @@ async function refresh(parts: TokenEndpointParts, { req, client, parameters }: E
       'the refresh token is not valid any more',
       family.isRevoked ? 'refresh-revoked' : 'refresh-expired',
     );
+  if (client.kind === 'public') checkKey(family.grant, cnf, 'refresh-key');
   const scope = narrow(parts, family.grant.scope, parameters.get('scope'));
   const user = await findPermitted(parts, family);
   if (!user) {
@@ -108,10 +124,10 @@ async function refresh(parts: TokenEndpointParts, { req, client, parameters }: E
     parts.forgetTokens();
     throw invalidGrant('what was granted is not valid any more', 'user');
   }
-  const refreshToken = await succeed(parts, { req, client, parameters }, token, stored);
+  const refreshToken = await succeed(parts, exchange, token, stored);
   const { nonce } = family;
   return issueForUser(parts, {
-    grant: { ...family.grant, scope },
+    grant: bind({ ...family.grant, scope }, cnf),
     user,
     familyId: family.id,
     refreshToken,
@@ -153,14 +169,29 @@ async function succeed(
   throw await endFamily(parts, req, client, first.family.id, 'refresh-reuse');
 }
 
-async function grantToService(parts: TokenEndpointParts, { client, parameters }: Exchange): Promise<TokenAnswer> {
+async function grantToService(parts: TokenEndpointParts, { client, parameters, cnf }: Exchange): Promise<TokenAnswer> {
   if (client.kind !== 'asymmetric' && client.kind !== 'mtls')
     throw unauthorizedClient('this grant is for clients with a key or a certificate', 'service-kind');
   // The NHS platform knows no scopes: such a client gets all it is registered for.
   const asked = parameters.get('scope') ?? (client.profile === 'nhs' ? client.scope : undefined);
   if (asked === undefined) throw invalidScope('scope is missing', 'scope-missing');
   const scope = formatScopes(chooseGrantable(client, asked, 'service', parts.vocabulary));
-  return issueForService(parts, { clientId: client.id, scope, audience: parts.fhirBaseUrl }, client);
+  return issueForService(parts, bind({ clientId: client.id, scope, audience: parts.fhirBaseUrl }, cnf), client);
+}
+
+/** What came before was for the holder of one key. RFC 9449 sections 5 and 10 */
+function checkKey({ cnf: bound }: UserGrant, cnf: Binding | undefined, rule: string): void {
+  const jkt = bound?.['jkt'];
+  if (jkt !== undefined && cnf?.['jkt'] !== jkt) throw invalidGrant('it is bound to another key', rule);
+}
+
+/** Only a public client's: others prove who they are at each refresh, and may have a new key by then. RFC 9449 section 5 */
+const refreshBinding = ({ client, cnf }: Exchange): Binding | undefined =>
+  client.kind === 'public' && cnf?.['jkt'] !== undefined ? { jkt: cnf['jkt'] } : undefined;
+
+/** The binding of the access token is that of the request, whatever there was before. */
+function bind<G extends Grant>({ cnf: _before, ...grant }: G, cnf: Binding | undefined): G {
+  return { ...grant, ...(cnf && { cnf }) } as G; // the same but for what every grant may have
 }
 
 /** The same scopes or fewer. SECURITY ST-05 */

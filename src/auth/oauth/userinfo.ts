@@ -14,7 +14,7 @@ export interface UserinfoParts {
 
 export async function userinfo({ authenticate, users, fhirBaseUrl }: UserinfoParts, req: Request): Promise<object> {
   const caller = await authenticate(req, correlationIdOf(req));
-  const user = caller.user && (await users.find(caller.user.id));
+  const user = caller.user && (await users.find(caller.user.id, caller.user.sessionId));
   if (!user || !caller.otherScopes.includes('openid'))
     throw new FhirError(403, [issue('forbidden', 'This needs an access token with the scope openid')], {
       headers: { 'WWW-Authenticate': 'Bearer realm="mortar", error="insufficient_scope", scope="openid"' },

@@ -16,6 +16,7 @@ type Requests = Pick<
   | 'withdrawConsent'
   | 'forgetConsents'
   | 'rememberAssertion'
+  | 'rememberProof'
   | 'purge'
 >;
 
@@ -23,14 +24,17 @@ const LAUNCH_MS = 5 * 60_000;
 const DAY_MS = 24 * 60 * 60_000;
 const REQUEST_URI = 'urn:ietf:params:oauth:request_uri:';
 
-/** Tables in the order of cleaning, with what says that a row is over. */
-const OVER: readonly (readonly [table: string, key: string, over: string])[] = [
+/** Tables in the order of cleaning, with what says that a row is over, and for how long it is kept after. */
+const OVER: readonly (readonly [table: string, key: string, over: string, keptMs?: number])[] = [
   ['auth.access_token', 'hash', 'expires_at < $1'],
   ['auth.family', 'id', 'expires_at < $1 or refresh_expires_at < $1 or revoked_at < $1'],
   ['auth.pushed_request', 'hash', 'expires_at < $1'],
   ['auth.launch', 'hash', 'expires_at < $1'],
   ['auth.remembered_consent', '(user_id, client_id, patient_id)', 'expires_at < $1'],
   ['auth.assertion', '(issuer, jti_hash)', 'expires_at < $1'],
+  ['auth.initial_token', 'hash', 'expires_at < $1'],
+  // One a request: it goes as soon as no clock can take its proof for a new one.
+  ['auth.dpop_proof', 'hash', 'expires_at < $1', 2 * 60_000],
 ];
 
 export function createRequests(query: Query, now: Clock): Requests {
@@ -156,14 +160,24 @@ where auth.assertion.expires_at < $4 returning 1`,
       return rows.length > 0;
     },
 
+    async rememberProof(jkt, jti, until) {
+      const rows = await query(
+        'proof',
+        `insert into auth.dpop_proof (hash, expires_at) values ($1, $2)
+on conflict (hash) do update set expires_at = excluded.expires_at where auth.dpop_proof.expires_at < $3 returning 1`,
+        [hashOf(`${jkt} ${jti}`), new Date(until), time()],
+      );
+      return rows.length > 0;
+    },
+
     async purge(limit) {
       let count = 0;
-      for (const [table, key, over] of OVER) {
+      for (const [table, key, over, keptMs = DAY_MS] of OVER) {
         const rows = await query(
           `purge-${table}`,
           `delete from ${table} where ${key} in (select ${key.replaceAll(/[()]/g, '')} from ${table} where ${over} limit $2)
 returning 1`,
-          [time(-DAY_MS), limit],
+          [time(-keptMs), limit],
         );
         count += rows.length;
       }

@@ -95,12 +95,13 @@ values ($1, $2, $2, $3, ${places(4)})`,
       return id;
     },
 
-    async openRefresh(familyId, kind, { slidingMs, absoluteMs }) {
+    async openRefresh(familyId, kind, { slidingMs, absoluteMs }, cnf) {
       const token = makeRefresh();
       await query(
         'open-refresh',
         `update auth.family set refresh = $2, handle_hash = $3, current_hash = $4, refresh_expires_at = $5,
-  expires_at = greatest(expires_at, $6::timestamptz) where id = $1 and refresh is null`,
+  expires_at = greatest(expires_at, $6::timestamptz), cnf = coalesce($7::jsonb, cnf)
+where id = $1 and refresh is null`,
         [
           familyId,
           kind,
@@ -108,6 +109,7 @@ values ($1, $2, $2, $3, ${places(4)})`,
           hashOf(token),
           time(Math.min(slidingMs, absoluteMs)),
           time(absoluteMs),
+          cnf ? JSON.stringify(cnf) : null,
         ],
       );
       return token;

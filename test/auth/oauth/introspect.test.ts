@@ -77,7 +77,10 @@ describe('oauth › introspect, revoke, userinfo', () => {
     const right = await server.post('/oauth2/introspect', { token: body.access_token }, bearer(entitled.access_token));
     expect(right.body.active).equal(true);
     const wrong = await server.post('/oauth2/introspect', { token: body.access_token }, bearer('x'));
-    expect([wrong.status, wrong.headers.get('www-authenticate')]).deep.equal([401, 'Bearer error="invalid_token"']);
+    expect([wrong.status, wrong.headers.get('www-authenticate')]).deep.equal([
+      401,
+      'Bearer realm="mortar", error="invalid_token"',
+    ]);
     expect((await fetch(`${server.url}/oauth2/introspect?token=x`)).status, 'GET').equal(405);
   });
 
