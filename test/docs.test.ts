@@ -1,45 +1,61 @@
-/** The commands that the pages of the gateway show are run: each must end well. README has a test of its own. */
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+/**
+ * The commands of the documents are run, page by page, against one server with demo data; what stands below a command is
+ * what it prints. UPDATE_DOCS=1 writes it anew. README has a test of its own.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { createTerminal, normalise, stepsOf } from './support/documents.ts';
 import { startTestServer, type TestServer } from './support/server.ts';
+import { makeTempFolder } from './support/temp-folder.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const PAGES = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
-const COMMANDS = /```sh\n([^`]*)```/g;
 const LINK = /\]\((?!https?:|#)([^)#]+)/g;
+const HERE = /http:\/\/(?:localhost|127\.0\.0\.1):8080/g;
+/** Commands that only set something print nothing. */
+const SETS_ONLY = /^(?:\w+=\S*\n|export \w+=.*\n)+$/;
+const isUpdate = process.env['UPDATE_DOCS'] !== undefined;
 
 describe('docs', function () {
   this.timeout(120_000);
   let server: TestServer;
+  const states = makeTempFolder();
   before(async () => {
     server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept' } });
+    await server.loadDemo();
   });
   after(() => server.stop());
 
   /** Pages name the address of `npm start`. */
-  const atServer = (command: string): string =>
-    command.replaceAll(/http:\/\/(?:localhost|127\.0\.0\.1):8080/g, server.url);
+  const run = async (page: string, command: string): Promise<string> => {
+    const terminal = createTerminal(
+      { FHIR: server.fhirBaseUrl, MLLP: String(server.mllpPort), DATA_DIR: server.dataDir },
+      join(states, page),
+    );
+    const printed = await terminal(command.replaceAll(HERE, server.url));
+    const encoded = encodeURIComponent(server.url);
+    return printed
+      .replaceAll(server.url, 'http://127.0.0.1:8080')
+      .replaceAll(encoded, encodeURIComponent('http://127.0.0.1:8080'));
+  };
 
   for (const page of PAGES) {
-    const text = readFileSync(join(ROOT, 'docs', page), 'utf8');
-    for (const [, command = ''] of text.matchAll(COMMANDS))
+    const file = join(ROOT, 'docs', page);
+    const text = readFileSync(file, 'utf8');
+    let written = text;
+    for (const [n, { command, output }] of stepsOf(text).entries())
       it(`${page} › ${command.split('\n')[0]?.slice(0, 80)}`, async () => {
-        const { stdout } = await promisify(execFile)('bash', ['-euc', atServer(command)], {
-          cwd: ROOT,
-          env: {
-            ...process.env,
-            FHIR: server.fhirBaseUrl,
-            SERVER: server.url,
-            MLLP: String(server.mllpPort),
-            DATA_DIR: server.dataDir,
-          },
-        });
-        expect(stdout).not.equal('');
+        const printed = await run(page, command);
+        if (output === undefined) {
+          if (!SETS_ONLY.test(command) && !/<<'END'/.test(command)) expect(printed).not.equal('\n');
+        } else if (isUpdate) {
+          const { at, output: old = '' } = stepsOf(written)[n] ?? { at: 0 };
+          written = written.slice(0, at) + printed + written.slice(at + old.length);
+        } else expect(normalise(printed)).equal(normalise(output));
       });
     it(`${page} › its links lead somewhere`, () => {
+      if (written !== text) writeFileSync(file, written);
       for (const [, target = ''] of text.matchAll(LINK))
         expect(() => readdirSync(join(ROOT, 'docs', target)), target).satisfy((read: () => unknown) => {
           try {

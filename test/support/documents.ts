@@ -1,0 +1,47 @@
+/** Runs the commands that a document shows, in the order in which they stand, as a reader would in one terminal. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A command, and the output that stands below it where there is one. */
+export interface Step {
+  readonly command: string;
+  readonly output: string | undefined;
+  /** Where the output stands in the document. */
+  readonly at: number;
+}
+
+const ROOT = join(import.meta.dirname, '../..');
+const STEP = /```sh\n((?:(?!```)[\s\S])*)```(?:(\n\n```text\n)([^`]*)```)?/g;
+
+export const stepsOf = (document: string): Step[] =>
+  [...document.matchAll(STEP)].map(({ index, 0: whole, 1: command = '', 3: output }) => ({
+    command,
+    output,
+    at: index + whole.length - 3 - (output?.length ?? 0),
+  }));
+
+/** A terminal: what one command sets, the next one knows. Rejects when a command fails. */
+export function createTerminal(env: Readonly<Record<string, string>>, stateFile: string) {
+  return async (command: string): Promise<string> => {
+    const script = `set -a; [ ! -f "$STATE" ] || . "$STATE"\n${command}\nexport -p > "$STATE"`;
+    const { stdout } = await promisify(execFile)('bash', ['-euc', script], {
+      cwd: ROOT,
+      env: { ...process.env, ...env, STATE: stateFile },
+    });
+    return stdout.replace(/\n*$/, '\n');
+  };
+}
+
+/** What differs from run to run goes: ids, instants, secrets. */
+export const normalise = (text: string): string =>
+  text
+    .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'JWT')
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'ID')
+    .replaceAll(/(?<![\w-])[\w-]{43,64}(?![\w-])/g, 'SECRET')
+    .replaceAll(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z/g, 'INSTANT')
+    .replaceAll(/\|\d{14}\+0000\|/g, '|INSTANT|')
+    .replaceAll(/\|[0-9a-f]{20}\|/g, '|CONTROL-ID|')
+    .replaceAll(/"(exp|iat)":\d{10}/g, '"$1":SECONDS')
+    .replaceAll(/\(\d+\.\d s\)/g, '(SECONDS)')
+    .replaceAll(/digest: \S+/g, 'digest');
