@@ -121,7 +121,7 @@ const inSession = ({ addressOf }: LaunchParts, req: Request, session: Session): 
 
 async function withToken(parts: LaunchParts, req: Request): Promise<Launcher> {
   const caller = await parts.oauth.authenticate(req, correlationIdOf(req));
-  const user = caller.user && (await parts.users.find(caller.user.id));
+  const user = caller.user && (await parts.users.find(caller.user.id, caller.user.sessionId));
   if (!user) throw new Problem(403, 'forbidden', 'A launch is for a person: send the token of one');
   const { scopes, patientId } = caller;
   return {

@@ -7,7 +7,7 @@ import type { Parameters } from '../oauth/parameters.ts';
 import type { Trail } from '../oauth/trail.ts';
 import { forgedPage } from '../pages/authorize-error.ts';
 import { allowFormTargets } from '../pages/headers.ts';
-import { fieldOf, sendPage } from '../pages/kit.ts';
+import { fieldOf, seeOther, sendPage } from '../pages/kit.ts';
 import { logoutPage, signedOutPage } from '../pages/logout.ts';
 import { callerOf } from './caller-of.ts';
 import { readIdTokenHint } from './id-token-hint.ts';
@@ -28,21 +28,31 @@ const FIELDS = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state
  * address that the client has registered, and to no other.
  */
 export async function logout(parts: LogoutParts, req: Request, res: Response, asked: Parameters): Promise<void> {
+  const isConfirmed = req.method === 'POST' && fieldOf(req, 'csrf') !== '';
+  // A form of another site comes without our cookie; the address that it is led to gets it (SameSite=Lax).
+  if (req.method === 'POST' && !isConfirmed) return seeOther(res, withParameters(LOGOUT, keptOf(asked)));
   const hint = await readIdTokenHint(parts.keys, parts.issuer, asked.get('id_token_hint') ?? '');
   const back = await findReturn(parts, asked, hint?.clientId);
   const session = await parts.sessions.find(req);
   if (!session) return leave(res, back);
-  const isConfirmed = req.method === 'POST' && fieldOf(req, 'csrf') !== '';
   if (isConfirmed && !parts.sessions.isGenuine(req, session, fieldOf(req, 'csrf')))
     return sendPage(res, forgedPage, 403);
   if (!isConfirmed && hint?.userId !== session.user.id) {
     if (back !== undefined) allowFormTargets(req, res, [formTarget(back)]);
-    const kept = FIELDS.flatMap((name) => (asked.has(name) ? [[name, asked.get(name) ?? ''] as const] : []));
-    return sendPage(res, logoutPage(LOGOUT, session, Object.fromEntries(kept)), 200);
+    return sendPage(res, logoutPage(LOGOUT, session, keptOf(asked)), 200);
   }
   await endSession(parts, req, res, session);
   leave(res, back);
 }
+
+/** What the app asked, to be sent along. */
+const keptOf = (asked: Parameters): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    FIELDS.flatMap((name) => {
+      const value = asked.get(name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 function leave(res: Response, back: string | undefined): void {
   if (back === undefined) sendPage(res, signedOutPage, 200);

@@ -229,6 +229,23 @@ describe('authorize › logout asked for by an app', () => {
     expect(page.h1).equal('You have signed out');
   });
 
+  it('[SO-05] a form of the app, which comes without our cookie, is led to where the cookie goes along', async () => {
+    const { browser, tokens } = await connect();
+    const form = { id_token_hint: tokens.id_token, post_logout_redirect_uri: BACK, state: 's' };
+    const cookies = [...browser.cookies];
+    browser.cookies.clear();
+    const first = await fetch(`${world.url}/oauth2/logout`, {
+      method: 'POST',
+      redirect: 'manual',
+      body: new URLSearchParams(form),
+    });
+    expect(first.status).equal(303);
+    for (const [name, value] of cookies) browser.cookies.set(name, value);
+    const page = await browser.get(first.headers.get('location') ?? '');
+    expect(page.out?.href).equal(`${BACK}?state=s`);
+    expect(await isSignedIn(browser)).equal(false);
+  });
+
   it('nobody is signed in: there is nothing to end', async () => {
     expect((await logout(world.browser(), {})).h1).equal('You have signed out');
     expect((await logout(world.browser(), { client_id: client.id, post_logout_redirect_uri: BACK })).out?.href).equal(
