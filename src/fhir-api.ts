@@ -26,9 +26,12 @@ import { type OpenStore, openStore, type StoreOptions } from './postgres/store.t
 import { STORED_TYPES } from './postgres/tables.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
+import type { Door } from './rest/door.ts';
 import { createFhirHandler } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
+import type { RateLimits } from './rest/rate-limit.ts';
+import { createRefusals } from './rest/refusals.ts';
 import { createRoutes, OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
@@ -54,6 +57,7 @@ export interface FhirParts {
   readonly now: Clock;
   /** The peer's address, behind trusted proxies as well. */
   readonly addressOf: (req: IncomingMessage) => string;
+  readonly limits: RateLimits;
   /** Told of every message that was answered. */
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
@@ -120,7 +124,6 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const services: Services = {
     store,
     messages: store.messages,
-    policy,
     definitions,
     parameters,
     validate: createValidator(definitions),
@@ -170,11 +173,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   const { authenticate } = identity;
+  const { addressOf, limits } = parts;
+  const refusals = createRefusals({ audit: audit.trail, now, log });
+  const door: Door = { authenticate, policy, addressOf, limits, refusals };
   const gateway = createGateway({
     config,
     store,
-    policy,
-    authenticate,
+    door,
     validate: services.validate,
     rewriteReferences: services.rewriteReferences,
     criteriaOf: (type, query) => criteriaOf(services, type, query),
@@ -189,7 +194,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     store,
     gateway,
     identity,
-    handle: createFhirHandler(services, authenticate),
+    handle: createFhirHandler(services, door),
     async stop() {
       clearInterval(partitions);
       identity.stop();

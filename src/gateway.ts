@@ -12,14 +12,11 @@ import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { serviceCaller } from './policy/service-caller.ts';
-import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
-import type { Policy } from './ports/policy.ts';
 import type { OpenStore } from './postgres/store.ts';
-import { checkRight } from './rest/access.ts';
-import { correlationIdOf } from './rest/correlation-id.ts';
+import { admit, type Door } from './rest/door.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
 import { createMessageApi } from './rest/message-api.ts';
 import type { GatewayStats } from './rest/metrics.ts';
@@ -32,8 +29,7 @@ import { createApplyMessage } from './workflow/apply-message.ts';
 export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly config: Config;
   readonly store: OpenStore;
-  readonly policy: Policy;
-  readonly authenticate: Authenticate;
+  readonly door: Door;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** Works a message again that came as FHIR, by `$process-message`. */
   readonly reprocessFhir: (id: string, raw: Buffer) => Promise<Replayed>;
@@ -68,7 +64,7 @@ const REPLAY_MAX = 10_000;
 const REPLAY_PAGE = 500;
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const { config, store, searchOf, authenticate, policy, now, log } = parts;
+  const { config, store, searchOf, door, now, log } = parts;
   const { messages, jobs } = store;
   const scriptDialect = createScriptDialect();
   const dialects = new Map<string, Dialect>();
@@ -121,9 +117,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   let runner: JobRunner | undefined;
   return {
     script: createScriptEndpoint({
-      async admit(req) {
-        checkRight(policy, await authenticate(req, correlationIdOf(req)), 'messages:send');
-      },
+      admit: async (req) => void (await admit(door, req, 'messages:send')),
       receive: (raw) => receiver.receive(scriptDialect, raw),
       log,
       now,
@@ -132,8 +126,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     }),
     messages: createMessageApi({
       desk,
-      authenticate,
-      policy,
+      door,
       bodyBytesMax: config.messageBytesMax,
       onError: (error) => log.error('a request failed', { error }),
     }),

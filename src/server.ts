@@ -147,6 +147,7 @@ export async function startServer(
     baseUrl: fhirBaseUrl,
     now,
     addressOf,
+    limits,
     observeMessage: metrics.observeMessage,
   });
   stack.defer(async () => fhir.stop?.());

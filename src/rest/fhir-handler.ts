@@ -1,17 +1,19 @@
 /** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import { checkAccess } from './access.ts';
+import { checkRate } from './caller-limits.ts';
 import { correlationIdOf } from './correlation-id.ts';
+import { anonymousCaller, type Door } from './door.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { checkFormat, parseQuery } from './preferences.ts';
+import { rateLimitHeaders } from './rate-limit.ts';
 import { readBody } from './read-body.ts';
 import { compileRoutes, createRoutes, type Route } from './routes.ts';
 import { FHIR_JSON } from './send-outcome.ts';
@@ -21,22 +23,12 @@ import type { Services } from './services.ts';
 const BASE_LENGTH = 8;
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
 const URL_LENGTH_MAX = 16 * 1024;
+const URL_SHOWN_MAX = 2048;
 
 /** A request without its caller and body. */
 type Target = Omit<FhirRequest, 'caller' | 'body'>;
 
-const anonymous = (correlationId: string): Caller => ({
-  kind: 'anonymous',
-  name: 'anonymous',
-  correlationId,
-  scopes: [],
-  otherScopes: [],
-});
-
-export function createFhirHandler(
-  services: Services,
-  authenticate: Authenticate,
-): (req: IncomingMessage, res: ServerResponse) => void {
+export function createFhirHandler(services: Services, door: Door): (req: IncomingMessage, res: ServerResponse) => void {
   const { parameters, settings, log } = services;
   const match = compileRoutes(
     createRoutes(createBundleHandler((request) => answer(request))),
@@ -73,9 +65,10 @@ export function createFhirHandler(
   async function answer(request: FhirRequest): Promise<FhirAnswer> {
     try {
       const route = find(request);
-      if (route.access !== 'public') checkAccess(services.policy, route, request);
+      if (route.access !== 'public') checkAccess(door.policy, route, request);
       return await route.handle(services, request);
     } catch (error) {
+      await door.refusals.note(request.caller, error, `${request.method} ${request.segments.join('/')}`);
       return failure(error, request.caller);
     }
   }
@@ -93,6 +86,7 @@ export function createFhirHandler(
   /** Who asks is known before a byte of the body is read (IN-02), and what they may not use is refused before that too. */
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const correlationId = correlationIdOf(req);
+    let caller = anonymousCaller(correlationId, door.addressOf(req));
     let result: FhirAnswer;
     try {
       const target = readTarget(req);
@@ -100,10 +94,12 @@ export function createFhirHandler(
       else {
         const { route } = match(target.method, target.segments);
         const isPublic = route?.access === 'public';
-        const caller = isPublic ? anonymous(correlationId) : await authenticate(req, correlationId);
+        if (!isPublic) caller = await door.authenticate(req, correlationId);
         const known = route ?? find(target);
         labelRoute(res, `/fhir/R4${known.path}`);
-        if (!isPublic) checkAccess(services.policy, known, { ...target, caller });
+        if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
+        const rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
+        if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
         const request = { ...target, caller, body: await bodyOf(req, target) };
         if (!OTHER_FORMATS.has(request.segments[0] ?? ''))
           checkFormat(
@@ -113,6 +109,7 @@ export function createFhirHandler(
         result = await known.handle(services, request);
       }
     } catch (error) {
+      await door.refusals.note(caller, error, `${req.method} ${req.url?.slice(0, URL_SHOWN_MAX)}`);
       result = failure(error, { correlationId });
     }
     write(req, res, { correlationId }, result);

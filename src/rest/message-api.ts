@@ -4,15 +4,13 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { LoggedMessage, MessageFilter, MessageLog, MessageState, StoredMessage } from '../ports/message-log.ts';
-import type { Policy } from '../ports/policy.ts';
 import { badRequest, badValue, FhirError, type Issue, issue, notFound } from '../standards/fhir/outcome.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import { checkRight } from './access.ts';
-import { correlationIdOf } from './correlation-id.ts';
+import { admit, type Door } from './door.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parseQuery } from './preferences.ts';
@@ -48,8 +46,7 @@ export interface MessageDesk {
 
 export interface MessageApiOptions {
   readonly desk: MessageDesk;
-  readonly authenticate: Authenticate;
-  readonly policy: Policy;
+  readonly door: Door;
   readonly bodyBytesMax: number;
   readonly onError: (error: unknown) => void;
 }
@@ -114,12 +111,11 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       const segments = decodePath(question < 0 ? url : url.slice(0, question));
       const route = find(req.method ?? 'GET', segments);
       labelRoute(res, route.path);
-      const caller = await options.authenticate(req, correlationIdOf(req));
-      checkRight(options.policy, caller, route.right);
+      const caller = await admit(options.door, req, route.right);
       if (route.right === CONTENT) checkReason(caller, req);
       const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
       const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
-      if (body.length > 0) checkRight(options.policy, caller, 'messages:correct');
+      if (body.length > 0) checkRight(options.door.policy, caller, 'messages:correct');
       send(req, res, await route.handle(options, { caller, segments, query, body }));
     } catch (error) {
       if (!(error instanceof FhirError)) options.onError(error);

@@ -2,7 +2,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
-import type { Policy } from '../ports/policy.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
@@ -28,7 +27,6 @@ export interface RestSettings {
 export interface Services {
   readonly store: ResourceStore;
   readonly messages: MessageLog;
-  readonly policy: Policy;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];

@@ -14,6 +14,7 @@ import { createPools } from '../../src/postgres/pools.ts';
 import type { Frequencies } from '../../src/postgres/search/frequencies.ts';
 import { type OpenStore, openStore } from '../../src/postgres/store.ts';
 import { createFhirHandler } from '../../src/rest/fhir-handler.ts';
+import { createRateLimits, RATES } from '../../src/rest/rate-limit.ts';
 import type { Services } from '../../src/rest/services.ts';
 import { createSubsetter } from '../../src/standards/fhir/elements.ts';
 import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
@@ -26,6 +27,8 @@ import { createDatabase, type TestDatabase } from './database.ts';
 import { testDefinitions } from './definitions.ts';
 import { createClock, type TestClock } from './identity-store.ts';
 import { createMemoryLog } from './log.ts';
+
+const UNLIMITED = new Map(Object.keys(RATES).map((name) => [name, 'off'] as const));
 
 export const BASE_URL = 'http://mortar.test/fhir/R4';
 /** Sees and does everything. */
@@ -97,7 +100,6 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   const services: Services = {
     store,
     messages: store.messages,
-    policy,
     definitions,
     parameters,
     validate: createValidator(definitions),
@@ -143,7 +145,15 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
       }
     },
     async serve(authenticate) {
-      const server = createServer(createFhirHandler(services, authenticate));
+      const server = createServer(
+        createFhirHandler(services, {
+          authenticate,
+          policy,
+          addressOf: () => '127.0.0.1',
+          limits: createRateLimits({ now: clock.now, rates: UNLIMITED }),
+          refusals: { note: async () => {} },
+        }),
+      );
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       closing.push(
         () =>
