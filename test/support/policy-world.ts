@@ -51,8 +51,8 @@ export function createRandom(seed: number): Random {
   };
 }
 
-/** Makes resources of each type; not all valid in every rule of R4, as the store below the door takes them. */
-function createMaker(random: Random) {
+/** Makes resources of each type that know only ids of `IDS`; not all valid in every rule of R4, as the store takes them. */
+export function createMaker(random: Random) {
   const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T;
   const chance = (percent: number): boolean => random(100) < percent;
   const ref = (...types: readonly string[]) => {
