@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { HistoryRequest } from '../../src/ports/resource-store.ts';
 import { client, patientApp, person } from '../support/callers.ts';
-import { openPolicyStore, type PolicyStore, ROOT } from '../support/policy-store.ts';
+import { openPolicyStore, type PolicyStore, parseQuery, ROOT } from '../support/policy-store.ts';
 
 describe('access › history', () => {
   let world: PolicyStore;
@@ -92,5 +92,18 @@ describe('access › history', () => {
   it('[CP-24] system history holds the types of the scopes and no others', async () => {
     const found = await history(client('system/Patient.rs'));
     expect(found).to.deep.equal(['Patient/a/1', 'Patient/b/1']);
+  });
+  it('[CP-05] [CP-18] a page link cannot be read: neither the names it was sorted by nor the rows it stands at', async () => {
+    await world.put({ resourceType: 'Patient', id: 'n1', name: [{ family: 'Hohenzollern' }] });
+    await world.put({ resourceType: 'Patient', id: 'n2', name: [{ family: 'Zimmermann' }] });
+    const search = await world.store.search(ROOT, parseQuery('Patient', '_sort=family&_count=1'));
+    const history = await world.store.history(ROOT, { count: 1 });
+    for (const link of [search.next, history.next]) {
+      const plain = [...(link ?? '').split('.'), link ?? ''].map((part) =>
+        Buffer.from(part, 'base64url').toString('latin1'),
+      );
+      expect(link).to.be.a('string');
+      for (const text of plain) expect(text).not.to.match(/hohenzollern|"rid"|"keys"/i);
+    }
   });
 });
