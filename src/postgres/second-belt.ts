@@ -13,7 +13,7 @@ export type Belt = (versions: readonly StoredVersion[]) => void;
 export function createBelt(caller: Caller, log: Log): Belt {
   const patientIds = boundTo(caller);
   if (!patientIds) return () => undefined;
-  const names = patientIds.flatMap((id) => [`Patient/${id}"`, `Patient/${id}/_history/`]);
+  const names = patientIds.flatMap((id) => [`Patient/${id}"`, `Patient/${id}/`]);
   const mayLeave = ({ type, id, content }: StoredVersion): boolean => {
     if (content === '' || SHARED_TYPES.has(type) || BOOKING_TYPES.has(type)) return true;
     if (type === 'Patient') return patientIds.includes(id);
