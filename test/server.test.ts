@@ -134,6 +134,20 @@ describe('server', function () {
         expect(answer.status).equal(403);
       });
 
+    for (const [title, path, headers, status] of [
+      ['a form of a page of ours, which names no origin', '/sign-in', { 'Sec-Fetch-Site': 'same-origin' }, 404],
+      ['the same from another site', '/sign-in', { 'Sec-Fetch-Site': 'cross-site' }, 403],
+      ['the same from a site beside ours', '/sign-in', { 'Sec-Fetch-Site': 'same-site' }, 403],
+      ['one that does not say', '/sign-in', {}, 403],
+      ['a form by which an app asks for authorization', '/oauth2/authorize', { 'Sec-Fetch-Site': 'cross-site' }, 404],
+      ['what only begins like it', '/oauth2/authorize/1', { 'Sec-Fetch-Site': 'cross-site' }, 403],
+    ] as const)
+      it(`[WB-01] [SL-01] Origin null, ${title}: ${status === 403 ? 'refused' : 'goes on'}`, async () => {
+        const answer = await send(server, path, { Origin: 'null', ...headers }, 'POST');
+        // The shell alone answers here, and knows none of these paths.
+        expect(answer.status === 403).equal(status === 403);
+      });
+
     it('takes its own origin', async () => {
       expect((await send(server, '/livez', { Origin: `http://localhost:${server.port}` })).status).equal(200);
     });

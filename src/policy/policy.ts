@@ -45,15 +45,16 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
 
   function filterFor(caller: Caller, type: string, letter: Letter): Filter {
     const scopes = caller.scopes.filter((scope) => covers(scope, type, letter));
-    return any(...scopes.map((scope) => all(reach(caller, scope.level, type, letter), constrained(scope, type))));
+    const granted = scopes.map((scope) => all(reach(caller, scope.level, type, letter), constrained(scope, type)));
+    return any(...granted, letter === 'r' ? ownResource(caller, type) : NOTHING);
   }
 
   return {
     filterFor,
 
     decide(caller, type, letter): Decision {
-      if (!caller.scopes.some((scope) => covers(scope, type, letter))) return { allowed: false, rule: 'scope' };
-      return filterFor(caller, type, letter).kind === 'nothing' ? { allowed: false, rule: 'role' } : { allowed: true };
+      if (filterFor(caller, type, letter).kind !== 'nothing') return { allowed: true };
+      return { allowed: false, rule: caller.scopes.some((scope) => covers(scope, type, letter)) ? 'role' : 'scope' };
     },
 
     referenceFilter(caller, type) {
@@ -76,6 +77,13 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
       return byUser && byRole ? { allowed: true } : { allowed: false, rule: byUser ? 'role' : 'scope' };
     },
   };
+}
+
+/** What `fhirUser` names can be read by whoever was granted that scope. SECURITY SO-01 */
+function ownResource({ otherScopes, user }: Caller, type: string): Filter {
+  const [ownType, id] = user?.fhirUser?.split('/') ?? [];
+  const isGranted = otherScopes.includes('fhirUser') && ownType === type && id !== undefined;
+  return isGranted ? { kind: 'id', ids: [id] } : NOTHING;
 }
 
 /** Every type at once (`*`) is reached only without a constraint: which parameters there are depends on the type. */

@@ -21,6 +21,8 @@ export interface BreakGlass extends NewBreakGlass {
 export interface BreakGlassBook {
   /** False when the user has opened as many as they may since `since` (ms UTC). */
   open(entry: NewBreakGlass, limit: { readonly max: number; readonly since: number }): Promise<boolean>;
+  /** Takes one back of which nobody could be told. */
+  withdraw(id: string): Promise<void>;
   /** Patients whose records the user has open at `now` (ms UTC). */
   patientsOf(userId: string, now: number): Promise<readonly string[]>;
   /** Those that nobody has reviewed, oldest first. */

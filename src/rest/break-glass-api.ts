@@ -24,7 +24,7 @@ export interface BreakGlassOptions {
   readonly audit: AuditLog;
   /** Whether there is such a patient; asked only after everything else is right. */
   readonly patientExists: (id: string) => Promise<boolean>;
-  /** Tells the privacy officer and the patient. Done before the record opens. */
+  /** Tells the privacy officer and the patient. Without it the record does not stay open. */
   readonly alert: (entry: {
     readonly userId: string;
     readonly patientId: string;
@@ -60,7 +60,6 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
     if (now() - user.authTime > STEP_UP_MS) throw stepUpRequired();
     const { patient, reason, text } = readRequest(body);
     if (!(await options.patientExists(patient))) throw notFound(`Patient/${patient}`);
-    await options.alert({ userId: user.id, patientId: patient, reason });
     const openedAt = now();
     const entry = { id: randomUUID(), userId: user.id, patientId: patient, reason, explanation: text };
     const times = { openedAt, expiresAt: openedAt + OPEN_MS };
@@ -74,6 +73,12 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
       detail: { reason },
     });
     if (!isOpen) throw tooMany();
+    try {
+      await options.alert({ userId: user.id, patientId: patient, reason });
+    } catch (error) {
+      await book.withdraw(entry.id);
+      throw error;
+    }
     options.forget();
     return { id: entry.id, patient: `Patient/${patient}`, expires_at: new Date(times.expiresAt).toISOString() };
   }

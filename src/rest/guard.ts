@@ -30,7 +30,8 @@ export function createGuard(options: GuardOptions): Guard {
     const corsClass = corsClassOf(req.url ?? '');
     if (corsClass === 'registered') res.setHeader('Vary', 'Origin');
     const { origin } = req.headers;
-    if (origin === undefined || origins.has(origin.toLowerCase())) return undefined;
+    if (origin === undefined || origins.has(origin.toLowerCase()) || isOwnForm(req) || isFormOfApp(req))
+      return undefined;
     if (corsClass === 'none' || !mayRead(origin, corsClass, isRegistered))
       return refuse(403, 'security', 'requests from pages of another origin are refused');
     allowOrigin(res, origin, corsClass);
@@ -54,6 +55,17 @@ export function createGuard(options: GuardOptions): Guard {
     return checkOrigin(req, res);
   };
 }
+
+/**
+ * A page that sends no referrer sends `null` as the origin of its own forms. Which site a request comes from no page can
+ * change, and the pages look for more than that (https://www.w3.org/TR/fetch-metadata/). SECURITY SL-11, WB-01
+ */
+const isOwnForm = ({ headers }: IncomingMessage): boolean =>
+  headers.origin === 'null' && headers['sec-fetch-site'] === 'same-origin';
+
+/** Where apps of any origin send a person's browser with a form: nothing happens there before the person is asked. SECURITY SL-01, SO-05 */
+const isFormOfApp = ({ method, url = '' }: IncomingMessage): boolean =>
+  method === 'POST' && /^\/oauth2\/(?:authorize|logout)(?:$|\?)/.test(url);
 
 function ownNames({ port, httpsPort, publicUrl }: GuardOptions): { hosts: Set<string>; origins: Set<string> } {
   const own = new URL(publicUrl);

@@ -174,6 +174,24 @@ const NEEDED: Readonly<Record<string, string>> = {
   'POST /:compartment/:id/:type/_search': 's',
 };
 
+describe('policy › fhirUser', () => {
+  const asDoctor = (otherScopes: readonly string[]): Caller => {
+    const caller = doctor('patient/Observation.rs');
+    return { ...caller, otherScopes, ...(caller.user && { user: { ...caller.user, fhirUser: 'Practitioner/d' } }) };
+  };
+  it('[SO-01] whoever was granted it reads that one resource, and no other of its type', () => {
+    expect(policy.filterFor(asDoctor(['openid', 'fhirUser']), 'Practitioner', 'r')).deep.equal({
+      kind: 'id',
+      ids: ['d'],
+    });
+    expect(allowed(asDoctor(['openid', 'fhirUser']), 'Practitioner')).equal('r');
+    expect(allowed(asDoctor(['openid', 'fhirUser']), 'Patient')).equal('');
+  });
+  it('[SO-01] without the scope there is no such right', () => {
+    expect(allowed(asDoctor(['openid']), 'Practitioner')).equal('');
+  });
+});
+
 describe('policy › letters', () => {
   const routes = createRoutes(() => {
     throw new Error('only looked at');

@@ -66,6 +66,15 @@ where (select count(*) from auth.break_glass where user_id = $2 and opened_at > 
         }
       }),
 
+    withdraw: (id) =>
+      translated(async () => {
+        await writes.query({
+          name: 'break-glass-withdraw',
+          text: 'delete from auth.break_glass where id = $1',
+          values: [id],
+        });
+      }),
+
     patientsOf: (userId, now) =>
       translated(async () => {
         const rows = await reads.query({
