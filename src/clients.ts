@@ -8,6 +8,9 @@ import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } 
 const HELP = `npm run -s clients -- add --name N --scope S [options]     prints {"client_id": …, "client_secret": …}
 npm run -s clients -- list                                  prints one client a line
 npm run -s clients -- disable ID
+npm run -s clients -- invite                                prints {"initial_access_token": …}, to register one app with
+npm run -s clients -- rotate-keys                           in an emergency: new keys sign ID tokens at once, and what
+                                                            the old ones signed is worth nothing any more
 
   --public           an app that cannot keep a secret; what it is unless another is said
   --secret           an app that keeps a secret, which is printed once
@@ -44,10 +47,14 @@ async function run(): Promise<void> {
   if (more.length > 0 || (id !== undefined && command !== 'disable')) throw new UsageError('there is a word too many');
   if (command === 'add') return add(values);
   if (command === 'list') return list(await open());
-  if (command !== 'disable') throw new UsageError('say add, list or disable');
+  if (command === 'invite') return print(await ask(await open(), 'POST', '/api/v2/admin/registration-tokens'));
+  if (command === 'rotate-keys') return print(await ask(await open(), 'POST', '/api/v2/admin/keys/rotate'));
+  if (command !== 'disable') throw new UsageError('say add, list, disable, invite or rotate-keys');
   if (id === undefined) throw new UsageError('name the ID of the client');
   await ask(await open(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`);
 }
+
+const print = (answer: object): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 type Values = ReturnType<typeof parse>['values'];
 

@@ -1,5 +1,7 @@
 /** Programs that may ask for tokens. `src/postgres/identity/clients.ts` implements it. SECURITY A5, SR */
 
+import type { SigningAlg } from './signing-keys.ts';
+
 /** How a client proves who it is: not at all, by a secret, by a key of its own, by its TLS certificate. */
 export type ClientKind = 'public' | 'symmetric' | 'asymmetric' | 'mtls';
 
@@ -27,6 +29,8 @@ export interface Client {
   readonly certificateSubject?: string;
   /** How the token endpoint speaks with it. SECURITY NH-01 */
   readonly profile?: 'nhs';
+  /** How its ID tokens are signed; RS256 unless it asks. SECURITY SO-01 */
+  readonly idTokenAlg?: SigningAlg;
   readonly mayIntrospect: boolean;
   /** Its assertions may have a list with one audience. SECURITY SA-04 */
   readonly isLegacyAudience: boolean;
@@ -61,6 +65,12 @@ export interface Clients {
   /** Makes the token that manages a registration (RFC 7592), instead of the one before. */
   addRegistrationToken(id: string): Promise<string>;
   isRegistrationToken(id: string, token: string): Promise<boolean>;
+
+  /** Makes a token by which one app may be registered (RFC 7591 section 3), the only time it is seen. SECURITY SR-01 */
+  addInitialToken(madeBy: string, lifetimeMs: number): Promise<string>;
+  isInitialToken(token: string): Promise<boolean>;
+  /** Whether it was this call that used it up. */
+  useInitialToken(token: string): Promise<boolean>;
 
   /** Origins of the redirect URIs of all clients that are not disabled. SECURITY SD-06 */
   origins(): Promise<readonly string[]>;

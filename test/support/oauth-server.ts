@@ -100,7 +100,7 @@ export async function startOAuthServer(
     organizationsBelow: async (ids) => ids.flatMap((id) => [id, `${id}-below`]),
     policy: {
       allows: ({ kind, user, scopes }, right) =>
-        right === 'admin:clients' &&
+        (right === 'admin:clients' || right === 'admin:keys') &&
         (user?.roles.includes('ADMIN') || (kind === 'client' && scopes.some(({ letters }) => letters.includes('c'))))
           ? { allowed: true }
           : { allowed: false, rule: 'test' },

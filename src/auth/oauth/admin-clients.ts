@@ -1,35 +1,22 @@
 /** Clients as an administrator keeps them: `/api/v2/admin/clients`. SECURITY SR-03, LG-12, AU-01 */
 import type { Request } from 'express';
-import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { Client, Clients } from '../../ports/clients.ts';
-import type { Clock } from '../../ports/clock.ts';
 import type { Grants } from '../../ports/grants.ts';
-import type { Policy } from '../../ports/policy.ts';
-import { FhirError, forbidden, issue, notFound } from '../../standards/fhir/outcome.ts';
+import { notFound } from '../../standards/fhir/outcome.ts';
 import type { ScopeVocabulary } from '../../standards/smart/scope.ts';
-import { badMetadata, formatAdminMetadata, type Metadata, parseMetadata } from './client-metadata.ts';
+import { type AdminAnswer, type AdminRightParts, checkAdmin } from './admin-right.ts';
+import { badMetadata, formatAdminMetadata, parseMetadata } from './client-metadata.ts';
 import { readJson } from './register.ts';
-import { correlationIdOf, type Trail } from './trail.ts';
 
-export interface AdminClientsParts {
+export interface AdminClientsParts extends AdminRightParts {
   readonly clients: Clients;
   readonly grants: Pick<Grants, 'revoke'>;
-  readonly authenticate: Authenticate;
-  readonly policy: Pick<Policy, 'allows'>;
   readonly vocabulary: ScopeVocabulary;
   readonly ownClients: ReadonlySet<string>;
-  readonly trail: Trail;
-  readonly now: Clock;
   readonly forgetTokens: () => void;
 }
 
-export interface AdminAnswer {
-  readonly status: number;
-  readonly body?: Metadata | readonly Metadata[];
-}
-
-const STEP_UP_MS = 5 * 60_000;
 const PAGE = 100;
 
 /** What an administrator can do with clients; each takes a caller that has been checked. */
@@ -100,17 +87,5 @@ export function createAdminClients(parts: AdminClientsParts) {
   };
 }
 
-/** The right, and for a person who changes something a sign-in of the last five minutes. */
-async function checkRight(parts: AdminClientsParts, req: Request, changes: boolean): Promise<Caller> {
-  const caller = await parts.authenticate(req, correlationIdOf(req));
-  const decision = parts.policy.allows(caller, 'admin:clients');
-  if (!decision.allowed) {
-    await parts.trail({ kind: 'client', req, caller, outcome: 4, rule: decision.rule });
-    throw forbidden();
-  }
-  if (changes && caller.user && parts.now() - caller.user.authTime > STEP_UP_MS)
-    throw new FhirError(401, [issue('login', 'step_up_required: sign in again to change clients')], {
-      headers: { 'WWW-Authenticate': 'Bearer error="insufficient_user_authentication", max_age=300' },
-    });
-  return caller;
-}
+const checkRight = (parts: AdminClientsParts, req: Request, isChange: boolean): Promise<Caller> =>
+  checkAdmin(parts, req, { right: 'admin:clients', kind: 'client', isChange });

@@ -99,6 +99,12 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
   };
 }
 
+/** Whom a request says it is from; nothing of it is proved. */
+export const claimedIdOf = (req: Request, parameters: Parameters): string | undefined =>
+  readBasic(req.headers.authorization)?.user ??
+  peekIssuers(parameters.get('client_assertion') ?? '')[0] ??
+  parameters.get('client_id');
+
 /** A wrong type is the request's fault, whoever made it. SECURITY SA-09 */
 async function checkAssertionType(parameters: Parameters, clients: Pick<Clients, 'find'>): Promise<void> {
   const assertion = parameters.get('client_assertion');

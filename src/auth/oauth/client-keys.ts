@@ -15,7 +15,10 @@ export type FoundKey =
   | { readonly key: CryptoKey | Uint8Array }
   | { readonly failure: 'no-key' | 'unreachable' | 'not-registered' };
 
-export type FindClientKey = (client: Client, question: KeyQuestion) => Promise<FoundKey>;
+/** Whose keys: a client's, or those at the URL of somebody who is none. */
+export type KeyHolder = Pick<Client, 'jwks' | 'jwksUri'> & Partial<Pick<Client, 'id'>>;
+
+export type FindClientKey = (holder: KeyHolder, question: KeyQuestion) => Promise<FoundKey>;
 
 export interface ClientKeysOptions {
   readonly fetch: (url: string) => Promise<Fetched>;
@@ -29,7 +32,7 @@ const KEPT_WHEN_DOWN_MS = 60 * MINUTE_MS;
 const REFETCH_AFTER_MS = MINUTE_MS;
 const RETRY_AFTER_MS = 10_000;
 const KEYS_MAX = 50;
-const SETS_MAX = 1000;
+const REMEMBERED_MAX = 1000;
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /** What a signature algorithm needs of its key (RFC 7518). */
@@ -44,13 +47,14 @@ export const ASSERTION_ALGS: readonly string[] = ['RS384', 'ES384', 'RS512', 'RS
 interface CachedSet {
   readonly keys: readonly JWK[] | undefined;
   readonly fetchedAt: number;
-  readonly triedAt: number;
   readonly freshUntil: number;
 }
 
 export function createClientKeys({ fetch, now }: ClientKeysOptions): FindClientKey {
   const sets = new Map<string, CachedSet>();
   const fetching = new Map<string, Promise<CachedSet>>();
+  /** When a client last made us fetch: what one client asks for does not spend the turn of another of the same URL. */
+  const askedAt = new Map<string, number>();
 
   async function refetch(url: string): Promise<CachedSet> {
     const at = now();
@@ -59,17 +63,12 @@ export function createClientKeys({ fetch, now }: ClientKeysOptions): FindClientK
     try {
       const { text, headers } = await fetch(url);
       const keys = parseJwks(JSON.parse(text));
-      next = { keys, fetchedAt: at, triedAt: at, freshUntil: at + cachedMs(headers['cache-control']) };
+      next = { keys, fetchedAt: at, freshUntil: at + cachedMs(headers['cache-control']) };
     } catch {
       const kept = before && at - before.fetchedAt <= KEPT_WHEN_DOWN_MS ? before.keys : undefined;
-      next = { keys: kept, fetchedAt: before?.fetchedAt ?? 0, triedAt: at, freshUntil: at + RETRY_AFTER_MS };
+      next = { keys: kept, fetchedAt: before?.fetchedAt ?? 0, freshUntil: at + RETRY_AFTER_MS };
     }
-    sets.delete(url);
-    sets.set(url, next);
-    for (const oldest of sets.keys()) {
-      if (sets.size <= SETS_MAX) break;
-      sets.delete(oldest);
-    }
+    putLast(sets, url, next);
     return next;
   }
 
@@ -82,18 +81,27 @@ export function createClientKeys({ fetch, now }: ClientKeysOptions): FindClientK
     return loading;
   }
 
-  async function keysAt(url: string, question: KeyQuestion): Promise<readonly JWK[] | undefined> {
+  function loadFor(clientId: string, url: string): Promise<CachedSet> {
+    putLast(askedAt, clientId, now());
+    return load(url);
+  }
+
+  async function keysAt(url: string, kid: string, clientId: string): Promise<readonly JWK[] | undefined> {
     let set = sets.get(url);
-    if (!set || now() >= set.freshUntil) set = await load(url);
-    const isUnknown = set.keys !== undefined && !set.keys.some(({ kid }) => kid === question.kid);
-    if (isUnknown && now() - set.triedAt >= REFETCH_AFTER_MS) set = await load(url);
+    if (!set || now() >= set.freshUntil) set = await loadFor(clientId, url);
+    const isUnknown = set.keys !== undefined && !set.keys.some((key) => key.kid === kid);
+    const at = askedAt.get(clientId) ?? Number.NEGATIVE_INFINITY;
+    if (isUnknown && now() - at >= REFETCH_AFTER_MS) set = await loadFor(clientId, url);
     return set.keys;
   }
 
   return async (client, question) => {
     if (question.jku !== undefined && question.jku !== client.jwksUri) return { failure: 'no-key' };
     if (client.jwks === undefined && client.jwksUri === undefined) return { failure: 'not-registered' };
-    const keys = client.jwksUri === undefined ? parseJwks(client.jwks) : await keysAt(client.jwksUri, question);
+    const keys =
+      client.jwksUri === undefined
+        ? parseJwks(client.jwks)
+        : await keysAt(client.jwksUri, question.kid, client.id ?? '');
     if (!keys) return { failure: 'unreachable' };
     const fitting = keys.filter((jwk) => isFitting(jwk, question));
     const [jwk] = fitting;
@@ -104,6 +112,17 @@ export function createClientKeys({ fetch, now }: ClientKeysOptions): FindClientK
       return { failure: 'no-key' };
     }
   };
+}
+
+/** As the newest; the oldest goes when there are too many. */
+function putLast<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= REMEMBERED_MAX) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
 }
 
 /** A set of public keys; throws an `Error` that says what is wrong, for a registration. */

@@ -55,6 +55,7 @@ export function parseMetadata(body: unknown, vocabulary: ScopeVocabulary, isAdmi
     ...readKeys(metadata, kind),
     ...(certificateSubject !== undefined && { certificateSubject }),
     needsPushedRequests: readFlag(metadata, 'require_pushed_authorization_requests'),
+    ...readIdTokenAlg(metadata),
     mayIntrospect: isAdmin && readFlag(metadata, 'introspect'),
     isLegacyAudience: isAdmin && readFlag(metadata, 'legacy_audience'),
     isVerified: isAdmin && readFlag(metadata, 'verified', true),
@@ -79,6 +80,7 @@ export const formatMetadata = (client: Client): Metadata => ({
   ...(client.jwksUri !== undefined && { jwks_uri: client.jwksUri }),
   ...(client.certificateSubject !== undefined && { tls_client_auth_subject_dn: client.certificateSubject }),
   require_pushed_authorization_requests: client.needsPushedRequests,
+  id_token_signed_response_alg: client.idTokenAlg ?? 'RS256',
 });
 
 /** What an administrator sees besides. */
@@ -128,6 +130,13 @@ function readGrantTypes(metadata: Metadata, kind: ClientKind): readonly string[]
   if (types.includes('client_credentials') && kind !== 'asymmetric' && kind !== 'mtls')
     throw badMetadata('client_credentials needs a key or a certificate');
   return types as readonly string[]; // each is one of the three
+}
+
+/** OpenID Connect Dynamic Client Registration section 2 */
+function readIdTokenAlg({ id_token_signed_response_alg: alg }: Metadata): Pick<NewClient, 'idTokenAlg'> {
+  if (alg === undefined || alg === null) return {};
+  if (alg !== 'RS256' && alg !== 'ES256') throw badMetadata('id_token_signed_response_alg is not RS256 or ES256');
+  return { idTokenAlg: alg };
 }
 
 function readScope(metadata: Metadata, vocabulary: ScopeVocabulary): string {

@@ -36,7 +36,12 @@ export const PATHS = {
   openid: '/.well-known/openid-configuration',
   oauth: '/.well-known/oauth-authorization-server',
   adminClients: '/api/v2/admin/clients',
+  adminKeys: '/api/v2/admin/keys',
+  adminRegistrationTokens: '/api/v2/admin/registration-tokens',
 } as const;
+
+/** Beginnings of the paths below `/api` that the app answers. */
+export const API_PATHS: readonly string[] = [PATHS.adminClients, PATHS.adminKeys, PATHS.adminRegistrationTokens];
 
 /** Where clients find the SMART configuration, below the FHIR base. */
 export const SMART_PATH = '/.well-known/smart-configuration';
@@ -108,7 +113,7 @@ export function openidConfiguration(options: DiscoveryOptions): Document {
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     revocation_endpoint_auth_methods_supported: methods,
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256'],
+    id_token_signing_alg_values_supported: ['RS256', 'ES256'],
     claims_supported: ['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'name', 'fhirUser'],
     request_parameter_supported: false,
     request_uri_parameter_supported: false,

@@ -41,6 +41,7 @@ export type TokenAnswer = Readonly<Record<string, unknown>>;
 export async function issueForUser(
   parts: IssueParts,
   asked: {
+    readonly client: Pick<Client, 'idTokenAlg'>;
     readonly grant: UserGrant;
     readonly user: User;
     readonly familyId: string;
@@ -48,13 +49,17 @@ export async function issueForUser(
     readonly nonce?: string;
   },
 ): Promise<TokenAnswer> {
-  const { grant, user, familyId, refreshToken, nonce } = asked;
+  const { client, grant, user, familyId, refreshToken, nonce } = asked;
   const issuedAt = parts.now();
   const expiresAt = issuedAt + parts.lifetimes.appTokenMs;
   const accessToken = await parts.grants.createToken({ grant, familyId, issuedAt, expiresAt });
   const scopes = parseGranted(grant.scope);
   const idToken = hasScope(scopes, 'openid')
-    ? await makeIdToken(parts, { grant, user, accessToken, issuedAt, expiresAt, ...(nonce !== undefined && { nonce }) })
+    ? await makeIdToken(
+        parts,
+        { grant, user, accessToken, issuedAt, expiresAt, ...(nonce !== undefined && { nonce }) },
+        client.idTokenAlg,
+      )
     : undefined;
   return {
     // Launch context first: what a launch says cannot stand in for a token.

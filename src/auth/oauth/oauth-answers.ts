@@ -3,12 +3,13 @@ import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Log } from '../../ports/log.ts';
 import { FhirError, operationOutcome } from '../../standards/fhir/outcome.ts';
 import { NhsOAuthError } from './client-authentication.ts';
-import { PATHS } from './discovery.ts';
+import { API_PATHS, PATHS } from './discovery.ts';
 import { invalidRequest, OAuthError } from './oauth-error.ts';
 import { correlationIdOf, type Trail } from './trail.ts';
 
 /** Answers with an OperationOutcome where tokens are used, with an OAuth error where they are got. */
-const speaksFhir = (path: string): boolean => path === PATHS.userinfo || path.startsWith(PATHS.adminClients);
+const speaksFhir = (path: string): boolean =>
+  path === PATHS.userinfo || API_PATHS.some((prefix) => path.startsWith(prefix));
 
 /** The last handler of the app. */
 export const answerErrors = (trail: Trail, log: Log): ErrorRequestHandler => {
@@ -37,10 +38,11 @@ export const answerErrors = (trail: Trail, log: Log): ErrorRequestHandler => {
   };
 };
 
-/** What refused; undefined where that was recorded already, or nothing was refused. */
+/** What refused; undefined where that was recorded already, nothing was refused, or a flood would flood the trail. */
 function ruleOf(error: unknown, path: string): string | undefined {
   if (error instanceof FhirError) return error.status === 401 && speaksFhir(path) ? 'credentials' : undefined;
-  if (error instanceof OAuthError) return error.status < 500 && !speaksFhir(path) ? error.rule : undefined;
+  if (error instanceof OAuthError)
+    return error.status < 500 && error.status !== 429 && !speaksFhir(path) ? error.rule : undefined;
   return bodyFaultOf(error) !== undefined && !speaksFhir(path) ? 'body' : undefined;
 }
 

@@ -11,15 +11,25 @@ import type { Policy } from '../../ports/policy.ts';
 import type { SigningKeys } from '../../ports/signing-keys.ts';
 import type { User, Users } from '../../ports/users.ts';
 import type { Scope, ScopeVocabulary } from '../../standards/smart/scope.ts';
-import { type AdminAnswer, createAdminClients } from './admin-clients.ts';
+import { createAdminClients } from './admin-clients.ts';
+import { rotateKeys } from './admin-keys.ts';
+import type { AdminAnswer } from './admin-right.ts';
 import { createAuthenticator } from './authenticate.ts';
 import { type AuthenticateClient, type Certificate, createClientAuthentication } from './client-authentication.ts';
 import { createClientKeys } from './client-keys.ts';
-import { type Interactive, openidConfiguration, PATHS, SMART_PATH, smartConfiguration } from './discovery.ts';
+import {
+  API_PATHS,
+  type Interactive,
+  openidConfiguration,
+  PATHS,
+  SMART_PATH,
+  smartConfiguration,
+} from './discovery.ts';
 import { createDpop } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonces.ts';
 import { chooseGrantable } from './grantable.ts';
 import { fetchGuarded } from './guarded-fetch.ts';
+import { addInitialToken } from './initial-tokens.ts';
 import { introspect, revoke } from './introspect.ts';
 import { LIFETIMES, type Lifetimes } from './issue-tokens.ts';
 import { answerErrors } from './oauth-answers.ts';
@@ -29,7 +39,8 @@ import { allowAnyOrigin, allowRegisteredOrigins, createOrigins } from './origins
 import { OWN_DOORS } from './own-tokens.ts';
 import { type Parameters, readForm } from './parameters.ts';
 import { manageRegistration, register } from './register.ts';
-import { grantTokens } from './token-endpoint.ts';
+import { type GrantHandler, grantTokens } from './token-endpoint.ts';
+import type { LimitToken } from './token-limit.ts';
 import { createTrail, type Trail } from './trail.ts';
 import { userinfo } from './userinfo.ts';
 
@@ -69,9 +80,13 @@ export interface OAuthOptions {
   /** What the pages add to discovery; without them no code can be had. */
   readonly interactive?: Interactive;
   readonly hasPublicOffline?: boolean;
+  /** Grants of the token endpoint besides its own, by their names. */
+  readonly moreGrants?: ReadonlyMap<string, GrantHandler>;
   /** Whether each DPoP proof must hold a nonce of ours (RFC 9449 section 8); it is offered in any case. */
   readonly needsDpopNonce?: boolean;
   readonly lifetimes?: Lifetimes;
+  /** Counts requests for tokens: by client, and by what is claimed and the address before that is known. WB-06 */
+  readonly limitToken?: LimitToken;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -141,6 +156,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     operatorTokenUrl: issuer + PATHS.operatorToken,
     registrationUrl: issuer + PATHS.register,
     dpop,
+    addressOf,
     authenticate,
     authenticateClient,
     findKey,
@@ -155,7 +171,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const registered = allowRegisteredOrigins(origins);
   const form = express.urlencoded({ extended: false, limit: BODY_MAX, parameterLimit: 100 });
   app.use('/oauth2', registered, noStore);
-  app.use('/api/v2/admin/clients', registered, noStore);
+  app.use([...API_PATHS], registered, noStore);
 
   // Documents that are the same for everybody.
   const discovery = {
@@ -216,6 +232,9 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     app.post(`${ADMIN}/:id/${word}`, async (req, res) =>
       sendAdmin(res, await admin.setDisabled(req, req.params.id, isDisabled)),
     );
+
+  app.post(`${PATHS.adminKeys}/rotate`, async (req, res) => sendAdmin(res, await rotateKeys(parts, req)));
+  app.post(PATHS.adminRegistrationTokens, async (req, res) => sendAdmin(res, await addInitialToken(parts, req)));
 
   app.use(answerErrors(trail, log));
 

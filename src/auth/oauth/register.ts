@@ -1,12 +1,14 @@
 /** Dynamic registration and its management. RFC 7591, RFC 7592. SECURITY SR-01 to SR-03 */
 import express, { type Request } from 'express';
 import type { Authenticate } from '../../ports/authenticate.ts';
+import type { Caller } from '../../ports/caller.ts';
 import type { Client, Clients } from '../../ports/clients.ts';
 import type { Grants } from '../../ports/grants.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { ScopeVocabulary } from '../../standards/smart/scope.ts';
 import { badMetadata, formatMetadata, type Metadata, parseMetadata } from './client-metadata.ts';
+import { initialTokenId } from './initial-tokens.ts';
 import { OAuthError } from './oauth-error.ts';
 import { correlationIdOf, type Trail } from './trail.ts';
 
@@ -16,7 +18,7 @@ export interface RegisterParts {
   readonly authenticate: Authenticate;
   readonly policy: Pick<Policy, 'allows'>;
   readonly vocabulary: ScopeVocabulary;
-  /** Whether anybody may register; otherwise an access token with the right `admin:clients` is needed. */
+  /** Whether anybody may register; otherwise an initial access token is needed, or one with the right `admin:clients`. */
   readonly isRegistrationOpen: boolean;
   readonly registrationUrl: string;
   readonly trail: Trail;
@@ -25,15 +27,18 @@ export interface RegisterParts {
 
 /** Registers an app that nobody has verified. */
 export async function register(parts: RegisterParts, req: Request): Promise<Metadata> {
-  const caller = parts.isRegistrationOpen ? undefined : await readInitialToken(parts, req);
-  const client = await parts.clients.add(parseMetadata(await readJson(req), parts.vocabulary, false));
+  const { caller, initialToken } = parts.isRegistrationOpen ? {} : await readLeave(parts, req);
+  const metadata = parseMetadata(await readJson(req), parts.vocabulary, false);
+  // Used up by what can be registered, and by one of two who come together.
+  if (initialToken !== undefined && !(await parts.clients.useInitialToken(initialToken))) throw badToken();
+  const client = await parts.clients.add(metadata);
   await parts.trail({
     kind: 'client',
     req,
     ...(caller && { caller }),
     clientId: client.id,
     rule: 'registered',
-    detail: { client: client.id },
+    detail: { client: client.id, ...(initialToken !== undefined && { token: initialTokenId(initialToken) }) },
   });
   return {
     ...managed(parts, client, await parts.clients.addRegistrationToken(client.id)),
@@ -50,7 +55,7 @@ export async function manageRegistration(
   req: Request,
   id: string,
 ): Promise<Metadata | undefined> {
-  const [, token = ''] = /^bearer +(\S+)$/i.exec(req.headers.authorization ?? '') ?? [];
+  const token = bearerOf(req);
   const client = (await parts.clients.isRegistrationToken(id, token)) ? await parts.clients.find(id) : undefined;
   if (!client) throw badToken();
   const entry = { kind: 'client', req, clientId: id, detail: { client: id } } as const;
@@ -78,16 +83,27 @@ const managed = ({ registrationUrl }: RegisterParts, client: Client, token: stri
   registration_client_uri: `${registrationUrl}/${client.id}`,
 });
 
+const bearerOf = ({ headers }: Request): string =>
+  /^bearer +(\S{1,1000})$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+
 const badToken = (): OAuthError =>
-  new OAuthError(401, 'invalid_token', 'the registration access token is not valid', {
+  new OAuthError(401, 'invalid_token', 'the registration token is not valid', {
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
   });
 
-async function readInitialToken({ authenticate, policy }: RegisterParts, req: Request) {
+interface Leave {
+  readonly caller?: Caller;
+  readonly initialToken?: string;
+}
+
+/** By what the request may register an app. */
+async function readLeave({ clients, authenticate, policy }: RegisterParts, req: Request): Promise<Leave> {
+  const initialToken = bearerOf(req);
+  if (initialToken !== '' && (await clients.isInitialToken(initialToken))) return { initialToken };
   try {
     const caller = await authenticate(req, correlationIdOf(req));
     const decision = policy.allows(caller, 'admin:clients');
-    if (decision.allowed) return caller;
+    if (decision.allowed) return { caller };
     throw new OAuthError(403, 'insufficient_scope', 'the token may not register clients', { rule: decision.rule });
   } catch (error) {
     if (!(error instanceof FhirError) || error.status >= 500) throw error;

@@ -5,7 +5,7 @@ import type { Family, Grant, Grants, StoredRefresh, UserGrant } from '../../port
 import type { User, Users } from '../../ports/users.ts';
 import { formatScopes, parseGranted, type ScopeVocabulary } from '../../standards/smart/scope.ts';
 import { isWithin } from '../../standards/smart/scope-set.ts';
-import type { AuthenticateClient } from './client-authentication.ts';
+import { type AuthenticateClient, claimedIdOf } from './client-authentication.ts';
 import { chooseGrantable, readScopes } from './grantable.ts';
 import { type IssueParts, issueForService, issueForUser, refreshKindOf, type TokenAnswer } from './issue-tokens.ts';
 import { invalidGrant, invalidScope, unauthorizedClient, unsupportedGrantType } from './oauth-error.ts';
@@ -13,7 +13,8 @@ import { type Parameters, readParameter } from './parameters.ts';
 import { findGrantor } from './people.ts';
 import { isPkceVerifier, provesChallenge } from './pkce.ts';
 import { type Binding, type BindingParts, bindingOf } from './token-binding.ts';
-import type { Trail } from './trail.ts';
+import { checkTokenLimit, claimKey, type LimitToken } from './token-limit.ts';
+import type { AddressOf, Trail } from './trail.ts';
 
 export interface TokenEndpointParts extends IssueParts, BindingParts {
   readonly grants: Grants;
@@ -27,11 +28,15 @@ export interface TokenEndpointParts extends IssueParts, BindingParts {
   readonly hasPublicOffline?: boolean;
   /** Clients of our own that get their tokens elsewhere. */
   readonly ownClients?: ReadonlySet<string>;
+  /** Grants of other parts, by their names. */
+  readonly moreGrants?: ReadonlyMap<string, GrantHandler>;
+  readonly limitToken?: LimitToken;
+  readonly addressOf: AddressOf;
   /** Told when tokens were revoked here, so that caches forget them. */
   readonly forgetTokens: () => void;
 }
 
-interface Exchange {
+export interface Exchange {
   readonly req: Request;
   readonly client: Client;
   readonly parameters: Parameters;
@@ -39,7 +44,7 @@ interface Exchange {
   readonly cnf: Binding | undefined;
 }
 
-type GrantHandler = (parts: TokenEndpointParts, exchange: Exchange) => Promise<TokenAnswer>;
+export type GrantHandler = (parts: TokenEndpointParts, exchange: Exchange) => Promise<TokenAnswer>;
 
 const GRANTS = new Map<string, GrantHandler>([
   ['authorization_code', exchangeCode],
@@ -59,9 +64,11 @@ export async function grantTokens(
   parameters: Parameters,
 ): Promise<TokenAnswer> {
   const grantType = readParameter(parameters, 'grant_type');
-  const handle = GRANTS.get(grantType);
+  const handle = GRANTS.get(grantType) ?? parts.moreGrants?.get(grantType);
   if (!handle) throw unsupportedGrantType('the grant type is not supported');
+  await checkTokenLimit(parts.limitToken, claimKey(claimedIdOf(req, parameters), parts.addressOf(req)));
   const client = await parts.authenticateClient(req, parameters);
+  if (client.kind !== 'public') await checkTokenLimit(parts.limitToken, client.id);
   if (parts.ownClients?.has(client.id)) throw unauthorizedClient('this client gets its tokens elsewhere');
   const cnf = await bindingOf(parts, req, client);
   const answer = await handle(parts, { req, client, parameters, cnf });
@@ -96,6 +103,7 @@ async function exchangeCode(parts: TokenEndpointParts, exchange: Exchange): Prom
       : undefined;
   const { nonce } = binding;
   return issueForUser(parts, {
+    client,
     grant: bind(grant, cnf),
     user,
     familyId,
@@ -127,6 +135,7 @@ async function refresh(parts: TokenEndpointParts, exchange: Exchange): Promise<T
   const refreshToken = await succeed(parts, exchange, token, stored);
   const { nonce } = family;
   return issueForUser(parts, {
+    client,
     grant: bind({ ...family.grant, scope }, cnf),
     user,
     familyId: family.id,

@@ -200,12 +200,13 @@ export function requireRecentAuth(
   maxAgeMs: number = STEP_UP_MS,
 ): void {
   if (isRecentAuth(who, now, maxAgeMs)) return;
-  throw new FhirError(401, [
-    {
-      ...issue('login', 'Sign in again to do this: the last time is too long ago'),
-      details: { coding: [{ code: 'step_up_required' }] },
-    },
-  ]);
+  const again = {
+    ...issue('login', 'Sign in again to do this: the last time is too long ago'),
+    details: { coding: [{ code: 'step_up_required' }] },
+  };
+  // RFC 9470
+  const challenge = `Bearer error="insufficient_user_authentication", max_age=${maxAgeMs / 1000}`;
+  throw new FhirError(401, [again], { headers: { 'WWW-Authenticate': challenge } });
 }
 
 export const isRecentAuth = (who: { readonly authTime: number }, now: number, maxAgeMs = STEP_UP_MS): boolean =>

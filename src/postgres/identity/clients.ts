@@ -2,6 +2,7 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Client, Clients, JwkSet, NewClient } from '../../ports/clients.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { SigningAlg } from '../../ports/signing-keys.ts';
 import { translated } from '../database-error.ts';
 import type { Pipeline, Row } from '../pools.ts';
 import { hashOf, makeOpaque } from './secrets.ts';
@@ -15,10 +16,10 @@ const SECRETS_MAX = 2;
 const LIST_MAX = 500;
 
 const COLUMNS = `name, publisher, kind, redirect_uris, post_logout_uris, launch_url, scope, jwks, jwks_uri,
-  certificate_subject, profile, may_introspect, is_legacy_audience, is_verified, needs_pushed_requests`;
+  certificate_subject, profile, may_introspect, is_legacy_audience, is_verified, needs_pushed_requests, id_token_alg`;
 const SELECT = `id, is_disabled, created_at, ${COLUMNS}`;
 /** $1 is the id, $2 the time. */
-const PLACES = Array.from({ length: 15 }, (_, i) => `$${i + 3}`).join(', ');
+const PLACES = Array.from({ length: 16 }, (_, i) => `$${i + 3}`).join(', ');
 
 export function createClients({ writes, now }: ClientsOptions): Clients {
   const query = (name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
@@ -128,6 +129,33 @@ order by created_at desc limit ${SECRETS_MAX}`,
       return isOneOf(rows, token);
     },
 
+    async addInitialToken(madeBy, lifetimeMs) {
+      const token = makeOpaque();
+      await query(
+        'add-initial',
+        'insert into auth.initial_token (hash, made_by, created_at, expires_at) values ($1, $2, $3, $4)',
+        [hashOf(token), madeBy, time(), new Date(now() + lifetimeMs)],
+      );
+      return token;
+    },
+
+    async isInitialToken(token) {
+      const rows = await query('is-initial', 'select 1 from auth.initial_token where hash = $1 and expires_at > $2', [
+        hashOf(token),
+        time(),
+      ]);
+      return rows.length > 0;
+    },
+
+    async useInitialToken(token) {
+      const rows = await query(
+        'use-initial',
+        'delete from auth.initial_token where hash = $1 and expires_at > $2 returning 1',
+        [hashOf(token), time()],
+      );
+      return rows.length > 0;
+    },
+
     async origins() {
       const rows = await query(
         'origins',
@@ -162,6 +190,7 @@ const valuesOf = (client: NewClient): unknown[] => [
   client.isLegacyAudience,
   client.isVerified,
   client.needsPushedRequests,
+  client.idTokenAlg ?? null,
 ];
 
 type ClientRow = readonly [
@@ -183,12 +212,14 @@ type ClientRow = readonly [
   isLegacyAudience: boolean,
   isVerified: boolean,
   needsPushedRequests: boolean,
+  idTokenAlg: SigningAlg | null,
 ];
 
 function toClient(row: Row): Client {
   const [id, isDisabled, createdAt, name, publisher, kind, redirectUris, postLogoutUris, launchUrl, scope, ...rest] =
     row as ClientRow; // in the order of SELECT
-  const [jwks, jwksUri, certificateSubject, profile, mayIntrospect, isLegacyAudience, isVerified, needsPushed] = rest;
+  const [jwks, jwksUri, certificateSubject, profile, mayIntrospect, isLegacyAudience, isVerified, ...last] = rest;
+  const [needsPushed, idTokenAlg] = last;
   return {
     id,
     name,
@@ -202,6 +233,7 @@ function toClient(row: Row): Client {
     ...(jwksUri !== null && { jwksUri }),
     ...(certificateSubject !== null && { certificateSubject }),
     ...(profile !== null && { profile }),
+    ...(idTokenAlg !== null && { idTokenAlg }),
     mayIntrospect,
     isLegacyAudience,
     isVerified,

@@ -351,6 +351,21 @@ describe('oauth › client authentication', () => {
       expect(hits).equal(2);
     });
 
+    it('[SA-07] once a minute for each client: one cannot spend the turn of another with the same URL', async () => {
+      const [key, next, third] = [await makeKey(), await makeKey(), await makeKey()];
+      const app = await addRemote(key, '/shared');
+      const sibling = await addRemote(key, '/shared');
+      await ask(key, app);
+      await ask(third, sibling);
+      expect(hits, 'one for each').equal(2);
+      respond = () => ({ body: JSON.stringify({ keys: [key.jwk, next.jwk] }) });
+      const patient = await addRemote(key, '/shared');
+      respond = () => ({ body: JSON.stringify({ keys: [key.jwk, next.jwk] }) });
+      expect((await ask(next, patient)).status, 'a turn of its own').equal(200);
+      for (let i = 0; i < 5; i += 1) for (const one of [app, sibling, patient]) await ask(third, one);
+      expect(hits, 'since the last registration').equal(1);
+    });
+
     it('[SA-07] the last good set is kept for an hour when the URL is down', async () => {
       const key = await makeKey();
       const app = await addRemote(key, '/c');

@@ -128,6 +128,73 @@ describe('oauth › register', () => {
     }
   });
 
+  it('[SO-01] [SR-02] an app says how its ID tokens are to be signed', async () => {
+    const { body } = await register({ ...APP, id_token_signed_response_alg: 'ES256' });
+    expect(body.id_token_signed_response_alg).equal('ES256');
+    expect((await server.store.clients.find(body.client_id))?.idTokenAlg).equal('ES256');
+    expect((await register(APP)).body.id_token_signed_response_alg).equal('RS256');
+    for (const alg of ['none', 'HS256', 1])
+      expect((await register({ ...APP, id_token_signed_response_alg: alg })).body.error, String(alg)).equal(
+        'invalid_client_metadata',
+      );
+  });
+
+  describe('initial access tokens', () => {
+    let closed: OAuthServer;
+    let admin: string;
+    const make = async (by: string = admin) =>
+      send('POST', `${closed.url}/api/v2/admin/registration-tokens`, undefined, by);
+    const use = (token: string, body: unknown = APP) => send('POST', `${closed.url}/oauth2/register`, body, token);
+    beforeEach(async () => {
+      closed.users.set('u1', { ...closed.users.get('u1')!, roles: ['ADMIN'] });
+      admin = (await closed.exchange(await closed.addApp({ scope: 'user/*.rs' }))).body.access_token;
+    });
+    before(async () => {
+      closed = await startOAuthServer({ isRegistrationOpen: false });
+    });
+    after(() => closed.stop());
+
+    it('[SR-01] an administrator makes one, and it registers one app, unverified', async () => {
+      const { status, body } = await make();
+      expect([status, body.expires_in]).deep.equal([201, 604_800]);
+      const token = body.initial_access_token;
+      expect((await use(token, { ...APP, scope: 'nonsense' })).status, 'a mistake does not use it up').equal(400);
+      const done = await use(token);
+      expect(done.status).equal(201);
+      expect(await closed.store.clients.find(done.body.client_id)).include({ isVerified: false });
+      expect((await use(token)).status, 'once').equal(401);
+      const [added, registered] = closed.audit.filter(({ kind, outcome }) => kind === 'client' && outcome === 0);
+      expect([added?.rule, registered?.rule]).deep.equal(['registration-token-added', 'registered']);
+      expect(registered?.detail?.['token'], 'the trail joins them').equal(added?.detail?.['token']);
+      expect(JSON.stringify(closed.audit) + (await closed.store.dump())).not.include(token);
+    });
+
+    it('[SR-01] of ten uses at once one registers', async () => {
+      const token = (await make()).body.initial_access_token;
+      const answers = await Promise.all(Array.from({ length: 10 }, () => use(token)));
+      expect(answers.map(({ status }) => status).sort()).deep.equal([201, ...Array(9).fill(401)]);
+    });
+
+    it('[SR-01] it is good for a week, and for nothing else', async () => {
+      const token = (await make()).body.initial_access_token;
+      expect(await closed.call(token), 'no access token').equal(401);
+      expect((await send('GET', `${closed.url}/oauth2/register/x`, undefined, token)).status).equal(401);
+      closed.store.clock.pass(7 * 24 * 3_600_000);
+      expect((await use(token)).status).equal(401);
+    });
+
+    it('[SR-01] [AZ-01] [LG-12] needs the right and a sign-in of the last five minutes', async () => {
+      expect((await send('POST', `${closed.url}/api/v2/admin/registration-tokens`)).status).equal(401);
+      closed.store.clock.pass(5 * 60_000 + 1);
+      const late = await make();
+      expect([late.status, late.body.issue[0].details.coding[0].code]).deep.equal([401, 'step_up_required']);
+      closed.users.set('u1', { ...closed.users.get('u1')!, roles: ['DOCTOR'] });
+      closed.store.clock.pass(5_000);
+      expect((await make()).status).equal(403);
+      expect(closed.audit.at(-1)).include({ kind: 'client', outcome: 4 });
+    });
+  });
+
   const uris = [
     ['https://app.example.org/cb?x=1', false, true],
     ['https://app.example.org:8443/cb', false, true],
@@ -277,7 +344,8 @@ describe('oauth › register', () => {
       server.store.clock.pass(5 * 60_000);
       const answer = await call('POST', '', APP);
       expect(answer.status).equal(401);
-      expect(answer.body.issue[0].diagnostics).include('step_up_required');
+      expect(answer.body.issue[0].details.coding[0].code).equal('step_up_required');
+      expect(answer.headers.get('www-authenticate')).include('insufficient_user_authentication');
       expect((await call('GET', '')).status, 'looking needs none').equal(200);
     });
 

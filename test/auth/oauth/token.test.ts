@@ -133,6 +133,17 @@ describe('oauth › token', () => {
       expect((await server.exchange(app, { scope: 'patient/*.rs' })).body).not.have.property('id_token');
     });
 
+    it('[SO-01] an app that asks for it has ES256', async () => {
+      const es = await server.addApp({ idTokenAlg: 'ES256' });
+      const { body } = await server.exchange(es);
+      const jwks = createRemoteJWKSet(new URL(`${server.url}/.well-known/jwks.json`));
+      const options = { issuer: server.url, audience: es.client.id, algorithms: ['ES256'] };
+      const currentDate = new Date(server.store.clock.now());
+      expect((await jwtVerify(body.id_token, jwks, { ...options, currentDate })).payload.sub).equal('u1');
+      const { body: again } = await server.refresh(es, body.refresh_token);
+      await jwtVerify(again.id_token, jwks, { ...options, currentDate });
+    });
+
     const changes = [
       ['no verifier', { code_verifier: '' }, 'SL-14'],
       ['a wrong verifier', { code_verifier: 'x'.repeat(43) }, 'SL-14'],
