@@ -11,7 +11,8 @@ const OPEN_TASK = 'status=requested,received,accepted,ready,in-progress,on-hold'
 
 const organizations = (user: CallerUser): string[] => user.organizationIds.map((id) => `Organization/${id}`);
 
-const selves = (user: CallerUser): string[] => [
+/** The person as clinical resources name them. */
+export const selves = (user: CallerUser): string[] => [
   ...(user.practitionerId === undefined ? [] : [`Practitioner/${user.practitionerId}`]),
   ...user.practitionerRoleIds.map((id) => `PractitionerRole/${id}`),
 ];

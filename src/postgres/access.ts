@@ -2,6 +2,7 @@
  * What one caller may reach, as conditions on rows: the policy's filters in the words of the search, so that they stand
  * in the SQL that selects rows. SECURITY AZ-03, CP-03 … CP-07
  */
+import { signedBy } from '../policy/segregation.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { Log } from '../ports/log.ts';
 import type { Filter, Policy } from '../ports/policy.ts';
@@ -18,6 +19,8 @@ export interface Access {
   readonly callerKey: string;
   /** Whether the caller may set and remove security labels (AZ-06). */
   readonly mayLabel: boolean;
+  /** What a MedicationRequest meets that the caller signed (AZ-08). */
+  readonly signed: readonly StoreCondition[];
   /** What leaves for the caller passes here. */
   readonly belt: Belt;
   /** What rows must meet; nothing: all may be reached. Throws `forbidden` when none may. */
@@ -66,6 +69,9 @@ export function createAccess(options: AccessOptions): (caller: Caller) => Access
     return {
       caller,
       belt: createBelt(caller, options.log),
+      get signed() {
+        return remember('signed', 'MedicationRequest', () => signedBy(caller));
+      },
       get mayLabel() {
         return policy.allows(caller, 'labels:write').allowed;
       },

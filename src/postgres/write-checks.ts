@@ -23,7 +23,7 @@ export interface WriteChecks {
    * an Encounter with a stranger would be the relation by which the stranger may be seen.
    */
   checkReferences(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
-  /** Throws `forbidden` when a new content is one the caller may not write. */
+  /** Throws `forbidden` when a new content is one the caller may not write, or dispenses what they signed (AZ-08). */
   checkAfter(results: readonly WriteResult[], run: Run): Promise<void>;
 }
 
@@ -85,8 +85,39 @@ export function createWriteChecks(
       );
     },
 
-    checkAfter: (results, run) => expectVisible(search, writtenBy(results), run),
+    async checkAfter(results, run) {
+      const written = writtenBy(results);
+      await expectVisible(search, written, run);
+      const dispensed = written.flatMap(({ type, version }) =>
+        type === 'MedicationDispense' ? prescriptionsOf(version.content, baseUrl) : [],
+      );
+      if (dispensed.length > 0 && (await isAnySigned(search, access, dispensed, run))) throw forbidden();
+    },
   };
+}
+
+/** Ids of the prescriptions that a MedicationDispense names. */
+const prescriptionsOf = (content: string, baseUrl: string): readonly string[] => {
+  const { authorizingPrescription } = parseJson(content) as { readonly authorizingPrescription?: unknown }; // an object
+  return [...localReferences(authorizingPrescription, baseUrl)].flatMap((reference) => {
+    const [type, id = ''] = reference.split('/');
+    return type === 'MedicationRequest' ? [id] : [];
+  });
+};
+
+/** Whether the caller signed one of these prescriptions. SECURITY AZ-08 */
+async function isAnySigned(search: SearchTools, access: Access, ids: readonly string[], run: Run): Promise<boolean> {
+  const context = contextOf(search);
+  const rids = ids.map((id) => String(search.keys.rids.rid(id)));
+  const where = and([
+    `m.rid = any(${context.params.add(rids, 'bigint[]')})`,
+    ...access.signed.map((condition) => compileFilter(context, 'MedicationRequest', condition)),
+  ]);
+  const rows = await run(
+    `select 1 from ${tableOf('MedicationRequest').main} m where ${where} limit 1`,
+    context.params.values,
+  );
+  return rows.length > 0;
 }
 
 /** One statement a type and letter. */
@@ -121,7 +152,10 @@ async function expectVisible(
 }
 
 /** `Type/id` of every local reference in a resource, contained ones and resources inside it included. */
-export function referencesOf(content: string, baseUrl: string): ReadonlySet<string> {
+export const referencesOf = (content: string, baseUrl: string): ReadonlySet<string> =>
+  localReferences(parseJson(content), baseUrl); // stored text was checked
+
+function localReferences(resource: unknown, baseUrl: string): ReadonlySet<string> {
   const found = new Set<string>();
   const base = `${baseUrl}/`;
   const walk = (value: unknown): void => {
@@ -140,6 +174,6 @@ export function referencesOf(content: string, baseUrl: string): ReadonlySet<stri
       if (type !== undefined && id !== undefined && findTable(type)) found.add(`${type}/${id}`);
     }
   };
-  walk(parseJson(content)); // stored text was checked
+  walk(resource);
   return found;
 }

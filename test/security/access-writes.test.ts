@@ -164,4 +164,56 @@ describe('access › writes', () => {
       expect(await status(world.store.delete(doctor, 'Provenance', 'signed'))).to.equal(403);
     });
   });
+
+  describe('segregation', () => {
+    const order = (id: string, requester: string) => ({
+      resourceType: 'MedicationRequest',
+      id,
+      status: 'active',
+      intent: 'order',
+      subject: of('a'),
+      requester: { reference: requester },
+      dispenseRequest: { performer: { reference: 'Organization/o1' } },
+    });
+    const dispense = (prescription?: string, id = '') => ({
+      resourceType: 'MedicationDispense',
+      id,
+      status: 'completed',
+      subject: of('a'),
+      performer: [{ actor: { reference: 'Organization/o1' } }],
+      ...(prescription !== undefined && { authorizingPrescription: [{ reference: prescription }] }),
+    });
+    const both = person(['PRESCRIBER', 'PHARMACIST'], {
+      practitioner: 'd1',
+      practitionerRoles: ['r1'],
+      organizations: ['o1'],
+    });
+    before(async () => {
+      await world.put({ resourceType: 'PractitionerRole', id: 'r1' });
+      await world.put({ resourceType: 'Practitioner', id: 'd2' });
+      await world.put(order('mine', 'Practitioner/d1'));
+      await world.put(order('by-my-role', 'PractitionerRole/r1'));
+      await world.put(order('theirs', 'Practitioner/d2'));
+    });
+    it('[AZ-08] who signed a prescription does not dispense it, whatever roles they have', async () => {
+      for (const caller of [both, doctor, person('PHARMACIST', { practitioner: 'd1', organizations: ['o1'] })]) {
+        expect(await create(caller, dispense('MedicationRequest/mine'))).to.equal(403);
+        expect(await create(caller, dispense('http://mortar.test/fhir/R4/MedicationRequest/mine'))).to.equal(403);
+        expect(await create(caller, dispense('MedicationRequest/theirs'))).to.equal(200);
+      }
+      expect(await create(both, dispense('MedicationRequest/by-my-role'))).to.equal(403);
+    });
+    it('[AZ-08] nor by a later change, nor in one transaction with the prescription', async () => {
+      await world.put(dispense(undefined, 'open'));
+      expect(await put(both, dispense('MedicationRequest/mine', 'open'))).to.equal(403);
+      expect(await put(both, dispense('MedicationRequest/theirs', 'open'))).to.equal(200);
+      const id = world.store.newId();
+      const { id: _id, ...made } = order('', 'Practitioner/d1');
+      const writes = [
+        { kind: 'create', resource: made, id },
+        { kind: 'create', resource: dispense(`MedicationRequest/${id}`), id: world.store.newId() },
+      ] as const;
+      expect(await status(world.store.transaction(both, (tx) => tx.write(writes)))).to.equal(403);
+    });
+  });
 });
