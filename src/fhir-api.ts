@@ -6,6 +6,8 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
+import { interactiveOf } from './auth/authorize/create-authorize.ts';
+import { oauthUris } from './auth/oauth/discovery.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
 import { createGateway, type Gateway } from './gateway.ts';
@@ -18,6 +20,7 @@ import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
+import { withElementRights } from './postgres/element-rights.ts';
 import { checkMessageKey } from './postgres/message-key.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -80,6 +83,7 @@ const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
 
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { config, log, definitions, pools, baseUrl, now } = parts;
+  const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const dataDir = resolve(config.dataDir);
   const partitions = await keepPartitions(parts);
   const cipher = openCipher(config);
@@ -120,7 +124,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
-  const store = auditedStore(plain, audit.trail, audit.view.events);
+  const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
   const services: Services = {
     store,
     messages: store.messages,
@@ -141,6 +145,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       messageTimeZone: config.messageTimeZone,
       epsToAsid: config.epsToAsid,
       softwareVersion: packageJson.version,
+      oauthUris: oauthUris({ issuer: url, interactive: interactiveOf(url) }),
     },
     now,
     log,
@@ -148,7 +153,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const identity = await createIdentityDoors({
     config,
     dataDir,
-    url: baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH)),
+    url,
     fhirBaseUrl: baseUrl,
     pools,
     store,

@@ -17,6 +17,15 @@ interface Statement {
       readonly interaction: readonly { readonly code: string }[];
       readonly operation: readonly { readonly name: string; readonly definition: string }[];
       readonly compartment: readonly string[];
+      readonly security: {
+        readonly service: readonly [{ readonly coding: readonly [Readonly<Record<string, string>>] }];
+        readonly extension: readonly [
+          {
+            readonly url: string;
+            readonly extension: readonly { readonly url: string; readonly valueUri: string }[];
+          },
+        ];
+      };
     },
   ];
 }
@@ -62,6 +71,25 @@ describe('capability statement', function () {
     expect(published === formatCapabilityStatement(testDefinitions())).equal(true);
     expect(published).to.have.length.below(2_000_000);
     expect(JSON.parse(published)).not.to.have.any.keys('date', 'url', 'version');
+  });
+
+  it('[SD-07] names SMART on FHIR, and the endpoints of the SMART configuration where old apps look for them', async () => {
+    const smart = (await fhir.get('.well-known/smart-configuration')).json<Record<string, string> & Json>();
+    const { security } = rest;
+    expect(security.service[0].coding[0]).include({
+      system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
+      code: 'SMART-on-FHIR',
+    });
+    const [oauth] = security.extension;
+    expect(oauth.url).equal('http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris');
+    expect(Object.fromEntries(oauth.extension.map(({ url, valueUri }) => [url, valueUri]))).deep.equal({
+      authorize: smart['authorization_endpoint'],
+      token: smart['token_endpoint'],
+      register: smart['registration_endpoint'],
+      introspect: smart['introspection_endpoint'],
+      revoke: smart['revocation_endpoint'],
+      manage: smart['management_endpoint'],
+    });
   });
 
   it('what is routed is declared, and what is declared is routed', () => {

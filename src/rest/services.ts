@@ -22,6 +22,8 @@ export interface RestSettings {
   readonly messageTimeZone: string;
   readonly epsToAsid: string;
   readonly softwareVersion: string;
+  /** Endpoints of the authorisation server: `authorize`, `token` … SECURITY SD-07 */
+  readonly oauthUris?: Readonly<Record<string, string>>;
 }
 
 export interface Services {

@@ -15,8 +15,8 @@ export type FoundKey =
   | { readonly key: CryptoKey | Uint8Array }
   | { readonly failure: 'no-key' | 'unreachable' | 'not-registered' };
 
-/** Whose keys: a client's, or those at the URL of somebody who is none. */
-export type KeyHolder = Pick<Client, 'jwks' | 'jwksUri'> & Partial<Pick<Client, 'id'>>;
+/** Whose keys: a client's, or those of somebody else under an id that is nobody's. */
+export type KeyHolder = Pick<Client, 'id' | 'jwks' | 'jwksUri'>;
 
 export type FindClientKey = (holder: KeyHolder, question: KeyQuestion) => Promise<FoundKey>;
 
@@ -99,9 +99,7 @@ export function createClientKeys({ fetch, now }: ClientKeysOptions): FindClientK
     if (question.jku !== undefined && question.jku !== client.jwksUri) return { failure: 'no-key' };
     if (client.jwks === undefined && client.jwksUri === undefined) return { failure: 'not-registered' };
     const keys =
-      client.jwksUri === undefined
-        ? parseJwks(client.jwks)
-        : await keysAt(client.jwksUri, question.kid, client.id ?? '');
+      client.jwksUri === undefined ? parseJwks(client.jwks) : await keysAt(client.jwksUri, question.kid, client.id);
     if (!keys) return { failure: 'unreachable' };
     const fitting = keys.filter((jwk) => isFitting(jwk, question));
     const [jwk] = fitting;

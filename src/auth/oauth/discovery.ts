@@ -121,6 +121,18 @@ export function openidConfiguration(options: DiscoveryOptions): Document {
   };
 }
 
+/** Endpoints by their names in the extension `oauth-uris` of a CapabilityStatement, for apps of SMART 1.0. SECURITY SD-07 */
+export function oauthUris({ issuer, interactive }: Pick<DiscoveryOptions, 'issuer' | 'interactive'>) {
+  return {
+    ...(interactive && { authorize: interactive.authorizationUrl }),
+    token: issuer + PATHS.token,
+    register: issuer + PATHS.register,
+    introspect: issuer + PATHS.introspect,
+    revoke: issuer + PATHS.revoke,
+    ...(interactive?.managementUrl !== undefined && { manage: interactive.managementUrl }),
+  };
+}
+
 const endpoints = ({ issuer, interactive }: DiscoveryOptions): Document => ({
   issuer,
   jwks_uri: issuer + PATHS.jwks,

@@ -1,5 +1,5 @@
 /** capabilities: GET /metadata. https://hl7.org/fhir/R4/http.html#capabilities */
-
+import { withOAuthUris } from '../../standards/fhir/capability.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
@@ -23,9 +23,9 @@ export function capabilities(services: Services, request: FhirRequest): FhirAnsw
 
 /** The published statement with what is this server's own: url, version, date, address. */
 function statementOf(services: Services): unknown {
-  const { baseUrl, softwareVersion } = services.settings;
+  const { baseUrl, softwareVersion, oauthUris } = services.settings;
   const { resourceType, software, ...rest } = services.capability as { resourceType: string; software: object };
-  return {
+  const statement = {
     resourceType,
     url: `${baseUrl}/metadata`,
     version: softwareVersion,
@@ -34,4 +34,5 @@ function statementOf(services: Services): unknown {
     implementation: { description: 'Mortar', url: baseUrl },
     ...rest,
   };
+  return oauthUris ? withOAuthUris(statement, oauthUris) : statement;
 }

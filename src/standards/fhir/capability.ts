@@ -30,6 +30,7 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
         mode: 'server',
         documentation:
           'Unknown search parameters are refused with the nearest names (a deviation from a SHOULD); Prefer: handling=lenient ignores them.',
+        security: SECURITY,
         resource: source.types.map((type) => resourceCapability(source, type)),
         interaction: source.systemInteractions.map((code) => ({ code })),
         searchParam: [],
@@ -40,6 +41,39 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
       },
     ].map(({ searchParam: _none, ...rest }) => rest),
   };
+}
+
+/** How clients get in. https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html */
+const SECURITY = {
+  cors: true,
+  service: [
+    {
+      coding: [
+        {
+          system: 'http://terminology.hl7.org/CodeSystem/restful-security-service',
+          code: 'SMART-on-FHIR',
+          display: 'SMART-on-FHIR',
+        },
+      ],
+      text: 'OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)',
+    },
+  ],
+  description: 'SMART App Launch 2.2: see .well-known/smart-configuration below the base URL.',
+};
+
+/** The same statement with one server's endpoints, `authorize` and so on, where apps of SMART 1.0 look for them. */
+export function withOAuthUris(
+  statement: Readonly<Record<string, unknown>>,
+  uris: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  const [rest, ...more] = statement['rest'] as [{ readonly security: object }]; // formatCapability has made it
+  const extension = [
+    {
+      url: 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris',
+      extension: Object.entries(uris).map(([url, valueUri]) => ({ url, valueUri })),
+    },
+  ];
+  return { ...statement, rest: [{ ...rest, security: { extension, ...rest.security } }, ...more] };
 }
 
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
