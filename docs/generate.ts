@@ -1,13 +1,17 @@
 /** Writes the documents that are printed from code: `npm run -s docs`. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatConfigurationMarkdown, formatEnvExample } from '../src/config.ts';
 import { loadDefinitions } from '../src/definitions-cache.ts';
+import { formatAccess } from './access-page.ts';
 import { formatCapabilityStatement } from './capability-statement.ts';
+import { formatSecurity } from './security-page.ts';
 
 const root = join(import.meta.dirname, '..');
 const documents = {
+  'docs/access.md': formatAccess(readFileSync(join(root, 'docs/access.md'), 'utf8')),
   'docs/configuration.md': formatConfigurationMarkdown(),
+  'docs/security.md': formatSecurity(),
   '.env.example': formatEnvExample(),
   'capability-statement.json': formatCapabilityStatement(await loadDefinitions(join(root, '.data/cache'))),
 };

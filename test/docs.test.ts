@@ -5,8 +5,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { findUnexplained, formatSecurity, readBearers, readRequirements } from '../docs/security-page.ts';
 import { createTerminal, normalise, stepsOf } from './support/documents.ts';
-import { startTestServer, type TestServer } from './support/server.ts';
+import { databaseUrl, startTestServer, type TestServer } from './support/server.ts';
 import { makeTempFolder } from './support/temp-folder.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -30,7 +31,13 @@ describe('docs', function () {
   /** Pages name the address of `npm start`. */
   const run = async (page: string, command: string): Promise<string> => {
     const terminal = createTerminal(
-      { FHIR: server.fhirBaseUrl, MLLP: String(server.mllpPort), DATA_DIR: server.dataDir },
+      {
+        FHIR: server.fhirBaseUrl,
+        MLLP: String(server.mllpPort),
+        DATA_DIR: server.dataDir,
+        DATABASE_URL: databaseUrl(server.database),
+        UNSAFE_DATABASE: 'allow',
+      },
       join(states, page),
     );
     const printed = await terminal(command.replaceAll(HERE, server.url));
@@ -67,4 +74,19 @@ describe('docs', function () {
         });
     });
   }
+
+  it('every security requirement is borne by a test, or is open for a reason that is given', () => {
+    const requirements = readRequirements();
+    expect(findUnexplained(requirements, readBearers())).deep.equal([]);
+    const known = new Set(requirements.sections.flatMap((section) => Object.keys(section.requirements)));
+    const named = [...requirements.open.flatMap(({ ids }) => ids), ...Object.keys(requirements.partly)];
+    expect(named.filter((id) => !known.has(id))).deep.equal([]);
+    expect(findUnexplained({ ...requirements, open: [] }, new Map())).deep.equal([...known]);
+  });
+
+  it('security.md says of each requirement whether it is tested, as it is now: npm run -s docs', () => {
+    const open = (page: string): string[] =>
+      [...page.matchAll(/^\| ([A-Z]{2}-\d{2}) .*\*\*open\*\*/gm)].map(([, id = '']) => id);
+    expect(open(readFileSync(join(ROOT, 'docs/security.md'), 'utf8'))).deep.equal(open(formatSecurity()));
+  });
 });

@@ -44,4 +44,6 @@ export const normalise = (text: string): string =>
     .replaceAll(/\|[0-9a-f]{20}\|/g, '|CONTROL-ID|')
     .replaceAll(/"(exp|iat)":\d{10}/g, '"$1":SECONDS')
     .replaceAll(/\(\d+\.\d s\)/g, '(SECONDS)')
+    .replaceAll(/trail-\w+-\w+/g, 'ENTRY')
+    .replaceAll(/\d+ (entries linked|waiting|signed checkpoints?)/g, 'N $1')
     .replaceAll(/digest: \S+/g, 'digest');

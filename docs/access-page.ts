@@ -1,0 +1,29 @@
+/** The parts of `docs/access.md` that are printed from src/policy. */
+
+import { RIGHTS } from '../src/policy/rights.ts';
+import type { Role } from '../src/ports/caller.ts';
+
+const ROLES: readonly Role[] = [
+  'PATIENT',
+  'DOCTOR',
+  'PRESCRIBER',
+  'PHARMACIST',
+  'RECEPTIONIST',
+  'STAFF',
+  'OPS_AGENT',
+  'OPS_MANAGER',
+  'ADMIN',
+];
+const START = '<!-- printed: rights -->';
+const END = '<!-- end -->';
+
+/** The page with its table of rights made anew. */
+export function formatAccess(page: string): string {
+  const [from, to] = [page.indexOf(START), page.indexOf(END)];
+  if (from < 0 || to < from) throw new Error(`docs/access.md has no ${START} … ${END}`);
+  const head = `| right | ${ROLES.join(' | ')} |\n|---|${'---|'.repeat(ROLES.length)}`;
+  const rows = Object.entries(RIGHTS).map(
+    ([right, roles]) => `| \`${right}\` | ${ROLES.map((role) => (roles.includes(role) ? '✓' : '')).join(' | ')} |`,
+  );
+  return `${page.slice(0, from + START.length)}\n\n${head}\n${rows.join('\n')}\n\n${page.slice(to)}`;
+}
