@@ -2,12 +2,12 @@
  * The policy engine: scope ∩ role ∩ compartment or relation, decided once for every door. Pure: callers in, filters out.
  * SECURITY C, SC-06, AZ-01, AZ-02
  */
-import type { Caller } from '../ports/caller.ts';
+import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Decision, Filter, Policy } from '../ports/policy.ts';
 import { covers, type Letter, type ResourceScope } from '../standards/smart/scope.ts';
 import { all, any, compartment, EVERYTHING, NOTHING, search } from './filters.ts';
 import { RIGHTS } from './rights.ts';
-import { patientFilter, type RoleContext, roleFilter } from './roles.ts';
+import { patientFilter, type RoleContext, roleFilter, visibleElements } from './roles.ts';
 import { SHARED_TYPES } from './types.ts';
 
 export interface PolicyOptions {
@@ -24,11 +24,9 @@ const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
 const SYSTEMS: ReadonlySet<Caller['kind']> = new Set(['client', 'partner', 'service']);
 
 export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: PolicyOptions): Policy {
-  const roles = (caller: Caller, type: string, letter: Letter): Filter => {
-    if (!caller.user) return NOTHING;
-    const context: RoleContext = { user: caller.user, isPatientType, now: now(), closedEncounterDays };
-    return roleFilter(context, type, letter);
-  };
+  const contextOf = (user: CallerUser): RoleContext => ({ user, isPatientType, now: now(), closedEncounterDays });
+  const roles = ({ user }: Caller, type: string, letter: Letter): Filter =>
+    user ? roleFilter(contextOf(user), type, letter) : NOTHING;
 
   /** What one scope lets its caller reach, its constraint aside. */
   function reach(caller: Caller, level: ResourceScope['level'], type: string, letter: Letter): Filter {
@@ -63,6 +61,10 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
       const wide = caller.scopes.some((scope) => scope.level === 'user');
       if (!wide && caller.patientId !== undefined) return ofOwnPatient(caller.patientId, type, isPatientType);
       return roles(caller, type, 'r');
+    },
+
+    elementsFor(caller, type) {
+      return caller.user && visibleElements(contextOf(caller.user), type);
     },
 
     allows(caller, right): Decision {

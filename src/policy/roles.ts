@@ -25,6 +25,8 @@ interface Grant {
   readonly types: (type: string, context: RoleContext) => boolean;
   readonly letters: string;
   readonly where: (context: RoleContext, type: string) => Filter;
+  /** Elements that may be seen; absent: all. Id, meta and type always are. SECURITY AZ-04 */
+  readonly elements?: readonly string[];
 }
 
 const only =
@@ -62,14 +64,8 @@ const ofOrders = ({ user }: RoleContext): Filter =>
 const notSealed = search('_security:not=L,_LEGAL');
 /** Records that the person has broken the glass of. */
 const inEmergency = ({ user }: RoleContext): Filter => all(compartment(user.emergencyPatientIds ?? []), notSealed);
-/** What may be written in an emergency: notes of the encounter and orders. */
-const EMERGENCY_WRITES = only(
-  'Encounter',
-  'ClinicalImpression',
-  'DocumentReference',
-  'MedicationRequest',
-  'ServiceRequest',
-);
+/** What may be written in an emergency: notes and orders. Not an Encounter, which would keep the record open after it. */
+const EMERGENCY_WRITES = only('ClinicalImpression', 'DocumentReference', 'MedicationRequest', 'ServiceRequest');
 
 /** Devices that are nobody's, or the patients' own. */
 const devicesOf = (patientIds: readonly string[]): Filter =>
@@ -86,6 +82,10 @@ const CLINICIAN: readonly Grant[] = [
   { types: shared, letters: 'rs', where: everywhere },
   { types: bookings, letters: 'rs', where: everywhere },
 ];
+
+/** What the front desk sees of a request: reference, patient, items, status (MISSION M7). */
+const MEDICINE = ['medicationCodeableConcept', 'medicationReference'];
+const TASK_TIMES = ['owner', 'authoredOn', 'lastModified'];
 
 const FRONT_DESK: readonly Grant[] = [
   { types: only('Patient', 'Appointment', 'AppointmentResponse', 'RelatedPerson'), letters: 'crus', where: ofFacility },
@@ -125,7 +125,21 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
     },
     { types: shared, letters: 'rs', where: everywhere },
   ],
-  RECEPTIONIST: [...FRONT_DESK, { types: only('MedicationRequest', 'Task'), letters: 'rs', where: ofFacility }],
+  RECEPTIONIST: [
+    ...FRONT_DESK,
+    {
+      types: only('MedicationRequest'),
+      letters: 'rs',
+      where: ofFacility,
+      elements: ['identifier', 'groupIdentifier', 'status', 'intent', 'subject', 'authoredOn', ...MEDICINE],
+    },
+    {
+      types: only('Task'),
+      letters: 'rs',
+      where: ofFacility,
+      elements: ['identifier', 'groupIdentifier', 'status', 'businessStatus', 'intent', 'code', 'for', ...TASK_TIMES],
+    },
+  ],
   STAFF: FRONT_DESK,
   OPS_AGENT: OPERATIONS,
   OPS_MANAGER: OPERATIONS,
@@ -144,6 +158,17 @@ export function roleFilter(context: RoleContext, type: string, letter: Letter): 
       .map((grant) => grant.where(context, type)),
   );
   return filters.length === 0 ? NOTHING : any(...filters);
+}
+
+const ALWAYS: readonly string[] = ['resourceType', 'id', 'meta'];
+
+/** Elements of a type that the roles of a person show together; undefined where one of them shows all. SECURITY AZ-04 */
+export function visibleElements(context: RoleContext, type: string): ReadonlySet<string> | undefined {
+  const grants = context.user.roles.flatMap((role) =>
+    GRANTS[role].filter(({ letters, types }) => /[rs]/.test(letters) && types(type, context)),
+  );
+  if (grants.length === 0 || grants.some(({ elements }) => elements === undefined)) return undefined;
+  return new Set([...ALWAYS, ...grants.flatMap(({ elements = [] }) => elements)]);
 }
 
 /** What a patient's own app may reach, whoever holds the token. SECURITY C2 */

@@ -1,0 +1,119 @@
+/**
+ * A store that shows some callers some elements of a type only: the rest is neither given out nor searched, sorted or
+ * followed by, so that no question about it has an answer. SECURITY AZ-04
+ */
+import type { Caller } from '../ports/caller.ts';
+import type { Policy } from '../ports/policy.ts';
+import type { ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
+import { formatJson, parseJson } from '../standards/fhir/json.ts';
+import { forbidden } from '../standards/fhir/outcome.ts';
+import type { SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { Condition, Include, SearchRequest } from '../standards/fhir/search/request.ts';
+
+/** Elements that a caller sees of a type; undefined: all. */
+type Elements = (type: string) => ReadonlySet<string> | undefined;
+
+export function withElementRights<S extends ResourceStore>(
+  store: S,
+  policy: Pick<Policy, 'elementsFor'>,
+  parameters: SearchParameters,
+): S {
+  const elementsOf =
+    (caller: Caller): Elements =>
+    (type) =>
+      policy.elementsFor(caller, type);
+  const wrapped: ResourceStore = {
+    ...store,
+    read: async (caller, type, id) => shown(elementsOf(caller), await store.read(caller, type, id)),
+    vread: async (caller, type, id, version) => shown(elementsOf(caller), await store.vread(caller, type, id, version)),
+    async search(caller, request) {
+      const elements = elementsOf(caller);
+      checkSearch(elements, parameters, request);
+      return shownPage(elements, await store.search(caller, request));
+    },
+    async history(caller, request) {
+      const page = await store.history(caller, request);
+      return { ...page, versions: page.versions.map((version) => shown(elementsOf(caller), version)) };
+    },
+    transaction: (caller, work) => store.transaction(caller, (tx) => work(limited(tx, elementsOf(caller), parameters))),
+  };
+  return wrapped as S; // the same functions, and what else the store has
+}
+
+function limited(tx: StoreTransaction, elements: Elements, parameters: SearchParameters): StoreTransaction {
+  return {
+    ...tx,
+    find(criteria, limit) {
+      checkConditions(elements, criteria.type, criteria.conditions);
+      return tx.find(criteria, limit);
+    },
+    async findCurrent(criteria, limit) {
+      for (const { type, conditions } of criteria) checkConditions(elements, type, conditions);
+      const found = await tx.findCurrent(criteria, limit);
+      return found.map((versions) => versions.map((version) => shown(elements, version)));
+    },
+    read: async (type, id) => shown(elements, await tx.read(type, id)),
+    vread: async (type, id, version) => shown(elements, await tx.vread(type, id, version)),
+    async search(request) {
+      checkSearch(elements, parameters, request);
+      return shownPage(elements, await tx.search(request));
+    },
+    async history(request) {
+      const page = await tx.history(request);
+      return { ...page, versions: page.versions.map((version) => shown(elements, version)) };
+    },
+  };
+}
+
+const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
+
+function shown(elementsOf: Elements, version: StoredVersion): StoredVersion {
+  const elements = elementsOf(version.type);
+  if (elements === undefined || version.content === '') return version;
+  const resource = parseJson(version.content) as Readonly<Record<string, unknown>>; // stored text was checked
+  // `_status` goes with `status`: what an element says of itself is part of it.
+  const kept = Object.entries(resource).filter(([name]) => elements.has(name.replace(/^_/, '')));
+  const { meta, ...rest } = Object.fromEntries(kept) as { meta?: { tag?: readonly object[] } };
+  const { resourceType, id, ...others } = rest as Record<string, unknown>;
+  const tagged = { ...meta, tag: [...(meta?.tag ?? []), SUBSETTED] };
+  return { ...version, content: formatJson({ resourceType, id, meta: tagged, ...others }) };
+}
+
+const shownPage = (elements: Elements, page: SearchPage): SearchPage => ({
+  ...page,
+  matches: page.matches.map((version) => shown(elements, version)),
+  included: page.included.map((version) => shown(elements, version)),
+});
+
+function checkSearch(elements: Elements, parameters: SearchParameters, request: SearchRequest): void {
+  checkConditions(elements, request.type, request.conditions);
+  for (const { by } of request.sort) if (typeof by !== 'string') checkParameter(elements, request.type, by);
+  for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+}
+
+function checkInclude(elements: Elements, parameters: SearchParameters, { source, parameter }: Include): void {
+  if (parameter) checkParameter(elements, source, parameter);
+  else if (elements(source) !== undefined)
+    for (const any of parameters.get(source)?.parameters.values() ?? [])
+      if (any.type === 'reference') checkParameter(elements, source, any);
+}
+
+function checkConditions(elements: Elements, type: string, conditions: readonly Condition[]): void {
+  for (const condition of conditions) {
+    if (condition.kind === 'has') {
+      checkParameter(elements, condition.type, condition.parameter);
+      checkConditions(elements, condition.type, [condition.condition]);
+    } else if (condition.kind === 'chain') {
+      checkParameter(elements, type, condition.parameter);
+      for (const branch of condition.branches) checkConditions(elements, branch.type, [branch.condition]);
+    } else if ('parameter' in condition) checkParameter(elements, type, condition.parameter);
+  }
+}
+
+/** Throws `forbidden` when a parameter looks at an element that is not shown; for every value alike. */
+function checkParameter(elementsOf: Elements, type: string, parameter: SearchParameter): void {
+  const elements = elementsOf(type);
+  if (elements === undefined) return;
+  const roots = parameter.atoms.flatMap(({ leaves }) => leaves.map(({ path }) => /^\$\.(\w+)/.exec(path)?.[1]));
+  if (!roots.every((root) => root !== undefined && elements.has(root))) throw forbidden();
+}

@@ -1,0 +1,127 @@
+/** SECURITY AZ-04: what a role does not see of a resource it neither gets nor finds out by asking. */
+import { expect } from 'chai';
+import type { Caller } from '../../src/ports/caller.ts';
+import type { ResourceStore, StoredVersion } from '../../src/ports/resource-store.ts';
+import { withElementRights } from '../../src/postgres/element-rights.ts';
+import { person } from '../support/callers.ts';
+import { openPolicyStore, type PolicyStore, parameters, parseQuery, ROOT } from '../support/policy-store.ts';
+
+describe('access › elements of a resource', () => {
+  let world: PolicyStore;
+  let store: ResourceStore;
+  const receptionist = person('RECEPTIONIST', { organizations: ['o'] });
+  const both = person(['RECEPTIONIST', 'DOCTOR'], { organizations: ['o'] });
+  const ORDER = {
+    resourceType: 'MedicationRequest',
+    id: 'order',
+    status: 'active',
+    _status: { extension: [{ url: 'http://example.org/x', valueCode: 'y' }] },
+    intent: 'order',
+    medicationCodeableConcept: { text: 'Sertraline 50mg tablets' },
+    subject: { reference: 'Patient/p' },
+    authoredOn: '2026-06-01',
+    reasonCode: [{ coding: [{ system: 'http://snomed.info/sct', code: '35489007' }] }],
+    note: [{ text: 'low mood' }],
+    encounter: { reference: 'Encounter/e' },
+    text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">low mood</div>' },
+  };
+  before(async () => {
+    world = await openPolicyStore();
+    store = withElementRights(world.store, world.policy, parameters);
+    await world.put({ resourceType: 'Organization', id: 'o', name: 'Surgery' });
+    await world.put({ resourceType: 'Patient', id: 'p', managingOrganization: { reference: 'Organization/o' } });
+    await world.put(ORDER);
+  });
+  after(() => world.stop());
+
+  const contentOf = (version: StoredVersion | undefined): Record<string, unknown> =>
+    JSON.parse(version?.content ?? '{}');
+  const SEEN = [
+    'resourceType',
+    'id',
+    'meta',
+    'status',
+    '_status',
+    'intent',
+    'medicationCodeableConcept',
+    'subject',
+    'authoredOn',
+  ];
+
+  const WAYS: readonly [string, (caller: Caller) => Promise<StoredVersion | undefined>][] = [
+    ['read', (caller) => store.read(caller, 'MedicationRequest', 'order')],
+    ['vread', (caller) => store.vread(caller, 'MedicationRequest', 'order', 1)],
+    [
+      'search',
+      async (caller) => (await store.search(caller, parseQuery('MedicationRequest', 'status=active'))).matches[0],
+    ],
+    [
+      '_revinclude',
+      async (caller) =>
+        (await store.search(caller, parseQuery('Patient', '_revinclude=MedicationRequest:subject'))).included[0],
+    ],
+    [
+      'history',
+      async (caller) => (await store.history(caller, { type: 'MedicationRequest', id: 'order', count: 5 })).versions[0],
+    ],
+    ['a read in a transaction', (caller) => store.transaction(caller, (tx) => tx.read('MedicationRequest', 'order'))],
+    [
+      'a search in a transaction',
+      (caller) =>
+        store.transaction(caller, async (tx) => (await tx.search(parseQuery('MedicationRequest', ''))).matches[0]),
+    ],
+  ];
+  for (const [title, ask] of WAYS)
+    it(`[AZ-04] ${title} shows a receptionist the items and the status, and nothing of why`, async () => {
+      const seen = contentOf(await ask(receptionist));
+      expect(Object.keys(seen)).have.members(SEEN);
+      expect(JSON.stringify(seen)).not.match(/low mood|35489007|Encounter/);
+      expect((seen['meta'] as { tag: { code: string }[] }).tag.map(({ code }) => code)).deep.equal(['SUBSETTED']);
+    });
+
+  it('[AZ-04] who is a doctor besides sees all of it, as does the system', async () => {
+    for (const caller of [both, ROOT])
+      expect(contentOf(await store.read(caller, 'MedicationRequest', 'order'))).include.keys(
+        'note',
+        'reasonCode',
+        'text',
+      );
+  });
+
+  const HIDDEN = [
+    ['MedicationRequest', 'encounter=Encounter/e'],
+    ['MedicationRequest', 'encounter=Encounter/none'],
+    ['MedicationRequest', 'encounter:missing=true'],
+    ['MedicationRequest', 'encounter.status=finished'],
+    ['MedicationRequest', '_sort=priority'],
+    ['MedicationRequest', '_include=MedicationRequest:encounter'],
+    ['MedicationRequest', '_include=*'],
+    ['Patient', '_has:MedicationRequest:subject:encounter=Encounter/e'],
+    ['Patient', '_revinclude=MedicationRequest:requester'],
+  ] as const;
+  for (const [type, query] of HIDDEN)
+    it(`[AZ-04] ${type}?${query} is refused, whatever there is`, async () => {
+      for (const ask of [
+        () => store.search(receptionist, parseQuery(type, query)),
+        () => store.transaction(receptionist, (tx) => tx.search(parseQuery(type, query))),
+      ]) {
+        const status = await ask().then(
+          () => 200,
+          (error: { status?: number }) => error.status,
+        );
+        expect(status).equal(403);
+      }
+    });
+
+  for (const query of [
+    'status=active',
+    'subject=Patient/p',
+    'authoredon=ge2026',
+    'status:missing=false',
+    '_sort=-authoredon',
+  ])
+    it(`[AZ-04] ?${query} looks at what is shown, and finds`, async () => {
+      const { matches } = await store.search(receptionist, parseQuery('MedicationRequest', query));
+      expect(matches.map(({ id }) => id)).deep.equal(['order']);
+    });
+});
