@@ -201,7 +201,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       written = true;
       await tools.audit?.admit(access.caller);
       const writes = guardWrites(access, asked);
-      const checks = createWriteChecks(search, search.baseUrl, access, writes);
+      const checks = createWriteChecks({ search, baseUrl: search.baseUrl, rowOf }, access, writes);
       const old = await current(writes);
       await checks.checkBefore(run);
       const now = tools.now();
@@ -234,12 +234,15 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
           outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
         };
       });
-      if (checks.isRestricted) await checks.checkReferences(results, old, run);
-      const sending = all([...byType(inserts).map(insertManyStatement), ...updates].map(send));
+      // Rights to what is about a new patient need the patient to be there.
+      const isFirst = ({ table }: NewVersion): boolean => checks.isRestricted && table.type === 'Patient';
       if (checks.isRestricted) {
-        await sending;
-        await checks.checkAfter(results, run);
+        await checks.checkReferences(results, old, run);
+        await all(byType(inserts.filter(isFirst)).map(insertManyStatement).map(send));
+        await checks.checkContents(results, run);
       }
+      const rest = inserts.filter((made) => !isFirst(made));
+      const sending = all([...byType(rest).map(insertManyStatement), ...updates].map(send));
       const ending = last?.(results);
       if (last) {
         end.commit = client.query('commit');

@@ -9,12 +9,14 @@ import type { Letter } from '../standards/smart/scope.ts';
 import type { Access } from './access.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
+import { isMatch } from './search/judge.ts';
 import { contextOf, type Run, type SearchTools } from './search/page.ts';
 import { and } from './search/sql.ts';
 import { findTable, tableOf } from './tables.ts';
+import type { RowBuilder } from './writer.ts';
 
 export interface WriteChecks {
-  /** Whether any of these writes has to be checked: then nothing may be committed before `checkAfter`. */
+  /** Whether any of these writes has to be checked: then nothing may be committed before `checkContents`. */
   readonly isRestricted: boolean;
   /** Throws `forbidden` when a resource that is changed or deleted is hidden, or is not there (both alike). */
   checkBefore(run: Run): Promise<void>;
@@ -23,8 +25,11 @@ export interface WriteChecks {
    * an Encounter with a stranger would be the relation by which the stranger may be seen.
    */
   checkReferences(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
-  /** Throws `forbidden` when a new content is one the caller may not write, or dispenses what they signed (AZ-08). */
-  checkAfter(results: readonly WriteResult[], run: Run): Promise<void>;
+  /**
+   * Throws `forbidden` when a new content is one the caller may not write, or dispenses what they signed (AZ-08). New
+   * patients are there by then and nothing else is: no content may be the reason why it is allowed itself.
+   */
+  checkContents(results: readonly WriteResult[], run: Run): Promise<void>;
 }
 
 const LETTER = { create: 'c', update: 'u', delete: 'd' } as const satisfies Record<TransactionWrite['kind'], Letter>;
@@ -37,10 +42,15 @@ interface Rule {
   readonly conditions: readonly StoreCondition[];
 }
 
+export interface WriteCheckTools {
+  readonly search: SearchTools;
+  readonly baseUrl: string;
+  readonly rowOf: RowBuilder;
+}
+
 /** Throws `forbidden` at once when the caller may do one of these with no resource at all. */
 export function createWriteChecks(
-  search: SearchTools,
-  baseUrl: string,
+  { search, baseUrl, rowOf }: WriteCheckTools,
   access: Access,
   writes: readonly TransactionWrite[],
 ): WriteChecks {
@@ -85,13 +95,22 @@ export function createWriteChecks(
       );
     },
 
-    async checkAfter(results, run) {
+    async checkContents(results, run) {
       const written = writtenBy(results);
-      await expectVisible(search, written, run);
+      const verdicts = await Promise.all(
+        written.map(({ version, conditions }) => isMatch(search, rowOf, version, conditions, run)),
+      );
+      if (verdicts.includes(false)) throw forbidden();
       const dispensed = written.flatMap(({ type, version }) =>
         type === 'MedicationDispense' ? prescriptionsOf(version.content, baseUrl) : [],
       );
-      if (dispensed.length > 0 && (await isAnySigned(search, access, dispensed, run))) throw forbidden();
+      if (dispensed.length === 0) return;
+      const orders = results.filter(({ version: v }) => v.type === 'MedicationRequest' && dispensed.includes(v.id));
+      const signed = await Promise.all([
+        isAnySigned(search, access, dispensed, run),
+        ...orders.map(({ version }) => isMatch(search, rowOf, version, access.signed, run)),
+      ]);
+      if (signed.includes(true)) throw forbidden();
     },
   };
 }

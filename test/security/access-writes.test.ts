@@ -98,6 +98,38 @@ describe('access › writes', () => {
       expect(await put(pharmacist, { ...mine, for: of('c') })).to.equal(403);
       expect(await status(world.store.read(pharmacist, 'Patient', 'c'))).to.equal(404);
     });
+    it('[FA-04] [AZ-05] emergency access leaves no relation behind', async () => {
+      const hurried = person('DOCTOR', { practitioner: 'd1', organizations: ['o1'], emergency: ['b'] });
+      const team = {
+        resourceType: 'CareTeam',
+        status: 'active',
+        subject: of('b'),
+        participant: [{ member: { reference: 'Practitioner/d1' } }],
+      };
+      const owned = { ...task('', 'b'), owner: { reference: 'Organization/o1' } };
+      expect(await status(world.store.read(hurried, 'Patient', 'b'))).to.equal(200);
+      for (const resource of [{ ...encounter, subject: of('b') }, team, owned])
+        expect(await create(hurried, resource), resource.resourceType).to.equal(403);
+      const patient = world.store.newId();
+      const made = { resourceType: 'Patient', managingOrganization: { reference: 'Organization/o1' } };
+      const beside = { ...team, extension: [{ url: 'http://example.org/x', valueReference: of(patient) }] };
+      const writes = [
+        { kind: 'create', resource: made, id: patient },
+        { kind: 'create', resource: beside, id: world.store.newId() },
+      ] as const;
+      expect(await status(world.store.transaction(hurried, (tx) => tx.write(writes)))).to.equal(403);
+      expect(await status(world.store.read(doctor, 'Patient', 'b')), 'when the hour is over').to.equal(404);
+      const note = { resourceType: 'ClinicalImpression', status: 'completed', subject: of('b') };
+      expect(await create(hurried, note), 'a note').to.equal(200);
+    });
+    it('[AZ-05] who closes the last thing that joined them to a patient may do so', async () => {
+      await world.put({ resourceType: 'Patient', id: 'passing' });
+      await world.put({ ...encounter, id: 'visit', subject: of('passing') });
+      expect(await put(doctor, { ...encounter, id: 'visit', subject: of('passing'), status: 'cancelled' })).to.equal(
+        200,
+      );
+      expect(await status(world.store.read(doctor, 'Patient', 'passing'))).to.equal(404);
+    });
     it('[AZ-05] a new patient may come with everything that is about them', async () => {
       const patient = world.store.newId();
       const writes = [
