@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -88,9 +88,23 @@ describe('main', function () {
       expect(performance.now() - started).lessThan(10_000);
       expect(ports()).include({ fhir, pid: program.child.pid });
       expect(fhir).match(/^http:\/\/127\.0\.0\.1:\d+\/fhir\/R4$/);
-      expect(program.out()).contains(`curl -s ${fhir}/metadata`).contains(dataDir);
+      expect(program.out()).contains(`curl -s ${fhir}/metadata`).contains('npm run -s token').contains(dataDir);
       expect((await fetch(new URL('/readyz', fhir))).status).equal(200);
       for (const line of program.errors().trim().split('\n')) expect(JSON.parse(line)).property('level');
+    });
+
+    it('[LG-16] shows the administrator’s link on the terminal and in a file, never in the log', async () => {
+      const program = launch({ DATA_DIR: dataDir, LOG_LEVEL: 'debug' });
+      const fhir = await ready(program);
+      const [link = '', secret = ''] = /http\S+\/setup\/([\w-]{43})/.exec(program.out()) ?? [];
+      const file = join(dataDir, 'setup-link');
+      expect(readFileSync(file, 'utf8').trim()).equal(link);
+      expect(statSync(file).mode & 0o077).equal(0);
+      expect(secret).not.equal('');
+      expect(program.errors()).not.contains(secret);
+      expect((await fetch(link)).status).equal(200);
+      expect((await fetch(new URL('/setup/wrong', fhir))).status).not.equal(200);
+      expect(program.errors()).not.contains(secret);
     });
 
     it('starts again within 3 s, and SIGTERM ends everything with code 0', async () => {
