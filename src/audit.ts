@@ -1,5 +1,6 @@
 /** The audit trail put together: its keys, its log, the chain over it; a piece of the composition root. */
 import { join } from 'node:path';
+import pg from 'pg';
 import type { ContextLog } from './log.ts';
 import { openAuditKeys } from './pki/audit-key.ts';
 import { KeyFileError } from './pki/key-file.ts';
@@ -8,13 +9,20 @@ import type { Policy } from './ports/policy.ts';
 import { createChainer } from './postgres/audit/chainer.ts';
 import { appendCheckpoint } from './postgres/audit/checkpoint-file.ts';
 import { type AuditTrail, openAuditLog } from './postgres/audit/log.ts';
+import { purgeAudit } from './postgres/audit/retention.ts';
 import { openTrail, type TrailView } from './postgres/audit/trail.ts';
 import { createAuditWatcher } from './postgres/audit/watcher.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 
+const RETENTION_EVERY_MS = 6 * 60 * 60 * 1000;
+
 export interface AuditParts {
+  /** Connects as the role that owns the tables: the server's own may only add to them. */
+  readonly owner: pg.ClientConfig;
+  /** How long a month is kept after its end. SECURITY AU-12 */
+  readonly years: number;
   readonly dataDir: string;
   readonly fhirBaseUrl: string;
   readonly policy: Policy;
@@ -36,7 +44,7 @@ export interface Audit {
 }
 
 export async function openAudit(parts: AuditParts): Promise<Audit> {
-  const { dataDir, fhirBaseUrl, policy, dateParameter, pageSizeDefault, pools, holder, now, log } = parts;
+  const { owner, years, dataDir, fhirBaseUrl, policy, dateParameter, pageSizeDefault, pools, holder, now, log } = parts;
   const { macKeys, cipher, checkpointKey } = openKeys(join(dataDir, 'keys', 'audit.key'));
   const watcher = createAuditWatcher({
     now,
@@ -65,7 +73,30 @@ export async function openAudit(parts: AuditParts): Promise<Audit> {
     log,
   });
   chainer.start();
-  return { trail, view, stop: () => chainer.stop() };
+  const retention = setInterval(() => {
+    purge().catch((error: Error) => log.error('old months of the audit trail could not be removed', { error }));
+  }, RETENTION_EVERY_MS);
+  retention.unref();
+
+  async function purge(): Promise<void> {
+    const client = new pg.Client(owner);
+    await client.connect();
+    try {
+      for (const { month, count } of await purgeAudit({ client, checkpointKey, now: now(), years }))
+        log.info('a month of the audit trail was removed, its time had passed', { month, count });
+    } finally {
+      await client.end();
+    }
+  }
+
+  return {
+    trail,
+    view,
+    stop: () => {
+      clearInterval(retention);
+      return chainer.stop();
+    },
+  };
 }
 
 function openKeys(path: string) {

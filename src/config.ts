@@ -39,6 +39,12 @@ const HTTPS_PORT = 8443;
 const METRICS_TOKEN_CHARS_MIN = 32;
 
 const file = { allowed: 'a file', parse: (text: string): string => text };
+const privateFile = { allowed: 'a file that other users cannot read', parse: (text: string): string => text };
+const ISSUER_ALLOWED = 'a URL without query or user name, spelt as the provider spells it';
+const clientId = {
+  allowed: 'the client id that the provider gave',
+  parse: (text: string): string | undefined => (/^[\x21-\x7e]{1,255}$/.test(text) ? text : undefined),
+};
 
 const SETTINGS = {
   nodeEnv: {
@@ -259,6 +265,12 @@ const SETTINGS = {
     ...integer(30, 36_500),
     about: 'After how many days settled messages leave the log, and with them the memory of duplicates.',
   },
+  auditRetentionYears: {
+    env: 'AUDIT_RETENTION_YEARS',
+    fallback: '8',
+    ...integer(1, 100),
+    about: 'For how many years the audit trail is kept: 8 in the United Kingdom, 7 in the United States.',
+  },
   unknownPartners: {
     env: 'UNKNOWN_PARTNERS',
     fallback: 'refuse',
@@ -278,6 +290,70 @@ const SETTINGS = {
     ...oneOf('closed', 'open'),
     about:
       'Whether apps may register themselves without an initial access token; never with NODE_ENV=production. They are marked as unverified.',
+  },
+  cis2Issuer: {
+    env: 'CIS2_ISSUER',
+    fallbackAbout: 'none: staff do not sign in through NHS Care Identity',
+    allowed: ISSUER_ALLOWED,
+    about: 'Issuer of NHS Care Identity Service 2. docs/nhs-sign-in.md says what goes with it.',
+    parse: parseIssuer,
+  },
+  cis2ClientId: {
+    env: 'CIS2_CLIENT_ID',
+    fallbackAbout: 'none',
+    ...clientId,
+    about: 'Name of this server at CIS2_ISSUER.',
+  },
+  cis2KeyFile: {
+    env: 'CIS2_KEY_FILE',
+    fallbackAbout: 'none',
+    ...privateFile,
+    about: 'RSA private key, in PEM, by which this server proves who it is to CIS2_ISSUER.',
+  },
+  cis2Level: {
+    env: 'CIS2_LEVEL',
+    fallback: 'AAL3',
+    ...oneOf('AAL2', 'AAL3'),
+    about: 'The lowest level of authentication by which staff may sign in through NHS Care Identity.',
+  },
+  cis2RolesFile: {
+    env: 'CIS2_ROLES_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Which roles the job roles and activities of the national directory give here, in JSON; others give none.',
+  },
+  nhsLoginIssuer: {
+    env: 'NHS_LOGIN_ISSUER',
+    fallbackAbout: 'none: patients do not sign in through NHS login',
+    allowed: ISSUER_ALLOWED,
+    about: 'Issuer of NHS login. docs/nhs-sign-in.md says what goes with it.',
+    parse: parseIssuer,
+  },
+  nhsLoginClientId: {
+    env: 'NHS_LOGIN_CLIENT_ID',
+    fallbackAbout: 'none',
+    ...clientId,
+    about: 'Name of this server at NHS_LOGIN_ISSUER.',
+  },
+  nhsLoginKeyFile: {
+    env: 'NHS_LOGIN_KEY_FILE',
+    fallbackAbout: 'none',
+    ...privateFile,
+    about: 'RSA private key, in PEM, by which this server proves who it is to NHS_LOGIN_ISSUER.',
+  },
+  nhsLoginLevel: {
+    env: 'NHS_LOGIN_LEVEL',
+    fallback: 'P9',
+    ...oneOf('P5', 'P9'),
+    about:
+      'The lowest proof of identity by which patients may sign in: only P9 opens a record, P5 lets ask for things.',
+  },
+  signInHosts: {
+    env: 'SIGN_IN_HOSTS',
+    fallbackAbout: 'none',
+    allowed: 'names with ports such as `id.example.org:8443`, with commas between them',
+    about: 'Hosts of those issuers that may be reached although they are in the own network, or without TLS.',
+    parse: parseHosts,
   },
   closedEncounterDays: {
     env: 'CLOSED_ENCOUNTER_DAYS',
@@ -363,7 +439,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const config = values as unknown as Config; // each value comes from its own parser, and wrong ones are thrown below
   if (problems.length === 0 && config.pageSizeDefault > config.pageSizeMax)
     problems.push(`PAGE_SIZE_DEFAULT is ${config.pageSizeDefault}; PAGE_SIZE_MAX, ${config.pageSizeMax}, is less`);
-  if (problems.length === 0) problems.push(...findTlsProblems(config), ...findProductionProblems(config, env));
+  if (problems.length === 0)
+    problems.push(...findTlsProblems(config), ...findSignInProblems(config), ...findProductionProblems(config, env));
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }
@@ -400,6 +477,29 @@ function findTlsProblems(config: Config): string[] {
   if (WILDCARD.has(host) && publicUrl === undefined)
     problems.push(`HOST is ${host}, every address of this machine: set PUBLIC_URL to how clients reach it`);
   return problems;
+}
+
+/** A provider's settings are given together. */
+function findSignInProblems(config: Config): string[] {
+  const groups = [
+    [
+      'CIS2_ISSUER, CIS2_CLIENT_ID, CIS2_KEY_FILE and CIS2_ROLES_FILE',
+      config.cis2Issuer,
+      config.cis2ClientId,
+      config.cis2KeyFile,
+      config.cis2RolesFile,
+    ],
+    [
+      'NHS_LOGIN_ISSUER, NHS_LOGIN_CLIENT_ID and NHS_LOGIN_KEY_FILE',
+      config.nhsLoginIssuer,
+      config.nhsLoginClientId,
+      config.nhsLoginKeyFile,
+    ],
+  ] as const;
+  return groups.flatMap(([names, ...values]) => {
+    const given = values.filter((value) => value !== undefined).length;
+    return given === 0 || given === values.length ? [] : [`${names} are given together or not at all`];
+  });
 }
 
 /** What must not be in use where there are patients. SECURITY SU-07. */
@@ -469,6 +569,21 @@ function editDistance(a: string, b: string): number {
     row = next;
   }
   return row[b.length]!;
+}
+
+function parseIssuer(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
+  return url.username === '' && url.password === '' && !/[?#]/.test(text) ? text : undefined;
+}
+
+const HOSTS_MAX = 20;
+
+function parseHosts(text: string): ReadonlySet<string> | undefined {
+  const hosts = text.split(',').map((host) => host.trim());
+  return hosts.length <= HOSTS_MAX && hosts.every((host) => /^(?:[a-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5}$/.test(host))
+    ? new Set(hosts)
+    : undefined;
 }
 
 function parsePublicUrl(text: string): string | undefined {

@@ -98,6 +98,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   const holder = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const audit = await openAudit({
+    owner: parts.owner,
+    years: config.auditRetentionYears,
     dataDir,
     fhirBaseUrl: baseUrl,
     policy,

@@ -4,6 +4,7 @@ import '@simplewebauthn/server';
 import 'bull';
 import 'playwright-core';
 import { stopTestDatabases } from './database.ts';
+import { checkLogs } from './log-canaries.ts';
 import { forbidOutsideNetwork } from './network.ts';
 import { writeTotals } from './totals.ts';
 
@@ -22,6 +23,7 @@ export const mochaHooks = {
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(60_000);
     await stopTestDatabases();
+    checkLogs();
     const totalsFile = process.env['TEST_TOTALS_FILE'];
     const root = this.test?.parent;
     if (totalsFile !== undefined && root !== undefined) writeTotals(totalsFile, root);

@@ -6,6 +6,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 import { type ContextLog, createLog } from '../../src/log.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
+import { createWatchedStream } from './log-canaries.ts';
 import { makeTempFolder } from './temp-folder.ts';
 
 export interface TestServer extends Omit<RunningServer, 'database'> {
@@ -66,7 +67,10 @@ export function testConfig(database: TestDatabase, env: Readonly<Record<string, 
 
 /** Only faults of ours, unless `LOG_LEVEL` asks for more. */
 export const testLog = (): ContextLog =>
-  createLog({ level: readConfig({ LOG_LEVEL: 'error', ...process.env }).logLevel });
+  createLog({
+    level: 'debug',
+    stream: createWatchedStream(readConfig({ LOG_LEVEL: 'error', ...process.env }).logLevel),
+  });
 
 /** The database as a URL, with the owner's role, as an operator would give it. */
 export function databaseUrl(database: TestDatabase): string {
