@@ -54,7 +54,9 @@ async function run(): Promise<void> {
   await ask(await open(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`);
 }
 
-const print = (answer: object): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
+function print(answer: object): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
 
 type Values = ReturnType<typeof parse>['values'];
 

@@ -175,6 +175,25 @@ describe('token and clients, the commands', function () {
     ]);
   });
 
+  it('[SR-01] clients: invite prints a token that registers one app', async () => {
+    const { out, err } = await clients('invite');
+    expect(err).equal('');
+    const { initial_access_token, expires_in } = JSON.parse(out);
+    expect(expires_in).equal(604_800);
+    expect(await server.store.clients.useInitialToken(initial_access_token)).equal(true);
+  });
+
+  it('[SO-03] clients: rotate-keys has new keys sign at once', async () => {
+    const before = (await server.store.keys.published()).map(({ kid }) => kid);
+    const { keys } = JSON.parse((await clients('rotate-keys')).out);
+    expect(keys).length(2);
+    for (const { kid } of keys) expect(before).not.include(kid);
+    server.store.clock.pass(5_000);
+    expect((await server.store.keys.published()).map(({ kid }) => kid)).have.members(
+      keys.map(({ kid }: { kid: string }) => kid),
+    );
+  });
+
   it('clients: says in words what is wrong, with exit code 1', async () => {
     const cases: readonly [Promise<Run>, RegExp][] = [
       [clients('add', '--name', 'x'), /--scope are needed/],
@@ -183,7 +202,7 @@ describe('token and clients, the commands', function () {
       [clients('add', '--name', 'x', '--scope', 'openid', '--public', '--secret'), /exclude/],
       [clients('add', '--name', 'x', '--scope', 'openid', '--jwks', 'none.json'), /cannot be read/],
       [clients('disable', 'nobody'), /not found/],
-      [clients('remove'), /add, list or disable/],
+      [clients('remove'), /add, list, disable, invite or rotate-keys/],
     ];
     for (const [running, words] of cases) {
       const { code, err } = await running;

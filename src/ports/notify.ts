@@ -6,12 +6,15 @@ export interface Notice {
     | 'already-registered'
     | 'recovery-code-used'
     | 'password-changed'
-    | 'second-factor-changed';
+    | 'second-factor-changed'
+    | 'app-access-ended';
   /** E-mail address. */
   readonly to: string;
   readonly name: string;
   /** To be opened once, by nobody else. */
   readonly link?: string;
+  /** The app that lost what was granted to it. */
+  readonly app?: string;
   /** Recovery codes that are left. */
   readonly left?: number;
 }

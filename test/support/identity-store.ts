@@ -23,6 +23,8 @@ export interface IdentityStore {
   readonly clients: Clients;
   readonly grants: Grants;
   readonly keys: SigningKeys;
+  /** The same tables once more, with nothing remembered: as another process has them. */
+  again(): Pick<IdentityStore, 'clients' | 'grants' | 'keys'>;
   /** All that lies in the schema `auth`, as text, to look for what must not. */
   dump(): Promise<string>;
   stop(): Promise<void>;
@@ -50,12 +52,16 @@ export async function openIdentityStore(): Promise<IdentityStore> {
   const clock = createClock();
   const parts = { ...pools, now: clock.now };
   const cipher = createCipher([{ number: 1, key: randomBytes(32) }]);
-  return {
-    clock,
-    pools,
+  const open = () => ({
     clients: createClients(parts),
     grants: createGrants(parts),
     keys: createSigningKeys({ ...parts, cipher }),
+  });
+  return {
+    clock,
+    pools,
+    ...open(),
+    again: open,
     async dump() {
       const tables = await pools.writes.query({
         text: "select table_name from information_schema.tables where table_schema = 'auth'",

@@ -13,8 +13,17 @@ import { type IdentityStore, newClient, openIdentityStore } from './identity-sto
 import { createMemoryLog } from './log.ts';
 import { makeTempFolder } from './temp-folder.ts';
 
+export interface StartOptions {
+  readonly hasPages?: boolean;
+  /** Another process of the same installation: its database, its public URL and its people. It stops before that one. */
+  readonly beside?: OAuthServer;
+}
+
 export interface OAuthServer {
+  /** Where this process answers. */
   readonly url: string;
+  /** Where all processes of the installation answer, as clients know it. */
+  readonly publicUrl: string;
   readonly fhirBaseUrl: string;
   readonly oauth: OAuth;
   readonly store: IdentityStore;
@@ -76,22 +85,23 @@ export async function signAssertion(
 
 export async function startOAuthServer(
   more: Partial<OAuthOptions> = {},
-  { hasPages = true }: { readonly hasPages?: boolean } = {},
+  { hasPages = true, beside }: StartOptions = {},
 ): Promise<OAuthServer> {
-  const store = await openIdentityStore();
+  const store = beside ? { ...beside.store, ...beside.store.again(), stop: async () => {} } : await openIdentityStore();
   const http = createServer();
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()));
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const fhirBaseUrl = `${url}/fhir/R4`;
-  const users = new Map<string, User>();
+  const publicUrl = beside?.publicUrl ?? url;
+  const fhirBaseUrl = `${publicUrl}/fhir/R4`;
+  const users = beside?.users ?? new Map<string, User>();
   const audit: AuditEvent[] = [];
   const log = createMemoryLog();
   const dataDir = makeTempFolder();
   const { now } = store.clock;
   const oauth = await createOAuth({
-    issuer: url,
+    issuer: publicUrl,
     fhirBaseUrl,
-    otherFhirBaseUrls: [`${url}/FHIR/R4`],
+    otherFhirBaseUrls: [`${publicUrl}/FHIR/R4`],
     ...store,
     now,
     log,
@@ -119,7 +129,7 @@ export async function startOAuthServer(
     isRegistrationOpen: true,
     ...(hasPages && {
       interactive: {
-        authorizationUrl: `${url}/oauth2/authorize`,
+        authorizationUrl: `${publicUrl}/oauth2/authorize`,
         responseModes: ['query'],
         capabilities: ['launch-standalone'],
       },
@@ -127,13 +137,14 @@ export async function startOAuthServer(
     ...more,
   });
   http.on('request', oauth.app);
-  addUser(users);
+  if (!beside) addUser(users);
 
   const post: OAuthServer['post'] = async (path, form, headers = {}) =>
     read(await fetch(url + path, { method: 'POST', body: new URLSearchParams(form), headers }));
 
   const server: OAuthServer = {
     url,
+    publicUrl,
     fhirBaseUrl,
     oauth,
     store,
@@ -156,7 +167,7 @@ export async function startOAuthServer(
         async auth() {
           if (kind === 'symmetric') return { client_id: client.id, client_secret: secret };
           if (!key) return { client_id: client.id };
-          const claims = assertionClaims(client.id, `${url}/oauth2/token`, now());
+          const claims = assertionClaims(client.id, `${publicUrl}/oauth2/token`, now());
           return { client_assertion_type: ASSERTION_TYPE, client_assertion: await signAssertion(key, claims) };
         },
       };

@@ -26,7 +26,8 @@ export interface ClientAuthenticationOptions extends AssertionParts {
 export type AuthenticateClient = (req: Request, parameters: Parameters) => Promise<Client>;
 
 interface Attempt {
-  readonly kind: ClientKind;
+  /** The kinds of client that prove themselves this way. */
+  readonly kinds: readonly ClientKind[];
   readonly clientId: string | undefined;
   prove(client: Client): Promise<boolean>;
 }
@@ -44,13 +45,13 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
   const { clients, audiences, certificateOf } = options;
 
   const bySecret = (clientId: string | undefined, secret: string): Attempt => ({
-    kind: 'symmetric',
+    kinds: ['symmetric'],
     clientId,
     prove: ({ id }) => clients.isSecret(id, secret),
   });
 
   const byAssertion = (assertion: string, clientId: string | undefined): Attempt => ({
-    kind: 'asymmetric',
+    kinds: ['asymmetric'],
     clientId,
     async prove(client) {
       try {
@@ -63,20 +64,25 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
     },
   });
 
+  /** Browsers show a certificate that a person has to whoever asks: a public client is none the more for it. */
+  const byName = (clientId: string, certificate: Certificate | undefined): Attempt => ({
+    kinds: ['public', 'mtls'],
+    clientId,
+    prove: async ({ kind, certificateSubject }) =>
+      kind === 'public' || (certificate !== undefined && certificate.subject === certificateSubject),
+  });
+
   function findAttempts(req: Request, parameters: Parameters): Attempt[] {
     const basic = readBasic(req.headers.authorization);
     const clientId = parameters.get('client_id');
     const secret = parameters.get('client_secret');
     const assertion = parameters.get('client_assertion');
-    const certificate = certificateOf?.(req);
     const attempts: Attempt[] = [];
     if (basic) attempts.push(bySecret(basic.user, basic.password));
     if (secret !== undefined) attempts.push(bySecret(clientId, secret));
     if (assertion !== undefined) attempts.push(byAssertion(assertion, peekIssuers(assertion)[0]));
     if (attempts.length > 0) return attempts;
-    if (certificate && clientId !== undefined)
-      return [{ kind: 'mtls', clientId, prove: async (client) => client.certificateSubject === certificate.subject }];
-    return clientId === undefined ? [] : [{ kind: 'public', clientId, prove: async () => true }];
+    return clientId === undefined ? [] : [byName(clientId, certificateOf?.(req))];
   }
 
   return async (req, parameters) => {
@@ -93,7 +99,7 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
     // The secret is looked for all the same, so that the time does not tell an unknown client.
     if (!client) await clients.isSecret('', '');
     if (!client || client.isDisabled) throw invalidClient(client ? 'client-disabled' : 'client-unknown', triedBasic);
-    if (client.kind !== attempt.kind) throw invalidClient('method-not-registered', triedBasic);
+    if (!attempt.kinds.includes(client.kind)) throw invalidClient('method-not-registered', triedBasic);
     if (!(await attempt.prove(client))) throw invalidClient('credential', triedBasic);
     return client;
   };

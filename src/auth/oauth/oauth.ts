@@ -7,10 +7,12 @@ import type { Client, Clients, JwkSet } from '../../ports/clients.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Grants } from '../../ports/grants.ts';
 import type { Log } from '../../ports/log.ts';
+import type { Notify } from '../../ports/notify.ts';
 import type { Policy } from '../../ports/policy.ts';
 import type { SigningKeys } from '../../ports/signing-keys.ts';
 import type { User, Users } from '../../ports/users.ts';
 import type { Scope, ScopeVocabulary } from '../../standards/smart/scope.ts';
+import { createTell } from '../people/tell.ts';
 import { createAdminClients } from './admin-clients.ts';
 import { rotateKeys } from './admin-keys.ts';
 import type { AdminAnswer } from './admin-right.ts';
@@ -87,6 +89,8 @@ export interface OAuthOptions {
   readonly lifetimes?: Lifetimes;
   /** Counts requests for tokens: by client, and by what is claimed and the address before that is known. WB-06 */
   readonly limitToken?: LimitToken;
+  /** Tells a person that an app lost what they granted it, as somebody else had its token. SECURITY ST-07 */
+  readonly notify?: Notify;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -157,6 +161,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     registrationUrl: issuer + PATHS.register,
     dpop,
     addressOf,
+    tell: createTell(options.notify ?? (async () => {}), log),
     authenticate,
     authenticateClient,
     findKey,

@@ -14,9 +14,10 @@ import { findGrantor } from './people.ts';
 import { isPkceVerifier, provesChallenge } from './pkce.ts';
 import { type Binding, type BindingParts, bindingOf } from './token-binding.ts';
 import { checkTokenLimit, claimKey, type LimitToken } from './token-limit.ts';
-import type { AddressOf, Trail } from './trail.ts';
+import { endReused, type ReuseParts } from './token-reuse.ts';
+import type { Trail } from './trail.ts';
 
-export interface TokenEndpointParts extends IssueParts, BindingParts {
+export interface TokenEndpointParts extends IssueParts, BindingParts, ReuseParts {
   readonly grants: Grants;
   readonly users: Users;
   readonly vocabulary: ScopeVocabulary;
@@ -31,9 +32,6 @@ export interface TokenEndpointParts extends IssueParts, BindingParts {
   /** Grants of other parts, by their names. */
   readonly moreGrants?: ReadonlyMap<string, GrantHandler>;
   readonly limitToken?: LimitToken;
-  readonly addressOf: AddressOf;
-  /** Told when tokens were revoked here, so that caches forget them. */
-  readonly forgetTokens: () => void;
 }
 
 export interface Exchange {
@@ -82,7 +80,7 @@ async function exchangeCode(parts: TokenEndpointParts, exchange: Exchange): Prom
   const found = await parts.grants.findCode(code);
   if (!found) throw invalidGrant('the code is unknown', 'code-unknown');
   const { familyId, grant, binding } = found;
-  if (found.isUsed) throw await endFamily(parts, req, client, familyId, 'code-reuse');
+  if (found.isUsed) throw await endReused(parts, { req, client, familyId, grantor: grant.user, rule: 'code-reuse' });
   if (grant.clientId !== client.id) throw invalidGrant('the code is for another client', 'code-client');
   if (found.expiresAt <= parts.now()) throw invalidGrant('the code has expired', 'code-expired');
   if (parameters.get('redirect_uri') !== binding.redirectUri)
@@ -94,7 +92,8 @@ async function exchangeCode(parts: TokenEndpointParts, exchange: Exchange): Prom
   const user = await findGrantor(parts.users, grant.user);
   if (!user) throw invalidGrant('the person may not sign in any more', 'user');
   // Of two uses at once the second is as bad as a later one.
-  if (!(await parts.grants.useCode(code))) throw await endFamily(parts, req, client, familyId, 'code-reuse');
+  if (!(await parts.grants.useCode(code)))
+    throw await endReused(parts, { req, client, familyId, grantor: grant.user, rule: 'code-reuse' });
   const kind = refreshKindOf(grant.scope);
   const isOpen = kind === 'online' || client.kind !== 'public' || (parts.hasPublicOffline ?? true);
   const refreshToken =
@@ -175,7 +174,8 @@ async function succeed(
       return same;
     }
   }
-  throw await endFamily(parts, req, client, first.family.id, 'refresh-reuse');
+  const { id: familyId, grant } = first.family;
+  throw await endReused(parts, { req, client, familyId, grantor: grant.user, rule: 'refresh-reuse' });
 }
 
 async function grantToService(parts: TokenEndpointParts, { client, parameters, cnf }: Exchange): Promise<TokenAnswer> {
@@ -217,12 +217,4 @@ async function findPermitted(parts: TokenEndpointParts, { grant }: Family): Prom
   const user = await findGrantor(parts.users, grant.user);
   if (!user || grant.patientId === undefined || !parts.isPatientPermitted) return user;
   return (await parts.isPatientPermitted(user, grant.patientId)) ? user : undefined;
-}
-
-/** Somebody else has what only the client should have: nobody keeps it. */
-async function endFamily(parts: TokenEndpointParts, req: Request, client: Client, familyId: string, rule: string) {
-  await parts.grants.revoke({ id: familyId }, rule);
-  parts.forgetTokens();
-  await parts.trail({ kind: 'token-reuse', req, clientId: client.id, outcome: 8, rule, detail: { familyId } });
-  return invalidGrant('it was used before: all that was granted with it has ended', rule);
 }

@@ -123,6 +123,58 @@ describe('oauth › client authentication', () => {
       );
     });
 
+    it('[SA-01] each kind of client by each method, and each pair of methods at once', async () => {
+      const certified = await startOAuthServer({ certificateOf: () => ({ subject: 'CN=app', thumbprint: 't' }) });
+      try {
+        const kinds = ['public', 'symmetric', 'asymmetric', 'mtls'] as const;
+        const key = await makeKey();
+        for (const kind of kinds) {
+          const { client, secret } = await certified.addApp({
+            kind,
+            ...(kind === 'asymmetric' && { jwks: { keys: [{ ...key.jwk }] } }),
+            ...(kind === 'mtls' && { certificateSubject: 'CN=app' }),
+          });
+          const good = kind === 'symmetric' ? secret : (await certified.addApp({ kind: 'symmetric' })).secret;
+          const sign = () =>
+            signAssertion(
+              key,
+              assertionClaims(client.id, `${certified.url}/oauth2/token`, certified.store.clock.now()),
+            );
+          type Method = readonly [name: string, its: string, make: () => Promise<[Changes, Record<string, string>]>];
+          const methods: readonly Method[] = [
+            ['basic', 'symmetric', async () => [{}, basic(client.id, good)]],
+            ['post', 'symmetric', async () => [{ client_id: client.id, client_secret: good }, {}]],
+            [
+              'assertion',
+              'asymmetric',
+              async () => [{ client_assertion_type: ASSERTION_TYPE, client_assertion: await sign() }, {}],
+            ],
+          ];
+          const send = async (form: Changes, headers: Record<string, string>) =>
+            code(await certified.post('/oauth2/revoke', { token: 'x', ...(form as Record<string, string>) }, headers));
+          for (const [name, its, make] of methods)
+            expect(await send(...(await make())), `${kind} by ${name}`).equal(
+              its === kind ? '200 ' : '401 invalid_client',
+            );
+          // A name alone: by the certificate of the connection, which says nothing of a public client.
+          expect(await send({ client_id: client.id }, {}), `${kind} by certificate`).equal(
+            kind === 'mtls' || kind === 'public' ? '200 ' : '401 invalid_client',
+          );
+          for (const [a, , makeA] of methods)
+            for (const [b, , makeB] of methods)
+              if (a < b) {
+                const [[formA, headersA], [formB, headersB]] = [await makeA(), await makeB()];
+                expect(
+                  await send({ ...formA, ...formB }, { ...headersA, ...headersB }),
+                  `${kind} by ${a} and ${b}`,
+                ).equal('400 invalid_request');
+              }
+        }
+      } finally {
+        await certified.stop();
+      }
+    });
+
     it('[SA-09] an unknown client, a disabled one and a wrong secret have the same answer', async () => {
       const app = await server.addApp({ kind: 'symmetric' });
       const off = await server.addApp({ kind: 'symmetric' });

@@ -1,8 +1,18 @@
 import { expect } from 'chai';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { OWN_DOORS } from '../../../src/auth/oauth/own-tokens.ts';
+import type { AuditAlert } from '../../../src/ports/audit.ts';
+import type { Notice } from '../../../src/ports/notify.ts';
+import { createAuditWatcher } from '../../../src/postgres/audit/watcher.ts';
 import { newClient, userGrant } from '../../support/identity-store.ts';
-import { codeForm, type OAuthServer, REDIRECT, startOAuthServer, type TestApp } from '../../support/oauth-server.ts';
+import {
+  addUser,
+  codeForm,
+  type OAuthServer,
+  REDIRECT,
+  startOAuthServer,
+  type TestApp,
+} from '../../support/oauth-server.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -326,6 +336,54 @@ describe('oauth › token', () => {
       for (const token of [body.access_token, body.id_token, code, 'x', `${body.refresh_token}x`])
         expect((await server.refresh(app, token)).body.error).equal('invalid_grant');
     });
+  });
+
+  it('[SL-13] [ST-07] [AU-14] reuse is an alert about the person, who is told; a notice that fails holds nothing up', async () => {
+    const alerts: AuditAlert[] = [];
+    const notices: Notice[] = [];
+    let at = 0;
+    const watcher = createAuditWatcher({
+      now: () => at,
+      alert: (alert) => alerts.push(alert),
+      patientRidOf: (id) => id,
+    });
+    const watched = await startOAuthServer({
+      audit: { record: async (event) => watcher.see(event) },
+      async notify(notice) {
+        notices.push(notice);
+        throw new Error('no sender');
+      },
+    });
+    try {
+      const one = await watched.addApp({ name: 'Growth chart' });
+      const reuse = async (userId: string): Promise<void> => {
+        addUser(watched.users, { id: userId, email: `${userId}@example.org` });
+        const user = { id: userId, securityVersion: 1, authTime: 0, amr: ['pwd'] };
+        const { code, verifier } = await watched.makeCode(one, { user });
+        const form = { ...codeForm(code, verifier), client_id: one.client.id };
+        await watched.post('/oauth2/token', form);
+        expect((await watched.post('/oauth2/token', form)).body.error, 'SL-13').equal('invalid_grant');
+      };
+      await reuse('u1');
+      await reuse('u2');
+      expect(
+        alerts.map(({ rule, subject }) => `${rule} ${subject}`),
+        'two people of one app',
+      ).deep.equal(['token-reuse u1', 'token-reuse u2']);
+      expect(notices[0]).deep.equal({
+        kind: 'app-access-ended',
+        to: 'u1@example.org',
+        name: 'Ann Other',
+        app: 'Growth chart',
+      });
+      at += HOUR;
+      const { body } = await watched.exchange(one);
+      await watched.refresh(one, body.refresh_token);
+      await watched.refresh(one, body.refresh_token);
+      expect([alerts.length, notices.length], 'ST-07').deep.equal([3, 3]);
+    } finally {
+      await watched.stop();
+    }
   });
 
   it('[ST-08] a person who lost the patient of the grant gets no more', async () => {
