@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { findUnexplained, formatSecurity, readBearers, readRequirements } from '../docs/security-page.ts';
 import { createTerminal, normalise, stepsOf } from './support/documents.ts';
+import { agreeInBrowser } from './support/person.ts';
 import { databaseUrl, startTestServer, type TestServer } from './support/server.ts';
 import { makeTempFolder } from './support/temp-folder.ts';
 
@@ -14,6 +15,7 @@ const ROOT = join(import.meta.dirname, '..');
 const PAGES = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
 const LINK = /\]\((?!https?:|#)([^)#]+)/g;
 const HERE = /http:\/\/(?:localhost|127\.0\.0\.1):8080/g;
+const DOCUMENTED = 'http://127.0.0.1:8080';
 /** Commands that only set something print nothing. */
 const SETS_ONLY = /^(?:\w+=\S*\n|export \w+=.*\n)+$/;
 const isUpdate = process.env['UPDATE_DOCS'] !== undefined;
@@ -21,15 +23,21 @@ const isUpdate = process.env['UPDATE_DOCS'] !== undefined;
 describe('docs', function () {
   this.timeout(120_000);
   let server: TestServer;
+  let demo = '';
   const states = makeTempFolder();
   before(async () => {
-    server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept' } });
-    await server.loadDemo();
+    server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional' } });
+    demo = await server.loadDemo();
   });
   after(() => server.stop());
 
-  /** Pages name the address of `npm start`. */
-  const run = async (page: string, command: string): Promise<string> => {
+  /** Pages name the address of `npm start`, plain or as a part of another address. */
+  const ofServer = (text: string): string =>
+    text.replaceAll(HERE, server.url).replaceAll(encodeURIComponent(DOCUMENTED), encodeURIComponent(server.url));
+  const asDocumented = (text: string): string =>
+    text.replaceAll(server.url, DOCUMENTED).replaceAll(encodeURIComponent(server.url), encodeURIComponent(DOCUMENTED));
+
+  const run = async (page: string, command: string, input?: string): Promise<string> => {
     const terminal = createTerminal(
       {
         FHIR: server.fhirBaseUrl,
@@ -40,20 +48,25 @@ describe('docs', function () {
       },
       join(states, page),
     );
-    const printed = await terminal(command.replaceAll(HERE, server.url));
-    const encoded = encodeURIComponent(server.url);
-    return printed
-      .replaceAll(server.url, 'http://127.0.0.1:8080')
-      .replaceAll(encoded, encodeURIComponent('http://127.0.0.1:8080'));
+    return asDocumented(await terminal(ofServer(command), input));
+  };
+
+  /** Where the browser of the demo's patient ends who opens an address and agrees. */
+  const callbackOf = (address: string): Promise<string> => {
+    const [, email = '', password = ''] = /PATIENT\s+(\S+)\s+(\S+)/.exec(demo) ?? [];
+    return agreeInBrowser(ofServer(address), { email, password });
   };
 
   for (const page of PAGES) {
+    let before = '';
     const file = join(ROOT, 'docs', page);
     const text = readFileSync(file, 'utf8');
     let written = text;
     for (const [n, { command, output }] of stepsOf(text).entries())
       it(`${page} › ${command.split('\n')[0]?.slice(0, 80)}`, async () => {
-        const printed = await run(page, command);
+        // What is read from the terminal is where the browser came to from the address that was printed before.
+        const printed = await run(page, command, /^read /m.test(command) ? await callbackOf(before.trim()) : undefined);
+        before = printed;
         if (output === undefined) {
           if (!SETS_ONLY.test(command) && !/<<'END'/.test(command)) expect(printed).not.equal('\n');
         } else if (isUpdate) {

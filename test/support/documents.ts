@@ -21,14 +21,16 @@ export const stepsOf = (document: string): Step[] =>
     at: index + whole.length - 3 - (output?.length ?? 0),
   }));
 
-/** A terminal: what one command sets, the next one knows. Rejects when a command fails. */
+/** A terminal: what one command sets, the next one knows; what somebody types is `input`. Rejects when a command fails. */
 export function createTerminal(env: Readonly<Record<string, string>>, stateFile: string) {
-  return async (command: string): Promise<string> => {
+  return async (command: string, input = ''): Promise<string> => {
     const script = `set -a; [ ! -f "$STATE" ] || . "$STATE"\n${command}\nexport -p > "$STATE"`;
-    const { stdout } = await promisify(execFile)('bash', ['-euc', script], {
+    const running = promisify(execFile)('bash', ['-euc', script], {
       cwd: ROOT,
       env: { ...process.env, ...env, STATE: stateFile },
     });
+    running.child.stdin?.end(`${input}\n`);
+    const { stdout } = await running;
     return stdout.replace(/\n*$/, '\n');
   };
 }
@@ -38,6 +40,7 @@ export const normalise = (text: string): string =>
   text
     .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'JWT')
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'ID')
+    .replaceAll(/[\w-]{43}\.[\w-]{0,43}/g, 'SECRET')
     .replaceAll(/(?<![\w-])[\w-]{43,64}(?![\w-])/g, 'SECRET')
     .replaceAll(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z/g, 'INSTANT')
     .replaceAll(/\|\d{14}\+0000\|/g, '|INSTANT|')
