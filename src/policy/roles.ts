@@ -2,7 +2,7 @@
 import type { CallerUser, Role } from '../ports/caller.ts';
 import type { Filter } from '../ports/policy.ts';
 import type { Letter } from '../standards/smart/scope.ts';
-import { all, any, compartment, EVERYTHING, NOTHING, ofPatient, referredBy, search } from './filters.ts';
+import { all, any, compartment, EVERYTHING, NOTHING, ofPatient, referredBy, refersTo, search } from './filters.ts';
 import {
   dispensesOfFacility,
   ordersForFacility,
@@ -47,6 +47,12 @@ const unrestricted = search(`_security:not=${RESTRICTED.join(',')}`);
 const ofRelated = ({ user, now, closedEncounterDays }: RoleContext): Filter =>
   all(ofPatient(relatedPatients(user, now, closedEncounterDays)), unrestricted);
 const ofFacility = ({ user }: RoleContext): Filter => all(ofPatient(patientsOfFacility(user)), unrestricted);
+/** R4 has Task in no patient's compartment: a person reaches those that are for them, staff those that are theirs to do. */
+const ofOwnTasks = ({ user }: RoleContext): Filter =>
+  refersTo(
+    'patient',
+    user.patientIds.map((id) => `Patient/${id}`),
+  );
 const own = ({ user }: RoleContext): Filter => compartment(user.patientIds);
 /** Patients for whom a pharmacy has something to dispense or to answer. */
 const ofOrders = ({ user }: RoleContext): Filter =>
@@ -78,6 +84,7 @@ const CLINICIAN: readonly Grant[] = [
   { types: only('Provenance'), letters: 'crs', where: ofRelated },
   { types: chart, letters: 'rs', where: inEmergency },
   { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency },
+  { types: only('Task'), letters: 'rs', where: ({ user }) => tasksOfFacility(user) },
   { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
   { types: shared, letters: 'rs', where: everywhere },
   { types: bookings, letters: 'rs', where: everywhere },
@@ -104,10 +111,12 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
       where: own,
     },
     {
-      types: only('MedicationRequest', 'Task'),
+      types: only('MedicationRequest'),
       letters: 'cu',
       where: (context) => all(own(context), search('intent=proposal')),
     },
+    { types: only('Task'), letters: 'rs', where: ofOwnTasks },
+    { types: only('Task'), letters: 'cu', where: (context) => all(ofOwnTasks(context), search('intent=proposal')) },
     { types: only('Device'), letters: 'rs', where: ({ user }) => devicesOf(user.patientIds) },
     { types: shared, letters: 'rs', where: everywhere },
     { types: bookings, letters: 'rs', where: everywhere },
@@ -136,7 +145,7 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
     {
       types: only('Task'),
       letters: 'rs',
-      where: ofFacility,
+      where: ({ user }) => tasksOfFacility(user),
       elements: ['identifier', 'groupIdentifier', 'status', 'businessStatus', 'intent', 'code', 'for', ...TASK_TIMES],
     },
   ],

@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from '../support/server.ts';
 describe('clients › backend services', () => {
   let server: TestServer;
   let clientId: string;
-  let privateKey: CryptoKey;
+  let privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
   before(async () => {
     server = await startTestServer();
     const pair = await generateKeyPair('ES384');

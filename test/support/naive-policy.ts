@@ -157,12 +157,20 @@ function waysOfRole(role: Role, user: CallerUser, type: string): Way[] {
     case 'PATIENT':
       if (BOOKING.has(type)) return [EVERYTHING];
       if (type === 'Device') return [{ test: deviceOf(user.patientIds) }];
+      if (type === 'Task' && user.patientIds.length > 0) {
+        const self = user.patientIds.map((id) => `Patient/${id}`);
+        return [{ test: (resource) => hits(resource, 'for', self) }];
+      }
       if (inCompartment(type) && user.patientIds.length > 0) return [{ test: memberOf(user.patientIds) }];
       return [];
     case 'DOCTOR':
     case 'PRESCRIBER': {
       if (BOOKING.has(type)) return [EVERYTHING];
       if (type === 'Device') return [{ test: deviceOf([]) }];
+      if (type === 'Task') {
+        const owners = [...orgs, ...selves];
+        return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];
+      }
       if (!chart) return [];
       const emergency = user.emergencyPatientIds ?? [];
       if (reads || selves.length > 0)
@@ -197,8 +205,12 @@ function waysOfRole(role: Role, user: CallerUser, type: string): Way[] {
     case 'RECEPTIONIST':
     case 'STAFF': {
       if (BOOKING.has(type)) return [EVERYTHING];
+      if (role === 'RECEPTIONIST' && type === 'Task') {
+        const owners = [...orgs, ...selves];
+        return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];
+      }
       const types = ['Patient', 'Appointment', 'AppointmentResponse', 'RelatedPerson'];
-      if (role === 'RECEPTIONIST') types.push('MedicationRequest', 'Task');
+      if (role === 'RECEPTIONIST') types.push('MedicationRequest');
       return types.includes(type) && reads ? [{ test: ofPatient((patient) => atFacility(user, patient)) }] : [];
     }
     case 'ADMIN':
