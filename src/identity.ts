@@ -21,6 +21,7 @@ import { createClients } from './postgres/identity/clients.ts';
 import { createGrants } from './postgres/identity/grants.ts';
 import { createSigningKeys } from './postgres/identity/keys.ts';
 import { createIdentity } from './postgres/identity/people.ts';
+import { createUpstreamStore } from './postgres/identity/upstream.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
@@ -31,6 +32,7 @@ import { MORTAR } from './standards/fhir/canonical.ts';
 import { FhirError } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { ScopeVocabulary } from './standards/smart/scope.ts';
+import { createUpstreamDoors } from './upstream.ts';
 
 export interface IdentityParts {
   readonly config: Config;
@@ -66,6 +68,7 @@ export interface Identity {
 }
 
 const PURGE_EVERY_MS = 5 * 60 * 1000;
+const PURGE_MAX = 5000;
 
 export async function createIdentityDoors(parts: IdentityParts): Promise<Identity> {
   const { config, pools, store, policy, audit, cipher, url, fhirBaseUrl, addressOf, now, log } = parts;
@@ -75,6 +78,8 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const keys = createSigningKeys({ ...pools, cipher, now });
   const glass = createBreakGlassBook(pools, cipher);
   const users = identity.people;
+  const identities = createUpstreamStore({ ...pools, now });
+  const nhs = createUpstreamDoors({ ...parts, identities, grants });
 
   const organizationsBelow = createOrganizationsBelow(parts);
   const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow });
@@ -92,6 +97,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     emergencyPatients: (userId) => glass.patientsOf(userId, now()),
     isPatientPermitted: async (user, id) => (await records.findPatient(user, id)) !== undefined,
     interactive: interactiveOf(url),
+    ...(nhs && { moreGrants: nhs.grantTypes }),
     policy,
     audit,
     vocabulary: parts.vocabulary,
@@ -118,6 +124,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     url,
     dataDir: parts.dataDir,
     patientMfa: config.patientMfa,
+    ...(nhs && { upstream: nhs.upstream }),
     isProduction: config.nodeEnv === 'production',
     now,
     log,
@@ -153,7 +160,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     onError: (error) => log.error('a request failed', { error }),
   });
   const timer = setInterval(() => {
-    Promise.all([oauth.purge(), people.purge(), authorize.purge()]).catch((error: Error) =>
+    Promise.all([identities.purge(PURGE_MAX), oauth.purge(), people.purge(), authorize.purge()]).catch((error: Error) =>
       log.error('what is over could not be cleared away', { error }),
     );
   }, PURGE_EVERY_MS);

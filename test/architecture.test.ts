@@ -76,6 +76,7 @@ const COMPOSITION = new Set([
   'demo.ts',
   'clock.ts',
   'identity.ts',
+  'upstream.ts',
   'records.ts',
   'audit.ts',
   'verify-audit.ts',

@@ -15,6 +15,7 @@ import { isMfa, isRecentAuth, type PeopleSessions, type Proof } from '../people/
 import type { Setup } from '../people/setup.ts';
 import type { SignIn } from '../people/sign-in.ts';
 import type { Throttle } from '../people/throttle.ts';
+import type { Upstream } from '../upstream/create-upstream.ts';
 import { html } from './html.ts';
 import { type PageOptions, page } from './layout.ts';
 
@@ -33,6 +34,8 @@ export interface PageParts {
   readonly isOwnOrigin: (req: Request) => boolean;
   readonly addressOf: (req: Request) => string;
   readonly record: RecordPeople;
+  /** Other ways to sign in, by links. */
+  readonly upstream?: Upstream;
   readonly now: Clock;
   readonly log: Log;
 }
