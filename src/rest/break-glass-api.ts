@@ -24,7 +24,7 @@ export interface BreakGlassOptions {
   readonly audit: AuditLog;
   /** Whether there is such a patient; asked only after everything else is right. */
   readonly patientExists: (id: string) => Promise<boolean>;
-  /** Tells the privacy officer and the patient. Without it the record does not stay open. */
+  /** Tells the privacy officer and the patient. Without it, and without its audit entry, the record does not stay open. */
   readonly alert: (entry: {
     readonly userId: string;
     readonly patientId: string;
@@ -64,19 +64,25 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
     const entry = { id: randomUUID(), userId: user.id, patientId: patient, reason, explanation: text };
     const times = { openedAt, expiresAt: openedAt + OPEN_MS };
     const isOpen = await book.open({ ...entry, ...times }, { max: PER_DAY_MAX, since: openedAt - DAY_MS });
-    await audit.record({
-      kind: 'break-glass',
-      caller: { ...caller, purpose: 'BTG' },
-      outcome: isOpen ? 0 : 4,
-      ...(!isOpen && { rule: 'break-glass-limit' }),
-      patientId: patient,
-      detail: { reason },
-    });
-    if (!isOpen) throw tooMany();
+    const tell = (outcome: 0 | 4): Promise<void> =>
+      audit.record({
+        kind: 'break-glass',
+        caller: { ...caller, purpose: 'BTG' },
+        outcome,
+        ...(outcome === 4 && { rule: 'break-glass-limit' }),
+        patientId: patient,
+        detail: { reason },
+      });
+    if (!isOpen) {
+      await tell(4);
+      throw tooMany();
+    }
     try {
+      await tell(0);
       await options.alert({ userId: user.id, patientId: patient, reason });
     } catch (error) {
       await book.withdraw(entry.id);
+      options.forget();
       throw error;
     }
     options.forget();
