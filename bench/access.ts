@@ -1,5 +1,5 @@
 /**
- * `npm run -s bench:access -- [--size N] [--rounds N] [--seconds S] [--json FILE]`
+ * `npm run -s bench:access -- [--size N] [--rounds N] [--seconds S] [--connections N] [--only NAME] [--json FILE]`
  * What rights and the audit trail cost, each as a ratio against the same work without them, interleaved in one process
  * on one Postgres: a search by a patient's app against the same by the system, and an audited store against one that is
  * not. Goals: searches at most 1.3 times as dear, reads and creates at least 0.9 of the throughput (AU-07).
@@ -33,13 +33,15 @@ const { values: flags } = parseArgs({
     size: { type: 'string', default: '10000' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
+    connections: { type: 'string', default: '32' },
+    only: { type: 'string' },
     json: { type: 'string' },
   },
 });
 const size = Number(flags.size);
 const rounds = Number(flags.rounds);
 const roundMs = Number(flags.seconds) * 1000;
-const CONCURRENCY = 16;
+const concurrency = Number(flags.connections);
 const BASE_URL = 'http://mortar.bench/fhir/R4';
 const SAMPLE = 500;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -70,7 +72,8 @@ async function main(): Promise<void> {
       (await admin.query(`select id from fhir.${table} order by md5(id) limit ${SAMPLE}`)).rows.map(({ id }) => id);
     const sample = { patients: await ids('patient'), observations: await ids('observation') };
     await admin.end();
-    const { works, close } = await prepare(owner, join(folder, 'cache'), sample);
+    const { works: all, close } = await prepare(owner, join(folder, 'cache'), sample);
+    const works = all.filter(({ name }) => flags.only === undefined || name.includes(flags.only));
     const rates = await measure(works);
     await close();
     print(works, rates);
@@ -218,7 +221,7 @@ async function runFor({ run }: Work, ms: number): Promise<number> {
       done += 1;
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  await Promise.all(Array.from({ length: concurrency }, worker));
   return done / ((performance.now() - started) / 1000);
 }
 
