@@ -79,7 +79,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const glass = createBreakGlassBook(pools, cipher);
   const users = identity.people;
   const identities = createUpstreamStore({ ...pools, now });
-  const nhs = createUpstreamDoors({ ...parts, identities, grants });
+  const nhs = createUpstreamDoors({ ...parts, identities, grants, forgetTokens: () => oauth.forgetTokens() });
 
   const organizationsBelow = createOrganizationsBelow(parts);
   const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow });

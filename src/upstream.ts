@@ -40,6 +40,7 @@ export interface UpstreamParts {
   readonly grants: Grants;
   readonly cipher: Cipher;
   readonly vocabulary: ScopeVocabulary;
+  readonly forgetTokens: () => void;
   readonly now: Clock;
 }
 
@@ -54,10 +55,10 @@ export interface UpstreamDoors {
 export function createUpstreamDoors(parts: UpstreamParts): UpstreamDoors | undefined {
   const providers = createProviders(parts);
   if (providers.length === 0) return undefined;
-  const { identities: store, grants, cipher, vocabulary, fhirBaseUrl, now } = parts;
+  const { identities: store, grants, cipher, vocabulary, fhirBaseUrl, forgetTokens, now } = parts;
   const exchange = createTokenExchange({ providers, store, grants, vocabulary, fhirBaseUrl, now });
   return {
-    upstream: createUpstream({ providers, store, grants, cipher, now }),
+    upstream: createUpstream({ providers, store, grants, cipher, forgetTokens, now }),
     grantTypes: new Map([[TOKEN_EXCHANGE, exchange]]),
   };
 }

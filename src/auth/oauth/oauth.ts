@@ -182,6 +182,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const discovery = {
     issuer,
     hasCertificates: certificateOf !== undefined,
+    ...(options.moreGrants && { moreGrantTypes: [...options.moreGrants.keys()] }),
     ...(options.interactive && { interactive: options.interactive }),
   };
   const smartPaths = [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])].map(

@@ -24,6 +24,8 @@ export interface UpstreamOptions {
   readonly store: UpstreamStore;
   readonly grants: Pick<Grants, 'rememberAssertion'>;
   readonly cipher: Cipher;
+  /** What was granted in a session has ended: tokens are looked up anew. */
+  readonly forgetTokens?: () => void;
   readonly now: Clock;
 }
 
@@ -101,7 +103,7 @@ const REQUEST_MS = 10 * 60_000;
 const CHOICE_MS = 5 * 60_000;
 
 export function createUpstream(options: UpstreamOptions): Upstream {
-  const { providers, store, grants, cipher, now } = options;
+  const { providers, store, grants, cipher, forgetTokens, now } = options;
   const isNew = createIdTokenMemory(grants);
   const find = (id: string): Provider | undefined => providers.find((provider) => provider.id === id);
 
@@ -196,7 +198,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
     identities: (personId) => store.list(personId),
     unlink: (personId, id) => store.unlink(personId, id),
-    endActing: (sessionId) => store.endActing(sessionId),
+    async endActing(sessionId) {
+      await store.endActing(sessionId);
+      forgetTokens?.();
+    },
   };
 }
 

@@ -214,6 +214,12 @@ describe('NHS sign-in in the server', function () {
     expect([page.status, page.h1]).deep.equal([403, 'Your organisation is not known here']);
   });
 
+  it('[NH-03] discovery names the exchange', async () => {
+    const response = await fetch(`${server.url}/.well-known/oauth-authorization-server`);
+    const document = (await response.json()) as { grant_types_supported: string[] };
+    expect(document.grant_types_supported).include(TOKEN_EXCHANGE).include('authorization_code');
+  });
+
   it('[NH-03] an ID token of CIS2 becomes an access token in the form of the NHS platform', async () => {
     const before = Date.now();
     const { status, body } = await exchange(cis2.makeIdToken());
