@@ -22,6 +22,8 @@ export interface GuardedFetchOptions {
   readonly bearer?: string;
   /** All addresses of a name; the system's resolver unless given. */
   readonly resolve?: Resolve;
+  /** Addresses of this machine; those of its network interfaces unless given. */
+  readonly ownAddresses?: () => readonly string[];
   /** PEM of the CAs to believe; those of the system unless given. */
   readonly ca?: string;
 }
@@ -56,7 +58,8 @@ export async function fetchGuarded(address: string, options: GuardedFetchOptions
   const answers = await Promise.race([resolve(url, options.resolve ?? resolveBySystem), expiry(signal)]);
   const [first] = answers;
   if (!first) throw new Error('the name has no address');
-  if (!isAllowed && answers.some((answer) => isBlocked(answer.address) || isOwn(answer.address)))
+  const own = (options.ownAddresses ?? interfaceAddresses)();
+  if (!isAllowed && answers.some((answer) => isBlocked(answer.address) || own.includes(answer.address)))
     throw new Error('the address is not public');
   return read(url, first, signal, options);
 }
@@ -77,9 +80,8 @@ function expiry(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
-/** Public addresses that this machine itself has. */
-const isOwn = (address: string): boolean =>
-  Object.values(networkInterfaces()).some((list) => list?.some((own) => own.address === address));
+const interfaceAddresses = (): readonly string[] =>
+  Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
 
 /** Whether an address is of this machine, this network, or not of the Internet at all. */
 export function isBlocked(address: string): boolean {

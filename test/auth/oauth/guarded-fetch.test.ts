@@ -76,6 +76,8 @@ describe('oauth › guarded fetch', () => {
       const own = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
       expect(own.length).above(0);
       for (const address of own) expect(await why('https://example.org/', at(address))).include('not public');
+      const options = { ...at('93.184.216.34'), ownAddresses: () => ['93.184.216.34'] };
+      expect(await why('https://example.org/', options)).include('not public');
     });
 
     it('[IN-40] the time runs while a name is resolved', async () => {
