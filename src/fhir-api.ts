@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
+import { every } from './every.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
@@ -22,6 +23,7 @@ import { auditedStore } from './postgres/audit/audited-store.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import { checkMessageKey } from './postgres/message-key.ts';
+import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
@@ -81,11 +83,13 @@ export interface FhirApi {
 const FHIR_PATH = '/fhir/R4';
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
 
+/** Where it rejects, nothing of what was begun goes on. */
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
+  await using stack = new AsyncDisposableStack();
   const { config, log, definitions, pools, baseUrl, now } = parts;
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const dataDir = resolve(config.dataDir);
-  const partitions = await keepPartitions(parts);
+  stack.defer(await keepPartitions(parts));
   const cipher = openCipher(config);
   await checkMessageKey(pools.writes, cipher.cipher, cipher.path);
   const parameters = createSearchParameters(definitions);
@@ -110,6 +114,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  stack.defer(audit.stop);
   const plain = await openStore({
     pools,
     policy,
@@ -126,6 +131,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
+  stack.defer(plain.close);
   const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
   const services: Services = {
     store,
@@ -179,6 +185,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  stack.defer(identity.stop);
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
   const refusals = createRefusals({ audit: audit.trail, now, log });
@@ -197,17 +204,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const everything = stack.move();
   return {
     store,
     gateway,
     identity,
     handle: createFhirHandler(services, door),
-    async stop() {
-      clearInterval(partitions);
-      identity.stop();
-      await audit.stop();
-      await store.close();
-    },
+    stop: () => everything.disposeAsync(),
     async loadDemo() {
       const text = await loadDemo(store, services.validate, serviceCaller('demo'));
       const users = await identity.loadDemoUsers();
@@ -261,22 +264,13 @@ export function publishedCapability(parameters: Services['parameters']): Record<
   });
 }
 
-/** Partitions of the change table for the coming days, now and every few hours. */
-async function keepPartitions({ owner, log, now }: FhirParts): Promise<NodeJS.Timeout> {
-  const ensure = async (): Promise<void> => {
-    const client = new pg.Client(owner);
-    await client.connect();
-    try {
+/** Partitions for the coming days and months, now and every few hours; what ends it. */
+async function keepPartitions({ owner, log, now }: FhirParts): Promise<() => Promise<void>> {
+  const ensure = (): Promise<void> =>
+    withOwner(owner, async (client) => {
       await ensurePartitions((text) => client.query(text), now());
       await ensureAuditPartitions((text) => client.query(text), now());
-    } finally {
-      await client.end();
-    }
-  };
+    });
   await ensure();
-  const timer = setInterval(() => {
-    ensure().catch((error: Error) => log.error('partitions could not be made', { error }));
-  }, PARTITIONS_EVERY_MS);
-  timer.unref();
-  return timer;
+  return every(PARTITIONS_EVERY_MS, ensure, (error) => log.error('partitions could not be made', { error }));
 }

@@ -6,6 +6,7 @@ import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
 import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
 import type { Config } from './config.ts';
+import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
 import { peerCertificateOf } from './pki/peer-certificate.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -64,7 +65,7 @@ export interface Identity {
   /** A one-time link to make the first administrator; undefined when there is one. */
   setupLink(): Promise<string | undefined>;
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 const PURGE_EVERY_MS = 5 * 60 * 1000;
@@ -159,12 +160,11 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     now,
     onError: (error) => log.error('a request failed', { error }),
   });
-  const timer = setInterval(() => {
-    Promise.all([identities.purge(PURGE_MAX), oauth.purge(), people.purge(), authorize.purge()]).catch((error: Error) =>
-      log.error('what is over could not be cleared away', { error }),
-    );
-  }, PURGE_EVERY_MS);
-  timer.unref();
+  const stop = every(
+    PURGE_EVERY_MS,
+    () => allOf([identities.purge(PURGE_MAX), oauth.purge(), people.purge(), authorize.purge()]),
+    (error) => log.error('what is over could not be cleared away', { error }),
+  );
   return {
     authenticate,
     doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(authenticate)),
@@ -172,7 +172,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
-    stop: () => clearInterval(timer),
+    stop,
   };
 }
 
@@ -204,6 +204,13 @@ function doorsOf(
     ['booking', people.app],
     ...PEOPLE_SEGMENTS.map((segment) => [segment, people.app] as const),
   ]);
+}
+
+/** Waits for all of them, then throws what went wrong. */
+async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(work);
+  const reasons = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  if (reasons.length > 0) throw new AggregateError(reasons, reasons.map(String).join('; '));
 }
 
 function operatorKey({ dataDir }: IdentityParts) {

@@ -165,8 +165,8 @@ export async function startServer(
   const wellKnown = identity?.wellKnown;
   http.setHandlers({ guard, limit, shell, fhir: fhir.handle, ...(wellKnown && { wellKnown }), doors });
   if (gateway) metrics.watchGateway(gateway.stats);
-  const mllpPort = gateway && (await startGateway(gateway, config));
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
+  const mllpPort = gateway && (await startGateway(gateway, config));
   status = {
     phase: 'ready',
     schema: prepared.schema,

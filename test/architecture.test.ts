@@ -78,6 +78,7 @@ const COMPOSITION = new Set([
   'identity.ts',
   'upstream.ts',
   'records.ts',
+  'every.ts',
   'audit.ts',
   'verify-audit.ts',
 ]);
