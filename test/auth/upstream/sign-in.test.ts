@@ -1,5 +1,10 @@
 import { expect } from 'chai';
+import { createAuthenticator } from '../../../src/auth/oauth/authenticate.ts';
 import type { Session } from '../../../src/ports/users.ts';
+import { createClients } from '../../../src/postgres/identity/clients.ts';
+import { createGrants } from '../../../src/postgres/identity/grants.ts';
+import { newClient } from '../../support/identity-store.ts';
+import { requestWith } from '../../support/oauth-server.ts';
 import {
   CLIENT_ID,
   citizen,
@@ -385,6 +390,48 @@ describe('sign-in through a provider', function () {
       expect(after?.id).not.equal(before.id);
       expect(after?.user.roles).deep.equal(['RECEPTIONIST']);
       expect(await world.identity.people.find(before.user.id, before.id)).equal(undefined);
+    });
+
+    it('[NH-05] [NH-07] a token of the session acts in its role, and ends with it', async () => {
+      const grants = createGrants({ ...world.pools, now: world.now });
+      const clients = createClients({ ...world.pools, now: world.now });
+      const fhirBaseUrl = `${world.url}/fhir/R4`;
+      const { authenticate, forget } = createAuthenticator({
+        grants,
+        users: world.identity.people,
+        organizationsBelow: async (ids) => ids,
+        fhirBaseUrls: [fhirBaseUrl],
+        addressOf: () => undefined,
+        now: world.now,
+      });
+      const traveller = world.traveller();
+      await traveller.go('/sign-in/with/cis2');
+      const session = await sessionOf(traveller);
+      if (!session) throw new Error('no session');
+      const { id: clientId } = await clients.add(newClient());
+      const user = { id: session.user.id, securityVersion: session.user.securityVersion, sessionId: session.id };
+      const token = await grants.createToken({
+        grant: {
+          clientId,
+          scope: 'user/*.rs',
+          audience: fhirBaseUrl,
+          user: { ...user, authTime: world.now(), amr: [] },
+        },
+        issuedAt: world.now(),
+        expiresAt: world.now() + 3_600_000,
+      });
+      const req = requestWith({ authorization: `Bearer ${token}` });
+      const caller = await authenticate(req, 'test');
+      expect(caller.user).deep.include({ roles: ['DOCTOR', 'PRESCRIBER'], organizationIds: ['org-1'] });
+      expect(caller.user?.nhs?.roles[0]).include({ id: '555254240100', odsCode: 'A83008' });
+      world.cis2.person = doctor({ userinfo: staff('555254239107', [DESK_ROLE]) });
+      await traveller.go('/sign-in/again');
+      forget();
+      const refused = await authenticate(req, 'test').then(
+        () => 200,
+        (error: { status?: number }) => error.status,
+      );
+      expect(refused).equal(401);
     });
 
     it('[NH-05] who is to show anew who they are must have done so since', async () => {
