@@ -1,10 +1,11 @@
 /** What every door asks before it reads anything: who it is, whether they may, how much. SECURITY AZ-02, IN-02 */
 import type { IncomingMessage } from 'node:http';
+import type { AuditLog } from '../ports/audit.ts';
 import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { Policy } from '../ports/policy.ts';
+import { correlationIdOf } from '../standards/fhir/request-id.ts';
 import { checkRight } from './access.ts';
-import { correlationIdOf } from './correlation-id.ts';
 import type { RateLimits } from './rate-limit.ts';
 import type { Refusals } from './refusals.ts';
 
@@ -14,6 +15,7 @@ export interface Door {
   readonly addressOf: (req: IncomingMessage) => string;
   readonly limits: RateLimits;
   readonly refusals: Refusals;
+  readonly audit: AuditLog;
 }
 
 /** Nobody yet. */

@@ -2,7 +2,8 @@
 import type { Request } from 'express';
 import type { Caller } from '../../ports/caller.ts';
 import { forbidden } from '../../standards/fhir/outcome.ts';
-import { correlationIdOf, type Trail } from '../oauth/trail.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
+import type { Trail } from '../oauth/trail.ts';
 import { Problem, readFields, text } from '../people/problem.ts';
 import { requireRecentAuth } from '../people/sessions.ts';
 import type { AuthorizeOptions } from './options.ts';

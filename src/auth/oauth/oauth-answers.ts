@@ -2,10 +2,11 @@
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Log } from '../../ports/log.ts';
 import { FhirError, operationOutcome } from '../../standards/fhir/outcome.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { NhsOAuthError } from './client-authentication.ts';
 import { API_PATHS, PATHS } from './discovery.ts';
 import { invalidRequest, OAuthError } from './oauth-error.ts';
-import { correlationIdOf, type Trail } from './trail.ts';
+import type { Trail } from './trail.ts';
 
 /** Answers with an OperationOutcome where tokens are used, with an OAuth error where they are got. */
 const speaksFhir = (path: string): boolean =>

@@ -1,8 +1,8 @@
 /** What the OAuth endpoints tell the audit trail. SECURITY AU-01 */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AuditKind, AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 
 export interface TrailEntry {
   readonly kind: AuditKind;
@@ -33,14 +33,6 @@ export const createTrail =
       ...(patientId !== undefined && { patientId }),
       ...(detail !== undefined && { detail }),
     });
-
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-
-/** What joins the log lines and audit entries of a request. */
-export function correlationIdOf(req: IncomingMessage): string {
-  const given = req.headers['x-request-id'];
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-}
 
 /** A client, or nobody, that asks for itself: it has no rights on resources. */
 function requestCaller(req: IncomingMessage, clientId: string | undefined, address: string | undefined): Caller {
