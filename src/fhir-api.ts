@@ -182,6 +182,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true,
     },
     addressOf: parts.addressOf,
+    limits: parts.limits,
     now,
     log,
   });
@@ -189,7 +190,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
   const refusals = createRefusals({ audit: audit.trail, now, log });
-  const door: Door = { authenticate, policy, addressOf, limits, refusals };
+  const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
   const gateway = createGateway({
     config,
     store,

@@ -29,6 +29,7 @@ import type { OpenStore } from './postgres/store.ts';
 import { createRecords } from './records.ts';
 import { createBreakGlassApi } from './rest/break-glass-api.ts';
 import type { RequestHandler } from './rest/http-server.ts';
+import type { RateLimits } from './rest/rate-limit.ts';
 import { MORTAR } from './standards/fhir/canonical.ts';
 import { FhirError } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
@@ -51,6 +52,7 @@ export interface IdentityParts {
   readonly cipher: Cipher;
   readonly vocabulary: ScopeVocabulary;
   readonly addressOf: (req: IncomingMessage) => string;
+  readonly limits: RateLimits;
   readonly now: Clock;
   readonly log: ContextLog;
 }
@@ -105,6 +107,8 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     operatorJwks: operatorKey(parts),
     areOperatorTokensAllowed: config.nodeEnv !== 'production' || config.operatorTokens === 'on',
     isRegistrationOpen: config.nodeEnv !== 'production' && config.registration === 'open',
+    addressOf,
+    limitToken: (key) => parts.limits.check('token', key),
     certificateOf: (req) => {
       const certificate = peerCertificateOf(req);
       return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
