@@ -30,13 +30,22 @@ export function addAccountPages(router: Router, parts: PageParts, kit: PageKit):
         body: html`<h1>Your account</h1>
 <dl class="facts">
 <div><dt>Name</dt><dd>${session.user.name}</dd></div>
-<div><dt>E-mail address</dt><dd>${session.user.email}</dd></div>
+${person?.passwordHash !== undefined && html`<div><dt>E-mail address</dt><dd>${session.user.email}</dd></div>`}
 <div><dt>Roles</dt><dd>${session.user.roles.join(', ')}</dd></div>
 </dl>
-<h2>Password</h2>
+${
+  // Who signs in through a provider alone has neither.
+  person?.passwordHash !== undefined &&
+  html`<h2>Password</h2>
 <p><a href="/account/password">Change your password</a></p>
 <h2>Second step</h2>
-${secondStep(session, person?.totp !== undefined, person?.recoveryCodeCount ?? 0, keys)}
+${secondStep(session, person.totp !== undefined, person.recoveryCodeCount, keys)}`
+}
+${
+  parts.upstream &&
+  html`<h2>Other ways to sign in</h2>
+<p><a href="/account/identities">Connected identities</a></p>`
+}
 <h2>Where you are signed in</h2>
 ${own.map((one) => sessionCard(session, one))}
 <form method="post" action="/account/sessions/end-others">${csrfField(session)}${button('Sign out everywhere else', { kind: 'secondary' })}</form>`,

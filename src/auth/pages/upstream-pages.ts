@@ -253,6 +253,7 @@ async function sendIdentities(res: Response, session: Session, upstream: Upstrea
     title: 'Connected identities',
     session,
     body: html`<h1>Connected identities</h1>
+${session.user.nhs?.provider === 'cis2' && html`<p><a href="${withNext('/sign-in/again', IDENTITIES)}">Sign in again to act in another role</a></p>`}
 ${identities.length === 0 && html`<p>No other identity is connected to your account.</p>`}
 ${identities.map(
   ({ id, provider, createdAt }) => html`<form method="post" action="${IDENTITIES}/disconnect">

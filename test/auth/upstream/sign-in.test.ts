@@ -443,6 +443,14 @@ describe('sign-in through a provider', function () {
       expect((await world.traveller().go('/sign-in/with/cis2')).status).equal(200); // otherwise five minutes are fresh
     });
 
+    it('[NH-05] the account page shows what such an account has, and no more', async () => {
+      const traveller = world.traveller();
+      const page = await traveller.go('/sign-in/with/cis2');
+      expect(page.text).include('DOCTOR').include('/account/identities');
+      expect(page.text).not.match(/cis2\.invalid|Change your password|authenticator/);
+      expect((await traveller.go('/account/identities')).text).include('Sign in again to act in another role');
+    });
+
     it('[NH-05] outside of its session the account has no right to anything', async () => {
       const traveller = world.traveller();
       await traveller.go('/sign-in/with/cis2');
