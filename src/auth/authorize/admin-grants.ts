@@ -68,6 +68,9 @@ interface GrantFilter {
 }
 
 function filterOf(user: unknown, client: unknown): GrantFilter {
+  for (const id of [user, client])
+    if (typeof id === 'string' && id.includes('\0'))
+      throw new Problem(400, 'invalid_request', 'An id holds a character that no id has');
   const filter = {
     ...(typeof user === 'string' && user !== '' && { user: { userId: user } }),
     ...(typeof client === 'string' && client !== '' && { client: { clientId: client } }),

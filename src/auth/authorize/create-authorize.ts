@@ -122,6 +122,8 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 
   // What fails while a fault is told.
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    // Express's router, of a path that cannot be decoded.
+    if (error instanceof URIError) return sendPage(res, untrustedPage('The request cannot be read.'), 400);
     if (!isBusy(error)) log.error('an authorization page failed', { error });
     sendPage(res, failedPage(isBusy(error)), isBusy(error) ? 503 : 500);
   });
