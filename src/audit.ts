@@ -13,6 +13,7 @@ import { type AuditTrail, openAuditLog } from './postgres/audit/log.ts';
 import { purgeAudit } from './postgres/audit/retention.ts';
 import { openTrail, type TrailView } from './postgres/audit/trail.ts';
 import { createAuditWatcher } from './postgres/audit/watcher.ts';
+import { checkKey } from './postgres/key-check.ts';
 import { withOwner } from './postgres/owner.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
@@ -47,7 +48,9 @@ export interface Audit {
 
 export async function openAudit(parts: AuditParts): Promise<Audit> {
   const { owner, years, dataDir, fhirBaseUrl, policy, dateParameter, pageSizeDefault, pools, holder, now, log } = parts;
-  const { macKeys, cipher, checkpointKey } = openKeys(join(dataDir, 'keys', 'audit.key'));
+  const keyFile = join(dataDir, 'keys', 'audit.key');
+  const { macKeys, cipher, checkpointKey } = openKeys(keyFile);
+  await checkKey(pools.writes, 'audit', cipher, keyFile);
   const watcher = createAuditWatcher({
     now,
     alert: ({ rule, subject, ...alert }) => log.warn('security alert', { rule, subject, ...alert }),

@@ -22,7 +22,7 @@ import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
-import { checkMessageKey } from './postgres/message-key.ts';
+import { checkKey } from './postgres/key-check.ts';
 import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -91,7 +91,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const dataDir = resolve(config.dataDir);
   stack.defer(await keepPartitions(parts));
   const cipher = openCipher(config);
-  await checkMessageKey(pools.writes, cipher.cipher, cipher.path);
+  await checkKey(pools.writes, 'messages', cipher.cipher, cipher.path);
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
