@@ -127,7 +127,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   await origins.load();
 
   const addressOf = options.addressOf ?? ((req) => req.socket.remoteAddress);
-  const trail = createTrail(options.audit, addressOf);
+  const trail = createTrail(options.audit, addressOf, now);
   const allowed = options.allowedHosts;
   const fetch = (url: string) => fetchGuarded(url, { ...JWKS_LIMITS, ...(allowed && { allowed }) });
   const findKey = createClientKeys({ fetch, now });
