@@ -37,6 +37,7 @@ export const AUTHORIZE_PATHS = [AUTHORIZE, PUSHED, LOGOUT, MY_APPS, LAUNCHES, AD
 const BODY_MAX = '64kb';
 const FIELDS_MAX = 2000;
 const PURGE_MAX = 1000;
+const PURGE_ROUNDS = 100;
 const FORM = 'application/x-www-form-urlencoded';
 const MODES = ['query', 'form_post'] as const;
 const CAPABILITIES = [
@@ -128,7 +129,17 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     sendPage(res, failedPage(isBusy(error)), isBusy(error) ? 503 : 500);
   });
 
-  return { app, purge: () => requests.purge(PURGE_MAX) };
+  return {
+    app,
+    async purge() {
+      let [all, last] = [0, PURGE_MAX];
+      for (let round = 0; round < PURGE_ROUNDS && last >= PURGE_MAX; round += 1) {
+        last = await requests.purge(PURGE_MAX);
+        all += last;
+      }
+      return all;
+    },
+  };
 }
 
 function noStore(_req: Request, res: Response, next: NextFunction): void {
