@@ -106,7 +106,7 @@ const ASK_TYPES_MIN = 3;
 function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: TransactionEnd): StoreTransaction {
   const { search, rowOf, access } = tools;
   const { keys } = search;
-  const history: HistoryTools = { rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey };
+  const historyTools = (): HistoryTools => ({ rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey });
   const send = (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
   const run: Run = (text, values) => send(searchStatement(tools.nameOf, text, values));
   let written = false;
@@ -281,7 +281,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       return page;
     },
     async history(request) {
-      const page = await visibleHistory({ history, search, rowOf }, access, request, run);
+      const page = await visibleHistory({ history: historyTools(), search, rowOf }, access, request, run);
       access.belt(page.versions);
       return page;
     },
