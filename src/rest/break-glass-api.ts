@@ -100,6 +100,17 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
 
   async function answer(req: IncomingMessage, path: string): Promise<readonly [number, object]> {
     const caller = await authenticate(req, correlationIdOf(req));
+    try {
+      return await act(caller, req, path);
+    } catch (error) {
+      const rule = ruleOf(error);
+      const query = `${req.method} ${path}`;
+      if (rule !== undefined) await audit.record({ kind: 'access-refused', caller, outcome: 4, rule, query });
+      throw error;
+    }
+  }
+
+  async function act(caller: Caller, req: IncomingMessage, path: string): Promise<readonly [number, object]> {
     const reviewed = /^\/api\/v2\/break-glass\/([^/]{1,64})\/review$/.exec(path)?.[1];
     if (path === PATH && req.method === 'POST') return [201, await open(caller, await readBody(req, BODY_MAX))];
     if (path === PATH && req.method === 'GET') {
@@ -151,6 +162,16 @@ const shown = ({ openedAt, expiresAt, patientId, userId, ...entry }: BreakGlass)
 function personOf({ user }: Caller): CallerUser {
   if (!user) throw new FhirError(403, [issue('forbidden', 'Only a person may do this')]);
   return user;
+}
+
+/** Why who asks may not, for the trail; undefined for other faults. SECURITY AU-04 */
+function ruleOf(error: unknown): string | undefined {
+  if (!(error instanceof FhirError)) return undefined;
+  if (error.status === 401) return 'step-up';
+  if (error.status !== 403) return undefined;
+  const { cause } = error;
+  const isRule = typeof cause === 'object' && cause !== null && 'rule' in cause && typeof cause.rule === 'string';
+  return isRule ? String(cause.rule) : 'person';
 }
 
 /** RFC 9470: the token is good, its proof of who asks is too old. */
