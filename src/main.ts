@@ -73,7 +73,8 @@ function parseFlags(): { readonly demo: boolean; readonly help: boolean } {
 }
 
 async function loadConfig(): Promise<Config> {
-  const { ConfigError, findMisspellings, readConfig } = await import('./config.ts');
+  const { ConfigError, readConfig } = await import('./config.ts');
+  const { findMisspellings } = await import('./config-misspellings.ts');
   if (existsSync('.env')) process.loadEnvFile('.env');
   for (const { name, meant } of findMisspellings(process.env))
     process.stderr.write(`mortar: ${name} is not a setting and has no effect; did you mean ${meant}?\n`);

@@ -2,7 +2,8 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
-import { type Config, listenAddresses } from './config.ts';
+import type { Config } from './config.ts';
+import { listenAddresses } from './config-checks.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
