@@ -8,6 +8,7 @@ import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/cr
 import type { Config } from './config.ts';
 import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
+import { createOrganizationsBelow } from './organizations.ts';
 import { peerCertificateOf } from './pki/peer-certificate.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -224,41 +225,6 @@ function operatorKey({ dataDir }: IdentityParts) {
     if (cause instanceof OperatorKeyError) throw new StartError('folder', cause.message, cause);
     throw cause;
   }
-}
-
-const LEVELS_MAX = 10;
-const ORGANIZATIONS_MAX = 1000;
-const REMEMBERED_MS = 5_000;
-const REMEMBERED_MAX = 1000;
-
-/** Organizations and all below them by `partOf`, level by level; remembered for as long as callers are. SECURITY FA-02 */
-function createOrganizationsBelow({ store, searchOf, now }: IdentityParts) {
-  const caller = serviceCaller('auth');
-  const known = new Map<string, { readonly until: number; readonly ids: Promise<readonly string[]> }>();
-
-  async function below(ids: readonly string[]): Promise<readonly string[]> {
-    const all = new Set(ids);
-    let level = [...ids];
-    for (let depth = 0; depth < LEVELS_MAX && level.length > 0 && all.size < ORGANIZATIONS_MAX; depth += 1) {
-      const query = `partof=${level.map((id) => `Organization/${id}`).join(',')}&_count=${ORGANIZATIONS_MAX}`;
-      const { matches } = await store.search(caller, searchOf('Organization', query));
-      level = matches.map(({ id }) => id).filter((id) => !all.has(id));
-      for (const id of level) all.add(id);
-    }
-    return [...all];
-  }
-
-  return (ids: readonly string[]): Promise<readonly string[]> => {
-    if (ids.length === 0) return Promise.resolve([]);
-    const key = [...ids].sort().join(' ');
-    const found = known.get(key);
-    if (found && now() < found.until) return found.ids;
-    if (known.size >= REMEMBERED_MAX) known.clear();
-    const made = below(ids);
-    made.catch(() => known.delete(key));
-    known.set(key, { until: now() + REMEMBERED_MS, ids: made });
-    return made;
-  };
 }
 
 async function exists(store: OpenStore, patientId: string): Promise<boolean> {

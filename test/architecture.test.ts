@@ -79,6 +79,7 @@ const COMPOSITION = new Set([
   'upstream.ts',
   'records.ts',
   'every.ts',
+  'organizations.ts',
   'audit.ts',
   'verify-audit.ts',
 ]);
