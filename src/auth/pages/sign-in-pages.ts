@@ -5,7 +5,7 @@ import { hashOf } from '../people/secrets.ts';
 import type { SecondFactorAnswer } from '../people/sign-in.ts';
 import type { Upstream } from '../upstream/create-upstream.ts';
 import { type Html, html } from './html.ts';
-import { fieldOf, nextOf, type PageKit, type PageParts, seeOther, sendPage, withNext } from './kit.ts';
+import { fieldOf, nextOf, ofAccount, type PageKit, type PageParts, seeOther, sendPage, withNext } from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input } from './layout.ts';
 import { waysToSignIn } from './upstream-pages.ts';
 
@@ -128,16 +128,18 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
 
   router.post(
     '/sign-in/again',
-    kit.signedInForm(async (req, res, session) => {
-      const next = nextOf(req);
-      const proven = await kit.provePassword(req, session, fieldOf(req, 'password'));
-      if (proven.kind === 'throttled')
-        return sendAgain(res, session.csrf, next, [tooMany('password', proven.retryAfterMs)], 429);
-      if (proven.kind === 'wrong')
-        return sendAgain(res, session.csrf, next, [{ field: 'password', text: 'Enter your password' }], 401);
-      await sessions.start(req, res, { user: session.user, amr: session.amr, authTime: now() });
-      seeOther(res, next);
-    }),
+    kit.signedInForm(
+      ofAccount(async (req, res, session) => {
+        const next = nextOf(req);
+        const proven = await kit.provePassword(req, session, fieldOf(req, 'password'));
+        if (proven.kind === 'throttled')
+          return sendAgain(res, session.csrf, next, [tooMany('password', proven.retryAfterMs)], 429);
+        if (proven.kind === 'wrong')
+          return sendAgain(res, session.csrf, next, [{ field: 'password', text: 'Enter your password' }], 401);
+        await sessions.start(req, res, { user: session.user, amr: session.amr, authTime: now() });
+        seeOther(res, next);
+      }),
+    ),
   );
 
   router.post(

@@ -613,6 +613,36 @@ describe('sign-in through a provider', function () {
       expect(await world.identities.findPerson(key)).equal(undefined);
     });
 
+    it('[NH-05] [LG-12] a session by another provider changes no password or second factor, and so never becomes one of the account', async () => {
+      const user = await world.add({ role: 'ADMIN' });
+      world.cis2.person = doctor({ sub: '910000000021' });
+      const owner = world.traveller();
+      await signInWithPassword(owner, user);
+      await owner.go('/account/identities/connect/cis2');
+      await owner.post('/account/identities/connect', { csrf: owner.hidden('csrf') });
+
+      const before = await world.identity.people.findPerson(user.id);
+      for (const [path, fields] of [
+        ['/sign-in/again', { password: 'correct-horse-battery' }],
+        ['/account/password', { current: 'correct-horse-battery', password: 'another long password' }],
+        ['/account/second-factor', {}],
+        ['/account/recovery-codes/renew', {}],
+        ['/account/security-keys/add', { name: 'x', answer: '{}' }],
+        ['/account/security-keys/remove', { id: 'x' }],
+      ] as readonly (readonly [string, Record<string, string>])[]) {
+        const traveller = world.traveller();
+        await traveller.go('/sign-in/with/cis2');
+        await traveller.go('/account/identities');
+        const visit = await traveller.post(path, { csrf: traveller.hidden('csrf'), ...fields });
+        expect(visit.status, path).equal(403);
+        expect((await sessionOf(traveller))?.user.roles, path).deep.equal(['DOCTOR', 'PRESCRIBER']);
+      }
+      const traveller = world.traveller();
+      await traveller.go('/sign-in/with/cis2');
+      expect((await traveller.go('/account/security-keys/add')).status).equal(403);
+      expect(await world.identity.people.findPerson(user.id)).deep.equal(before);
+    });
+
     it('[NH-09] nobody connects without being signed in', async () => {
       const traveller = world.traveller();
       expect((await traveller.go('/account/identities/connect/cis2')).url.pathname).equal('/sign-in');
