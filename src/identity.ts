@@ -31,8 +31,9 @@ import { createRecords } from './records.ts';
 import { createBreakGlassApi } from './rest/break-glass-api.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
+import { sendOutcome } from './rest/send-outcome.ts';
 import { MORTAR } from './standards/fhir/canonical.ts';
-import { FhirError } from './standards/fhir/outcome.ts';
+import { FhirError, notFound } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { ScopeVocabulary } from './standards/smart/scope.ts';
 import { createUpstreamDoors } from './upstream.ts';
@@ -173,7 +174,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   return {
     authenticate,
     doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(authenticate)),
-    wellKnown: oauth.app,
+    wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
@@ -189,10 +190,10 @@ function doorsOf(
   auditApi: RequestHandler,
 ): ReadonlyMap<string, RequestHandler> {
   const byPrefix: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
-    ...AUTHORIZE_PATHS.map((path) => [path, authorize.app] as const),
-    ['/oauth2', oauth.app],
+    ...AUTHORIZE_PATHS.map((path) => [path, elseNotFound(authorize.app)] as const),
+    ['/oauth2', elseNotFound(oauth.app)],
     ['/api/v2/admin/users', people.app],
-    ['/api/v2/admin', oauth.app],
+    ['/api/v2/admin', elseNotFound(oauth.app)],
     ['/api/v2/audit', auditApi],
     ['/api/v2/break-glass', breakGlass],
   ];
@@ -204,11 +205,18 @@ function doorsOf(
   return new Map<string, RequestHandler>([
     ['oauth2', dispatch],
     ['my-apps', dispatch],
-    ['.well-known', oauth.app],
+    ['.well-known', elseNotFound(oauth.app)],
     ['api', dispatch],
     ['booking', people.app],
     ...PEOPLE_SEGMENTS.map((segment) => [segment, people.app] as const),
   ]);
+}
+
+/** What an app does not know is answered as everywhere else, not by its framework. */
+function elseNotFound(app: OAuth['app']): RequestHandler {
+  // Express's types have a next handler only beside its own requests, which it makes of ours itself.
+  const handle = app as unknown as (...of: [...Parameters<RequestHandler>, next: () => void]) => void;
+  return (req, res) => handle(req, res, () => sendOutcome(res, notFound('That path')));
 }
 
 /** Waits for all of them, then throws what went wrong. */

@@ -185,8 +185,9 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     ...(options.moreGrants && { moreGrantTypes: [...options.moreGrants.keys()] }),
     ...(options.interactive && { interactive: options.interactive }),
   };
+  // A proxy that serves us below a path of the public URL takes it off.
   const smartPaths = [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])].map(
-    (url) => new URL(url).pathname + SMART_PATH,
+    (url) => (url.startsWith(`${issuer}/`) ? url.slice(issuer.length) : new URL(url).pathname) + SMART_PATH,
   );
   serveDocument(app, smartPaths, async () => smartConfiguration(discovery));
   serveDocument(app, [PATHS.openid, PATHS.oauth], async () => openidConfiguration(discovery));
