@@ -97,9 +97,9 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
         if (!isPublic) caller = await door.authenticate(req, correlationId);
         const known = route ?? find(target);
         labelRoute(res, `/fhir/R4${known.path}`);
-        if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
         const rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
         if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
+        if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
         const request = { ...target, caller, body: await bodyOf(req, target) };
         if (!OTHER_FORMATS.has(request.segments[0] ?? ''))
           checkFormat(
