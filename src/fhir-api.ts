@@ -158,6 +158,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  const refusals = createRefusals({ audit: audit.trail, now, log });
   const identity = await createIdentityDoors({
     config,
     dataDir,
@@ -183,13 +184,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     addressOf: parts.addressOf,
     limits: parts.limits,
+    refusals,
     now,
     log,
   });
   stack.defer(identity.stop);
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
-  const refusals = createRefusals({ audit: audit.trail, now, log });
   const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
   const gateway = createGateway({
     config,

@@ -29,8 +29,10 @@ import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { createRecords } from './records.ts';
 import { createBreakGlassApi } from './rest/break-glass-api.ts';
+import { toldAuthenticate } from './rest/door.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
+import type { Refusals } from './rest/refusals.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
 import { MORTAR } from './standards/fhir/canonical.ts';
 import { FhirError, notFound } from './standards/fhir/outcome.ts';
@@ -55,6 +57,7 @@ export interface IdentityParts {
   readonly vocabulary: ScopeVocabulary;
   readonly addressOf: (req: IncomingMessage) => string;
   readonly limits: RateLimits;
+  readonly refusals: Refusals;
   readonly now: Clock;
   readonly log: ContextLog;
 }
@@ -119,12 +122,13 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     log,
   });
   const { authenticate, forgetTokens } = oauth;
+  const told = toldAuthenticate({ authenticate, addressOf, refusals: parts.refusals });
   const own = await createOwnTokens({ clients, grants, users, fhirBaseUrl, audit, forgetTokens, now });
   const people = await createPeople({
     identity,
     cipher,
     audit,
-    authenticate,
+    authenticate: told,
     policy,
     issueTokens: own.issue,
     refreshTokens: own.refresh,
@@ -147,7 +151,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     sessions: people.sessions,
     users,
     keys,
-    oauth,
+    oauth: { ...oauth, authenticate: told },
     policy,
     records,
     cipher,
@@ -157,7 +161,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   });
   const breakGlass = createBreakGlassApi({
     book: glass,
-    authenticate,
+    authenticate: told,
     policy,
     audit,
     patientExists: (id) => exists(store, id),
@@ -173,7 +177,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   );
   return {
     authenticate,
-    doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(authenticate)),
+    doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(told)),
     wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),

@@ -28,6 +28,19 @@ export const anonymousCaller = (correlationId: string, address: string): Caller 
   otherScopes: [],
 });
 
+/** The same authentication, of which the audit trail hears when it refuses: for doors that ask nothing else of us. */
+export const toldAuthenticate =
+  ({ authenticate, addressOf, refusals }: Pick<Door, 'authenticate' | 'addressOf' | 'refusals'>): Authenticate =>
+  async (req, correlationId) => {
+    try {
+      return await authenticate(req, correlationId);
+    } catch (error) {
+      const [path = ''] = (req.url ?? '').split('?');
+      await refusals.note(anonymousCaller(correlationId, addressOf(req)), error, `${req.method} ${path}`);
+      throw error;
+    }
+  };
+
 /** The caller, who has the right; throws 401 or 403, and the audit trail knows. */
 export async function admit(door: Door, req: IncomingMessage, right: string): Promise<Caller> {
   const correlationId = correlationIdOf(req);
