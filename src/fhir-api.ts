@@ -21,6 +21,8 @@ import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
+import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
+import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { checkMessageKey } from './postgres/message-key.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -40,6 +42,7 @@ import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
+import { compileProtectedElements, parseProtectedPaths } from './standards/fhir/encryption/protected-elements.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -122,6 +125,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     holder,
     audit: audit.trail,
     cipher: cipher.cipher,
+    encryption: encryptionOptions(config, definitions, parameters),
     now,
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
@@ -135,7 +139,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: publishedCapability(parameters),
+    capability: plain.protection
+      ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
+          parameters.get(type)?.parameters.get(code),
+        )
+      : publishedCapability(parameters),
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
@@ -227,11 +235,32 @@ function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
 /** The key that raw messages are sealed with. */
 function openCipher({ dataDir, messageKeyFile }: Config): { readonly cipher: Cipher; readonly path: string } {
   const path = messageKeyFile ?? join(resolve(dataDir), 'keys', 'message.key');
+  return { cipher: openKey(path), path };
+}
+
+function openKey(path: string): Cipher {
   try {
-    return { cipher: openKeyFile(path), path };
+    return openKeyFile(path);
   } catch (cause) {
     if (cause instanceof KeyFileError) throw new StartError('folder', cause.message, cause);
     throw cause;
+  }
+}
+
+/** What is stored encrypted, and where its key lies. */
+function encryptionOptions(
+  { dataDir, dataKeyFile, encryptedElements = '' }: Config,
+  definitions: Definitions,
+  parameters: Services['parameters'],
+): EncryptionOptions {
+  const keyFile = dataKeyFile ?? join(resolve(dataDir), 'keys', 'data.key');
+  const paths = parseProtectedPaths(encryptedElements);
+  try {
+    if (!paths) throw new Error(`'${encryptedElements}' is not a list of element paths`);
+    const elements = compileProtectedElements(paths, definitions, parameters);
+    return { elements, keyFile, openWrapping: () => openKey(keyFile) };
+  } catch (cause) {
+    throw new StartError('unsuitable', `ENCRYPTED_ELEMENTS: ${(cause as Error).message}`, cause);
   }
 }
 
