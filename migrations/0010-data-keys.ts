@@ -13,6 +13,8 @@ create table mortar.data_key (
   state text not null default 'active' check (state in ('active', 'old')),
   used bigint not null default 0,
   created bigint not null,
+  retired bigint,
+  check ((state = 'old') = (retired is not null)),
   check (num_nonnulls(pat, type) = 1)
 );
 create unique index on mortar.data_key (pat) where state = 'active' and pat is not null;

@@ -83,6 +83,7 @@ export interface FhirApi {
 
 const FHIR_PATH = '/fhir/R4';
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
+const RESEAL_EVERY_MS = 30 * 1000;
 
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { config, log, definitions, pools, baseUrl, now } = parts;
@@ -205,6 +206,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const resealing = keepSealed(plain, log);
   return {
     store,
     gateway,
@@ -212,6 +214,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     handle: createFhirHandler(services, door),
     async stop() {
       clearInterval(partitions);
+      await resealing?.stop();
       identity.stop();
       await audit.stop();
       await store.close();
@@ -245,6 +248,34 @@ function openKey(path: string): Cipher {
     if (cause instanceof KeyFileError) throw new StartError('folder', cause.message, cause);
     throw cause;
   }
+}
+
+/** Seals again what has old data keys or another setting, whenever there is such; it goes on where it stopped. */
+function keepSealed({ rotation }: OpenStore, log: ContextLog): { stop(): Promise<void> } | undefined {
+  if (!rotation) return undefined;
+  const stopping = new AbortController();
+  let running: Promise<void> | undefined;
+  const run = (): void => {
+    running ??= rotation
+      .reseal(stopping.signal)
+      .then(
+        (result) => void (result === 'done' && log.info('every protected element is sealed as the setting says')),
+        (error: Error) => log.error('protected elements could not be sealed again', { error }),
+      )
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  const timer = setInterval(run, RESEAL_EVERY_MS);
+  timer.unref();
+  run();
+  return {
+    async stop() {
+      clearInterval(timer);
+      stopping.abort();
+      await running;
+    },
+  };
 }
 
 /** What is stored encrypted, and where its key lies. */

@@ -17,6 +17,7 @@ import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { translated } from './database-error.ts';
+import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/open-encryption.ts';
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -67,6 +68,8 @@ export interface OpenStore extends ResourceStore {
   readonly jobs: JobTable;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
   readonly protection?: ProtectedSearch;
+  /** Rotates the keys of those elements. */
+  readonly rotation?: KeyRotation;
   /** Reads the database's statistics again: after a bulk load and ANALYZE. */
   refreshStatistics(): Promise<void>;
   close(): Promise<void>;
@@ -159,7 +162,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const store: OpenStore = {
     messages,
     jobs,
-    ...(protection && { protection }),
+    ...(encryption && {
+      protection: encryption.search,
+      rotation: createKeyRotation({ ...encryption, pools: options.pools, rowOf, now }),
+    }),
     newId() {
       ridSource.next();
       return rids.id(ridSource.hi, ridSource.lo);

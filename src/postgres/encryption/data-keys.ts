@@ -27,7 +27,7 @@ const TYPE_KEY_AGE_MS = 90 * 24 * 60 * 60 * 1000;
 const BLOCK = 2 ** 16;
 const CACHE_MAX = 10_000;
 /** A key that was destroyed elsewhere is remembered this long at most. */
-const CACHE_MS = 5 * 60 * 1000;
+export const CACHE_MS = 5 * 60 * 1000;
 const TRIES_MAX = 5;
 
 interface Remembered {
@@ -42,12 +42,15 @@ interface Sealing {
 }
 
 export function createDataKeys(options: {
-  readonly writes: Pipeline;
-  readonly reads: Pipeline;
+  /**
+   * The connections of reads: keys are asked for while rows are locked, and on those of writes the question could stand
+   * behind a statement that waits for these very rows.
+   */
+  readonly pipeline: Pipeline;
   readonly wrapping: Cipher;
   readonly now: () => number;
 }): DataKeys {
-  const { writes, reads, wrapping, now } = options;
+  const { pipeline, wrapping, now } = options;
   const known = new Map<string, Remembered>();
   const sealing = new Map<string, Sealing>();
   const pending = new Map<string, Promise<Sealing>>();
@@ -67,7 +70,7 @@ export function createDataKeys(options: {
     const block = Math.max(BLOCK, count);
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       const oldest = column === 'type' ? now() - TYPE_KEY_AGE_MS : 0;
-      const [row] = await writes.query({
+      const [row] = await pipeline.query({
         name: `dk:${column}`,
         text: `update mortar.data_key set used = used + $2::bigint
 where state = 'active' and ${column} = $1 and used + $2::bigint <= ${ENCRYPTIONS_MAX} and created > $3::bigint
@@ -94,12 +97,12 @@ returning id, wrapped, created`,
     } catch (cause) {
       throw keyUnavailable(cause);
     }
-    await writes.query({
-      text: `update mortar.data_key set state = 'old'
+    await pipeline.query({
+      text: `update mortar.data_key set state = 'old', retired = $4::bigint
 where state = 'active' and ${column} = $1 and (used + $2::bigint > ${ENCRYPTIONS_MAX} or created <= $3::bigint)`,
-      values: [value, block, oldest],
+      values: [value, block, oldest, now()],
     });
-    await writes.query({
+    await pipeline.query({
       text: `insert into mortar.data_key (id, ${column}, wrapped, created) values ($1, $2, $3, $4) on conflict do nothing`,
       values: [id, value, wrapped, now()],
     });
@@ -134,7 +137,7 @@ where state = 'active' and ${column} = $1 and (used + $2::bigint > ${ENCRYPTIONS
         else missing.push(id);
       }
       if (missing.length === 0) return found;
-      const rows = await reads.query({
+      const rows = await pipeline.query({
         name: 'dk:open',
         text: 'select id, wrapped from mortar.data_key where id = any($1::text[])',
         values: [missing],
@@ -150,6 +153,9 @@ where state = 'active' and ${column} = $1 and (used + $2::bigint > ${ENCRYPTIONS
     },
   };
 }
+
+/** Row of `mortar.meta` that holds the key of the blind index, wrapped; it is there once encryption has been used. */
+export const BLIND_KEY = 'blind-index-key';
 
 /** What a wrapped key is bound to. */
 export const wrapContext = (id: string): string => `data key ${id}`;

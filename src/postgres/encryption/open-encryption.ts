@@ -2,12 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { Log } from '../../ports/log.ts';
-import { type ProtectedElements, protectedAtoms } from '../../standards/fhir/encryption/protected-elements.ts';
+import {
+  type ProtectedElements,
+  type ProtectedNode,
+  protectedAtoms,
+} from '../../standards/fhir/encryption/protected-elements.ts';
 import type { SearchParameters } from '../../standards/fhir/search/parameter.ts';
 import type { Pools } from '../pools.ts';
 import { StartError } from '../start-error.ts';
 import type { BlindIndex } from './blind-hash.ts';
-import { createDataKeys, type DataKeys } from './data-keys.ts';
+import { BLIND_KEY, createDataKeys, type DataKeys } from './data-keys.ts';
+import { RESEAL, resealFrom } from './key-rotation.ts';
 import { createProtectedSearch, type ProtectedSearch } from './protected-search.ts';
 import { createShield, type Shield, shieldedPools } from './shield.ts';
 
@@ -24,15 +29,13 @@ export interface Encryption {
   readonly shield: Shield;
   readonly keys: DataKeys;
   readonly wrapping: Cipher;
+  readonly elements: ProtectedElements;
   readonly blind: BlindIndex;
   readonly search: ProtectedSearch;
   /** Connections whose rows are in plaintext. */
   readonly pools: Pools;
   protectedAtomsOf(type: string): readonly boolean[] | undefined;
 }
-
-/** Row of `mortar.meta` that holds the key of the blind index, wrapped; it is there once encryption has been used. */
-export const BLIND_KEY = 'blind-index-key';
 
 /** Throws `StartError` when the key file is not the one of this database. */
 export async function openEncryption(
@@ -67,6 +70,8 @@ export async function openEncryption(
     wrapped = await stored();
   }
   const key = openBlindKey(wrapping, wrapped ?? '', keyFile);
+  if (await noteSetting(pools, describe(elements), now()))
+    log.info('ENCRYPTED_ELEMENTS is another than before: what is stored follows in the background');
   const byType = new Map<string, readonly boolean[] | undefined>();
   const protectedAtomsOf = (type: string): readonly boolean[] | undefined => {
     if (!byType.has(type)) {
@@ -75,17 +80,44 @@ export async function openEncryption(
     }
     return byType.get(type);
   };
-  const keys = createDataKeys({ writes: pools.writes, reads: pools.reads, wrapping, now });
+  const keys = createDataKeys({ pipeline: pools.reads, wrapping, now });
   const shield = createShield({ elements, keys, log });
   return {
     shield,
     keys,
     wrapping,
+    elements,
     blind: { key, isProtected: (type, { index }) => protectedAtomsOf(type)?.[index] === true },
     search: createProtectedSearch(protectedAtomsOf),
     pools: shieldedPools(pools, shield),
     protectedAtomsOf,
   };
+}
+
+/** Notes the setting; true when it is another than the one that the rows were written under. */
+async function noteSetting({ writes }: Pools, setting: string, now: number): Promise<boolean> {
+  const [changed] = await writes.query({
+    text: `with s as (
+  insert into mortar.meta as m (name, value) values ('encrypted-elements', $1)
+  on conflict (name) do update set value = excluded.value where m.value <> excluded.value
+  returning 1
+)
+insert into mortar.meta (name, value) select $2, $3 from s
+on conflict (name) do update set value = excluded.value
+returning 1`,
+    values: [setting, RESEAL, resealFrom(now)],
+  });
+  return changed !== undefined;
+}
+
+/** The elements as text: equal texts, equal elements. */
+function describe(elements: ProtectedElements): string {
+  const paths = (name: string, { whole, below }: ProtectedNode): string[] =>
+    whole ? [name] : [...below].flatMap(([step, node]) => paths(`${name}.${step}`, node));
+  return [...elements]
+    .flatMap(([type, node]) => paths(type, node))
+    .sort()
+    .join(',');
 }
 
 function openBlindKey(wrapping: Cipher, wrapped: string, keyFile: string): Buffer {

@@ -44,6 +44,23 @@ export function countLeaves(text: string, type: string, elements: ProtectedEleme
   return count;
 }
 
+/** Whether a stored text has sealed values exactly where sealing its plaintext would put them. */
+export function isSealedAsWanted(stored: string, plain: string, type: string, elements: ProtectedElements): boolean {
+  const places = (text: string, wanted: ProtectedElements): string => {
+    const found: string[] = [];
+    walkLeaves(
+      text,
+      type,
+      (leaf) => {
+        if (isSealedHere(text, leaf)) found.push(leaf.path());
+      },
+      wanted,
+    );
+    return found.join(' ');
+  };
+  return places(stored, new Map()) === places(plain, elements);
+}
+
 /** The text with its protected leaves encrypted, and every leaf that looks like one, so that none is taken for one. */
 export function sealText(
   text: string,
