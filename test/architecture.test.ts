@@ -78,6 +78,7 @@ const COMPOSITION = new Set([
   'identity.ts',
   'records.ts',
   'audit.ts',
+  'rotate-keys.ts',
   'verify-audit.ts',
 ]);
 const SETTINGS = new Set(['config.ts', 'log.ts']);

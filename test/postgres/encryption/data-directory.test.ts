@@ -1,10 +1,23 @@
-import { createHash } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { readConfig } from '../../../src/config.ts';
+import { connectionOfRunning } from '../../../src/postgres/running-cluster.ts';
 import { type RunningServer, startServer } from '../../../src/server.ts';
+import { withClient } from '../../support/database.ts';
 import { operatorToken, testLog } from '../../support/server.ts';
 import { findFastParent, makeTempFolder } from '../../support/temp-folder.ts';
 
@@ -139,7 +152,7 @@ describe('encryption › the data directory', () => {
   });
   after(() => server.stop());
 
-  it('[KS-07] [KS-09] holds none of 1,000 values planted through the API, and finds what is in clear', async function () {
+  it('[KS-07] [KS-09] [KS-10] holds none of 1,000 values planted through the API, and finds what is in clear', async function () {
     this.timeout(120_000);
     const words = await plantAll(0);
     expect(words).to.have.length(PLANTED);
@@ -150,11 +163,52 @@ describe('encryption › the data directory', () => {
       body: JSON.stringify({ resourceType: 'Observation', status: 'final', code: { text: 'InClearOnPurpose' } }),
     });
     expect(body.code.text).to.equal('InClearOnPurpose');
+    const kept = await withClient(connectionOfRunning(dataDir, 'superuser'), async (client) => {
+      const { rows: tables } = await client.query<{ name: string }>(
+        `select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname in ('fhir', 'mortar', 'auth', 'audit') and c.relkind = 'r' and pg_relation_size(c.oid) > 0`,
+      );
+      let text = '';
+      for (const { name } of tables) {
+        const { rows } = await client.query<{ t: string }>(`select t::text as t from ${name} t`);
+        text += rows.map(({ t }) => t).join('\n');
+      }
+      await client.query('checkpoint');
+      return text;
+    });
+    expect(kept).to.contain('InClearOnPurpose');
+    expect(words.filter((each) => kept.toLowerCase().includes(each.toLowerCase()))).to.deep.equal([]);
     await server.stop(); // Postgres writes everything out before it ends
     const found = await grep(dataDir, [...words, 'InClearOnPurpose']);
     expect([...found.keys()], JSON.stringify([...found])).to.deep.equal(['inclearonpurpose']);
+
+    // [KS-10] The key file is lost: the start says so, and makes nothing up.
+    const key = join(dataDir, 'keys', 'data.key');
+    renameSync(key, `${key}.away`);
+    const refused = await start('uk-protected').catch((error: Error) => error.message);
+    expect(refused).to.contain('is not the one that this database').and.to.contain('DATA_KEY_FILE');
+    renameSync(`${key}.away`, key);
     await start('uk-protected');
     const again = await ask(`Patient?family=${first}`);
     expect(again.body.entry[0].resource.name[0].family).to.equal(first);
+  });
+
+  it('[KS-06] the command gives new data keys, and wraps them with a new line of the key file', async () => {
+    const run = (command: string) =>
+      promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../../src/rotate-keys.ts'), command], {
+        cwd: dataDir,
+        env: { PATH: process.env['PATH'], DATA_DIR: dataDir },
+      });
+    expect((await run('data')).stdout).to.match(/^\d{3} data keys are old/);
+    const key = join(dataDir, 'keys', 'data.key');
+    const old = readFileSync(key, 'utf8');
+    const line = `0badcafe ${randomBytes(32).toString('base64')}\n`;
+    writeFileSync(key, line + old);
+    expect((await run('wrapping')).stdout).to.match(/^\d{3} keys are wrapped/);
+    await server.stop();
+    writeFileSync(key, line);
+    await start('uk-protected');
+    const { body } = await ask('Patient?_count=1');
+    expect(body.entry[0].resource.name[0].family).to.match(/^Fam/);
   });
 });
