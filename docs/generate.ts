@@ -1,7 +1,7 @@
 /** Writes the documents that are printed from code: `npm run -s docs`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatConfigurationMarkdown, formatEnvExample } from '../src/config.ts';
+import { formatConfigurationMarkdown, formatEnvExample } from '../src/config-docs.ts';
 import { loadDefinitions } from '../src/definitions-cache.ts';
 import { formatAccess } from './access-page.ts';
 import { formatCapabilityStatement } from './capability-statement.ts';

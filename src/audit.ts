@@ -1,6 +1,7 @@
 /** The audit trail put together: its keys, its log, the chain over it; a piece of the composition root. */
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
+import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
 import { openAuditKeys } from './pki/audit-key.ts';
 import { KeyFileError } from './pki/key-file.ts';
@@ -12,6 +13,8 @@ import { type AuditTrail, openAuditLog } from './postgres/audit/log.ts';
 import { purgeAudit } from './postgres/audit/retention.ts';
 import { openTrail, type TrailView } from './postgres/audit/trail.ts';
 import { createAuditWatcher } from './postgres/audit/watcher.ts';
+import { checkKey } from './postgres/key-check.ts';
+import { withOwner } from './postgres/owner.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -45,7 +48,9 @@ export interface Audit {
 
 export async function openAudit(parts: AuditParts): Promise<Audit> {
   const { owner, years, dataDir, fhirBaseUrl, policy, dateParameter, pageSizeDefault, pools, holder, now, log } = parts;
-  const { macKeys, cipher, checkpointKey } = openKeys(join(dataDir, 'keys', 'audit.key'));
+  const keyFile = join(dataDir, 'keys', 'audit.key');
+  const { macKeys, cipher, checkpointKey } = openKeys(keyFile);
+  await checkKey(pools.writes, 'audit', cipher, keyFile);
   const watcher = createAuditWatcher({
     now,
     alert: ({ rule, subject, ...alert }) => log.warn('security alert', { rule, subject, ...alert }),
@@ -73,28 +78,22 @@ export async function openAudit(parts: AuditParts): Promise<Audit> {
     log,
   });
   chainer.start();
-  const retention = setInterval(() => {
-    purge().catch((error: Error) => log.error('old months of the audit trail could not be removed', { error }));
-  }, RETENTION_EVERY_MS);
-  retention.unref();
-
-  async function purge(): Promise<void> {
-    const client = new pg.Client(owner);
-    await client.connect();
-    try {
-      for (const { month, count } of await purgeAudit({ client, checkpointKey, now: now(), years }))
-        log.info('a month of the audit trail was removed, its time had passed', { month, count });
-    } finally {
-      await client.end();
-    }
-  }
+  const stopRetention = every(
+    RETENTION_EVERY_MS,
+    () =>
+      withOwner(owner, async (client) => {
+        for (const { month, count } of await purgeAudit({ client, checkpointKey, now: now(), years }))
+          log.info('a month of the audit trail was removed, its time had passed', { month, count });
+      }),
+    (error) => log.error('old months of the audit trail could not be removed', { error }),
+  );
 
   return {
     trail,
     view,
-    stop: () => {
-      clearInterval(retention);
-      return chainer.stop();
+    async stop() {
+      await stopRetention();
+      await chainer.stop();
     },
   };
 }

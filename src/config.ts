@@ -1,6 +1,23 @@
 /** Every setting of the server, as one table: read once by `main.ts`; docs/configuration.md is printed from it. */
 
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
+import { findProductionProblems, findSignInProblems, findTlsProblems, HTTPS_PORT } from './config-checks.ts';
+import {
+  clientId,
+  file,
+  ISSUER_ALLOWED,
+  integer,
+  oneOf,
+  parseAddressRanges,
+  parseDatabaseUrl,
+  parseHosts,
+  parseIssuer,
+  parsePublicUrl,
+  parseRates,
+  parseRedisUrl,
+  parseTimeZone,
+  privateFile,
+} from './config-parsers.ts';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -19,33 +36,10 @@ interface Setting<T> {
   parse(text: string): T | undefined;
 }
 
-const integer = (min: number, max: number) => ({
-  allowed: `a whole number from ${min} to ${max}`,
-  parse: (text: string): number | undefined => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : undefined;
-  },
-});
-
-const oneOf = <T extends string>(...values: readonly T[]) => ({
-  allowed: values.map((value) => `\`${value}\``).join(', '),
-  parse: (text: string): T | undefined => values.find((value) => value === text),
-});
-
 const MIB = 1024 * 1024;
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
-const WILDCARD = new Set(['0.0.0.0', '::']);
-const HTTPS_PORT = 8443;
 const METRICS_TOKEN_CHARS_MIN = 32;
 
-const file = { allowed: 'a file', parse: (text: string): string => text };
-const privateFile = { allowed: 'a file that other users cannot read', parse: (text: string): string => text };
 const ELEMENT_PATHS = /^[A-Za-z0-9.-]{1,200}(?:\s*,\s*[A-Za-z0-9.-]{1,200}){0,499}$/;
-const ISSUER_ALLOWED = 'a URL without query or user name, spelt as the provider spells it';
-const clientId = {
-  allowed: 'the client id that the provider gave',
-  parse: (text: string): string | undefined => (/^[\x21-\x7e]{1,255}$/.test(text) ? text : undefined),
-};
 
 const SETTINGS = {
   nodeEnv: {
@@ -438,7 +432,8 @@ export class ConfigError extends Error {
   }
 }
 
-const TABLE: readonly (readonly [keyof Settings, Setting<unknown>])[] = Object.entries(SETTINGS).map(
+/** All settings with their names in `Config`. */
+export const TABLE: readonly (readonly [keyof Settings, Setting<unknown>])[] = Object.entries(SETTINGS).map(
   ([name, setting]) => [name as keyof Settings, setting],
 );
 
@@ -462,233 +457,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return config;
 }
 
-/** Where the server listens; `https` is undefined without TLS. */
-export interface ListenAddresses {
-  readonly plainHost: string;
-  readonly https: { readonly host: string; readonly port: number } | undefined;
-  /** Scheme and host of the public URL when none is given. */
-  readonly isPublicOverTls: boolean;
-}
-
-/** Plain HTTP keeps to this machine unless it is told otherwise. SECURITY PK-01. */
-export function listenAddresses({ host, httpsPort, tlsCertFile, plainHttp }: Config): ListenAddresses {
-  const port = httpsPort ?? (tlsCertFile === undefined ? 'off' : HTTPS_PORT);
-  const isLocal = LOOPBACK.has(host);
-  const https = port === 'off' ? undefined : { host, port };
-  const plainHost = isLocal || plainHttp === 'allow' ? host : '127.0.0.1';
-  return { plainHost, https, isPublicOverTls: https !== undefined && (tlsCertFile !== undefined || !isLocal) };
-}
-
-function findTlsProblems(config: Config): string[] {
-  const { host, plainHttp, tlsCertFile, tlsKeyFile, tlsClientCaFile, publicUrl } = config;
-  const hasTls = listenAddresses(config).https !== undefined;
-  const problems: string[] = [];
-  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined))
-    problems.push('TLS_CERT_FILE and TLS_KEY_FILE are given together or not at all');
-  if (tlsClientCaFile !== undefined && !hasTls) problems.push('TLS_CLIENT_CA_FILE is given, but HTTPS_PORT is off');
-  if (!LOOPBACK.has(host) && !hasTls && plainHttp !== 'allow')
-    problems.push(
-      `HOST is ${host}, off this machine, where TLS is needed: set TLS_CERT_FILE and TLS_KEY_FILE, ` +
-        'or PLAIN_HTTP=allow behind a proxy that speaks TLS',
-    );
-  if (WILDCARD.has(host) && publicUrl === undefined)
-    problems.push(`HOST is ${host}, every address of this machine: set PUBLIC_URL to how clients reach it`);
-  return problems;
-}
-
-/** A provider's settings are given together. */
-function findSignInProblems(config: Config): string[] {
-  const groups = [
-    [
-      'CIS2_ISSUER, CIS2_CLIENT_ID, CIS2_KEY_FILE and CIS2_ROLES_FILE',
-      config.cis2Issuer,
-      config.cis2ClientId,
-      config.cis2KeyFile,
-      config.cis2RolesFile,
-    ],
-    [
-      'NHS_LOGIN_ISSUER, NHS_LOGIN_CLIENT_ID and NHS_LOGIN_KEY_FILE',
-      config.nhsLoginIssuer,
-      config.nhsLoginClientId,
-      config.nhsLoginKeyFile,
-    ],
-  ] as const;
-  return groups.flatMap(([names, ...values]) => {
-    const given = values.filter((value) => value !== undefined).length;
-    return given === 0 || given === values.length ? [] : [`${names} are given together or not at all`];
-  });
-}
-
-/** What must not be in use where there are patients. SECURITY SU-07. */
-function findProductionProblems(config: Config, env: Readonly<Record<string, string | undefined>>): string[] {
-  if (config.nodeEnv !== 'production') return [];
-  const problems: string[] = [];
-  const refuse = (is: boolean, problem: string): void => {
-    if (is) problems.push(`${problem} with NODE_ENV=production`);
-  };
-  const url = config.publicUrl === undefined ? undefined : new URL(config.publicUrl);
-  refuse(url?.protocol === 'http:' && !isLoopbackName(url.hostname), 'PUBLIC_URL must begin with https://');
-  refuse(
-    config.publicUrl === undefined && !LOOPBACK.has(config.host) && !listenAddresses(config).isPublicOverTls,
-    'PUBLIC_URL must be set, and begin with https://,',
-  );
-  refuse(config.clockFile !== undefined, 'CLOCK_FILE is for tests and demonstrations: it is refused');
-  refuse(config.unsafeDatabase === 'allow', 'UNSAFE_DATABASE=allow is refused');
-  refuse(
-    listenAddresses(config).https !== undefined && config.tlsCertFile === undefined,
-    'HTTPS_PORT needs TLS_CERT_FILE and TLS_KEY_FILE: there is no development certificate',
-  );
-  refuse(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0', 'NODE_TLS_REJECT_UNAUTHORIZED=0 is refused');
-  refuse(/(?:^|\s)--inspect/.test(env['NODE_OPTIONS'] ?? ''), 'NODE_OPTIONS with --inspect is refused');
-  return problems;
-}
-
-const isLoopbackName = (name: string): boolean => LOOPBACK.has(name.replace(/^\[|\]$/g, ''));
-
 function wrongValue(setting: Setting<unknown>, text: string): string {
   const shown = setting.secret === true ? 'a value (not shown)' : JSON.stringify(text.slice(0, 200));
   return `${setting.env} is ${shown}; allowed: ${setting.allowed.replaceAll('`', '')}`;
-}
-
-export interface Misspelling {
-  readonly name: string;
-  readonly meant: string;
-}
-
-/** Variables that look like a setting but are none, such as LOGLEVEL. */
-export function findMisspellings(env: Readonly<Record<string, string | undefined>>): Misspelling[] {
-  const known = new Set<string>(TABLE.map(([, setting]) => setting.env));
-  return Object.keys(env).flatMap((name) => {
-    if (known.has(name)) return [];
-    const meant = [...known].find((candidate) => looksLike(name, candidate));
-    return meant === undefined ? [] : [{ name, meant }];
-  });
-}
-
-const bare = (name: string): string => name.replaceAll(/[_-]/g, '').toUpperCase();
-
-function looksLike(name: string, known: string): boolean {
-  const [a, b] = [bare(name), bare(known)];
-  if (a === b || a === `MORTAR${b}`) return true;
-  if (b.length < 6) return false; // HOST and HOME are no misspellings of each other
-  return editDistance(a, b) <= (b.length < 10 ? 1 : 2);
-}
-
-/** Levenshtein distance by rows. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1); // both rows have b.length + 1 numbers
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-function parseIssuer(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
-  return url.username === '' && url.password === '' && !/[?#]/.test(text) ? text : undefined;
-}
-
-const HOSTS_MAX = 20;
-
-function parseHosts(text: string): ReadonlySet<string> | undefined {
-  const hosts = text.split(',').map((host) => host.trim());
-  return hosts.length <= HOSTS_MAX && hosts.every((host) => /^(?:[a-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5}$/.test(host))
-    ? new Set(hosts)
-    : undefined;
-}
-
-function parsePublicUrl(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
-  const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  return plain && !text.endsWith('/') && !/[?#]$/.test(text) ? text : undefined;
-}
-
-const RANGES_MAX = 100;
-
-function parseAddressRanges(text: string): readonly string[] | undefined {
-  const ranges = text.split(',').map((range) => range.trim());
-  const isRange = (range: string): boolean => {
-    const [address = '', bits, more] = range.split('/');
-    if (isIP(address) === 0 || more !== undefined) return false;
-    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv6(address) ? 128 : 32));
-  };
-  return ranges.length <= RANGES_MAX && ranges.every(isRange) ? ranges : undefined;
-}
-
-export interface RateSetting {
-  readonly count: number;
-  readonly perMs: number;
-}
-
-const RATE = /^(login|register|token|verify|verify-prescription|read|search|write)=(?:off|(\d{1,7})\/(s|min|h))$/;
-const RATE_UNIT_MS = new Map([
-  ['s', 1_000],
-  ['min', 60_000],
-  ['h', 3_600_000],
-]);
-
-function parseRates(text: string): ReadonlyMap<string, RateSetting | 'off'> | undefined {
-  const rates = new Map<string, RateSetting | 'off'>();
-  for (const part of text.split(',')) {
-    const [, name, count, unit = ''] = RATE.exec(part.trim()) ?? [];
-    if (name === undefined || rates.has(name) || Number(count) === 0) return undefined;
-    rates.set(name, count === undefined ? 'off' : { count: Number(count), perMs: RATE_UNIT_MS.get(unit) ?? 0 });
-  }
-  return rates;
-}
-
-function parseDatabaseUrl(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1 ? text : undefined;
-}
-
-function parseRedisUrl(text: string): string | undefined {
-  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) ? text : undefined;
-}
-
-function parseTimeZone(text: string): string | undefined {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
-  } catch {
-    return undefined;
-  }
-}
-
-/** docs/configuration.md. */
-export function formatConfigurationMarkdown(): string {
-  const rows = TABLE.map(([, setting]) => {
-    const fallback = setting.fallback === undefined ? (setting.fallbackAbout ?? '') : `\`${setting.fallback}\``;
-    return `| \`${setting.env}\` | ${fallback} | ${setting.allowed} | ${setting.about} |`;
-  });
-  return [
-    '# Configuration',
-    '',
-    '<!-- Printed from src/config.ts by `npm run docs`; change it there. -->',
-    '',
-    'Settings are environment variables, read once at start; a file `.env` in the working folder may hold them, and the',
-    'environment wins. A wrong value stops the start with exit code 2, and every wrong value is named.',
-    '',
-    '| Variable | Default | Allowed | Meaning |',
-    '|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
-}
-
-/** .env.example: each setting with its default, commented out. */
-export function formatEnvExample(): string {
-  const blocks = TABLE.map(([, setting]) => {
-    const fallback = setting.fallbackAbout === undefined ? '' : ` Default: ${setting.fallbackAbout}.`;
-    const allowed = setting.allowed.replaceAll('`', '');
-    const about = `${setting.about}${fallback}`.replaceAll('`', '');
-    return `# ${about}\n# Allowed: ${allowed}\n# ${setting.env}=${setting.fallback ?? ''}\n`;
-  });
-  return `# Copy to .env and change what you need. Printed from src/config.ts by npm run docs.\n\n${blocks.join('\n')}`;
 }

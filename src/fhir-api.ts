@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
+import { every } from './every.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
@@ -23,7 +24,8 @@ import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
-import { checkMessageKey } from './postgres/message-key.ts';
+import { checkKey } from './postgres/key-check.ts';
+import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
@@ -85,13 +87,15 @@ const FHIR_PATH = '/fhir/R4';
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
 const RESEAL_EVERY_MS = 30 * 1000;
 
+/** Where it rejects, nothing of what was begun goes on. */
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
+  await using stack = new AsyncDisposableStack();
   const { config, log, definitions, pools, baseUrl, now } = parts;
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const dataDir = resolve(config.dataDir);
-  const partitions = await keepPartitions(parts);
+  stack.defer(await keepPartitions(parts));
   const cipher = openCipher(config);
-  await checkMessageKey(pools.writes, cipher.cipher, cipher.path);
+  await checkKey(pools.writes, 'messages', cipher.cipher, cipher.path);
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
@@ -114,6 +118,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  stack.defer(audit.stop);
   const plain = await openStore({
     pools,
     policy,
@@ -131,6 +136,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
+  stack.defer(plain.close);
   const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
   const services: Services = {
     store,
@@ -161,6 +167,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  const refusals = createRefusals({ audit: audit.trail, now, log });
   const identity = await createIdentityDoors({
     config,
     dataDir,
@@ -185,13 +192,15 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true,
     },
     addressOf: parts.addressOf,
+    limits: parts.limits,
+    refusals,
     now,
     log,
   });
+  stack.defer(identity.stop);
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
-  const refusals = createRefusals({ audit: audit.trail, now, log });
-  const door: Door = { authenticate, policy, addressOf, limits, refusals };
+  const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
   const gateway = createGateway({
     config,
     store,
@@ -207,18 +216,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   const resealing = keepSealed(plain, log);
+  if (resealing) stack.defer(resealing.stop);
+  const everything = stack.move();
   return {
     store,
     gateway,
     identity,
     handle: createFhirHandler(services, door),
-    async stop() {
-      clearInterval(partitions);
-      await resealing?.stop();
-      identity.stop();
-      await audit.stop();
-      await store.close();
-    },
+    stop: () => everything.disposeAsync(),
     async loadDemo() {
       const text = await loadDemo(store, services.validate, serviceCaller('demo'));
       const users = await identity.loadDemoUsers();
@@ -321,22 +326,13 @@ export function publishedCapability(parameters: Services['parameters']): Record<
   });
 }
 
-/** Partitions of the change table for the coming days, now and every few hours. */
-async function keepPartitions({ owner, log, now }: FhirParts): Promise<NodeJS.Timeout> {
-  const ensure = async (): Promise<void> => {
-    const client = new pg.Client(owner);
-    await client.connect();
-    try {
+/** Partitions for the coming days and months, now and every few hours; what ends it. */
+async function keepPartitions({ owner, log, now }: FhirParts): Promise<() => Promise<void>> {
+  const ensure = (): Promise<void> =>
+    withOwner(owner, async (client) => {
       await ensurePartitions((text) => client.query(text), now());
       await ensureAuditPartitions((text) => client.query(text), now());
-    } finally {
-      await client.end();
-    }
-  };
+    });
   await ensure();
-  const timer = setInterval(() => {
-    ensure().catch((error: Error) => log.error('partitions could not be made', { error }));
-  }, PARTITIONS_EVERY_MS);
-  timer.unref();
-  return timer;
+  return every(PARTITIONS_EVERY_MS, ensure, (error) => log.error('partitions could not be made', { error }));
 }

@@ -6,7 +6,9 @@ import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
 import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
 import type { Config } from './config.ts';
+import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
+import { createOrganizationsBelow } from './organizations.ts';
 import { peerCertificateOf } from './pki/peer-certificate.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -21,16 +23,22 @@ import { createClients } from './postgres/identity/clients.ts';
 import { createGrants } from './postgres/identity/grants.ts';
 import { createSigningKeys } from './postgres/identity/keys.ts';
 import { createIdentity } from './postgres/identity/people.ts';
+import { createUpstreamStore } from './postgres/identity/upstream.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { createRecords } from './records.ts';
 import { createBreakGlassApi } from './rest/break-glass-api.ts';
+import { toldAuthenticate } from './rest/door.ts';
 import type { RequestHandler } from './rest/http-server.ts';
+import type { RateLimits } from './rest/rate-limit.ts';
+import type { Refusals } from './rest/refusals.ts';
+import { sendOutcome } from './rest/send-outcome.ts';
 import { MORTAR } from './standards/fhir/canonical.ts';
-import { FhirError } from './standards/fhir/outcome.ts';
+import { FhirError, notFound } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { ScopeVocabulary } from './standards/smart/scope.ts';
+import { createUpstreamDoors } from './upstream.ts';
 
 export interface IdentityParts {
   readonly config: Config;
@@ -48,6 +56,8 @@ export interface IdentityParts {
   readonly cipher: Cipher;
   readonly vocabulary: ScopeVocabulary;
   readonly addressOf: (req: IncomingMessage) => string;
+  readonly limits: RateLimits;
+  readonly refusals: Refusals;
   readonly now: Clock;
   readonly log: ContextLog;
 }
@@ -62,10 +72,11 @@ export interface Identity {
   /** A one-time link to make the first administrator; undefined when there is one. */
   setupLink(): Promise<string | undefined>;
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 const PURGE_EVERY_MS = 5 * 60 * 1000;
+const PURGE_MAX = 5000;
 
 export async function createIdentityDoors(parts: IdentityParts): Promise<Identity> {
   const { config, pools, store, policy, audit, cipher, url, fhirBaseUrl, addressOf, now, log } = parts;
@@ -75,6 +86,8 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const keys = createSigningKeys({ ...pools, cipher, now });
   const glass = createBreakGlassBook(pools, cipher);
   const users = identity.people;
+  const identities = createUpstreamStore({ ...pools, now });
+  const nhs = createUpstreamDoors({ ...parts, identities, grants, forgetTokens: () => oauth.forgetTokens() });
 
   const organizationsBelow = createOrganizationsBelow(parts);
   const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow });
@@ -92,12 +105,15 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     emergencyPatients: (userId) => glass.patientsOf(userId, now()),
     isPatientPermitted: async (user, id) => (await records.findPatient(user, id)) !== undefined,
     interactive: interactiveOf(url),
+    ...(nhs && { moreGrants: nhs.grantTypes }),
     policy,
     audit,
     vocabulary: parts.vocabulary,
     operatorJwks: operatorKey(parts),
     areOperatorTokensAllowed: config.nodeEnv !== 'production' || config.operatorTokens === 'on',
     isRegistrationOpen: config.nodeEnv !== 'production' && config.registration === 'open',
+    addressOf,
+    limitToken: (key) => parts.limits.check('token', key),
     certificateOf: (req) => {
       const certificate = peerCertificateOf(req);
       return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
@@ -106,18 +122,20 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     log,
   });
   const { authenticate, forgetTokens } = oauth;
+  const told = toldAuthenticate({ authenticate, addressOf, refusals: parts.refusals });
   const own = await createOwnTokens({ clients, grants, users, fhirBaseUrl, audit, forgetTokens, now });
   const people = await createPeople({
     identity,
     cipher,
     audit,
-    authenticate,
+    authenticate: told,
     policy,
     issueTokens: own.issue,
     refreshTokens: own.refresh,
     url,
     dataDir: parts.dataDir,
     patientMfa: config.patientMfa,
+    ...(nhs && { upstream: nhs.upstream }),
     isProduction: config.nodeEnv === 'production',
     now,
     log,
@@ -133,7 +151,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     sessions: people.sessions,
     users,
     keys,
-    oauth,
+    oauth: { ...oauth, authenticate: told },
     policy,
     records,
     cipher,
@@ -143,7 +161,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   });
   const breakGlass = createBreakGlassApi({
     book: glass,
-    authenticate,
+    authenticate: told,
     policy,
     audit,
     patientExists: (id) => exists(store, id),
@@ -152,20 +170,19 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     now,
     onError: (error) => log.error('a request failed', { error }),
   });
-  const timer = setInterval(() => {
-    Promise.all([oauth.purge(), people.purge(), authorize.purge()]).catch((error: Error) =>
-      log.error('what is over could not be cleared away', { error }),
-    );
-  }, PURGE_EVERY_MS);
-  timer.unref();
+  const stop = every(
+    PURGE_EVERY_MS,
+    () => allOf([identities.purge(PURGE_MAX), oauth.purge(), people.purge(), authorize.purge()]),
+    (error) => log.error('what is over could not be cleared away', { error }),
+  );
   return {
     authenticate,
-    doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(authenticate)),
-    wellKnown: oauth.app,
+    doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(told)),
+    wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
-    stop: () => clearInterval(timer),
+    stop,
   };
 }
 
@@ -177,10 +194,10 @@ function doorsOf(
   auditApi: RequestHandler,
 ): ReadonlyMap<string, RequestHandler> {
   const byPrefix: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
-    ...AUTHORIZE_PATHS.map((path) => [path, authorize.app] as const),
-    ['/oauth2', oauth.app],
+    ...AUTHORIZE_PATHS.map((path) => [path, elseNotFound(authorize.app)] as const),
+    ['/oauth2', elseNotFound(oauth.app)],
     ['/api/v2/admin/users', people.app],
-    ['/api/v2/admin', oauth.app],
+    ['/api/v2/admin', elseNotFound(oauth.app)],
     ['/api/v2/audit', auditApi],
     ['/api/v2/break-glass', breakGlass],
   ];
@@ -192,11 +209,25 @@ function doorsOf(
   return new Map<string, RequestHandler>([
     ['oauth2', dispatch],
     ['my-apps', dispatch],
-    ['.well-known', oauth.app],
+    ['.well-known', elseNotFound(oauth.app)],
     ['api', dispatch],
     ['booking', people.app],
     ...PEOPLE_SEGMENTS.map((segment) => [segment, people.app] as const),
   ]);
+}
+
+/** What an app does not know is answered as everywhere else, not by its framework. */
+function elseNotFound(app: OAuth['app']): RequestHandler {
+  // Express's types have a next handler only beside its own requests, which it makes of ours itself.
+  const handle = app as unknown as (...of: [...Parameters<RequestHandler>, next: () => void]) => void;
+  return (req, res) => handle(req, res, () => sendOutcome(res, notFound('That path')));
+}
+
+/** Waits for all of them, then throws what went wrong. */
+async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(work);
+  const reasons = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  if (reasons.length > 0) throw new AggregateError(reasons, reasons.map(String).join('; '));
 }
 
 function operatorKey({ dataDir }: IdentityParts) {
@@ -206,41 +237,6 @@ function operatorKey({ dataDir }: IdentityParts) {
     if (cause instanceof OperatorKeyError) throw new StartError('folder', cause.message, cause);
     throw cause;
   }
-}
-
-const LEVELS_MAX = 10;
-const ORGANIZATIONS_MAX = 1000;
-const REMEMBERED_MS = 5_000;
-const REMEMBERED_MAX = 1000;
-
-/** Organizations and all below them by `partOf`, level by level; remembered for as long as callers are. SECURITY FA-02 */
-function createOrganizationsBelow({ store, searchOf, now }: IdentityParts) {
-  const caller = serviceCaller('auth');
-  const known = new Map<string, { readonly until: number; readonly ids: Promise<readonly string[]> }>();
-
-  async function below(ids: readonly string[]): Promise<readonly string[]> {
-    const all = new Set(ids);
-    let level = [...ids];
-    for (let depth = 0; depth < LEVELS_MAX && level.length > 0 && all.size < ORGANIZATIONS_MAX; depth += 1) {
-      const query = `partof=${level.map((id) => `Organization/${id}`).join(',')}&_count=${ORGANIZATIONS_MAX}`;
-      const { matches } = await store.search(caller, searchOf('Organization', query));
-      level = matches.map(({ id }) => id).filter((id) => !all.has(id));
-      for (const id of level) all.add(id);
-    }
-    return [...all];
-  }
-
-  return (ids: readonly string[]): Promise<readonly string[]> => {
-    if (ids.length === 0) return Promise.resolve([]);
-    const key = [...ids].sort().join(' ');
-    const found = known.get(key);
-    if (found && now() < found.until) return found.ids;
-    if (known.size >= REMEMBERED_MAX) known.clear();
-    const made = below(ids);
-    made.catch(() => known.delete(key));
-    known.set(key, { until: now() + REMEMBERED_MS, ids: made });
-    return made;
-  };
 }
 
 async function exists(store: OpenStore, patientId: string): Promise<boolean> {

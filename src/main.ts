@@ -1,5 +1,7 @@
 /** The program: reads the environment and the command line, handles signals, says what went wrong in one line. */
 import { existsSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Config } from './config.ts';
 import type { ContextLog } from './log.ts';
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
     return;
   }
   const config = await loadConfig();
+  keepCompiledCode(config);
   // Loaded late, so that a wrong setting is answered at once.
   const { createLog } = await import('./log.ts');
   const log = createLog({ level: config.logLevel });
@@ -70,7 +73,8 @@ function parseFlags(): { readonly demo: boolean; readonly help: boolean } {
 }
 
 async function loadConfig(): Promise<Config> {
-  const { ConfigError, findMisspellings, readConfig } = await import('./config.ts');
+  const { ConfigError, readConfig } = await import('./config.ts');
+  const { findMisspellings } = await import('./config-misspellings.ts');
   if (existsSync('.env')) process.loadEnvFile('.env');
   for (const { name, meant } of findMisspellings(process.env))
     process.stderr.write(`mortar: ${name} is not a setting and has no effect; did you mean ${meant}?\n`);
@@ -89,6 +93,12 @@ async function openClock({ clockFile: file }: Config, log: ContextLog): Promise<
   const { createClock } = await import('./clock.ts');
   log.warn('the clock runs by CLOCK_FILE');
   return { now: createClock({ file, log }).now };
+}
+
+/** What Node makes of our sources is kept from the second start on: half of a start is reading them. */
+function keepCompiledCode({ dataDir }: Config): void {
+  // The server itself makes the folder, with the rights it needs.
+  if (existsSync(dataDir)) enableCompileCache(resolve(dataDir, 'cache', 'code'));
 }
 
 interface StopSignal {

@@ -2,7 +2,8 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
-import { type Config, listenAddresses } from './config.ts';
+import type { Config } from './config.ts';
+import { listenAddresses } from './config-checks.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
@@ -165,8 +166,8 @@ export async function startServer(
   const wellKnown = identity?.wellKnown;
   http.setHandlers({ guard, limit, shell, fhir: fhir.handle, ...(wellKnown && { wellKnown }), doors });
   if (gateway) metrics.watchGateway(gateway.stats);
-  const mllpPort = gateway && (await startGateway(gateway, config));
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
+  const mllpPort = gateway && (await startGateway(gateway, config));
   status = {
     phase: 'ready',
     schema: prepared.schema,

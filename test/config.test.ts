@@ -1,14 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import {
-  ConfigError,
-  findMisspellings,
-  formatConfigurationMarkdown,
-  formatEnvExample,
-  listenAddresses,
-  readConfig,
-} from '../src/config.ts';
+import { ConfigError, readConfig } from '../src/config.ts';
+import { listenAddresses } from '../src/config-checks.ts';
+import { formatConfigurationMarkdown, formatEnvExample } from '../src/config-docs.ts';
+import { findMisspellings } from '../src/config-misspellings.ts';
 
 const root = join(import.meta.dirname, '..');
 const refusal = (env: Record<string, string>): string => {

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import pg from 'pg';
 import type { FhirApi } from '../src/fhir-api.ts';
 import { startServer } from '../src/server.ts';
 import { createDatabase } from './support/database.ts';
@@ -233,6 +234,20 @@ describe('server', function () {
     };
     const failure = await startServer(config, testLog(), { createFhirApi }).catch((error: Error) => error.message);
     expect(failure).equal('no API');
+    await database.drop();
+  });
+
+  it('gives back its leases when the start fails half way', async () => {
+    const database = await createDatabase();
+    const config = testConfig(database);
+    writeFileSync(join(config.dataDir, 'operator.key'), 'no key', { mode: 0o600 });
+    const failure = await startServer(config, quietLog()).catch((error: Error) => error.message);
+    expect(failure).contain('operator.key');
+    const client = new pg.Client(database.connection('owner'));
+    await client.connect();
+    const { rows } = await client.query('select number from mortar.worker where leased_until > now()');
+    await client.end();
+    expect(rows).deep.equal([]);
     await database.drop();
   });
 

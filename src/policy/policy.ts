@@ -73,8 +73,7 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
       if (hasEverything(caller)) return { allowed: true };
       if (SYSTEMS.has(caller.kind))
         return systemMay(caller, right) ? { allowed: true } : { allowed: false, rule: 'scope' };
-      // A person's roles count only where the app was granted the person's rights.
-      const byUser = caller.scopes.some((scope) => scope.level === 'user') || right === 'audit:own';
+      const byUser = personMay(caller, right);
       const byRole = caller.user?.roles.some((role) => role === 'SYSTEM' || holders.includes(role)) === true;
       return byUser && byRole ? { allowed: true } : { allowed: false, rule: byUser ? 'role' : 'scope' };
     },
@@ -98,10 +97,23 @@ const ofOwnPatient = (patientId: string, type: string, isPatientType: (type: str
   type === 'Patient' || isPatientType(type) ? compartment([patientId]) : EVERYTHING;
 
 /** `system/*.cruds` without a constraint. */
-function hasEverything(caller: Caller): boolean {
-  if (!SYSTEMS.has(caller.kind)) return false;
-  const plain = caller.scopes.filter((s) => s.level === 'system' && s.type === '*' && s.constraint === undefined);
+const hasEverything = (caller: Caller): boolean => SYSTEMS.has(caller.kind) && hasAll(caller, 'system');
+
+function hasAll({ scopes }: Caller, level: ResourceScope['level']): boolean {
+  const plain = scopes.filter((s) => s.level === level && s.type === '*' && s.constraint === undefined);
   return LETTERS.every((letter) => plain.some((scope) => scope.letters.includes(letter)));
+}
+
+/**
+ * Whether the app was granted what a right needs of the person's: all of it, as no scope speaks of users, keys or
+ * messages, and whoever lets an app read patients has not let it do those.
+ */
+function personMay(caller: Caller, right: string): boolean {
+  const may = (type: string, letter: Letter): boolean =>
+    caller.scopes.some((s) => s.level === 'user' && s.constraint === undefined && covers(s, type, letter));
+  if (right === 'audit:own') return true;
+  if (right === 'convert') return caller.scopes.some(({ level }) => level === 'user');
+  return right === 'audit:read' ? may('AuditEvent', 's') : hasAll(caller, 'user');
 }
 
 /** What systems may do by narrower scopes. */

@@ -19,6 +19,8 @@ export interface AuthorizationRequest {
   /** PKCE, S256. */
   readonly challenge: string;
   readonly nonce?: string;
+  /** Thumbprint of the key that the code is for. RFC 9449 section 10 */
+  readonly dpopJkt?: string;
   readonly prompts: readonly Prompt[];
   readonly maxAgeMs?: number;
   /** Authentication context class that the person must reach. */

@@ -13,6 +13,17 @@ export type Role =
   | 'ADMIN'
   | 'SYSTEM';
 
+/** What an identity provider of the NHS vouched for when the session began. SECURITY NH-05, NH-07, NH-08 */
+export interface NhsActor {
+  readonly provider: 'cis2' | 'nhs-login';
+  /** SDS user id of a member of staff. */
+  readonly sdsUserId?: string;
+  /** Role profiles that the session acts in: SDS role profile id, ODS code of its organisation, job role. */
+  readonly roles: readonly { readonly id: string; readonly odsCode: string; readonly roleCode: string }[];
+  /** How well a citizen's identity is proved: P9 may reach a record, P5 only ask for things. */
+  readonly proofing?: 'P5' | 'P9';
+}
+
 /** The person on whose behalf a request is made. */
 export interface CallerUser {
   readonly id: string;
@@ -34,6 +45,10 @@ export interface CallerUser {
   readonly authTime: number;
   /** Ways in which they did: `pwd`, `otp`, `hwk` (RFC 8176). */
   readonly amr: readonly string[];
+  /** Where the session is one of an identity provider of the NHS. */
+  readonly nhs?: NhsActor;
+  /** The session in which the person acts, for looking them up again. */
+  readonly sessionId?: string;
 }
 
 /** Who asks. The first argument of every store and use-case function, so that an unchecked path does not compile. */

@@ -1,5 +1,6 @@
 /** What sign-in keeps about people. `src/postgres/identity/` implements it. Secrets reach it hashed or sealed. SECURITY E */
 import type { Role } from './caller.ts';
+import type { Acting } from './upstream.ts';
 import type { User, Users } from './users.ts';
 
 /** A user with what they prove themselves with. */
@@ -152,6 +153,8 @@ export interface NewSession {
   readonly address?: string;
   readonly agent?: string;
   readonly endsAt: number;
+  /** Where another provider vouched for it. */
+  readonly acting?: Acting;
 }
 
 export interface StoredSession extends NewSession {
@@ -163,7 +166,7 @@ export interface StoredSession extends NewSession {
 export interface SessionStore {
   /** At most `max` a person: the oldest end. Resolves to the new one's id. */
   add(session: NewSession, max: number): Promise<string>;
-  /** With the person as they are now. */
+  /** With the person as they are now, and as they act in it. */
   find(hash: Buffer): Promise<{ readonly session: StoredSession; readonly user: Person } | undefined>;
   list(userId: string): Promise<readonly StoredSession[]>;
   /** Keeps that it was used, never an earlier time than is kept. */

@@ -1,6 +1,6 @@
 /** People who sign in. `src/postgres/identity/` implements it. SECURITY E. */
 import type { IncomingMessage } from 'node:http';
-import type { Role } from './caller.ts';
+import type { NhsActor, Role } from './caller.ts';
 
 export interface User {
   readonly id: string;
@@ -14,10 +14,13 @@ export interface User {
   readonly organizationIds: readonly string[];
   /** Grows with every change after which what was granted before must be granted anew: password, MFA, disabling. */
   readonly securityVersion: number;
+  /** Where the person acts in a session of an identity provider of the NHS. */
+  readonly nhs?: NhsActor;
 }
 
 export interface Users {
-  find(id: string): Promise<User | undefined>;
+  /** As they act in the session of this id, if it is one of another provider; undefined once that is over. */
+  find(id: string, sessionId?: string): Promise<User | undefined>;
 }
 
 /** A signed-in person in a browser. MFA is satisfied where the person's roles require it. */

@@ -43,7 +43,8 @@ export interface AccessOptions {
 
 const NEVER: StoreCondition = { kind: 'never' };
 
-export function createAccess(options: AccessOptions): (caller: Caller) => Access {
+export function createAccess(given: AccessOptions): (caller: Caller) => Access {
+  const options = { ...given, conditionsOf: remembered(given.conditionsOf) };
   const { policy } = options;
   return (caller) => {
     const known = new Map<string, readonly StoreCondition[]>();
@@ -87,6 +88,22 @@ export function createAccess(options: AccessOptions): (caller: Caller) => Access
       referable: (type) => remember(`ref:${type}`, type, () => policy.referenceFilter(caller, type)),
       checkChains,
     };
+  };
+}
+
+const QUERIES_MAX = 2000;
+
+/** The policy asks in the same words again and again: parsing them would cost more than the read they guard. */
+function remembered(conditionsOf: AccessOptions['conditionsOf']): AccessOptions['conditionsOf'] {
+  const known = new Map<string, readonly Condition[]>();
+  return (type, query) => {
+    const key = `${type}?${query}`;
+    const found = known.get(key);
+    if (found) return found;
+    if (known.size >= QUERIES_MAX) known.clear();
+    const made = conditionsOf(type, query);
+    known.set(key, made);
+    return made;
   };
 }
 

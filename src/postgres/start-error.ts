@@ -8,6 +8,8 @@ export type StartTrouble =
   | 'unreachable'
   /** The database is too old, or its settings would lose acknowledged writes. */
   | 'unsuitable'
+  /** A file that a setting names cannot be used. */
+  | 'configuration'
   /** A migration failed, stopped half way, or the database is newer than this release. */
   | 'migration';
 

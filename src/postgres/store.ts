@@ -141,7 +141,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
     visible: access.visible,
-    callerKey: access.callerKey,
+    // Reads have no use for it.
+    get callerKey() {
+      return access.callerKey;
+    },
   });
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(

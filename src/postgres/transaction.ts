@@ -109,7 +109,7 @@ const ASK_TYPES_MIN = 3;
 function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: TransactionEnd): StoreTransaction {
   const { search, rowOf, access, shield } = tools;
   const { keys } = search;
-  const history: HistoryTools = { rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey };
+  const historyTools = (): HistoryTools => ({ rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey });
   const send = shield
     ? async (statement: Statement): Promise<readonly Row[]> => shield.open(await sendStatement(client, statement))
     : (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
@@ -290,7 +290,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       return page;
     },
     async history(request) {
-      const page = await visibleHistory({ history, search, rowOf }, access, request, run);
+      const page = await visibleHistory({ history: historyTools(), search, rowOf }, access, request, run);
       access.belt(page.versions);
       return page;
     },

@@ -11,8 +11,8 @@ import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Policy } from '../ports/policy.ts';
 import { badValue, FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { correlationIdOf } from '../standards/fhir/request-id.ts';
 import { checkRight } from './access.ts';
-import { correlationIdOf } from './correlation-id.ts';
 import { labelRoute } from './metrics.ts';
 import { readBody } from './read-body.ts';
 import { sendOutcome } from './send-outcome.ts';
@@ -24,7 +24,7 @@ export interface BreakGlassOptions {
   readonly audit: AuditLog;
   /** Whether there is such a patient; asked only after everything else is right. */
   readonly patientExists: (id: string) => Promise<boolean>;
-  /** Tells the privacy officer and the patient. Without it the record does not stay open. */
+  /** Tells the privacy officer and the patient. Without it, and without its audit entry, the record does not stay open. */
   readonly alert: (entry: {
     readonly userId: string;
     readonly patientId: string;
@@ -64,19 +64,25 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
     const entry = { id: randomUUID(), userId: user.id, patientId: patient, reason, explanation: text };
     const times = { openedAt, expiresAt: openedAt + OPEN_MS };
     const isOpen = await book.open({ ...entry, ...times }, { max: PER_DAY_MAX, since: openedAt - DAY_MS });
-    await audit.record({
-      kind: 'break-glass',
-      caller: { ...caller, purpose: 'BTG' },
-      outcome: isOpen ? 0 : 4,
-      ...(!isOpen && { rule: 'break-glass-limit' }),
-      patientId: patient,
-      detail: { reason },
-    });
-    if (!isOpen) throw tooMany();
+    const tell = (outcome: 0 | 4): Promise<void> =>
+      audit.record({
+        kind: 'break-glass',
+        caller: { ...caller, purpose: 'BTG' },
+        outcome,
+        ...(outcome === 4 && { rule: 'break-glass-limit' }),
+        patientId: patient,
+        detail: { reason },
+      });
+    if (!isOpen) {
+      await tell(4);
+      throw tooMany();
+    }
     try {
+      await tell(0);
       await options.alert({ userId: user.id, patientId: patient, reason });
     } catch (error) {
       await book.withdraw(entry.id);
+      options.forget();
       throw error;
     }
     options.forget();
@@ -94,6 +100,17 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
 
   async function answer(req: IncomingMessage, path: string): Promise<readonly [number, object]> {
     const caller = await authenticate(req, correlationIdOf(req));
+    try {
+      return await act(caller, req, path);
+    } catch (error) {
+      const rule = ruleOf(error);
+      const query = `${req.method} ${path}`;
+      if (rule !== undefined) await audit.record({ kind: 'access-refused', caller, outcome: 4, rule, query });
+      throw error;
+    }
+  }
+
+  async function act(caller: Caller, req: IncomingMessage, path: string): Promise<readonly [number, object]> {
     const reviewed = /^\/api\/v2\/break-glass\/([^/]{1,64})\/review$/.exec(path)?.[1];
     if (path === PATH && req.method === 'POST') return [201, await open(caller, await readBody(req, BODY_MAX))];
     if (path === PATH && req.method === 'GET') {
@@ -145,6 +162,16 @@ const shown = ({ openedAt, expiresAt, patientId, userId, ...entry }: BreakGlass)
 function personOf({ user }: Caller): CallerUser {
   if (!user) throw new FhirError(403, [issue('forbidden', 'Only a person may do this')]);
   return user;
+}
+
+/** Why who asks may not, for the trail; undefined for other faults. SECURITY AU-04 */
+function ruleOf(error: unknown): string | undefined {
+  if (!(error instanceof FhirError)) return undefined;
+  if (error.status === 401) return 'step-up';
+  if (error.status !== 403) return undefined;
+  const { cause } = error;
+  const isRule = typeof cause === 'object' && cause !== null && 'rule' in cause && typeof cause.rule === 'string';
+  return isRule ? String(cause.rule) : 'person';
 }
 
 /** RFC 9470: the token is good, its proof of who asks is too old. */

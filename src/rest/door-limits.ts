@@ -8,9 +8,11 @@ export interface DoorLimit {
   /** The beginning of the path: `/sign-in` is also `/sign-in/totp`. */
   readonly path: string;
   readonly rateClass: RateClass;
+  /** Nothing below the path, and by every method: what is asked for is kept. */
+  readonly isWhole?: boolean;
 }
 
-/** Only what is sent is counted: looking at a form costs nothing and proves nothing. */
+/** Else only what is sent is counted: looking at a form costs nothing and proves nothing. */
 export const DOOR_LIMITS: readonly DoorLimit[] = [
   { path: '/sign-in', rateClass: 'login' },
   { path: '/setup', rateClass: 'login' },
@@ -19,6 +21,8 @@ export const DOOR_LIMITS: readonly DoorLimit[] = [
   { path: '/booking/v1/auth/login', rateClass: 'login' },
   { path: '/booking/v1/auth/register', rateClass: 'register' },
   { path: '/oauth2/register', rateClass: 'register' },
+  { path: '/oauth2/authorize', rateClass: 'authorize', isWhole: true },
+  { path: '/oauth2/par', rateClass: 'authorize', isWhole: true },
 ];
 
 /** Undefined when the request is not limited; else resolves to why it is refused. */
@@ -32,9 +36,11 @@ export interface DoorLimiterOptions {
 
 export function createDoorLimiter({ limits, addressOf, doors = DOOR_LIMITS }: DoorLimiterOptions): LimitDoor {
   return (req) => {
-    if (req.method !== 'POST') return undefined;
     const path = pathOf(req.url ?? '');
-    const door = doors.find((each) => path === each.path || path.startsWith(`${each.path}/`));
+    const isSent = req.method === 'POST';
+    const door = doors.find(({ path: of, isWhole }) =>
+      isWhole ? path === of || path === `${of}/` : isSent && (path === of || path.startsWith(`${of}/`)),
+    );
     return door && check(door.rateClass, addressGroup(addressOf(req)));
   };
 

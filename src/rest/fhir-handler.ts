@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { correlationIdOf } from '../standards/fhir/request-id.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import { checkAccess } from './access.ts';
 import { checkRate } from './caller-limits.ts';
-import { correlationIdOf } from './correlation-id.ts';
 import { anonymousCaller, type Door } from './door.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import { createBundleHandler } from './interactions/batch.ts';
@@ -97,9 +97,9 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
         if (!isPublic) caller = await door.authenticate(req, correlationId);
         const known = route ?? find(target);
         labelRoute(res, `/fhir/R4${known.path}`);
-        if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
         const rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
         if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
+        if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
         const request = { ...target, caller, body: await bodyOf(req, target) };
         if (!OTHER_FORMATS.has(request.segments[0] ?? ''))
           checkFormat(

@@ -71,31 +71,62 @@ interface Route {
   readonly path: string;
   /** Right of the policy that its caller must have. */
   readonly right: string;
+  /** What the audit trail calls it, where messages are shown or worked again. SECURITY AU-01 */
+  readonly told?: string;
   readonly handle: (options: MessageApiOptions, call: Call) => Promise<Answer>;
 }
 
 export const MESSAGE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/gateway', right: 'messages:list', handle: overview },
   { method: 'GET', path: '/gateway/messages', right: 'messages:list', handle: list },
-  { method: 'POST', path: '/gateway/messages/replay', right: 'messages:replay', handle: replayMany },
-  { method: 'GET', path: '/gateway/messages/:id', right: 'messages:content', handle: show },
-  { method: 'GET', path: '/gateway/messages/:id/raw', right: 'messages:content', handle: raw },
-  { method: 'GET', path: '/gateway/messages/:id/answer', right: 'messages:content', handle: answerBytes },
-  { method: 'POST', path: '/gateway/messages/:id/replay', right: 'messages:replay', handle: replay },
+  {
+    method: 'POST',
+    path: '/gateway/messages/replay',
+    right: 'messages:replay',
+    told: 'message-replay-many',
+    handle: replayMany,
+  },
+  { method: 'GET', path: '/gateway/messages/:id', right: 'messages:content', told: 'message-read', handle: show },
+  { method: 'GET', path: '/gateway/messages/:id/raw', right: 'messages:content', told: 'message-raw', handle: raw },
+  {
+    method: 'GET',
+    path: '/gateway/messages/:id/answer',
+    right: 'messages:content',
+    told: 'message-answer',
+    handle: answerBytes,
+  },
+  {
+    method: 'POST',
+    path: '/gateway/messages/:id/replay',
+    right: 'messages:replay',
+    told: 'message-replay',
+    handle: replay,
+  },
   { method: 'GET', path: '/gateway/jobs', right: 'jobs:read', handle: listJobs },
-  { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', handle: replayJobs },
+  { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', told: 'jobs-replay', handle: replayJobs },
 ];
 
 /** Sees what a message says of patients: a person says why. MISSION M7 */
 const CONTENT = 'messages:content';
 const REASON_MIN = 10;
 
+const REASON_MAX = 500;
+
+const reasonOf = ({ headers }: IncomingMessage): string => String(headers['x-access-reason'] ?? '').trim();
+
 function checkReason(caller: Caller, req: IncomingMessage): void {
-  const given = req.headers['x-access-reason'];
-  if (caller.kind !== 'user' || (typeof given === 'string' && given.trim().length >= REASON_MIN)) return;
+  const { length } = reasonOf(req);
+  if (caller.kind !== 'user' || (length >= REASON_MIN && length <= REASON_MAX)) return;
   throw badRequest(
-    `Say why in the header X-Access-Reason, in ${REASON_MIN} characters or more: it is kept in the audit trail`,
+    `Say why in the header X-Access-Reason, in ${REASON_MIN} to ${REASON_MAX} characters: it is kept in the audit trail`,
   );
+}
+
+/** Durable before the answer leaves. The reason may name a person: it is kept where queries are, sealed. */
+async function tell({ door }: MessageApiOptions, caller: Caller, req: IncomingMessage, told: string): Promise<void> {
+  const reason = reasonOf(req).slice(0, REASON_MAX);
+  const query = `${req.method} ${req.url}${reason === '' ? '' : ` because: ${reason}`}`;
+  await door.audit.record({ kind: 'operation', caller, outcome: 0, operation: told, query });
 }
 
 const COUNT_DEFAULT = 50;
@@ -116,7 +147,9 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
       const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
       if (body.length > 0) checkRight(options.door.policy, caller, 'messages:correct');
-      send(req, res, await route.handle(options, { caller, segments, query, body }));
+      const answer = await route.handle(options, { caller, segments, query, body });
+      if (route.told !== undefined) await tell(options, caller, req, route.told);
+      send(req, res, answer);
     } catch (error) {
       if (!(error instanceof FhirError)) options.onError(error);
       sendOutcome(
@@ -194,10 +227,11 @@ async function answerBytes({ desk }: MessageApiOptions, { caller, segments }: Ca
   return { status: 200, bytes: message.answer, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
-async function replay({ desk }: MessageApiOptions, { caller, segments, body }: Call): Promise<Answer> {
+async function replay({ desk, door }: MessageApiOptions, { caller, segments, body }: Call): Promise<Answer> {
   const id = segments[2] as string;
   const { id: replayedId, verdict, answer } = await desk.replay(caller, id, body.length > 0 ? body : undefined);
-  return { status: 200, json: { id: replayedId ?? id, verdict, answer: asText(answer) } };
+  const shows = door.policy.allows(caller, CONTENT).allowed;
+  return { status: 200, json: { id: replayedId ?? id, verdict, ...(shows && { answer: asText(answer) }) } };
 }
 
 async function replayMany({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {

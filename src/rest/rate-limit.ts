@@ -19,6 +19,8 @@ export const RATES = {
   login: { count: 10, perMs: MINUTE },
   /** by address */
   register: { count: 5, perMs: 60 * MINUTE },
+  /** by address, as a person's browser brings them: a hospital may be one address */
+  authorize: { count: 300, perMs: MINUTE },
   /** by client */
   token: { count: 60, perMs: MINUTE },
   /** by pharmacy */

@@ -1,12 +1,14 @@
 /**
- * What doors refuse, told to the audit trail: no token, a bad one, or one that does not reach. A flood from one address
- * is told of by the first of each minute, so that nobody fills the trail by knocking. SECURITY AU-01, AU-04, AZ-09
+ * What doors refuse, told to the audit trail: no token, a bad one, or one that does not reach. A flood without a token
+ * from one address is told of by the first of each minute, so that nobody fills the trail by knocking. What somebody
+ * known tries is always told: no flood hides it. SECURITY AU-01, AU-04, AZ-09
  */
 import type { AuditLog } from '../ports/audit.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
+import { addressGroup } from './address.ts';
 
 export interface Refusals {
   /** Resolves once it is durable, or cannot be; what is no refusal of a door is passed over. `what`: method and path. */
@@ -42,7 +44,8 @@ export function createRefusals(options: {
   return {
     async note(caller, error, what) {
       const rule = ruleOf(error);
-      if (rule === undefined || !isTold(caller.address ?? '')) return;
+      if (rule === undefined) return;
+      if (caller.kind === 'anonymous' && !isTold(addressGroup(caller.address ?? ''))) return;
       try {
         await audit.record({ kind: 'access-refused', caller, outcome: 4, rule, query: what });
       } catch (fault) {

@@ -10,6 +10,7 @@ import { processMessage } from './interactions/process-message.ts';
 import { read, vread } from './interactions/read.ts';
 import { compartmentSearch, searchByPost, searchType } from './interactions/search-type.ts';
 import { conditionalUpdate, update } from './interactions/update.ts';
+import { withNhsHeaders } from './nhs-headers.ts';
 import { convertOperation, prepareOperation } from './operations/convert.ts';
 import type { Handler } from './services.ts';
 
@@ -54,7 +55,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     interaction: 'process-message',
     level: 'operation',
     access: { right: 'messages:send' },
-    handle: processMessage,
+    handle: withNhsHeaders(processMessage),
   },
   {
     method: 'POST',
@@ -70,7 +71,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     interaction: 'prepare',
     level: 'operation',
     access: { right: 'convert' },
-    handle: prepareOperation,
+    handle: withNhsHeaders(prepareOperation),
   },
   {
     method: 'GET',

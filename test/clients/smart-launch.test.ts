@@ -136,7 +136,6 @@ describe('clients › fhirclient in a browser', function () {
       [
         '/index.html',
         page(`(async () => {
-          FHIR.oauth2.settings.refreshTokenWithClientId = true; // a public client says who it is
           const client = await FHIR.oauth2.ready();
           const patient = await client.patient.read();
           const user = await client.user.read().catch((error) => ({ resourceType: String(error) }));

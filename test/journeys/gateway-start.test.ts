@@ -64,7 +64,8 @@ describe('gateway › start', function () {
       openKeyFile(path);
     }
     const other = await createDatabase();
-    const on = (MESSAGE_KEY_FILE: string) => config({ MESSAGE_KEY_FILE, DATABASE_URL: databaseUrl(other) });
+    const DATA_DIR = mkdtempSync(join(folder, 'kept-'));
+    const on = (MESSAGE_KEY_FILE: string) => config({ MESSAGE_KEY_FILE, DATA_DIR, DATABASE_URL: databaseUrl(other) });
     try {
       let server = await startServer(on(right), testLog());
       let bearer = { authorization: `Bearer ${await operatorToken(server)}` };
@@ -85,6 +86,20 @@ describe('gateway › start', function () {
       const raw = await fetch(`${server.url}/gateway/messages/${messages[0]?.id}/raw`, { headers: bearer });
       expect(Buffer.from(await raw.arrayBuffer()).equals(message)).equal(true);
       await server.stop();
+    } finally {
+      await other.drop();
+    }
+  });
+
+  it('[KS-10] refuses an audit key that is not the one the trail was written with', async () => {
+    const other = await createDatabase();
+    const MESSAGE_KEY_FILE = join(makeTempFolder(), 'shared.key');
+    const DATABASE_URL = databaseUrl(other);
+    try {
+      const server = await startServer(config({ MESSAGE_KEY_FILE, DATABASE_URL }), testLog());
+      await server.stop();
+      const error = await refusal({ MESSAGE_KEY_FILE, DATABASE_URL });
+      expect(error).instanceOf(StartError).property('message').contain('audit.key').contain('audit trail');
     } finally {
       await other.drop();
     }

@@ -50,6 +50,19 @@ describe('policy › default', () => {
         expect(policy.allows(person(role, {}), right).allowed, `${role} ${right}`).to.equal(holders.includes(role));
     }
   });
+  it('[SC-06] an app that was granted some of a person’s rights has not the others: no users, keys, messages or emergencies', () => {
+    const everyRole = ['ADMIN', 'DOCTOR', 'OPS_MANAGER'] as const;
+    const rights = (scopes: string): string[] =>
+      Object.keys(RIGHTS).filter((right) => policy.allows(person(everyRole, { scopes }), right).allowed);
+    for (const scopes of ['user/Patient.rs', 'user/Patient.cruds', 'user/*.cruds?_id=a', 'user/Observation.s'])
+      expect(rights(scopes), scopes).to.deep.equal(['convert']);
+    expect(rights('user/*.rs')).to.deep.equal(['audit:read', 'convert']);
+    expect(rights('user/*.rs user/*.cud')).to.include.members(['admin:users', 'break-glass', 'messages:content']);
+    expect(policy.allows(person('ADMIN', { scopes: 'user/Patient.rs' }), 'admin:users')).to.deep.equal({
+      allowed: false,
+      rule: 'scope',
+    });
+  });
   it('[AZ-01] a type outside the tables is reached by no role but that of the system', () => {
     for (const role of ['PATIENT', 'DOCTOR', 'PHARMACIST', 'RECEPTIONIST', 'STAFF', 'OPS_AGENT', 'ADMIN'] as const)
       for (const type of ['Bundle', 'Binary', 'MessageHeader', 'Linkage', 'Subscription', 'TestReport'])

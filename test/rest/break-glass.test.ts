@@ -64,6 +64,22 @@ describe('rest › break-glass', () => {
   const statusOf = async (token: string, path: string): Promise<number> =>
     (await fhir.get(path, { authorization: `Bearer ${token}` })).status;
 
+  it('[AU-04] who tries and may not is in the trail, once each: to open, to list, to review', async () => {
+    const token = await tokenOf('clerk');
+    const from = new Date(time).toISOString();
+    const id = '00000000-0000-4000-8000-000000000000';
+    expect((await open(token)).status).equal(403);
+    expect((await api('GET', '/api/v2/break-glass', token)).status).equal(403);
+    expect((await api('POST', `/api/v2/break-glass/${id}/review`, token)).status).equal(403);
+    const { json } = await api('GET', `/api/v2/audit/events?kind=access-refused&from=${from}`, server.token);
+    const told = (json['events'] as Json[]).filter((event) => event['userName'] === 'clerk');
+    expect(told.map(({ outcome, rule, query }) => [outcome, rule, query])).have.deep.members([
+      [4, 'role', 'POST /api/v2/break-glass'],
+      [4, 'role', 'GET /api/v2/break-glass'],
+      [4, 'role', `POST /api/v2/break-glass/${id}/review`],
+    ]);
+  });
+
   it('[FA-04] opens one record for an hour, to be read; the law’s seal holds (FA-05)', async () => {
     const token = await tokenOf('doctor');
     expect(await statusOf(token, 'Patient/far')).equal(404);

@@ -23,9 +23,13 @@ describe('rest › doors', () => {
     ['FHIR, a path that is none', 'GET', '/fhir/R4/Patient/1/2/3/4'],
     ['the message log', 'GET', '/gateway/messages'],
     ['SCRIPT', 'POST', '/ncpdp/script'],
+    ['people', 'GET', '/api/v2/admin/users'],
+    ['what was granted', 'GET', '/api/v2/admin/grants'],
+    ['emergency access', 'GET', '/api/v2/break-glass'],
+    ['the audit trail', 'GET', '/api/v2/audit/events'],
   ] as const)
     it(`[AZ-01] [AU-01] [AU-04] ${door}: 401 without a token, kept with the address alone`, async () => {
-      const id = `none-${method}-${path.length}`;
+      const id = `none-${door.replaceAll(/[^a-z]/gi, '')}`;
       const reply = await fetch(server.url + path, {
         method,
         headers: { 'X-Request-ID': id, 'Content-Type': 'application/xml' },

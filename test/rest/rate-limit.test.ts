@@ -34,6 +34,7 @@ describe('rest › rate limits', () => {
     ['read', 600, 60_000],
     ['search', 300, 60_000],
     ['write', 120, 60_000],
+    ['authorize', 300, 60_000],
   ] as const)
     it(`[WB-06] ${name}: ${count} in ${perMs / 60_000} min a key, then evenly`, async () => {
       const limits = createRateLimits({ now });
@@ -48,7 +49,7 @@ describe('rest › rate limits', () => {
     });
 
   it('every class of the table is tested above', () => {
-    expect(Object.keys(RATES)).length(8);
+    expect(Object.keys(RATES)).length(9);
   });
 
   it('classes do not share a bucket, and refused tries cost nothing', async () => {
@@ -205,6 +206,22 @@ describe('rest › rate limits', () => {
         expect(JSON.parse(refused.text).issue[0].code).equal('throttled');
         expect((await send(http.port, path)).status).equal(200);
         expect((await send(http.port, '/sign-inn', { method: 'POST' })).status).equal(200);
+        await http.close(0);
+      });
+
+    for (const [path, method] of [
+      ['/oauth2/authorize', 'GET'],
+      ['/oauth2/authorize', 'HEAD'],
+      ['/oauth2/authorize/', 'POST'],
+      ['/OAuth2/PAR', 'POST'],
+    ] as const)
+      it(`[WB-06] [IN-01] ${method} ${path} is counted too, as each leaves a request in the database; pages below are not`, async () => {
+        const http = await start();
+        const ask = (i: number) => send(http.port, `${path}?n=${i}`, { method });
+        for (let i = 0; i < RATES.authorize.count; i++) expect((await ask(i)).status).equal(200);
+        expect((await ask(0)).status).equal(429);
+        expect((await send(http.port, '/oauth2/authorize/abc', { method })).status).equal(200);
+        expect((await send(http.port, '/oauth2/authorize/abc/signed-in')).status).equal(200);
         await http.close(0);
       });
 

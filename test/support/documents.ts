@@ -29,6 +29,7 @@ export function createTerminal(env: Readonly<Record<string, string>>, stateFile:
       cwd: ROOT,
       env: { ...process.env, ...env, STATE: stateFile },
     });
+    running.child.stdin?.on('error', () => {}); // commands that read nothing may be over by now
     running.child.stdin?.end(`${input}\n`);
     const { stdout } = await running;
     return stdout.replace(/\n*$/, '\n');

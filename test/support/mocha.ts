@@ -2,6 +2,7 @@
 // Before prototypes are frozen: what these bring along sets names on objects that inherit them.
 import '@simplewebauthn/server';
 import 'bull';
+import 'oidc-provider';
 import 'playwright-core';
 import { stopTestDatabases } from './database.ts';
 import { checkLogs } from './log-canaries.ts';

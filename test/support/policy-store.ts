@@ -170,6 +170,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
           addressOf: () => '127.0.0.1',
           limits: createRateLimits({ now: clock.now, rates: UNLIMITED }),
           refusals: { note: async () => {} },
+          audit: { record: async () => {} },
         }),
       );
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,5 +1,5 @@
 /** The real server in this process, on a free port and a database of its own. */
-import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { requestOperatorToken } from '../../src/auth/oauth/operator-client.ts';
 import { type Config, readConfig } from '../../src/config.ts';
@@ -33,8 +33,9 @@ export async function startTestServer({ env, log, ...options }: TestServerOption
     await server.stop();
     await database.drop();
   };
-  // Without the real API there is nobody to ask.
-  const token = options.createFhirApi ? '' : await operatorToken(server, options);
+  // Without the real API there is no key, and nobody to ask.
+  const hasOperator = existsSync(join(server.dataDir, 'operator.key'));
+  const token = hasOperator ? await operatorToken(server, options) : '';
   return { ...server, database, token, bearer: { authorization: `Bearer ${token}` }, stop };
 }
 

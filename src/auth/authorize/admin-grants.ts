@@ -2,7 +2,8 @@
 import type { Request } from 'express';
 import type { Caller } from '../../ports/caller.ts';
 import { forbidden } from '../../standards/fhir/outcome.ts';
-import { correlationIdOf, type Trail } from '../oauth/trail.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
+import type { Trail } from '../oauth/trail.ts';
 import { Problem, readFields, text } from '../people/problem.ts';
 import { requireRecentAuth } from '../people/sessions.ts';
 import type { AuthorizeOptions } from './options.ts';
@@ -67,6 +68,9 @@ interface GrantFilter {
 }
 
 function filterOf(user: unknown, client: unknown): GrantFilter {
+  for (const id of [user, client])
+    if (typeof id === 'string' && id.includes('\0'))
+      throw new Problem(400, 'invalid_request', 'An id holds a character that no id has');
   const filter = {
     ...(typeof user === 'string' && user !== '' && { user: { userId: user } }),
     ...(typeof client === 'string' && client !== '' && { client: { clientId: client } }),

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../../ports/caller.ts';
 import type { Session } from '../../ports/users.ts';
-import { correlationIdOf } from '../oauth/trail.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { personCaller } from '../people/audit-people.ts';
 
 export const callerOf = (req: IncomingMessage, { user, amr, authTime }: Session, address: string): Caller => ({

@@ -60,6 +60,7 @@ const CHECKS: readonly Check[] = [
   checkPkce,
   checkAudience,
   checkNonce,
+  checkDpopKey,
   checkPrompt,
   checkMaxAge,
   checkAcr,
@@ -158,6 +159,14 @@ function checkAudience({ values }: Asking, { audiences }: CheckParts) {
 
 function checkNonce({ values }: Asking) {
   return values.has('nonce') ? { nonce: readShort(values, 'nonce') } : {};
+}
+
+/** RFC 9449 section 10: a SHA-256 thumbprint, as a challenge is one. */
+function checkDpopKey({ values }: Asking) {
+  const dpopJkt = values.get('dpop_jkt');
+  if (dpopJkt === undefined) return {};
+  if (!isPkceChallenge(dpopJkt)) throw invalidRequest('dpop_jkt is not 43 characters of base64url', 'dpop-jkt');
+  return { dpopJkt };
 }
 
 function checkPrompt({ values }: Asking) {

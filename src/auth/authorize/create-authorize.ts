@@ -37,6 +37,7 @@ export const AUTHORIZE_PATHS = [AUTHORIZE, PUSHED, LOGOUT, MY_APPS, LAUNCHES, AD
 const BODY_MAX = '64kb';
 const FIELDS_MAX = 2000;
 const PURGE_MAX = 1000;
+const PURGE_ROUNDS = 100;
 const FORM = 'application/x-www-form-urlencoded';
 const MODES = ['query', 'form_post'] as const;
 const CAPABILITIES = [
@@ -122,11 +123,23 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
 
   // What fails while a fault is told.
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    // Express's router, of a path that cannot be decoded.
+    if (error instanceof URIError) return sendPage(res, untrustedPage('The request cannot be read.'), 400);
     if (!isBusy(error)) log.error('an authorization page failed', { error });
     sendPage(res, failedPage(isBusy(error)), isBusy(error) ? 503 : 500);
   });
 
-  return { app, purge: () => requests.purge(PURGE_MAX) };
+  return {
+    app,
+    async purge() {
+      let [all, last] = [0, PURGE_MAX];
+      for (let round = 0; round < PURGE_ROUNDS && last >= PURGE_MAX; round += 1) {
+        last = await requests.purge(PURGE_MAX);
+        all += last;
+      }
+      return all;
+    },
+  };
 }
 
 function noStore(_req: Request, res: Response, next: NextFunction): void {

@@ -59,6 +59,7 @@ function makeGrant(flow: Flow, scopes: readonly Scope[], tenant: string | undefi
     ...(hasPatient && { patientId: patient.id }),
     ...(hasEncounter && { encounterId: encounter.id }),
     context,
+    ...(request.dpopJkt !== undefined && { cnf: { jkt: request.dpopJkt } }),
     user: {
       id: session.user.id,
       securityVersion: session.user.securityVersion,

@@ -35,6 +35,7 @@ const KEPT = [
   'code_challenge',
   'code_challenge_method',
   'nonce',
+  'dpop_jkt',
   'prompt',
   'max_age',
   'acr_values',

@@ -6,9 +6,10 @@ import type { Caller } from '../../ports/caller.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { forbidden } from '../../standards/fhir/outcome.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { requireRecentAuth } from '../people/sessions.ts';
 import type { Metadata } from './client-metadata.ts';
-import { correlationIdOf, type Trail } from './trail.ts';
+import type { Trail } from './trail.ts';
 
 export interface AdminRightParts {
   readonly authenticate: Authenticate;

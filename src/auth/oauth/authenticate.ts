@@ -213,7 +213,7 @@ function toCaller({ grant }: StoredToken, user: CallerUser | undefined, key: str
 /** The person with the rights they have at this moment. `organizationIds`: those of the role, with all below them. */
 export function toCallerUser(
   user: User,
-  { authTime, amr }: Pick<GrantUser, 'authTime' | 'amr'>,
+  { authTime, amr, sessionId }: Pick<GrantUser, 'authTime' | 'amr' | 'sessionId'>,
   organizationIds: readonly string[],
   emergencyPatientIds: readonly string[] = [],
 ): CallerUser {
@@ -230,5 +230,6 @@ export function toCallerUser(
     ...(emergencyPatientIds.length > 0 && { emergencyPatientIds }),
     authTime,
     amr,
+    ...(user.nhs && { nhs: user.nhs, ...(sessionId !== undefined && { sessionId }) }),
   };
 }

@@ -97,7 +97,7 @@ export const formatAdminMetadata = (client: Client): Metadata => ({
 export function redirectFault(uri: string, native: boolean): string | undefined {
   if (uri.length > URI_CHARS_MAX) return 'a URI is too long';
   const url = URL.canParse(uri) ? new URL(uri) : undefined;
-  if (!url || /[\s\\<>"]/.test(uri)) return 'a URI is not absolute';
+  if (!url || /[\s\\<>"\p{Cc}]/u.test(uri)) return 'a URI is not absolute';
   if (uri.includes('#')) return 'a URI has a fragment';
   if (uri.includes('*')) return 'a URI has a wildcard';
   if (url.username !== '' || url.password !== '') return 'a URI has a user name';

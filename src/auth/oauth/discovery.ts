@@ -22,6 +22,8 @@ export interface DiscoveryOptions {
   readonly interactive?: Interactive;
   /** Whether some listener asks for client certificates. */
   readonly hasCertificates: boolean;
+  /** Grants of other parts. */
+  readonly moreGrantTypes?: readonly string[];
 }
 
 /** Paths of the endpoints, below the issuer. The app routes by them. */
@@ -144,9 +146,9 @@ const endpoints = ({ issuer, interactive }: DiscoveryOptions): Document => ({
 });
 
 function abilities(options: DiscoveryOptions): Document {
-  const { interactive } = options;
+  const { interactive, moreGrantTypes = [] } = options;
   return {
-    grant_types_supported: interactive ? GRANT_TYPES : ['client_credentials'],
+    grant_types_supported: [...(interactive ? GRANT_TYPES : ['client_credentials']), ...moreGrantTypes],
     response_types_supported: interactive ? ['code'] : [],
     response_modes_supported: interactive?.responseModes ?? [],
     token_endpoint_auth_methods_supported: authMethods(options),

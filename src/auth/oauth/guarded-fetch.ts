@@ -1,19 +1,39 @@
 /**
- * Fetches a small document from an address that came with data, without being led to machines of our own network:
- * names are resolved here, every answer is checked, and the connection goes to the very address that was checked.
- * SECURITY IN-40
+ * The way out: asks an address that came with data, without being led to machines of our own network. Names are
+ * resolved here, every answer is checked, and the connection goes to the very address that was checked. A redirect is
+ * an answer that is not taken, so that nothing sent goes anywhere else. SECURITY IN-40
  */
 import { lookup as resolveName } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 export interface GuardedFetchOptions {
+  /** At most 10 MiB. */
   readonly bytesMax: number;
+  /** For all of it, the name's resolution included; at most 30 s. */
   readonly timeoutMs: number;
   /** `host:port` that may be reached whatever its address, also without TLS: a partner in the own network. */
   readonly allowed?: ReadonlySet<string>;
+  /** A form to post. */
+  readonly form?: URLSearchParams;
+  /** Sent in the header `Authorization`. */
+  readonly bearer?: string;
+  /** All addresses of a name; the system's resolver unless given. */
+  readonly resolve?: Resolve;
+  /** Addresses of this machine; those of its network interfaces unless given. */
+  readonly ownAddresses?: () => readonly string[];
+  /** PEM of the CAs to believe; those of the system unless given. */
+  readonly ca?: string;
 }
+
+export interface Resolved {
+  readonly address: string;
+  readonly family: number;
+}
+
+export type Resolve = (name: string) => Promise<readonly Resolved[]>;
 
 export interface Fetched {
   readonly text: string;
@@ -22,6 +42,9 @@ export interface Fetched {
 }
 
 const PORTS = new Set(['', '443', '8443']);
+const BYTES_MAX = 10 * 1024 * 1024;
+const TIMEOUT_MAX_MS = 30_000;
+const resolveBySystem: Resolve = (name) => resolveName(name, { all: true });
 const blocked = { 4: blockedIpv4(), 6: blockedIpv6() };
 
 /** Rejects for anything but a 200 within the limits; the message holds nothing of the answer. */
@@ -31,13 +54,34 @@ export async function fetchGuarded(address: string, options: GuardedFetchOptions
   if (url.protocol !== 'https:' && !(isAllowed && url.protocol === 'http:')) throw new Error('the URL is not https');
   if (!isAllowed && !PORTS.has(url.port)) throw new Error('the port is not allowed');
   if (url.username !== '' || url.password !== '') throw new Error('the URL has a user name');
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const answers = isIP(host) ? [{ address: host, family: isIP(host) }] : await resolveName(host, { all: true });
+  const signal = AbortSignal.timeout(Math.min(options.timeoutMs, TIMEOUT_MAX_MS));
+  const answers = await Promise.race([resolve(url, options.resolve ?? resolveBySystem), expiry(signal)]);
   const [first] = answers;
   if (!first) throw new Error('the name has no address');
-  if (!isAllowed && answers.some((answer) => isBlocked(answer.address))) throw new Error('the address is not public');
-  return read(url, first, options);
+  const own = (options.ownAddresses ?? interfaceAddresses)();
+  if (!isAllowed && answers.some((answer) => isBlocked(answer.address) || own.includes(answer.address)))
+    throw new Error('the address is not public');
+  return read(url, first, signal, options);
 }
+
+/** Without the brackets of an IPv6 address. */
+const bare = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
+
+async function resolve(url: URL, byName: Resolve): Promise<readonly Resolved[]> {
+  const host = bare(url);
+  const family = isIP(host);
+  return family === 0 ? byName(host) : [{ address: host, family }];
+}
+
+function expiry(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(new Error('it took too long')), { once: true });
+  promise.catch(() => {}); // what it races with may have won
+  return promise;
+}
+
+const interfaceAddresses = (): readonly string[] =>
+  Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
 
 /** Whether an address is of this machine, this network, or not of the Internet at all. */
 export function isBlocked(address: string): boolean {
@@ -48,18 +92,30 @@ export function isBlocked(address: string): boolean {
 
 function read(
   url: URL,
-  to: { readonly address: string; readonly family: number },
-  { bytesMax, timeoutMs }: GuardedFetchOptions,
+  to: Resolved,
+  signal: AbortSignal,
+  { bytesMax: asked, form, bearer, ca }: GuardedFetchOptions,
 ): Promise<Fetched> {
   const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
+  const bytesMax = Math.min(asked, BYTES_MAX);
   const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const req = send(url, {
+  const req = send({
+    // The address itself: nobody resolves the name a second time. The certificate is still to be of the name.
+    host: to.address,
+    family: to.family,
+    port: url.port || (url.protocol === 'https:' ? 443 : 80),
+    path: url.pathname + url.search,
+    servername: isIP(bare(url)) === 0 ? url.hostname : '',
     agent: false,
-    signal: AbortSignal.timeout(timeoutMs),
-    headers: { Accept: 'application/json', 'Accept-Encoding': 'identity' },
-    lookup: (_host, { all }, done) => {
-      if (all) done(null, [to]);
-      else done(null, to.address, to.family);
+    signal,
+    ...(ca !== undefined && { ca }),
+    method: form ? 'POST' : 'GET',
+    headers: {
+      Host: url.host,
+      Accept: 'application/json',
+      'Accept-Encoding': 'identity',
+      ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+      ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
     },
   });
   req.on('error', reject);
@@ -79,7 +135,7 @@ function read(
     res.on('error', reject);
     res.on('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8'), headers: res.headers }));
   });
-  req.end();
+  req.end(form?.toString());
   return promise;
 }
 

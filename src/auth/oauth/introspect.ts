@@ -6,6 +6,7 @@ import type { Client, Clients } from '../../ports/clients.ts';
 import type { Grant, Grants } from '../../ports/grants.ts';
 import type { Users } from '../../ports/users.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import type { AuthenticateClient } from './client-authentication.ts';
 import { claimsOf, seconds } from './id-token.ts';
 import { contextOf } from './issue-tokens.ts';
@@ -13,7 +14,7 @@ import { invalidClient, OAuthError } from './oauth-error.ts';
 import { type Parameters, readParameter } from './parameters.ts';
 import { findGrantor } from './people.ts';
 import { tokenTypeOf } from './token-binding.ts';
-import { correlationIdOf, type Trail } from './trail.ts';
+import type { Trail } from './trail.ts';
 
 export interface TokenQuestionParts {
   readonly clients: Pick<Clients, 'find'>;

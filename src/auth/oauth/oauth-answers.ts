@@ -2,10 +2,11 @@
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import type { Log } from '../../ports/log.ts';
 import { FhirError, operationOutcome } from '../../standards/fhir/outcome.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { NhsOAuthError } from './client-authentication.ts';
 import { API_PATHS, PATHS } from './discovery.ts';
 import { invalidRequest, OAuthError } from './oauth-error.ts';
-import { correlationIdOf, type Trail } from './trail.ts';
+import type { Trail } from './trail.ts';
 
 /** Answers with an OperationOutcome where tokens are used, with an OAuth error where they are got. */
 const speaksFhir = (path: string): boolean =>
@@ -57,13 +58,14 @@ function toOAuthError(error: unknown, req: Request, log: Log): OAuthError {
     return new OAuthError(503, 'temporarily_unavailable', 'try again', { headers: error.headers });
   const status = bodyFaultOf(error);
   if (status === 413) return new OAuthError(413, 'invalid_request', 'the body is too long');
-  if (status !== undefined) return invalidRequest('the body cannot be read', 'body');
+  if (status !== undefined) return invalidRequest('the request cannot be read', 'body');
   log.error('an OAuth request failed', { correlationId: correlationIdOf(req), error });
   return new OAuthError(500, 'server_error', 'something went wrong here, not with your request');
 }
 
-/** What Express's body parsers throw has a status and says that it may be shown. */
+/** What Express's body parsers throw has a status and says that it may be shown; its router throws a path that cannot be decoded. */
 function bodyFaultOf(error: unknown): number | undefined {
+  if (error instanceof URIError) return 400;
   if (!(error instanceof Error) || !('status' in error) || !('expose' in error) || error.expose !== true)
     return undefined;
   return typeof error.status === 'number' && error.status < 500 ? error.status : undefined;

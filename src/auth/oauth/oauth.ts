@@ -127,7 +127,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   await origins.load();
 
   const addressOf = options.addressOf ?? ((req) => req.socket.remoteAddress);
-  const trail = createTrail(options.audit, addressOf);
+  const trail = createTrail(options.audit, addressOf, now);
   const allowed = options.allowedHosts;
   const fetch = (url: string) => fetchGuarded(url, { ...JWKS_LIMITS, ...(allowed && { allowed }) });
   const findKey = createClientKeys({ fetch, now });
@@ -182,10 +182,12 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const discovery = {
     issuer,
     hasCertificates: certificateOf !== undefined,
+    ...(options.moreGrants && { moreGrantTypes: [...options.moreGrants.keys()] }),
     ...(options.interactive && { interactive: options.interactive }),
   };
+  // A proxy that serves us below a path of the public URL takes it off.
   const smartPaths = [fhirBaseUrl, ...(options.otherFhirBaseUrls ?? [])].map(
-    (url) => new URL(url).pathname + SMART_PATH,
+    (url) => (url.startsWith(`${issuer}/`) ? url.slice(issuer.length) : new URL(url).pathname) + SMART_PATH,
   );
   serveDocument(app, smartPaths, async () => smartConfiguration(discovery));
   serveDocument(app, [PATHS.openid, PATHS.oauth], async () => openidConfiguration(discovery));

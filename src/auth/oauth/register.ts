@@ -6,11 +6,12 @@ import type { Client, Clients } from '../../ports/clients.ts';
 import type { Grants } from '../../ports/grants.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import type { ScopeVocabulary } from '../../standards/smart/scope.ts';
 import { badMetadata, formatMetadata, type Metadata, parseMetadata } from './client-metadata.ts';
 import { initialTokenId } from './initial-tokens.ts';
 import { OAuthError } from './oauth-error.ts';
-import { correlationIdOf, type Trail } from './trail.ts';
+import type { Trail } from './trail.ts';
 
 export interface RegisterParts {
   readonly clients: Clients;

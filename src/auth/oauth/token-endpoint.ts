@@ -65,13 +65,28 @@ export async function grantTokens(
   const handle = GRANTS.get(grantType) ?? parts.moreGrants?.get(grantType);
   if (!handle) throw unsupportedGrantType('the grant type is not supported');
   await checkTokenLimit(parts.limitToken, claimKey(claimedIdOf(req, parameters), parts.addressOf(req)));
-  const client = await parts.authenticateClient(req, parameters);
+  const client = await parts.authenticateClient(req, await nameApp(parts, req, grantType, parameters));
   if (client.kind !== 'public') await checkTokenLimit(parts.limitToken, client.id);
   if (parts.ownClients?.has(client.id)) throw unauthorizedClient('this client gets its tokens elsewhere');
   const cnf = await bindingOf(parts, req, client);
   const answer = await handle(parts, { req, client, parameters, cnf });
   await parts.trail({ kind: 'token', req, clientId: client.id, detail: { grantType } });
   return answer;
+}
+
+/**
+ * Browser apps refresh without saying who they are, as SMART App Launch shows it: the token tells. It is no proof, and a
+ * client that has one must still give it. https://hl7.org/fhir/smart-app-launch/app-launch.html#step-6-refresh-access-token
+ */
+async function nameApp(
+  { grants }: TokenEndpointParts,
+  req: Request,
+  grantType: string,
+  parameters: Parameters,
+): Promise<Parameters> {
+  if (grantType !== 'refresh_token' || claimedIdOf(req, parameters) !== undefined) return parameters;
+  const stored = await grants.findRefresh(parameters.get('refresh_token') ?? '');
+  return stored ? new Map([...parameters, ['client_id', stored.family.grant.clientId]]) : parameters;
 }
 
 async function exchangeCode(parts: TokenEndpointParts, exchange: Exchange): Promise<TokenAnswer> {

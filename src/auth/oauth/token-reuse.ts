@@ -3,10 +3,11 @@ import type { Request } from 'express';
 import type { Client } from '../../ports/clients.ts';
 import type { Grants, GrantUser } from '../../ports/grants.ts';
 import type { Users } from '../../ports/users.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import type { Tell } from '../people/tell.ts';
 import { toCallerUser } from './authenticate.ts';
 import { invalidGrant, type OAuthError } from './oauth-error.ts';
-import { type AddressOf, correlationIdOf, type Trail } from './trail.ts';
+import type { AddressOf, Trail } from './trail.ts';
 
 export interface ReuseParts {
   readonly grants: Pick<Grants, 'revoke'>;

@@ -3,8 +3,8 @@ import type { Request } from 'express';
 import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Users } from '../../ports/users.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { claimsOf } from './id-token.ts';
-import { correlationIdOf } from './trail.ts';
 
 export interface UserinfoParts {
   readonly authenticate: Authenticate;

@@ -7,7 +7,7 @@ import { hashOf } from '../people/secrets.ts';
 import { KEYS_MAX } from '../people/security-keys.ts';
 import type { SessionSummary } from '../people/sessions.ts';
 import { type Html, html } from './html.ts';
-import { fieldOf, type PageKit, type PageParts, seeOther, sendPage } from './kit.ts';
+import { fieldOf, ofAccount, type PageKit, type PageParts, seeOther, sendPage } from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input, type PageOptions } from './layout.ts';
 import { securityKeyForm, tooMany } from './sign-in-pages.ts';
 
@@ -30,13 +30,22 @@ export function addAccountPages(router: Router, parts: PageParts, kit: PageKit):
         body: html`<h1>Your account</h1>
 <dl class="facts">
 <div><dt>Name</dt><dd>${session.user.name}</dd></div>
-<div><dt>E-mail address</dt><dd>${session.user.email}</dd></div>
+${person?.passwordHash !== undefined && html`<div><dt>E-mail address</dt><dd>${session.user.email}</dd></div>`}
 <div><dt>Roles</dt><dd>${session.user.roles.join(', ')}</dd></div>
 </dl>
-<h2>Password</h2>
+${
+  // Who signs in through a provider alone has neither.
+  person?.passwordHash !== undefined &&
+  html`<h2>Password</h2>
 <p><a href="/account/password">Change your password</a></p>
 <h2>Second step</h2>
-${secondStep(session, person?.totp !== undefined, person?.recoveryCodeCount ?? 0, keys)}
+${secondStep(session, person.totp !== undefined, person.recoveryCodeCount, keys)}`
+}
+${
+  parts.upstream &&
+  html`<h2>Other ways to sign in</h2>
+<p><a href="/account/identities">Connected identities</a></p>`
+}
 <h2>Where you are signed in</h2>
 ${own.map((one) => sessionCard(session, one))}
 <form method="post" action="/account/sessions/end-others">${csrfField(session)}${button('Sign out everywhere else', { kind: 'secondary' })}</form>`,
@@ -70,72 +79,79 @@ ${own.map((one) => sessionCard(session, one))}
     }),
   );
 
-  router.get(
-    '/account/password',
-    kit.signedIn(async (_req, res, session) => sendPassword(res, session)),
-  );
+  router.get('/account/password', kit.signedIn(ofAccount(async (_req, res, session) => sendPassword(res, session))));
 
   router.post(
     '/account/password',
-    kit.signedInForm(async (req, res, session) => {
-      const proven = await kit.provePassword(req, session, fieldOf(req, 'current'));
-      if (proven.kind === 'throttled')
-        return sendPassword(res, session, [tooMany('current', proven.retryAfterMs)], 429);
-      if (proven.kind === 'wrong')
-        return sendPassword(res, session, [{ field: 'current', text: 'Enter your current password' }]);
-      const result = await account.changePassword(session.user, fieldOf(req, 'password'), addressOf(req));
-      if (!result) return seeOther(res, '/sign-in');
-      if ('fault' in result) return sendPassword(res, session, [{ field: 'password', text: result.fault }]);
-      await sessions.start(req, res, { user: result.user, amr: session.amr, authTime: now() });
-      seeOther(res, '/account');
-    }),
+    kit.signedInForm(
+      ofAccount(async (req, res, session) => {
+        const proven = await kit.provePassword(req, session, fieldOf(req, 'current'));
+        if (proven.kind === 'throttled')
+          return sendPassword(res, session, [tooMany('current', proven.retryAfterMs)], 429);
+        if (proven.kind === 'wrong')
+          return sendPassword(res, session, [{ field: 'current', text: 'Enter your current password' }]);
+        const result = await account.changePassword(session.user, fieldOf(req, 'password'), addressOf(req));
+        if (!result) return seeOther(res, '/sign-in');
+        if ('fault' in result) return sendPassword(res, session, [{ field: 'password', text: result.fault }]);
+        await sessions.start(req, res, { user: result.user, amr: session.amr, authTime: now() });
+        seeOther(res, '/account');
+      }),
+    ),
   );
 
   router.get(
     '/account/security-keys/add',
-    kit.freshlySignedIn(async (_req, res, session) => {
-      const question = await securityKeys.askToRegister(session.user);
-      const token = await signIn.beginEnrolment(session.user, { keyChallenge: question.challenge });
-      kit.openStep(res, token);
-      sendAddKey(res, session, JSON.stringify(question.options));
-    }),
+    kit.freshlySignedIn(
+      ofAccount(async (_req, res, session) => {
+        const question = await securityKeys.askToRegister(session.user);
+        const token = await signIn.beginEnrolment(session.user, { keyChallenge: question.challenge });
+        kit.openStep(res, token);
+        sendAddKey(res, session, JSON.stringify(question.options));
+      }),
+    ),
   );
 
   router.post(
     '/account/security-keys/add',
-    kit.signedInForm(async (req, res, session) => {
-      const step = kit.step(req);
-      const challenge = step && (await challenges.take('enrolment', hashOf(step.token)));
-      const expected = challenge?.data['keyChallenge'];
-      const name = fieldOf(req, 'name').trim().slice(0, KEY_NAME_MAX) || 'Security key';
-      const keys = await people.securityKeys(session.user.id);
-      const key =
-        challenge?.personId === session.user.id && typeof expected === 'string' && keys.length < KEYS_MAX
-          ? await securityKeys.readRegistration(session.user, fieldOf(req, 'answer'), expected, name)
-          : undefined;
-      const user = key && (await people.addSecurityKey(session.user.id, key));
-      if (!user) return seeOther(res, '/account/security-keys/add');
-      await record({ kind: 'mfa', outcome: 0, rule: 'enrolled-security-key', user, account: user.id });
-      await sessions.endAll(user.id);
-      // It may be the first second factor: the session stays as strong as it was proven.
-      await sessions.start(req, res, { user, amr: withKey(session.amr), authTime: session.authTime });
-      seeOther(res, '/account');
-    }, 'fresh'),
+    kit.signedInForm(
+      ofAccount(async (req, res, session) => {
+        const step = kit.step(req);
+        const challenge = step && (await challenges.take('enrolment', hashOf(step.token)));
+        const expected = challenge?.data['keyChallenge'];
+        const name = fieldOf(req, 'name').trim().slice(0, KEY_NAME_MAX) || 'Security key';
+        const keys = await people.securityKeys(session.user.id);
+        const key =
+          challenge?.personId === session.user.id && typeof expected === 'string' && keys.length < KEYS_MAX
+            ? await securityKeys.readRegistration(session.user, fieldOf(req, 'answer'), expected, name)
+            : undefined;
+        const user = key && (await people.addSecurityKey(session.user.id, key));
+        if (!user) return seeOther(res, '/account/security-keys/add');
+        await record({ kind: 'mfa', outcome: 0, rule: 'enrolled-security-key', user, account: user.id });
+        await sessions.endAll(user.id);
+        // It may be the first second factor: the session stays as strong as it was proven.
+        await sessions.start(req, res, { user, amr: withKey(session.amr), authTime: session.authTime });
+        seeOther(res, '/account');
+      }),
+      'fresh',
+    ),
   );
 
   router.post(
     '/account/security-keys/remove',
-    kit.signedInForm(async (req, res, session) => {
-      const person = await people.findPerson(session.user.id);
-      // The last second factor stays; another is made first.
-      if (person?.totp === undefined) return seeOther(res, '/account');
-      const user = await people.removeSecurityKey(session.user.id, fieldOf(req, 'id'));
-      if (!user) return seeOther(res, '/account');
-      await record({ kind: 'mfa', outcome: 0, rule: 'removed-security-key', user, account: user.id });
-      await sessions.endAll(user.id);
-      await sessions.start(req, res, { user, amr: session.amr, authTime: session.authTime });
-      seeOther(res, '/account');
-    }, 'fresh'),
+    kit.signedInForm(
+      ofAccount(async (req, res, session) => {
+        const person = await people.findPerson(session.user.id);
+        // The last second factor stays; another is made first.
+        if (person?.totp === undefined) return seeOther(res, '/account');
+        const user = await people.removeSecurityKey(session.user.id, fieldOf(req, 'id'));
+        if (!user) return seeOther(res, '/account');
+        await record({ kind: 'mfa', outcome: 0, rule: 'removed-security-key', user, account: user.id });
+        await sessions.endAll(user.id);
+        await sessions.start(req, res, { user, amr: session.amr, authTime: session.authTime });
+        seeOther(res, '/account');
+      }),
+      'fresh',
+    ),
   );
 }
 

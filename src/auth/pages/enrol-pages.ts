@@ -6,7 +6,17 @@ import { findPasswordFault, passwordLengthMin } from '../people/passwords.ts';
 import { isEmail } from '../people/problem.ts';
 import { otpauthUrl } from '../people/totp.ts';
 import { type Html, html } from './html.ts';
-import { fieldOf, nextOf, type PageKit, type PageParts, seeOther, sendGone, sendPage, withNext } from './kit.ts';
+import {
+  fieldOf,
+  nextOf,
+  ofAccount,
+  type PageKit,
+  type PageParts,
+  seeOther,
+  sendGone,
+  sendPage,
+  withNext,
+} from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input } from './layout.ts';
 
 const CODE_FAULT: FieldFault = { field: 'code', text: 'Enter the code that the app shows now, six digits' };
@@ -72,20 +82,26 @@ ${button('I have kept my codes')}
 
   router.post(
     '/account/second-factor',
-    kit.signedInForm(async (_req, res, session) => {
-      kit.openStep(res, await signIn.beginEnrolment(session.user));
-      seeOther(res, '/sign-in/enrol');
-    }, 'fresh'),
+    kit.signedInForm(
+      ofAccount(async (_req, res, session) => {
+        kit.openStep(res, await signIn.beginEnrolment(session.user));
+        seeOther(res, '/sign-in/enrol');
+      }),
+      'fresh',
+    ),
   );
 
   router.post(
     '/account/recovery-codes/renew',
-    kit.signedInForm(async (_req, res, session) => {
-      const token = await signIn.beginEnrolment(session.user);
-      await enrolment.renewCodes(token, session.user);
-      kit.openStep(res, token);
-      seeOther(res, '/account/recovery-codes');
-    }, 'fresh'),
+    kit.signedInForm(
+      ofAccount(async (_req, res, session) => {
+        const token = await signIn.beginEnrolment(session.user);
+        await enrolment.renewCodes(token, session.user);
+        kit.openStep(res, token);
+        seeOther(res, '/account/recovery-codes');
+      }),
+      'fresh',
+    ),
   );
 
   router.get(

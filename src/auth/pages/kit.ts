@@ -15,6 +15,7 @@ import { isMfa, isRecentAuth, type PeopleSessions, type Proof } from '../people/
 import type { Setup } from '../people/setup.ts';
 import type { SignIn } from '../people/sign-in.ts';
 import type { Throttle } from '../people/throttle.ts';
+import type { Upstream } from '../upstream/create-upstream.ts';
 import { html } from './html.ts';
 import { type PageOptions, page } from './layout.ts';
 
@@ -33,6 +34,8 @@ export interface PageParts {
   readonly isOwnOrigin: (req: Request) => boolean;
   readonly addressOf: (req: Request) => string;
   readonly record: RecordPeople;
+  /** Other ways to sign in, by links. */
+  readonly upstream?: Upstream;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -69,6 +72,15 @@ export interface PageKit {
   /** Begins the session of who has just signed in and leads on. */
   finish(req: Request, res: Response, proof: Proof, next: string): Promise<void>;
 }
+
+/**
+ * For passwords and second factors, which are the account's: who acts by what another provider vouched for has the rights
+ * of that session alone, and must not make one of the account out of it. SECURITY NH-05, LG-12
+ */
+export const ofAccount =
+  (handle: SignedInHandler): SignedInHandler =>
+  async (req, res, session) =>
+    session.user.nhs ? sendNotOfAccount(res) : handle(req, res, session);
 
 export function createPageKit(parts: PageParts): PageKit {
   const { sessions, people, cookies, isOwnOrigin, now, log } = parts;
@@ -200,6 +212,18 @@ const sendStale = (res: Response): void =>
       body: html`<h1>This form is out of date</h1>
 <p>It was not sent from the page we gave you last. Nothing was changed.</p>
 <p><a href="${HOME}">Go back and try again</a></p>`,
+    },
+    403,
+  );
+
+const sendNotOfAccount = (res: Response): void =>
+  sendPage(
+    res,
+    {
+      title: 'Sign in with your password',
+      body: html`<h1>Sign in with your password</h1>
+<p>You have signed in through another provider. Sign out, then sign in with your e-mail address and password to do this.</p>
+<p><a href="${HOME}">Go to your account</a></p>`,
     },
     403,
   );

@@ -3,9 +3,11 @@ import type { Response, Router } from 'express';
 import { isEmail, throttled } from '../people/problem.ts';
 import { hashOf } from '../people/secrets.ts';
 import type { SecondFactorAnswer } from '../people/sign-in.ts';
+import type { Upstream } from '../upstream/create-upstream.ts';
 import { type Html, html } from './html.ts';
-import { fieldOf, nextOf, type PageKit, type PageParts, seeOther, sendPage, withNext } from './kit.ts';
+import { fieldOf, nextOf, ofAccount, type PageKit, type PageParts, seeOther, sendPage, withNext } from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input } from './layout.ts';
+import { waysToSignIn } from './upstream-pages.ts';
 
 const WRONG: FieldFault = { field: 'email', text: 'Enter the e-mail address and password of your account' };
 
@@ -21,11 +23,14 @@ export const tooMany = (field: string, ms: number): FieldFault => ({
 export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): void {
   const { signIn, sessions, securityKeys, challenges, cookies, addressOf, record, now } = parts;
 
+  const showSignIn = (res: Response, next: string, page: SignInPage): void =>
+    sendSignIn(res, next, page, parts.upstream);
+
   router.get(
     '/sign-in',
     kit.open(async (req, res) => {
       if (await sessions.find(req)) return seeOther(res, nextOf(req));
-      sendSignIn(res, nextOf(req), { done: req.query['done'] });
+      showSignIn(res, nextOf(req), { done: req.query['done'] });
     }),
   );
 
@@ -34,7 +39,7 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
     kit.form(async (req, res) => {
       const [email, password, next] = [fieldOf(req, 'email').trim(), fieldOf(req, 'password'), nextOf(req)];
       const faults = missing({ email, password });
-      if (faults.length > 0) return sendSignIn(res, next, { email, errors: faults });
+      if (faults.length > 0) return showSignIn(res, next, { email, errors: faults });
       const device = cookies.read(req, 'device');
       const result = await signIn.password({
         email,
@@ -53,9 +58,9 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
           return seeOther(res, withNext('/sign-in/enrol', next));
         case 'throttled':
           res.set(throttled(result.retryAfterMs).headers);
-          return sendSignIn(res, next, { email, errors: [tooMany('email', result.retryAfterMs)], status: 429 });
+          return showSignIn(res, next, { email, errors: [tooMany('email', result.retryAfterMs)], status: 429 });
         case 'refused':
-          return sendSignIn(res, next, { email, errors: [WRONG], status: 401 });
+          return showSignIn(res, next, { email, errors: [WRONG], status: 401 });
       }
     }),
   );
@@ -123,16 +128,18 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
 
   router.post(
     '/sign-in/again',
-    kit.signedInForm(async (req, res, session) => {
-      const next = nextOf(req);
-      const proven = await kit.provePassword(req, session, fieldOf(req, 'password'));
-      if (proven.kind === 'throttled')
-        return sendAgain(res, session.csrf, next, [tooMany('password', proven.retryAfterMs)], 429);
-      if (proven.kind === 'wrong')
-        return sendAgain(res, session.csrf, next, [{ field: 'password', text: 'Enter your password' }], 401);
-      await sessions.start(req, res, { user: session.user, amr: session.amr, authTime: now() });
-      seeOther(res, next);
-    }),
+    kit.signedInForm(
+      ofAccount(async (req, res, session) => {
+        const next = nextOf(req);
+        const proven = await kit.provePassword(req, session, fieldOf(req, 'password'));
+        if (proven.kind === 'throttled')
+          return sendAgain(res, session.csrf, next, [tooMany('password', proven.retryAfterMs)], 429);
+        if (proven.kind === 'wrong')
+          return sendAgain(res, session.csrf, next, [{ field: 'password', text: 'Enter your password' }], 401);
+        await sessions.start(req, res, { user: session.user, amr: session.amr, authTime: now() });
+        seeOther(res, next);
+      }),
+    ),
   );
 
   router.post(
@@ -185,7 +192,12 @@ interface SignInPage {
   readonly done?: unknown;
 }
 
-function sendSignIn(res: Response, next: string, { email, errors = [], status, done }: SignInPage): void {
+function sendSignIn(
+  res: Response,
+  next: string,
+  { email, errors = [], status, done }: SignInPage,
+  upstream: Upstream | undefined,
+): void {
   const news = typeof done === 'string' ? DONE.get(done) : undefined;
   sendPage(
     res,
@@ -200,6 +212,7 @@ ${input({ name: 'email', label: 'E-mail address', type: 'email', autocomplete: '
 ${input({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', errors })}
 ${button('Sign in')}
 </form>
+${upstream && waysToSignIn(upstream.providers, next)}
 <p>After ten wrong passwords an account is locked for 15 minutes.</p>
 <p><a href="/reset">I have forgotten my password</a></p>`,
     },

@@ -1,5 +1,4 @@
 /** `/api/v2/admin/users`: administrators and the operator's commands manage who signs in. SECURITY LG-11, LG-12, AZ-07 */
-import { randomUUID } from 'node:crypto';
 import express, { type Request, type Response, Router } from 'express';
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Authenticate } from '../../ports/authenticate.ts';
@@ -8,6 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { PeopleStore, Person, PersonDetails } from '../../ports/people.ts';
 import type { Policy } from '../../ports/policy.ts';
+import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import type { Account } from './account.ts';
 import type { Enrolment } from './enrolment.ts';
 import type { Hashing } from './hashing.ts';
@@ -95,7 +95,7 @@ export function createAdminApi(options: AdminApiOptions): Router {
   /** Who may; changes by a person also need a fresh proof. */
   const allowed = (handle: Handle, isChange: boolean) =>
     answering(log, async (req, res) => {
-      const caller = await authenticate(req, randomUUID());
+      const caller = await authenticate(req, correlationIdOf(req));
       const decision = policy.allows(caller, RIGHT);
       if (!decision.allowed) {
         await audit.record({ kind: 'user', outcome: 4, rule: decision.rule, caller });

@@ -1,7 +1,7 @@
 /** Cookies of the pages. `__Host-` binds them to this host and to TLS. RFC 6265bis section 4.1.3.2; SECURITY LG-13 */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-export type CookieName = 'session' | 'step' | 'device';
+export type CookieName = 'session' | 'step' | 'device' | 'upstream';
 
 export interface Cookies {
   read(req: IncomingMessage, name: CookieName): string | undefined;
@@ -10,7 +10,12 @@ export interface Cookies {
   clear(res: ServerResponse, name: CookieName): void;
 }
 
-const SUFFIX: Readonly<Record<CookieName, string>> = { session: '', step: '-step', device: '-device' };
+const SUFFIX: Readonly<Record<CookieName, string>> = {
+  session: '',
+  step: '-step',
+  device: '-device',
+  upstream: '-upstream',
+};
 /** What we set has this form: 256 bits in base64url. */
 const VALUE = /^[A-Za-z0-9_-]{43}$/;
 

@@ -17,6 +17,8 @@ import { html } from '../pages/html.ts';
 import { createPageKit, HOME, type PageParts, sendPage } from '../pages/kit.ts';
 import { addResetPages } from '../pages/reset-pages.ts';
 import { addSignInPages } from '../pages/sign-in-pages.ts';
+import { addUpstreamPages } from '../pages/upstream-pages.ts';
+import type { Upstream } from '../upstream/create-upstream.ts';
 import { createAccount } from './account.ts';
 import { createAdminApi } from './admin-api.ts';
 import { createPeopleAudit } from './audit-people.ts';
@@ -58,6 +60,8 @@ export interface PeopleOptions {
   readonly addressOf?: (req: IncomingMessage) => string;
   readonly hashing?: HashingOptions;
   readonly limits?: Partial<ThrottleLimits>;
+  /** Providers of the NHS through whom people may sign in too. */
+  readonly upstream?: Upstream;
 }
 
 export interface PeopleAuth {
@@ -150,6 +154,7 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
     isOwnOrigin,
     addressOf,
     record,
+    ...(options.upstream && { upstream: options.upstream }),
     now,
     log,
   });
@@ -166,6 +171,7 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
 function addPages(app: Express, parts: PageParts): void {
   const kit = createPageKit(parts);
   app.use(express.urlencoded({ extended: false, limit: BODY_MAX, parameterLimit: 50 }));
+  if (parts.upstream) addUpstreamPages(app, parts, kit, parts.upstream); // before the pages that it stands in for
   addSignInPages(app, parts, kit);
   addEnrolPages(app, parts, kit);
   addAccountPages(app, parts, kit);

@@ -1,15 +1,11 @@
 /** Security keys and passkeys as a second factor. W3C WebAuthn Level 3, sections 7.1 and 7.2. SECURITY LG-10 */
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { NewSecurityKey, PeopleStore, SecurityKey } from '../../ports/people.ts';
 import type { User } from '../../ports/users.ts';
 import { isStaff } from './passwords.ts';
+
+/** Loaded when somebody first uses a key: it is the largest package, and a start should not wait for it. */
+const webAuthn = () => import('@simplewebauthn/server');
 
 /** What the browser is asked, as JSON, and the challenge to compare its answer with. */
 export interface Question {
@@ -42,7 +38,7 @@ export function createSecurityKeys({ people, url }: SecurityKeysOptions): Securi
   return {
     async askToRegister(user) {
       const keys = await people.securityKeys(user.id);
-      const options = await generateRegistrationOptions({
+      const options = await (await webAuthn()).generateRegistrationOptions({
         rpName: 'Mortar',
         rpID: hostname,
         userName: user.email,
@@ -59,8 +55,8 @@ export function createSecurityKeys({ people, url }: SecurityKeysOptions): Securi
     async readRegistration(user, answer, challenge, name) {
       const response = parse(answer) as RegistrationResponseJSON | undefined; // the library checks every member
       if (!response) return undefined;
-      const result = await quietly(() =>
-        verifyRegistrationResponse({
+      const result = await quietly(async () =>
+        (await webAuthn()).verifyRegistrationResponse({
           response,
           expectedChallenge: challenge,
           expectedOrigin: origin,
@@ -84,7 +80,7 @@ export function createSecurityKeys({ people, url }: SecurityKeysOptions): Securi
 
     async ask(user) {
       const keys = await people.securityKeys(user.id);
-      const options = await generateAuthenticationOptions({
+      const options = await (await webAuthn()).generateAuthenticationOptions({
         rpID: hostname,
         allowCredentials: keys.map(described),
         userVerification: verification(user),
@@ -96,8 +92,8 @@ export function createSecurityKeys({ people, url }: SecurityKeysOptions): Securi
       const response = parse(answer) as AuthenticationResponseJSON | undefined; // the library checks every member
       const key = (await people.securityKeys(user.id)).find(({ id }) => id === response?.id);
       if (!response || !key) return false;
-      const result = await quietly(() =>
-        verifyAuthenticationResponse({
+      const result = await quietly(async () =>
+        (await webAuthn()).verifyAuthenticationResponse({
           response,
           expectedChallenge: challenge,
           expectedOrigin: origin,

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../ports/clock.ts';
 import type { Person, SessionStore, StoredSession } from '../../ports/people.ts';
+import type { Acting } from '../../ports/upstream.ts';
 import type { Session, Sessions, User } from '../../ports/users.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
 import type { Cookies } from './cookies.ts';
@@ -27,6 +28,8 @@ export interface Proof {
   readonly amr: readonly string[];
   /** ms UTC */
   readonly authTime: number;
+  /** What another provider vouched for; `user` is the person as they act by it. */
+  readonly acting?: Acting;
 }
 
 /** A session as its owner sees it in the list. */
@@ -116,7 +119,7 @@ export function createSessions(options: SessionsOptions): PeopleSessions {
 
     isGenuine: (req, session, csrf) => csrf !== undefined && isOwnOrigin(req) && isSame(csrf, session.csrf),
 
-    async start(req, res, { user, amr, authTime }) {
+    async start(req, res, { user, amr, authTime, acting }) {
       await endCurrent(req);
       const value = newSecret();
       await store.add(
@@ -129,6 +132,7 @@ export function createSessions(options: SessionsOptions): PeopleSessions {
           address: addressOf(req),
           agent: (req.headers['user-agent'] ?? '').slice(0, AGENT_MAX),
           endsAt: now() + timesOf(user).absoluteMs,
+          ...(acting && { acting }),
         },
         CONCURRENT_MAX,
       );
@@ -179,7 +183,7 @@ export function createSessions(options: SessionsOptions): PeopleSessions {
 const timesOf = (user: User) => (isStaff(user.roles) ? STAFF : PATIENT);
 
 /** Whether more than a password was shown. */
-export const isMfa = (amr: readonly string[]): boolean => amr.includes('otp') || amr.includes('hwk');
+export const isMfa = (amr: readonly string[]): boolean => ['otp', 'hwk', 'mfa'].some((way) => amr.includes(way));
 
 function toSession({ session, user }: Found, cookie: string): Session {
   const { passwordHash, totp, isEmailVerified, securityKeyCount, recoveryCodeCount, ...plain } = user;

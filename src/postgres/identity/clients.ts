@@ -15,6 +15,9 @@ export interface ClientsOptions {
 const SECRETS_MAX = 2;
 const LIST_MAX = 500;
 
+/** Other texts are nobody's, and some of them no statement takes. */
+const isClientId = (text: string): boolean => /^[\x21-\x7e]{1,100}$/.test(text);
+
 const COLUMNS = `name, publisher, kind, redirect_uris, post_logout_uris, launch_url, scope, jwks, jwks_uri,
   certificate_subject, profile, may_introspect, is_legacy_audience, is_verified, needs_pushed_requests, id_token_alg`;
 const SELECT = `id, is_disabled, created_at, ${COLUMNS}`;
@@ -46,6 +49,7 @@ export function createClients({ writes, now }: ClientsOptions): Clients {
 
   return {
     async find(id) {
+      if (!isClientId(id)) return undefined;
       const [row] = await query('find', `select ${SELECT} from auth.client where id = $1`, [id]);
       return row && toClient(row);
     },
@@ -56,7 +60,7 @@ export function createClients({ writes, now }: ClientsOptions): Clients {
         `select ${SELECT} from auth.client
 where $1::text is null or (name, id) > (select name, id from auth.client where id = $1)
 order by name, id limit $2`,
-        [after ?? null, Math.min(limit, LIST_MAX)],
+        [after !== undefined && isClientId(after) ? after : null, Math.min(limit, LIST_MAX)],
       );
       return rows.map(toClient);
     },
@@ -105,6 +109,7 @@ on conflict (id) do update set (updated_at, ${COLUMNS}) = ($2, ${PLACES}) return
     },
 
     async isSecret(id, secret) {
+      if (!isClientId(id)) return false;
       const rows = await query(
         'secrets',
         `select hash from auth.client_secret where client_id = $1 and (expires_at is null or expires_at > $2)
@@ -121,6 +126,7 @@ order by created_at desc limit ${SECRETS_MAX}`,
     },
 
     async isRegistrationToken(id, token) {
+      if (!isClientId(id)) return false;
       const rows = await query(
         'is-registration',
         'select registration_hash from auth.client where id = $1 and registration_hash is not null and not is_disabled',

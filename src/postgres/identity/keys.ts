@@ -67,8 +67,8 @@ order by signs_from desc, id limit 100`,
   }
 
   /** Makes one key an algorithm; those before it sign until then. */
-  async function make(signsFrom: number): Promise<void> {
-    for (const alg of ALGS) {
+  async function make(signsFrom: number, algs = ALGS): Promise<void> {
+    for (const alg of algs) {
       const id = randomUUID();
       const { publicKey, privateKey } = await pairOf(alg);
       const publicJwk = { ...publicKey.export({ format: 'jwk' }), kid: id, alg, use: 'sig' };
@@ -98,8 +98,11 @@ insert into auth.signing_key (id, alg, public_jwk, private_key, created_at, sign
     },
 
     async ensure() {
-      if ((await read()).length > 0) return;
-      await make(now());
+      const there = new Set((await read()).map(({ alg }) => alg));
+      await make(
+        now(),
+        ALGS.filter((alg) => !there.has(alg)), // the start that was to make them may have ended half way
+      );
     },
 
     rotate: () => make(now() + PUBLISHED_BEFORE_MS),

@@ -5,15 +5,18 @@ import { translated } from '../database-error.ts';
 import type { Row } from '../pools.ts';
 import { PERSON_COLUMNS, PERSON_WIDTH, toPerson } from './people-row.ts';
 import { type IdentityOptions, inTransaction, isId, type Send, toMs } from './people-statements.ts';
+import { insertActing } from './upstream.ts';
+import { ACTING_COLUMNS, toActingPerson } from './upstream-acting.ts';
 
 const COLUMNS = `s.id, s.hash, s.person_id, s.security_version, s.auth_time, s.amr, s.address, s.agent, s.created_at,
   s.seen_at, s.ends_at`;
+const WIDTH = 11;
 
 export function createSessionStore({ writes, transactions, now }: IdentityOptions): SessionStore {
   const query: Send = (statement) => translated(() => writes.query(statement));
 
   return {
-    add: ({ hash, userId, securityVersion, authTime, amr, address, agent, endsAt }, max) =>
+    add: ({ hash, userId, securityVersion, authTime, amr, address, agent, endsAt, acting }, max) =>
       inTransaction(transactions, async (send) => {
         // One at a time for each person, so that the count holds.
         await send({ text: 'select 1 from auth.person where id = $1 for update', values: [userId] });
@@ -41,17 +44,19 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)`,
             new Date(endsAt),
           ],
         });
+        if (acting) await insertActing(send, id, userId, acting);
         return id;
       }),
 
     async find(hash) {
       const [row] = await query({
         name: 'session-find',
-        text: `select ${PERSON_COLUMNS}, ${COLUMNS} from auth.session s join auth.person p on p.id = s.person_id
-where s.hash = $1`,
+        text: `select ${PERSON_COLUMNS}, ${COLUMNS}, ${ACTING_COLUMNS} from auth.session s
+join auth.person p on p.id = s.person_id left join auth.acting a on a.session_id = s.id where s.hash = $1`,
         values: [hash],
       });
-      return row && { user: toPerson(row), session: toSession(row.slice(PERSON_WIDTH)) };
+      const user = row && toActingPerson(toPerson(row), row.slice(PERSON_WIDTH + WIDTH), now());
+      return row && user && { user, session: toSession(row.slice(PERSON_WIDTH)) };
     },
 
     async list(userId) {

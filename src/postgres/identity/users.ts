@@ -5,8 +5,9 @@ import type { User } from '../../ports/users.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
 import { errorCode, translated, UNIQUE_VIOLATION } from '../database-error.ts';
 import type { Statement } from '../pools.ts';
-import { emailKey, PERSON_COLUMNS, toPerson, toUser } from './people-row.ts';
+import { emailKey, PERSON_COLUMNS, PERSON_WIDTH, toPerson, toUser } from './people-row.ts';
 import { type IdentityOptions, inTransaction, isId, type Send } from './people-statements.ts';
+import { ACTING_COLUMNS, toActingPerson } from './upstream-acting.ts';
 
 export type Accounts = Pick<
   PeopleStore,
@@ -41,6 +42,16 @@ export function createAccounts({ writes, transactions, now }: IdentityOptions): 
           values: [id],
         })
       : undefined;
+  const findActing = async (id: string, sessionId: string): Promise<Person | undefined> => {
+    if (!isId(id)) return undefined;
+    const [row] = await query({
+      name: 'person-acting',
+      text: `select ${PERSON_COLUMNS}, ${ACTING_COLUMNS} from auth.person p
+left join auth.acting a on a.person_id = p.id and a.session_id = $2 where p.id = $1`,
+      values: [id, sessionId],
+    });
+    return row && toActingPerson(toPerson(row), row.slice(PERSON_WIDTH), now());
+  };
   /** Runs `update auth.person p set …` of one person. */
   const update = async (name: string, set: string, id: string, values: readonly unknown[]) => {
     if (!isId(id)) return undefined;
@@ -54,8 +65,9 @@ export function createAccounts({ writes, transactions, now }: IdentityOptions): 
 
   return {
     findPerson,
-    find: async (id) => {
-      const person = await findPerson(id);
+    find: async (id, sessionId) => {
+      const person =
+        sessionId !== undefined && isId(sessionId) ? await findActing(id, sessionId) : await findPerson(id);
       return person && toUser(person);
     },
     findByEmail: (email) =>
@@ -78,7 +90,8 @@ order by p.email_key = $1 desc limit 2`,
       return first && (isAddress || !second) ? toUser(first) : undefined;
     },
 
-    add: (person, factor) => uniquely(() => inTransaction(transactions, (send) => insert(send, person, factor, now()))),
+    add: (person, factor) =>
+      uniquely(() => inTransaction(transactions, (send) => insertPerson(send, person, factor, now()))),
 
     addFirstAdministrator: (person, factor) =>
       uniquely(() =>
@@ -86,7 +99,7 @@ order by p.email_key = $1 desc limit 2`,
           // Nobody adds anybody between the look and the insert.
           await send({ text: 'lock table auth.person in share row exclusive mode', values: [] });
           const [found] = await send({ text: ADMINISTRATOR, values: [] });
-          return found ? undefined : insert(send, person, factor, now());
+          return found ? undefined : insertPerson(send, person, factor, now());
         }),
       ),
 
@@ -155,7 +168,13 @@ const changedColumns = (changes: Partial<PersonDetails>): unknown[] => [
   changes.organizationIds ?? null,
 ];
 
-async function insert(send: Send, person: NewPerson, factorFor: FactorFor | undefined, now: number): Promise<User> {
+/** Adds a person within a transaction. */
+export async function insertPerson(
+  send: Send,
+  person: NewPerson,
+  factorFor: FactorFor | undefined,
+  now: number,
+): Promise<User> {
   const id = randomUUID();
   const at = new Date(now);
   const factor = factorFor?.(id);

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { Client } from '../../../src/ports/clients.ts';
 import type { Browser, Page } from './browser.ts';
 import { type Added, type Asked, openWorld, PASSWORD, SCOPE, type World } from './world.ts';
@@ -43,6 +45,31 @@ describe('authorize › the person', () => {
     const claims = JSON.parse(Buffer.from(token.id_token.split('.')[1], 'base64url').toString());
     expect(claims).include({ nonce: 'n-1', sub: patient.id });
     expect(await tokensOf(asked, done)).include({ error: 'invalid_grant' });
+  });
+
+  it('[ST-10] a code that was asked for with a key is for the holder of the key', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    const jwk = await exportJWK(publicKey);
+    const browser = await world.signedIn(patient);
+    const codeFor = async (jkt: string) => {
+      const asked = world.ask(client, { dpop_jkt: jkt, prompt: 'consent' });
+      await browser.get(asked.path);
+      return { asked, code: answerOf(await browser.submit({}, 'Share'))['code'] ?? '' };
+    };
+    const proof = () =>
+      new SignJWT({ htm: 'POST', htu: `${world.url}/oauth2/token`, jti: randomUUID() })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+        .setIssuedAt(Math.floor(world.store.clock.now() / 1000))
+        .sign(privateKey);
+    const own = await codeFor(await calculateJwkThumbprint(jwk));
+    expect(await world.exchange(client, own.asked, own.code)).include({ error: 'invalid_grant' });
+    expect(await world.exchange(client, own.asked, own.code, { DPoP: await proof() })).include({ token_type: 'DPoP' });
+    const foreign = await codeFor('x'.repeat(43));
+    expect(await world.exchange(client, foreign.asked, foreign.code, { DPoP: await proof() })).include({
+      error: 'invalid_grant',
+    });
+    const wrong = await browser.get(world.ask(client, { dpop_jkt: 'x' }).path);
+    expect(answerOf(wrong)).include({ error: 'invalid_request' });
   });
 
   it('[SL-09] staff reach the consent only with their second factor', async () => {

@@ -52,7 +52,7 @@ export interface World {
   ask(client: Client, more?: Readonly<Record<string, string | undefined>>): Asked;
   /** Code to token answer. */
   // biome-ignore lint/suspicious/noExplicitAny: answers are looked at, not trusted
-  exchange(client: Client, asked: Asked, code: string): Promise<any>;
+  exchange(client: Client, asked: Asked, code: string, headers?: Record<string, string>): Promise<any>;
   stop(): Promise<void>;
 }
 
@@ -228,9 +228,10 @@ export async function openWorld(more: Partial<AuthorizeOptions> = {}): Promise<W
       const form = new URLSearchParams(given);
       return { path: `/oauth2/authorize?${form}`, form, verifier };
     },
-    async exchange(client, { form, verifier }, code) {
+    async exchange(client, { form, verifier }, code, headers = {}) {
       const response = await fetch(`${url}/oauth2/token`, {
         method: 'POST',
+        headers,
         body: new URLSearchParams({
           grant_type: 'authorization_code',
           client_id: client.id,

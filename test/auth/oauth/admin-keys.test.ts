@@ -8,11 +8,11 @@ describe('oauth › emergency rotation of keys', () => {
   before(async () => {
     server = await startOAuthServer();
     server.users.set('u1', { ...server.users.get('u1')!, roles: ['ADMIN'] });
-    app = await server.addApp({ scope: 'openid user/*.rs' });
+    app = await server.addApp({ scope: 'openid user/*.cruds' });
   });
   after(() => server.stop());
 
-  const grant = { scope: 'openid user/*.rs' };
+  const grant = { scope: 'openid user/*.cruds' };
   const rotate = async (token?: string) =>
     read(
       await fetch(`${server.url}/api/v2/admin/keys/rotate`, {

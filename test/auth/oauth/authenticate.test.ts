@@ -136,8 +136,8 @@ describe('oauth › authenticate', () => {
   it('[ST-10] a token that is bound to a certificate needs it', async () => {
     const token = await tokenFor({ cnf: { 'x5t#S256': 'thumb' } });
     expect(await server.call(token)).equal(401);
-    const dpop = await tokenFor({ cnf: { jkt: 'key' } });
-    expect(await server.call(dpop), 'no proof is looked at yet').equal(401);
+    for (const cnf of [{ jkt: 'key' }, { jkt: 'key', 'x5t#S256': 'thumb' }, { kid: 'of a kind that is not known' }])
+      expect(await server.call(await tokenFor({ cnf })), Object.keys(cnf).join()).equal(401);
     let thumbprint = 'thumb';
     const tls = await startOAuthServer({ certificateOf: () => ({ subject: 'CN=x', thumbprint }) });
     try {

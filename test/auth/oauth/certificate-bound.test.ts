@@ -1,7 +1,9 @@
 /** SECURITY ST-10, RFC 8705: tokens bound to a TLS certificate, over real connections. */
+import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { peerCertificateOf } from '../../../src/pki/peer-certificate.ts';
 import { openTlsFiles } from '../../../src/pki/tls-files.ts';
 import type { HttpServer } from '../../../src/rest/http-server.ts';
@@ -61,8 +63,8 @@ describe('oauth › tokens bound to a certificate', () => {
     await server.stop();
   });
 
-  const post = async (tls: Tls, form: Readonly<Record<string, string>>) => {
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+  const post = async (tls: Tls, form: Readonly<Record<string, string>>, more: Record<string, string> = {}) => {
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded', ...more };
     const body = new URLSearchParams(form).toString();
     const answer = await send(http.httpsPort ?? 0, '/oauth2/token', { method: 'POST', headers, body, tls });
     return { status: answer.status, body: JSON.parse(answer.text) };
@@ -98,6 +100,29 @@ describe('oauth › tokens bound to a certificate', () => {
       expect(await post(tls, form))
         .deep.include({ status: 401 })
         .and.nested.property('body.error', 'invalid_client');
+  });
+
+  it('[ST-10] bound to a key as well, a token needs both', async () => {
+    const { client } = await service();
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    const jwk = await exportJWK(publicKey);
+    const prove = (htm: string, path: string, claims = {}) =>
+      new SignJWT({ htm, htu: server.url + path, jti: randomUUID(), ...claims })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+        .setIssuedAt(Math.floor(server.store.clock.now() / 1000))
+        .sign(privateKey);
+    const form = { grant_type: 'client_credentials', scope: 'system/*.rs', client_id: client.id };
+    const { body } = await post(own, form, { DPoP: await prove('POST', '/oauth2/token') });
+    expect(body.token_type).equal('DPoP');
+    const ath = createHash('sha256').update(body.access_token).digest('base64url');
+    const use = async (tls: Tls) => {
+      const dpop = await prove('GET', '/fhir/R4/Patient', { ath });
+      const headers = { authorization: `DPoP ${body.access_token}`, dpop };
+      return (await send(http.httpsPort ?? 0, '/fhir/R4/Patient', { tls, headers })).status;
+    };
+    expect(await use(own)).equal(200);
+    expect(await use(foreign), 'the key alone').equal(401);
+    expect(await call(own, body.access_token), 'the certificate alone').equal(401);
   });
 
   it('[ST-10] an app with a person behind it: each refresh binds to the certificate of its connection', async () => {

@@ -147,7 +147,7 @@ describe('oauth › register', () => {
     const use = (token: string, body: unknown = APP) => send('POST', `${closed.url}/oauth2/register`, body, token);
     beforeEach(async () => {
       closed.users.set('u1', { ...closed.users.get('u1')!, roles: ['ADMIN'] });
-      admin = (await closed.exchange(await closed.addApp({ scope: 'user/*.rs' }))).body.access_token;
+      admin = (await closed.exchange(await closed.addApp({ scope: 'user/*.cruds' }))).body.access_token;
     });
     before(async () => {
       closed = await startOAuthServer({ isRegistrationOpen: false });
@@ -273,7 +273,7 @@ describe('oauth › register', () => {
     let admin: string;
     before(async () => {
       server.users.set('u1', { ...server.users.get('u1')!, roles: ['ADMIN'] });
-      admin = (await server.exchange(await server.addApp({ scope: 'user/*.rs' }))).body.access_token;
+      admin = (await server.exchange(await server.addApp({ scope: 'user/*.cruds' }))).body.access_token;
     });
     const call = (method: string, path: string, body?: unknown, token: string | undefined = admin) =>
       send(method, server.url + ADMIN + path, body, token);
@@ -350,14 +350,14 @@ describe('oauth › register', () => {
     });
 
     it('clients of our own are not touched', async () => {
-      const fresh = (await server.exchange(await server.addApp({ scope: 'user/*.rs' }))).body.access_token;
+      const fresh = (await server.exchange(await server.addApp({ scope: 'user/*.cruds' }))).body.access_token;
       expect((await call('POST', '/operator/disable', undefined, fresh)).status).equal(404);
       expect((await call('PUT', '/operator', APP, fresh)).status).equal(404);
     });
 
     it('a disabled client’s tokens stop, and do not come back with it', async () => {
       const app = await server.addApp();
-      const fresh = (await server.exchange(await server.addApp({ scope: 'user/*.rs' }))).body.access_token;
+      const fresh = (await server.exchange(await server.addApp({ scope: 'user/*.cruds' }))).body.access_token;
       const { body } = await server.exchange(app);
       expect(await server.call(body.access_token)).equal(200);
       await call('POST', `/${app.client.id}/disable`, undefined, fresh);

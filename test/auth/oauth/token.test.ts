@@ -240,6 +240,17 @@ describe('oauth › token', () => {
       expect((await server.refresh(app, body.refresh_token)).status).equal(200);
     });
 
+    it('[ST-05] [SA-01] a public client need not say who it is; one that has a secret must prove it', async () => {
+      const nameless = (token: unknown) =>
+        server.post('/oauth2/token', { grant_type: 'refresh_token', refresh_token: String(token) });
+      const { body: open } = await server.exchange(app);
+      expect((await nameless(open.refresh_token)).status).equal(200);
+      const { body: kept } = await server.exchange(confidential);
+      const refused = await nameless(kept.refresh_token);
+      expect([refused.status, refused.body.error]).deep.equal([401, 'invalid_client']);
+      expect((await server.refresh(confidential, kept.refresh_token)).status, 'it is not used up').equal(200);
+    });
+
     it('[ST-04] online_access ends with the session or after 12 h; offline_access lives on', async () => {
       const { body: online } = await server.exchange(app, { scope: 'online_access patient/*.rs' });
       const { body: offline } = await server.exchange(app);

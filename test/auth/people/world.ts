@@ -68,8 +68,23 @@ export const ADMINISTRATOR: Caller = {
 let sequence = 0;
 let hashing: ReturnType<typeof createHashing> | undefined;
 
-export async function openWorld(options: Partial<PeopleOptions> & { readonly host?: string } = {}): Promise<World> {
-  const { host = '127.0.0.1', ...given } = options;
+export interface WorldOptions extends Partial<PeopleOptions> {
+  readonly host?: string;
+  /** ms UTC */
+  readonly start?: number;
+  /** More options, made from what the world is built on. */
+  readonly extend?: (base: Base) => Partial<PeopleOptions>;
+}
+
+export interface Base {
+  readonly pools: Pools;
+  readonly cipher: ReturnType<typeof createCipher>;
+  readonly url: string;
+  readonly now: () => number;
+}
+
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const { host = '127.0.0.1', start = START, extend, ...given } = options;
   const database = await createDatabase();
   const open = (): Pools =>
     createPools({
@@ -80,7 +95,7 @@ export async function openWorld(options: Partial<PeopleOptions> & { readonly hos
       log,
     });
   const log = createMemoryLog();
-  let at = START;
+  let at = start;
   const now = (): number => at;
   const cipher = createCipher([{ number: 1, key: randomBytes(32) }]);
   const pools = open();
@@ -121,6 +136,7 @@ export async function openWorld(options: Partial<PeopleOptions> & { readonly hos
       notify: async (notice) => void notices.push(notice),
       limits: { perAddress: 10_000, perNeighbourhood: 10_000, everywhere: 10_000 },
       ...given,
+      ...extend?.({ pools, cipher, url, now }),
     });
     server.on('request', people.app);
     return { url, people, server };

@@ -27,6 +27,12 @@ describe('identity › signing keys', () => {
     );
   };
 
+  it('[SO-02] a start that ended between the two algorithms is made good by the next', async () => {
+    await store.pools.writes.query({ text: "delete from auth.signing_key where alg = 'ES256'", values: [] });
+    await store.keys.ensure();
+    expect((await store.keys.published()).map(({ alg }) => alg).sort()).deep.equal(['ES256', 'RS256']);
+  });
+
   it('[SO-02] the published keys are public, and say what they are for', async () => {
     const keys = await store.keys.published();
     expect(keys.map(({ alg, use }) => [alg, use])).deep.members([

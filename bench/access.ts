@@ -1,0 +1,245 @@
+/**
+ * `npm run -s bench:access -- [--size N] [--rounds N] [--seconds S] [--connections N] [--only NAME] [--json FILE]`
+ * What rights and the audit trail cost, each as a ratio against the same work without them, interleaved in one process
+ * on one Postgres: a search by a patient's app against the same by the system, and an audited store against one that is
+ * not. Goals: searches at most 1.3 times as dear, reads and creates at least 0.9 of the throughput (AU-07).
+ */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { loadDefinitions } from '../src/definitions-cache.ts';
+import { createCipher } from '../src/pki/key-file.ts';
+import { createPolicy } from '../src/policy/policy.ts';
+import { serviceCaller } from '../src/policy/service-caller.ts';
+import type { Caller } from '../src/ports/caller.ts';
+import type { Resource, ResourceStore } from '../src/ports/resource-store.ts';
+import { auditedStore } from '../src/postgres/audit/audited-store.ts';
+import { openAuditLog } from '../src/postgres/audit/log.ts';
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
+import { createPools } from '../src/postgres/pools.ts';
+import { type OpenStore, openStore } from '../src/postgres/store.ts';
+import { createExtractors } from '../src/standards/fhir/search/extract.ts';
+import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
+import { parseSearch } from '../src/standards/fhir/search/parse.ts';
+import { loadRecords } from './import.ts';
+import { startMortar } from './processes.ts';
+import { MEASURE_CODES } from './records.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    size: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '2' },
+    connections: { type: 'string', default: '32' },
+    only: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const size = Number(flags.size);
+const rounds = Number(flags.rounds);
+const roundMs = Number(flags.seconds) * 1000;
+const concurrency = Number(flags.connections);
+const BASE_URL = 'http://mortar.bench/fhir/R4';
+const SAMPLE = 500;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+interface Work {
+  readonly name: string;
+  readonly against?: string;
+  readonly goal?: string;
+  run(n: number): Promise<unknown>;
+}
+
+await main();
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
+  chmodSync(folder, 0o711); // Postgres may run as another user
+  const postgres = await startEmbeddedPostgres({ dataDir: folder, log: silent });
+  try {
+    const owner = postgres.connection('owner');
+    const mortar = await startMortar(urlOf(owner), join(folder, 'server'));
+    process.stderr.write(`loading ${size} resources …\n`);
+    await loadRecords(mortar, size);
+    await mortar.stop();
+    const admin = new pg.Client(owner);
+    await admin.connect();
+    await admin.query('vacuum analyze');
+    const ids = async (table: string): Promise<string[]> =>
+      (await admin.query(`select id from fhir.${table} order by md5(id) limit ${SAMPLE}`)).rows.map(({ id }) => id);
+    const sample = { patients: await ids('patient'), observations: await ids('observation') };
+    await admin.end();
+    const { works: all, close } = await prepare(owner, join(folder, 'cache'), sample);
+    const works = all.filter(({ name }) => flags.only === undefined || name.includes(flags.only));
+    const rates = await measure(works);
+    await close();
+    print(works, rates);
+    if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify(Object.fromEntries(rates), undefined, 2));
+  } finally {
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function prepare(
+  owner: pg.ClientConfig,
+  cache: string,
+  { patients, observations }: { readonly patients: readonly string[]; readonly observations: readonly string[] },
+): Promise<{ readonly works: readonly Work[]; close(): Promise<void> }> {
+  const definitions = await loadDefinitions(cache);
+  const parameters = createSearchParameters(definitions);
+  const types = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
+  const policy = createPolicy({ isPatientType: (type) => types.has(type), now: Date.now });
+  const searchOf = (type: string, query: string) =>
+    parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
+  const sizes = { readConnections: 4, writeConnections: 4, transactionConnections: 8 };
+  const pools = createPools({ ...sizes, connection: owner, log: silent });
+  const cipher = createCipher([{ number: 1, key: randomBytes(32) }]);
+  const trail = await openAuditLog({ pools, macKey: randomBytes(32), cipher, now: Date.now, log: silent });
+  const options = {
+    pools,
+    policy,
+    parameters,
+    conditionsOf: (type: string, query: string) => searchOf(type, query).conditions,
+    extractorOf: createExtractors(definitions, parameters),
+    baseUrl: BASE_URL,
+    pageSizeDefault: 20,
+    cipher,
+    now: Date.now,
+    log: silent,
+  };
+  const plain = await openStore({ ...options, holder: 'plain' });
+  const inner = await openStore({ ...options, holder: 'audited', audit: trail });
+  const audited = auditedStore(inner, trail);
+  const system = serviceCaller('test');
+  const patientAt = (n: number): string => patients[n % patients.length] as string;
+  const searches = (name: string, queryOf: (n: number) => readonly [type: string, query: string]): Work[] => {
+    const ask = (callerOf: (n: number) => Caller) => (n: number) => {
+      const [type, query] = queryOf(n);
+      return plain.search(callerOf(n), searchOf(type, query));
+    };
+    return [
+      { name: `${name}, system`, run: ask(() => system) },
+      { name: `${name}, patient`, against: `${name}, system`, goal: '≥ 0.77', run: ask((n) => appOf(patientAt(n))) },
+    ];
+  };
+  const code = (n: number): string => `http://loinc.org|${MEASURE_CODES[n % MEASURE_CODES.length]}`;
+  const works: Work[] = [
+    ...searches('observations of a patient', (n) => ['Observation', `patient=${patientAt(n)}&_count=20`]),
+    ...searches('one kind of them', (n) => ['Observation', `patient=${patientAt(n)}&code=${code(n)}&_count=20`]),
+    ...searches('the same, newest first', (n) => [
+      'Observation',
+      `patient=${patientAt(n)}&code=${code(n)}&_sort=-date&_count=20`,
+    ]),
+    ...searches('with the patient included', (n) => [
+      'MedicationRequest',
+      `patient=${patientAt(n)}&_include=MedicationRequest:patient&_count=20`,
+    ]),
+    ...audits('read', plain, audited, (store, n) =>
+      store.read(system, 'Observation', observations[n % observations.length] as string),
+    ),
+    ...audits('create', plain, audited, (store, n) => store.create(system, observation(patientAt(n)), store.newId())),
+  ];
+  return {
+    works,
+    async close() {
+      await plain.close();
+      await inner.close();
+      await pools.end();
+    },
+  };
+}
+
+function audits(
+  name: string,
+  plain: OpenStore,
+  audited: OpenStore,
+  work: (store: ResourceStore, n: number) => Promise<unknown>,
+): Work[] {
+  return [
+    { name: `${name}, not audited`, run: (n) => work(plain, n) },
+    { name: `${name}, audited`, against: `${name}, not audited`, goal: '≥ 0.90', run: (n) => work(audited, n) },
+  ];
+}
+
+/** A patient's own app. */
+function appOf(patientId: string): Caller {
+  return {
+    kind: 'user',
+    name: 'app',
+    correlationId: 'bench',
+    scopes: [{ level: 'patient', type: '*', letters: ['r', 's'] }],
+    otherScopes: [],
+    patientId,
+    user: {
+      id: 'user',
+      name: 'A Person',
+      roles: ['PATIENT'],
+      practitionerRoleIds: [],
+      organizationIds: [],
+      patientIds: [patientId],
+      authTime: 0,
+      amr: ['pwd'],
+    },
+  };
+}
+
+function observation(patientId: string): Resource {
+  return {
+    resourceType: 'Observation',
+    status: 'final',
+    category: [
+      { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] },
+    ],
+    code: { coding: [{ system: 'http://loinc.org', code: '8867-4', display: 'Heart rate' }], text: 'Heart rate' },
+    subject: { reference: `Patient/${patientId}` },
+    effectiveDateTime: '2026-05-01T10:00:00Z',
+    valueQuantity: { value: 70, unit: '/min', system: 'http://unitsofmeasure.org', code: '/min' },
+  };
+}
+
+/** Operations a second of each, the median of the rounds; the order changes from round to round. */
+async function measure(works: readonly Work[]): Promise<ReadonlyMap<string, number>> {
+  const found = new Map(works.map(({ name }) => [name, [] as number[]]));
+  for (const work of works) await runFor(work, roundMs / 2); // statements are prepared, caches filled
+  for (let round = 0; round < rounds; round++)
+    for (const work of round % 2 === 0 ? works : [...works].reverse())
+      found.get(work.name)?.push(await runFor(work, roundMs));
+  return new Map([...found].map(([name, list]) => [name, median(list)]));
+}
+
+async function runFor({ run }: Work, ms: number): Promise<number> {
+  const started = performance.now();
+  let done = 0;
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (performance.now() - started < ms) {
+      await run(next++);
+      done += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  return done / ((performance.now() - started) / 1000);
+}
+
+function median(list: readonly number[]): number {
+  return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
+}
+
+function print(works: readonly Work[], rates: ReadonlyMap<string, number>): void {
+  for (const { name, against, goal } of works) {
+    const rate = rates.get(name) ?? 0;
+    const ratio = against === undefined ? '' : `${(rate / (rates.get(against) ?? 1)).toFixed(2)} of it (goal ${goal})`;
+    console.log(`${name.padEnd(40)} ${Math.round(rate).toString().padStart(7)}/s  ${ratio}`);
+  }
+}
+
+function urlOf({ user, password, host, port, database }: pg.ClientConfig): string {
+  const url = new URL(`postgresql://${user}:${encodeURIComponent(String(password))}@localhost/${database}`);
+  url.searchParams.set('host', host ?? '127.0.0.1');
+  url.searchParams.set('port', String(port));
+  return url.href;
+}

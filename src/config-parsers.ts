@@ -1,0 +1,96 @@
+/** How the text of a setting becomes its value: `undefined` where it is not allowed. */
+import { isIP, isIPv6 } from 'node:net';
+
+export const integer = (min: number, max: number) => ({
+  allowed: `a whole number from ${min} to ${max}`,
+  parse: (text: string): number | undefined => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  },
+});
+
+export const oneOf = <T extends string>(...values: readonly T[]) => ({
+  allowed: values.map((value) => `\`${value}\``).join(', '),
+  parse: (text: string): T | undefined => values.find((value) => value === text),
+});
+
+export const file = { allowed: 'a file', parse: (text: string): string => text };
+export const privateFile = { allowed: 'a file that other users cannot read', parse: (text: string): string => text };
+export const ISSUER_ALLOWED = 'a URL without query or user name, spelt as the provider spells it';
+export const clientId = {
+  allowed: 'the client id that the provider gave',
+  parse: (text: string): string | undefined => (/^[\x21-\x7e]{1,255}$/.test(text) ? text : undefined),
+};
+
+export function parseIssuer(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
+  return url.username === '' && url.password === '' && !/[?#]/.test(text) ? text : undefined;
+}
+
+const HOSTS_MAX = 20;
+
+export function parseHosts(text: string): ReadonlySet<string> | undefined {
+  const hosts = text.split(',').map((host) => host.trim());
+  return hosts.length <= HOSTS_MAX && hosts.every((host) => /^(?:[a-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5}$/.test(host))
+    ? new Set(hosts)
+    : undefined;
+}
+
+export function parsePublicUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
+  const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  return plain && !text.endsWith('/') && !/[?#]$/.test(text) ? text : undefined;
+}
+
+const RANGES_MAX = 100;
+
+export function parseAddressRanges(text: string): readonly string[] | undefined {
+  const ranges = text.split(',').map((range) => range.trim());
+  const isRange = (range: string): boolean => {
+    const [address = '', bits, more] = range.split('/');
+    if (isIP(address) === 0 || more !== undefined) return false;
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv6(address) ? 128 : 32));
+  };
+  return ranges.length <= RANGES_MAX && ranges.every(isRange) ? ranges : undefined;
+}
+
+export interface RateSetting {
+  readonly count: number;
+  readonly perMs: number;
+}
+
+const RATE = /^(login|register|token|verify|verify-prescription|read|search|write)=(?:off|(\d{1,7})\/(s|min|h))$/;
+const RATE_UNIT_MS = new Map([
+  ['s', 1_000],
+  ['min', 60_000],
+  ['h', 3_600_000],
+]);
+
+export function parseRates(text: string): ReadonlyMap<string, RateSetting | 'off'> | undefined {
+  const rates = new Map<string, RateSetting | 'off'>();
+  for (const part of text.split(',')) {
+    const [, name, count, unit = ''] = RATE.exec(part.trim()) ?? [];
+    if (name === undefined || rates.has(name) || Number(count) === 0) return undefined;
+    rates.set(name, count === undefined ? 'off' : { count: Number(count), perMs: RATE_UNIT_MS.get(unit) ?? 0 });
+  }
+  return rates;
+}
+
+export function parseDatabaseUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1 ? text : undefined;
+}
+
+export function parseRedisUrl(text: string): string | undefined {
+  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) ? text : undefined;
+}
+
+export function parseTimeZone(text: string): string | undefined {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
+}
