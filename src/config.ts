@@ -39,6 +39,8 @@ interface Setting<T> {
 const MIB = 1024 * 1024;
 const METRICS_TOKEN_CHARS_MIN = 32;
 
+const ELEMENT_PATHS = /^[A-Za-z0-9.-]{1,200}(?:\s*,\s*[A-Za-z0-9.-]{1,200}){0,499}$/;
+
 const SETTINGS = {
   nodeEnv: {
     env: 'NODE_ENV',
@@ -250,6 +252,22 @@ const SETTINGS = {
     allowed: 'a file that only its owner can read',
     about:
       'Key that raw messages are encrypted with. Processes of one database share it. Back it up apart from the database: without it they are lost.',
+    parse: (text: string): string => text,
+  },
+  encryptedElements: {
+    env: 'ENCRYPTED_ELEMENTS',
+    fallbackAbout: 'none',
+    allowed: 'element paths with commas between, or `uk-protected`',
+    about:
+      'Elements that are stored encrypted, e.g. `Patient.name,Person.name`; `uk-protected` is Patient identifier, name, telecom, address, birthDate and text. They are then found by equality only. Set it before the first resource is stored.',
+    parse: (text: string): string | undefined => (ELEMENT_PATHS.test(text) ? text : undefined),
+  },
+  dataKeyFile: {
+    env: 'DATA_KEY_FILE',
+    fallbackAbout: '`keys/data.key` below DATA_DIR, made when ENCRYPTED_ELEMENTS is first set',
+    allowed: 'a file that only its owner can read',
+    about:
+      'Key that wraps the keys of encrypted elements. Processes of one database share it. Back it up apart from the database: without it the elements are lost.',
     parse: (text: string): string => text,
   },
   messageRetentionDays: {

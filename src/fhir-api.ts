@@ -22,6 +22,8 @@ import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
+import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
+import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
@@ -42,6 +44,7 @@ import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
+import { compileProtectedElements, parseProtectedPaths } from './standards/fhir/encryption/protected-elements.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -82,6 +85,7 @@ export interface FhirApi {
 
 const FHIR_PATH = '/fhir/R4';
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
+const RESEAL_EVERY_MS = 30 * 1000;
 
 /** Where it rejects, nothing of what was begun goes on. */
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
@@ -127,6 +131,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     holder,
     audit: audit.trail,
     cipher: cipher.cipher,
+    encryption: encryptionOptions(config, definitions, parameters),
     now,
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
@@ -141,7 +146,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: publishedCapability(parameters),
+    capability: plain.protection
+      ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
+          parameters.get(type)?.parameters.get(code),
+        )
+      : publishedCapability(parameters),
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
@@ -206,6 +215,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const resealing = keepSealed(plain, log);
+  if (resealing) stack.defer(resealing.stop);
   const everything = stack.move();
   return {
     store,
@@ -232,11 +243,60 @@ function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
 /** The key that raw messages are sealed with. */
 function openCipher({ dataDir, messageKeyFile }: Config): { readonly cipher: Cipher; readonly path: string } {
   const path = messageKeyFile ?? join(resolve(dataDir), 'keys', 'message.key');
+  return { cipher: openKey(path), path };
+}
+
+function openKey(path: string): Cipher {
   try {
-    return { cipher: openKeyFile(path), path };
+    return openKeyFile(path);
   } catch (cause) {
     if (cause instanceof KeyFileError) throw new StartError('folder', cause.message, cause);
     throw cause;
+  }
+}
+
+/** Seals again what has old data keys or another setting, whenever there is such; it goes on where it stopped. */
+function keepSealed({ rotation }: OpenStore, log: ContextLog): { stop(): Promise<void> } | undefined {
+  if (!rotation) return undefined;
+  const stopping = new AbortController();
+  let running: Promise<void> | undefined;
+  const run = (): void => {
+    running ??= rotation
+      .reseal(stopping.signal)
+      .then(
+        (result) => void (result === 'done' && log.info('every protected element is sealed as the setting says')),
+        (error: Error) => log.error('protected elements could not be sealed again', { error }),
+      )
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  const timer = setInterval(run, RESEAL_EVERY_MS);
+  timer.unref();
+  run();
+  return {
+    async stop() {
+      clearInterval(timer);
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** What is stored encrypted, and where its key lies. */
+function encryptionOptions(
+  { dataDir, dataKeyFile, encryptedElements = '' }: Config,
+  definitions: Definitions,
+  parameters: Services['parameters'],
+): EncryptionOptions {
+  const keyFile = dataKeyFile ?? join(resolve(dataDir), 'keys', 'data.key');
+  const paths = parseProtectedPaths(encryptedElements);
+  try {
+    if (!paths) throw new Error(`'${encryptedElements}' is not a list of element paths`);
+    const elements = compileProtectedElements(paths, definitions, parameters);
+    return { elements, keyFile, openWrapping: () => openKey(keyFile) };
+  } catch (cause) {
+    throw new StartError('unsuitable', `ENCRYPTED_ELEMENTS: ${(cause as Error).message}`, cause);
   }
 }
 

@@ -81,6 +81,7 @@ const COMPOSITION = new Set([
   'every.ts',
   'organizations.ts',
   'audit.ts',
+  'rotate-keys.ts',
   'verify-audit.ts',
 ]);
 const SETTINGS = new Set([

@@ -4,6 +4,7 @@
  */
 import type { Atom } from '../standards/fhir/search/parameter.ts';
 import { COMPARTMENTS } from '../standards/fhir/search/sink.ts';
+import { BlindHash, type BlindIndex } from './encryption/blind-hash.ts';
 import { hashDomain, KeyedHash, toBigInt } from './hash.ts';
 import { createRidCodec, type RidCodec } from './rid.ts';
 
@@ -34,8 +35,10 @@ export interface Keys {
   compartment(kind: (typeof COMPARTMENTS)[number]): Lanes;
 }
 
-export function createKeys(key: Uint8Array): Keys {
-  const hash = new KeyedHash(key);
+/** `blind`: domains of protected atoms are hashed with a key that the database does not hold (SECURITY KS-08). */
+export function createKeys(key: Uint8Array, blind?: BlindIndex): Keys {
+  const blindHash = blind && new BlindHash(key, blind.key);
+  const hash = blindHash ?? new KeyedHash(key);
   const rids = createRidCodec(hash);
   const atoms = new Map<string, AtomKeys>();
   const compartments = new Map(COMPARTMENTS.map((kind) => [kind, hashDomain(hash, `compartment\u0001${kind}`)]));
@@ -62,6 +65,8 @@ export function createKeys(key: Uint8Array): Keys {
           return mask;
         },
       };
+      if (blind?.isProtected(resourceType, atom))
+        for (const domain of [made.value, made.exact, made.unit, made.plain]) blindHash?.protect(domain);
       atoms.set(name, made);
       return made;
     },

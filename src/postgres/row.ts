@@ -2,6 +2,7 @@
 import type { Atom, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import { COMPARTMENTS, type Extractor, type SearchSink } from '../standards/fhir/search/sink.ts';
 import { normaliseText } from '../standards/fhir/search/text.ts';
+import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
 import { repeatsQuantities, tokenForms } from './keys.ts';
@@ -42,6 +43,8 @@ interface TypeKeys {
   readonly patient: number;
   readonly hot: number;
   readonly multiple: readonly boolean[];
+  /** By atom; undefined when the type has none. */
+  readonly protected: readonly boolean[] | undefined;
 }
 
 /** Builds rows; one per database. `baseUrl`: absolute references below it are local. */
@@ -50,6 +53,8 @@ export function createRowBuilder(options: {
   readonly parametersOf: (type: string) => TypeParameters;
   readonly extractorOf: (type: string) => Extractor;
   readonly baseUrl: string;
+  /** Atoms whose values are stored encrypted. */
+  readonly protectedAtomsOf?: (type: string) => readonly boolean[] | undefined;
 }): (resource: Readonly<Record<string, unknown>>, type: string, id: string, lastUpdated: number) => SearchRow {
   const types = new Map<string, TypeKeys>();
   const typeKeys = (type: string): TypeKeys => {
@@ -64,13 +69,16 @@ export function createRowBuilder(options: {
       patient: parameters.singlePatient ? (patientAtom?.index ?? -1) : -1,
       hot: parameters.atoms.find((a) => a.code === hotCode)?.index ?? -1,
       multiple: parameters.atoms.map(repeatsQuantities),
+      protected: options.protectedAtomsOf?.(type),
     };
     types.set(type, made);
     return made;
   };
   return (resource, type, id, lastUpdated) => {
-    const row = new RowSink(options.keys, typeKeys(type), `${options.baseUrl}/`);
-    options.extractorOf(type)(resource, row);
+    const keys = typeKeys(type);
+    const row = new RowSink(options.keys, keys, `${options.baseUrl}/`);
+    const sink = keys.protected ? protectedSink(row, keys.protected, options.parametersOf(type).atoms) : row;
+    options.extractorOf(type)(resource, sink);
     return row.finish(type, id, lastUpdated);
   };
 }

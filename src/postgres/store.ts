@@ -17,6 +17,9 @@ import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { translated } from './database-error.ts';
+import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
+import { type EncryptionOptions, openEncryption } from './encryption/open-encryption.ts';
+import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
 import { createKeys } from './keys.ts';
@@ -50,6 +53,8 @@ export interface StoreOptions {
   readonly holder: string;
   /** Seals raw messages. */
   readonly cipher: Cipher;
+  /** Elements that are stored encrypted; absent: none. */
+  readonly encryption?: EncryptionOptions;
   /** Makes the entries of writes; without it writes leave none. */
   readonly audit?: WriteAudit;
   readonly now: () => number;
@@ -61,6 +66,10 @@ export interface StoreOptions {
 export interface OpenStore extends ResourceStore {
   readonly messages: MessageLog;
   readonly jobs: JobTable;
+  /** What can be asked of elements that are stored encrypted; absent where there are none. */
+  readonly protection?: ProtectedSearch;
+  /** Rotates the keys of those elements. */
+  readonly rotation?: KeyRotation;
   /** Reads the database's statistics again: after a bulk load and ANALYZE. */
   refreshStatistics(): Promise<void>;
   close(): Promise<void>;
@@ -68,7 +77,11 @@ export interface OpenStore extends ResourceStore {
 
 /** Opens the store of a migrated database. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
-  const { pools, parameters, cipher, audit, now, log } = options;
+  const { parameters, cipher, audit, now, log } = options;
+  const encryption =
+    options.encryption && (await openEncryption(options.encryption, { pools: options.pools, parameters, now, log }));
+  const { shield, search: protection } = encryption ?? {};
+  const pools = encryption?.pools ?? options.pools;
   const meta = new Map(
     (await pools.reads.query({ text: 'select name, value from mortar.meta', values: [] })) as [string, string][],
   );
@@ -77,7 +90,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     if (value === undefined) throw new Error(`the database has no ${name}: its first migration is incomplete`);
     return Buffer.from(value, 'hex');
   };
-  const keys = createKeys(secret('hash-key').subarray(0, 16));
+  const keys = createKeys(secret('hash-key').subarray(0, 16), encryption?.blind);
   const { rids } = keys;
   let source: RidSource | undefined;
   const lease = await leaseWorker(pools.writes, options.holder, () => source?.lastMs ?? 0, log);
@@ -88,7 +101,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     if (!found) throw new Error(`no search parameters for type ${type}`);
     return found;
   };
-  const rowOf = createRowBuilder({ keys, parametersOf, extractorOf: options.extractorOf, baseUrl: options.baseUrl });
+  const rowOf = createRowBuilder({
+    keys,
+    parametersOf,
+    extractorOf: options.extractorOf,
+    baseUrl: options.baseUrl,
+    ...(encryption && { protectedAtomsOf: encryption.protectedAtomsOf }),
+  });
   const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
   const searchTools = {
@@ -101,7 +120,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     cursors,
     pageSizeDefault: options.pageSizeDefault,
   };
-  const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf: options.conditionsOf, log });
+  const conditionsOf: StoreOptions['conditionsOf'] = protection
+    ? (type, query) => options.conditionsOf(type, query).map(protection.rewrite)
+    : options.conditionsOf;
+  const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf, log });
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
   const reader = createReader(pools.reads, rids);
@@ -111,6 +133,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     rids,
     rowOf,
     audit,
+    shield,
     now,
   });
   const jobs = createJobs({ ...pools, now });
@@ -125,7 +148,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   });
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
-      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, now },
+      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, shield, now },
       work,
     );
   /** Where rights depend on the resource, they are checked in the transaction that writes it. */
@@ -139,9 +162,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
   };
   await frequencies.refresh();
-  return {
+  const store: OpenStore = {
     messages,
     jobs,
+    ...(encryption && {
+      protection: encryption.search,
+      rotation: createKeyRotation({ ...encryption, pools: options.pools, rowOf, now }),
+    }),
     newId() {
       ridSource.next();
       return rids.id(ridSource.hi, ridSource.lo);
@@ -222,4 +249,5 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       await lease.release();
     },
   };
+  return protection ? withProtectedSearch(store, protection) : store;
 }

@@ -14,6 +14,7 @@ import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
+import type { Shield } from './encryption/shield.ts';
 import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
@@ -47,6 +48,8 @@ export interface TransactionTools {
   readonly jobs: Jobs;
   /** Makes the entries of writes. */
   readonly audit: WriteAudit | undefined;
+  /** Absent: nothing is stored encrypted. */
+  readonly shield: Shield | undefined;
   readonly now: () => number;
 }
 
@@ -104,10 +107,12 @@ interface TransactionEnd {
 const ASK_TYPES_MIN = 3;
 
 function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: TransactionEnd): StoreTransaction {
-  const { search, rowOf, access } = tools;
+  const { search, rowOf, access, shield } = tools;
   const { keys } = search;
   const historyTools = (): HistoryTools => ({ rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey });
-  const send = (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
+  const send = shield
+    ? async (statement: Statement): Promise<readonly Row[]> => shield.open(await sendStatement(client, statement))
+    : (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
   const run: Run = (text, values) => send(searchStatement(tools.nameOf, text, values));
   let written = false;
   const audited = (made: NewVersion, old?: OldVersion): NewVersion =>
@@ -205,13 +210,13 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       const old = await current(writes);
       await checks.checkBefore(run);
       const now = tools.now();
-      const inserts: NewVersion[] = [];
-      const updates: Statement[] = [];
+      const made: NewVersion[] = [];
+      const changed: { readonly made: NewVersion; readonly replaced: OldVersion }[] = [];
       const results = writes.map((write): WriteResult => {
         if (write.kind === 'create') {
-          const made = newVersion(rowOf, write.resource.resourceType, write.id, write.resource, 1, now, 'C');
-          inserts.push(audited(made));
-          return { version: storedVersion(made), outcome: 'created' };
+          const created = newVersion(rowOf, write.resource.resourceType, write.id, write.resource, 1, now, 'C');
+          made.push(audited(created));
+          return { version: storedVersion(created), outcome: 'created' };
         }
         const reference = `${write.type}/${write.id}`;
         const before = old.get(reference);
@@ -219,21 +224,25 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
         if (write.kind === 'delete') {
           if (!before || before.operation === 'delete')
             return { version: before ?? neverExisted(write.type, write.id), outcome: 'unchanged' };
-          const made = deletion(keys.rids, write.type, write.id, before, now);
+          const deleted = deletion(keys.rids, write.type, write.id, before, now);
           const replaced = { ver: before.versionId, row: oldRow(rowOf, before) };
-          updates.push(updateStatement(audited(made, replaced), replaced));
-          return { version: storedVersion(made), outcome: 'deleted' };
+          changed.push({ made: audited(deleted, replaced), replaced });
+          return { version: storedVersion(deleted), outcome: 'deleted' };
         }
         const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
         if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
-        const { made, replaced } = next;
-        if (replaced) updates.push(updateStatement(audited(made, replaced), replaced));
-        else inserts.push(audited(made));
+        const { replaced } = next;
+        if (replaced) changed.push({ made: audited(next.made, replaced), replaced });
+        else made.push(audited(next.made));
         return {
-          version: storedVersion(made),
+          version: storedVersion(next.made),
           outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
         };
       });
+      const inserts = shield ? await all(made.map((version) => shield.seal(version))) : made;
+      const updates = shield
+        ? await all(changed.map(async (c) => updateStatement(await shield.seal(c.made), c.replaced)))
+        : changed.map((c) => updateStatement(c.made, c.replaced));
       // Rights to what is about a new patient need the patient to be there.
       const isFirst = ({ table }: NewVersion): boolean => checks.isRestricted && table.type === 'Patient';
       if (checks.isRestricted) {

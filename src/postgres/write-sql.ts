@@ -19,6 +19,8 @@ export interface NewVersion {
   readonly op: Op;
   /** JSON text as served; empty for a deletion. */
   readonly content: string;
+  /** What is stored in its place, when leaves of it are encrypted (SECURITY KS-07). */
+  readonly stored?: string;
   readonly row: SearchRow;
   /** What the audit trail says of it, written in the same statement (SECURITY AU-06). */
   readonly entry?: EntryRow;
@@ -55,7 +57,7 @@ const mainValues = (v: NewVersion): unknown[] => [
   v.op,
   v.id,
   int8Array(v.row.tok, v.row.tok.length / 2),
-  v.content,
+  v.stored ?? v.content,
 ];
 
 /** One new resource in one statement: row, side rows, change. Fails with a unique violation when the rid exists. */
@@ -167,7 +169,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
     int8Array(tok, tok.length / 2),
     float8Array(from, count),
     float8Array(to, count),
-    textArray(versions.map((v) => v.content)),
+    textArray(versions.map((v) => v.stored ?? v.content)),
   ];
   if (nv.length > 0)
     values.push(

@@ -5,6 +5,7 @@ import { parseJson } from '../standards/fhir/json.ts';
 import { conflict, gone, notFound, versionConflict } from '../standards/fhir/outcome.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
+import type { Shield } from './encryption/shield.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Pipeline } from './pools.ts';
 import { readStatement, toVersion } from './reader.ts';
@@ -43,9 +44,11 @@ export function createWriter(options: {
   readonly rowOf: RowBuilder;
   /** Absent: what is written is not audited. */
   readonly audit: WriteAudit | undefined;
+  /** Absent: nothing is stored encrypted. */
+  readonly shield: Shield | undefined;
   readonly now: () => number;
 }): Writer {
-  const { writes, group, rids, rowOf, audit, now } = options;
+  const { writes, group, rids, rowOf, audit, shield, now } = options;
 
   async function findForWrite(type: string, id: string): Promise<StoredVersion | undefined> {
     rids.lanes(id);
@@ -60,7 +63,8 @@ export function createWriter(options: {
     async create(caller, resource, id) {
       const made = newVersion(rowOf, resource.resourceType, id, resource, 1, now(), 'C');
       await audit?.admit(caller);
-      await group.insert(audit ? audit.audited(caller, made) : made);
+      const sealed = shield ? await shield.seal(made) : made;
+      await group.insert(audit ? audit.audited(caller, sealed) : sealed);
       return { version: storedVersion(made), outcome: 'created' };
     },
 
@@ -72,7 +76,8 @@ export function createWriter(options: {
         const next = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
         if (next === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
         const { replaced } = next;
-        const made = audit ? audit.audited(caller, next.made, replaced?.row.pat) : next.made;
+        const sealed = shield ? await shield.seal(next.made) : next.made;
+        const made = audit ? audit.audited(caller, sealed, replaced?.row.pat) : sealed;
         try {
           if (!old || !replaced) {
             await writes.query(insertStatement(made));

@@ -8,6 +8,7 @@ import { createPolicy } from '../../src/policy/policy.ts';
 import { serviceCaller } from '../../src/policy/service-caller.ts';
 import type { Authenticate } from '../../src/ports/authenticate.ts';
 import type { Caller } from '../../src/ports/caller.ts';
+import type { Cipher } from '../../src/ports/cipher.ts';
 import type { Policy } from '../../src/ports/policy.ts';
 import type { Resource, StoredVersion } from '../../src/ports/resource-store.ts';
 import { createPools } from '../../src/postgres/pools.ts';
@@ -17,6 +18,10 @@ import { createFhirHandler } from '../../src/rest/fhir-handler.ts';
 import { createRateLimits, RATES } from '../../src/rest/rate-limit.ts';
 import type { Services } from '../../src/rest/services.ts';
 import { createSubsetter } from '../../src/standards/fhir/elements.ts';
+import {
+  compileProtectedElements,
+  parseProtectedPaths,
+} from '../../src/standards/fhir/encryption/protected-elements.ts';
 import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
@@ -66,12 +71,24 @@ export interface PolicyStoreOptions {
   /** Something between the engine and the store. */
   readonly wrap?: (policy: Policy) => Policy;
   readonly frequencies?: Frequencies;
+  /** Elements that are stored encrypted, as `ENCRYPTED_ELEMENTS` names them. */
+  readonly encrypted?: string;
+  /** Wraps their keys. */
+  readonly wrapping?: Cipher;
+  /** An existing one, which is left when the store stops. */
+  readonly database?: TestDatabase;
 }
+
+const encryptionOf = (setting: string, wrapping = createCipher([{ number: 1, key: randomBytes(32) }])) => ({
+  elements: compileProtectedElements(parseProtectedPaths(setting) ?? [], definitions, parameters),
+  openWrapping: () => wrapping,
+  keyFile: 'data.key',
+});
 
 export const START = Date.parse('2026-06-15T12:00:00Z');
 
 export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise<PolicyStore> {
-  const database = await createDatabase();
+  const database = options.database ?? (await createDatabase());
   const clock = createClock(START);
   const log = createMemoryLog();
   const pools = createPools({
@@ -96,6 +113,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     now: clock.now,
     log,
     ...(options.frequencies && { frequencies: options.frequencies }),
+    ...(options.encrypted !== undefined && { encryption: encryptionOf(options.encrypted, options.wrapping) }),
   });
   const services: Services = {
     store,
@@ -169,7 +187,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
       for (const close of closing) await close();
       await store.close();
       await pools.end();
-      await database.drop();
+      if (!options.database) await database.drop();
     },
   };
 }

@@ -1,0 +1,96 @@
+/**
+ * Field-level encryption between the store and its database: what is written goes through `seal`, every row that comes
+ * back through `open`, and everything in between sees plaintext. Absent when nothing is configured. SECURITY KS-07, KS-10
+ */
+import type { KeyObject } from 'node:crypto';
+import type { Log } from '../../ports/log.ts';
+import type { ProtectedElements } from '../../standards/fhir/encryption/protected-elements.ts';
+import {
+  countLeaves,
+  keyIdsOf,
+  openText,
+  SealedValueError,
+  sealText,
+} from '../../standards/fhir/encryption/sealed-text.ts';
+import { toBigInt } from '../hash.ts';
+import type { Pipeline, Pools, Row } from '../pools.ts';
+import type { NewVersion } from '../write-sql.ts';
+import type { DataKeys, KeyScope } from './data-keys.ts';
+
+export interface Shield {
+  /** The version with the text that is stored. */
+  seal(version: NewVersion): Promise<NewVersion>;
+  /** Rows with plaintext in the place of sealed values; the same rows when there are none. */
+  open(rows: readonly Row[]): Promise<readonly Row[]>;
+}
+
+/** How every stored text begins: `stampMeta` puts type and id first. */
+const BEGIN = '{"resourceType":"';
+const TYPE_AND_ID = /^\{"resourceType":"([A-Za-z]+)","id":"([A-Za-z0-9.-]{1,64})"/;
+
+export function createShield(options: {
+  readonly elements: ProtectedElements;
+  readonly keys: DataKeys;
+  readonly log: Log;
+}): Shield {
+  const { elements, keys, log } = options;
+
+  function openCell(text: string, row: Row, found: ReadonlyMap<string, KeyObject>): string {
+    const [, type = '', id = ''] = TYPE_AND_ID.exec(text) ?? [];
+    try {
+      // A text that was moved as a whole opens by its own words: the row must say the same.
+      if (!row.includes(id)) throw new SealedValueError(`the text of ${type}/${id} lies in another row`);
+      return openText(text, type, id, (keyId) => found.get(keyId));
+    } catch (cause) {
+      if (!(cause instanceof SealedValueError)) throw cause;
+      log.error('a protected value cannot be opened', { alert: true, cause: cause.message });
+      throw cause;
+    }
+  }
+
+  return {
+    async seal(version) {
+      const type = version.table.type;
+      const count = countLeaves(version.content, type, elements);
+      if (count === 0) return version;
+      const key = await keys.forSealing(scopeOf(version), count);
+      const { text } = sealText(version.content, type, version.id, elements, key);
+      return { ...version, stored: text };
+    },
+
+    async open(rows) {
+      const ids = new Set<string>();
+      const places: [row: number, column: number][] = [];
+      rows.forEach((row, r) => {
+        row.forEach((cell, c) => {
+          if (typeof cell !== 'string' || !cell.startsWith(BEGIN)) return;
+          const found = keyIdsOf(cell);
+          if (found.length === 0) return;
+          for (const id of found) ids.add(id);
+          places.push([r, c]);
+        });
+      });
+      if (places.length === 0) return rows;
+      const found = await keys.forOpening([...ids]);
+      const opened = [...rows];
+      for (const [r, c] of places) {
+        const row = opened[r] as Row; // a place in these rows
+        opened[r] = row.with(c, openCell(row[c] as string, row, found));
+      }
+      return opened;
+    },
+  };
+}
+
+/** The patient whose compartment it is in, else its type. */
+const scopeOf = ({ row, table }: NewVersion): KeyScope =>
+  row.pat ? { pat: toBigInt(row.pat.hi, row.pat.lo) } : { type: table.type };
+
+/** The same connections, with plaintext in the rows they give. */
+export function shieldedPools(pools: Pools, shield: Shield): Pools {
+  const opening = (pipeline: Pipeline): Pipeline => ({
+    query: async (statement) => shield.open(await pipeline.query(statement)),
+    batch: async (statements) => Promise.all((await pipeline.batch(statements)).map((rows) => shield.open(rows))),
+  });
+  return { ...pools, reads: opening(pools.reads), writes: opening(pools.writes) };
+}
