@@ -1,7 +1,9 @@
 /** Demo data of our own writing: a small practice with patients, prescriptions and appointments. No real person. */
 import type { Caller } from './ports/caller.ts';
+import type { Clock } from './ports/clock.ts';
 import type { Resource, ResourceStore, TransactionWrite } from './ports/resource-store.ts';
 import type { Issue } from './standards/fhir/outcome.ts';
+import { importProvenance } from './workflow/import-provenance.ts';
 
 const NHS = 'https://fhir.nhs.uk/Id/nhs-number';
 const ODS = 'https://fhir.nhs.uk/Id/ods-organization-code';
@@ -112,11 +114,14 @@ function patientResources(patient: DemoPatient): Resource[] {
   ];
 }
 
+const ORIGIN = { kind: 'demo data', sender: { type: 'Device', display: 'Mortar: demo data' } };
+
 /** Stores the demo resources under fixed ids; doing it again changes nothing. Returns a line for the operator. */
 export async function loadDemo(
   store: ResourceStore,
   validate: (resource: unknown) => readonly Issue[],
   caller: Caller,
+  now: Clock,
 ): Promise<string> {
   const resources = demoResources();
   for (const resource of resources) {
@@ -127,7 +132,8 @@ export async function loadDemo(
     const { resourceType: type, id } = resource as Resource & { readonly id: string }; // written above
     return { kind: 'update', operation: 'update', type, id, change: () => resource };
   });
-  const results = await store.transaction(caller, (tx) => tx.write(writes));
-  const made = results.filter((result) => result.outcome !== 'unchanged').length;
+  const provenance = importProvenance(ORIGIN, now(), store.newId);
+  const results = await store.transaction(caller, (tx) => tx.write(writes, undefined, provenance));
+  const made = results.slice(0, writes.length).filter((result) => result.outcome !== 'unchanged').length;
   return `Demo data: ${resources.length} resources, ${made} of them new. Try /fhir/R4/Patient?name=ashworth`;
 }

@@ -225,7 +225,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     handle: createFhirHandler(services, door),
     stop: () => everything.disposeAsync(),
     async loadDemo() {
-      const text = await loadDemo(store, services.validate, serviceCaller('demo'));
+      const text = await loadDemo(store, services.validate, serviceCaller('demo'), now);
       const users = await identity.loadDemoUsers();
       return [text, ...users.map(({ role, email, password }) => `${role.padEnd(13)}${email}   ${password}`)].join(
         '\n             ',

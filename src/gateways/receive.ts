@@ -10,8 +10,8 @@ import type { MessageLog, MessageState, Settlement } from '../ports/message-log.
 import type { ResourceStore } from '../ports/resource-store.ts';
 import { FhirError, type Issue, isError, issue, textOf } from '../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../workflow/apply-message.ts';
-import type { Dialect, ReadMessage, Verdict } from './dialect.ts';
-import type { IsPartner } from './partners.ts';
+import type { Dialect, Envelope, ReadMessage, Verdict } from './dialect.ts';
+import { type IsPartner, senderSystem } from './partners.ts';
 
 export interface ReceiveOptions {
   readonly messages: MessageLog;
@@ -135,7 +135,7 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     const verdict: Verdict = { kind: 'applied', issues };
     const answer = dialect.answer(read, verdict, now(), store.newId);
     const applied = store.transaction(caller, async (tx) => {
-      await apply(tx, bundle, `urn:uuid:${id}`, (resources) =>
+      await apply(tx, bundle, originOf(dialect.name, read.envelope, id), (resources) =>
         tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources }).then((settled) => {
           if (!settled) throw new AppliedBefore();
         }),
@@ -175,6 +175,17 @@ export function createReceiver(options: ReceiveOptions): Receiver {
   }
 
   return { receive: observed, process: (dialect, id, raw) => work(dialect, dialect.read(raw), id) };
+}
+
+/** Where what the message brings came from, for its Provenance. */
+function originOf(dialect: string, { kind, sender, receiver }: Envelope, messageId: string) {
+  const party = (value: string) => ({ identifier: { system: senderSystem(dialect), value } });
+  return {
+    kind,
+    messageId,
+    sender: sender === undefined ? { display: 'A sender that gave no name' } : party(sender),
+    ...(receiver !== undefined && { receiver: party(receiver) }),
+  };
 }
 
 /** Takes back a transaction that found its message applied. */

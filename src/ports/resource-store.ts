@@ -60,6 +60,12 @@ export interface Criteria {
   readonly conditions: readonly Condition[];
 }
 
+/** A resource that is stored beside what was asked. */
+export interface NewResource {
+  readonly id: string;
+  readonly resource: Resource;
+}
+
 export type TransactionWrite =
   | { readonly kind: 'create'; readonly resource: Resource; readonly id: string }
   | {
@@ -84,11 +90,13 @@ export interface StoreTransaction {
   /**
    * Applies all writes; results in the order given. May be called once. With `last` the transaction ends here: what it
    * sends and the commit travel with the writes, and all of it is undone when one of them fails. `last` sends before it
-   * returns; what it throws keeps the commit from leaving.
+   * returns; what it throws keeps the commit from leaving. `beside` makes what Mortar itself keeps about the writes, from
+   * their results: it is written with them whatever the caller may write, and its results come last.
    */
   write(
     writes: readonly TransactionWrite[],
     last?: (results: readonly WriteResult[]) => Promise<void>,
+    beside?: (results: readonly WriteResult[]) => readonly NewResource[],
   ): Promise<readonly WriteResult[]>;
   read(type: string, id: string): Promise<StoredVersion>;
   vread(type: string, id: string, versionId: number): Promise<StoredVersion>;

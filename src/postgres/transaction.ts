@@ -4,6 +4,7 @@ import type { Cipher } from '../ports/cipher.ts';
 import type { AddedJob } from '../ports/jobs.ts';
 import type {
   Criteria,
+  NewResource,
   StoredVersion,
   StoreTransaction,
   TransactionWrite,
@@ -201,7 +202,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       return found;
     },
 
-    async write(asked, last) {
+    async write(asked, last, beside) {
       if (written) throw new Error('a transaction writes once');
       written = true;
       await tools.audit?.admit(access.caller);
@@ -212,12 +213,13 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       const now = tools.now();
       const made: NewVersion[] = [];
       const changed: { readonly made: NewVersion; readonly replaced: OldVersion }[] = [];
+      const create = ({ id, resource }: NewResource): WriteResult => {
+        const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
+        made.push(audited(created));
+        return { version: storedVersion(created), outcome: 'created' };
+      };
       const results = writes.map((write): WriteResult => {
-        if (write.kind === 'create') {
-          const created = newVersion(rowOf, write.resource.resourceType, write.id, write.resource, 1, now, 'C');
-          made.push(audited(created));
-          return { version: storedVersion(created), outcome: 'created' };
-        }
+        if (write.kind === 'create') return create(write);
         const reference = `${write.type}/${write.id}`;
         const before = old.get(reference);
         checkIfMatch(reference, before, write.ifMatch);
@@ -239,6 +241,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
           outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
         };
       });
+      const everything = beside ? [...results, ...beside(results).map(create)] : results;
       const inserts = shield ? await all(made.map((version) => shield.seal(version))) : made;
       const updates = shield
         ? await all(changed.map(async (c) => updateStatement(await shield.seal(c.made), c.replaced)))
@@ -252,7 +255,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       }
       const rest = inserts.filter((made) => !isFirst(made));
       const sending = all([...byType(rest).map(insertManyStatement), ...updates].map(send));
-      const ending = last?.(results);
+      const ending = last?.(everything);
       if (last) {
         end.commit = client.query('commit');
         end.commit.catch(() => undefined); // seen where the transaction ends
@@ -261,7 +264,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       const sent = await sending;
       for (const rows of sent.slice(sent.length - updates.length))
         if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
-      return results;
+      return everything;
     },
 
     async read(type, id) {

@@ -12,23 +12,26 @@ import type { Criteria, Resource, StoreTransaction, TransactionWrite } from '../
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { badRequest, FhirError, type Issue, issue, multipleMatches } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
+import { type ImportOrigin, importProvenance, messageUrn } from './import-provenance.ts';
 import { mergeResource } from './merge-resource.ts';
 
 export interface ApplyMessageServices {
   readonly newId: () => string;
+  /** ms UTC */
+  readonly now: () => number;
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly criteriaOf: (type: string, query: string) => Criteria;
 }
 
 /**
- * Writes the bundle. `settle` is told of the versions that are written, `Patient/1/_history/3`, and sends what follows
+ * Writes the bundle, with a Provenance of it. `settle` is told of the versions that are written, `Patient/1/_history/3`, and sends what follows
  * from them along. Throws `FhirError`: 400, 412, 422.
  */
 export type ApplyMessage = (
   tx: StoreTransaction,
   bundle: TransactionBundle,
-  source: string,
+  origin: ImportOrigin & { readonly messageId: string },
   settle: (versions: readonly string[]) => Promise<void>, // sends before it returns
 ) => Promise<void>;
 
@@ -71,16 +74,20 @@ function createKnown(): Known {
 
 export function createApplyMessage(services: ApplyMessageServices): ApplyMessage {
   const known = createKnown();
-  return async (tx, bundle, source, settle) => {
+  return async (tx, bundle, origin, settle) => {
+    const source = messageUrn(origin.messageId);
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
     const planned = await lockMissing(services, tx, known, met);
-    await tx.write(buildWrites(services, uniteSame(planned), source), (results) =>
-      settle(
-        results
-          .filter(({ outcome }) => outcome !== 'unchanged')
-          .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
-      ),
+    await tx.write(
+      buildWrites(services, uniteSame(planned), source),
+      (results) =>
+        settle(
+          results
+            .filter(({ outcome }) => outcome !== 'unchanged')
+            .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
+        ),
+      importProvenance(origin, services.now(), services.newId),
     );
   };
 }

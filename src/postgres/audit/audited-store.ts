@@ -171,9 +171,9 @@ function auditedTransaction(
     vread: (type, id, versionId) => note(readEvent('vread', type, id, versionId), found, tx.vread(type, id, versionId)),
     search: (request) => note(searchEvent(request), patientsOfPage, tx.search(request)),
     history: (request) => note(historyEvent(request), patientsOfHistory, tx.history(request)),
-    async write(writes, last) {
+    async write(writes, last, beside) {
       for (const write of writes) if (write.kind !== 'create') checkWritable(write.type, write.id);
-      const results = await tx.write(writes, last);
+      const results = await tx.write(writes, last, beside);
       results.forEach((result, i) => {
         const write = writes[i];
         const same = unchanged(result);

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
-import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
+import type { Resource, TransactionWrite, WriteResult } from '../../ports/resource-store.ts';
+import { namingSystemUrl } from '../../standards/fhir/canonical.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { readMessageEnvelope } from '../../standards/fhir/message-envelope.ts';
 import {
@@ -20,6 +21,7 @@ import {
   tooLarge,
 } from '../../standards/fhir/outcome.ts';
 import { isId } from '../../standards/fhir/reference.ts';
+import { type ImportOrigin, importProvenance } from '../../workflow/import-provenance.ts';
 import { asResource, checkValid, parseBody } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { checkContentType, RESOURCE_TYPES } from '../preferences.ts';
@@ -113,14 +115,16 @@ async function apply(services: Services, caller: Caller, body: JsonBody, message
   const answer = Buffer.from(JSON.stringify(response(services, header, headerPath, bundle)));
   const applied = await services.store
     .transaction(caller, async (tx) => {
-      await tx.write(writes, (results) => {
+      const settle = (results: readonly WriteResult[]): Promise<void> => {
         const resources = results
           .filter(({ outcome }) => outcome !== 'unchanged')
           .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
         return tx.messages.settle(messageId, { state: 'applied', answer, resources }).then((settled) => {
           if (!settled) throw new AppliedBefore();
         });
-      });
+      };
+      const origin = originOf(caller, header, messageId);
+      await tx.write(writes, settle, importProvenance(origin, services.now(), services.store.newId));
       return true;
     })
     .catch((error: unknown) => {
@@ -130,6 +134,16 @@ async function apply(services: Services, caller: Caller, body: JsonBody, message
   if (applied) return answered(answer);
   const stored = await services.messages.read(caller, messageId);
   return answered(stored.answer ?? answer);
+}
+
+/** Where what the message brings came from, for its Provenance: the one who sent it here, and what its header says. */
+function originOf({ clientId, name, user }: Caller, header: Resource, messageId: string): ImportOrigin {
+  const { eventCoding, eventUri } = header as { eventCoding?: { code?: string }; eventUri?: string }; // validated
+  const sender =
+    user?.fhirUser === undefined
+      ? { identifier: { system: namingSystemUrl('client'), value: clientId ?? name } }
+      : { reference: user.fhirUser };
+  return { kind: eventCoding?.code ?? eventUri ?? 'message', messageId, sender };
 }
 
 async function settleRefused({ messages }: Services, id: string, { issues }: FhirError): Promise<void> {
