@@ -9,7 +9,7 @@ import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
-import { type Carrier, createJobRunner, type JobRunner } from './jobs/runner.ts';
+import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Caller } from './ports/caller.ts';
@@ -37,6 +37,8 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly queueName: string;
   readonly now: Clock;
   readonly log: ContextLog;
+  /** Jobs of other parts, run beside those of messages. */
+  readonly moreJobs?: readonly JobSet[];
   readonly observeMessage: ((dialect: string, verdict: string, ms: number) => void) | undefined;
 }
 
@@ -133,9 +135,14 @@ export function createGateway(parts: GatewayParts): Gateway {
     async start() {
       const { redisUrl, jobConcurrency } = config;
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
+      const jobSets: readonly JobSet[] = [
+        createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        ...(parts.moreJobs ?? []),
+      ];
       runner = createJobRunner({
         table: jobs,
-        ...createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        handlers: jobSets.flatMap(({ handlers }) => handlers),
+        schedules: jobSets.flatMap(({ schedules }) => schedules),
         ...(carrier && { carrier }),
         concurrency: jobConcurrency,
         now,

@@ -53,6 +53,8 @@ export interface IdentityParts {
   readonly audit: AuditLog;
   /** Answers paths below `/api/v2/audit`. */
   readonly auditApi: (authenticate: Authenticate) => RequestHandler;
+  /** Doors of other parts below `/api/v2`, by the beginnings of their paths. */
+  readonly moreDoors?: (authenticate: Authenticate) => readonly (readonly [prefix: string, handle: RequestHandler])[];
   readonly cipher: Cipher;
   readonly vocabulary: ScopeVocabulary;
   readonly addressOf: (req: IncomingMessage) => string;
@@ -177,7 +179,11 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   );
   return {
     authenticate,
-    doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(told)),
+    doors: doorsOf(oauth, people, authorize, [
+      ['/api/v2/audit', parts.auditApi(told)],
+      ['/api/v2/break-glass', breakGlass],
+      ...(parts.moreDoors?.(told) ?? []),
+    ]),
     wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),
@@ -190,16 +196,14 @@ function doorsOf(
   oauth: OAuth,
   people: PeopleAuth,
   authorize: Authorize,
-  breakGlass: RequestHandler,
-  auditApi: RequestHandler,
+  others: readonly (readonly [prefix: string, handle: RequestHandler])[],
 ): ReadonlyMap<string, RequestHandler> {
   const byPrefix: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
     ...AUTHORIZE_PATHS.map((path) => [path, elseNotFound(authorize.app)] as const),
     ['/oauth2', elseNotFound(oauth.app)],
     ['/api/v2/admin/users', people.app],
     ['/api/v2/admin', elseNotFound(oauth.app)],
-    ['/api/v2/audit', auditApi],
-    ['/api/v2/break-glass', breakGlass],
+    ...others,
   ];
   const dispatch: RequestHandler = (req, res) => {
     const [path = ''] = (req.url ?? '').split('?');

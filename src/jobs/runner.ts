@@ -18,6 +18,12 @@ export interface JobHandler {
   onDead?(job: TakenJob): Promise<void>;
 }
 
+/** What one part of Mortar has done in the background. */
+export interface JobSet {
+  readonly handlers: readonly JobHandler[];
+  readonly schedules: readonly Schedule[];
+}
+
 /** An error of the work's own making that no repetition can mend: straight to the dead letters. */
 export class PermanentJobError extends Error {
   constructor(message: string, cause?: unknown) {
