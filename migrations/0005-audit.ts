@@ -48,18 +48,21 @@ create table audit.entry (
 create index entry_commit on audit.entry (shard, xid, id);
 create index entry_patient on audit.entry (pat, at) where pat is not null;
 create index entry_patients on audit.entry using gin (pats) where pats is not null;
-create index entry_agent on audit.entry (agent, at);
+create index entry_agent on audit.entry using brin (agent uuid_bloom_ops) with (pages_per_range = 16, autosummarize = on);
 create table audit.entry_other partition of audit.entry default;
 
+-- A run of entries of one month, in the order of their commits: seq, xid and id are those of its last.
 create table audit.link (
   shard smallint not null,
   seq bigint not null,
   at bigint not null,
+  count int not null,
+  xid xid8 not null,
   id bigint not null,
+  marks bytea not null,
   hash bytea not null,
   primary key (shard, seq, at)
 ) partition by range (at);
-create unique index link_entry on audit.link (at, id);
 create table audit.link_other partition of audit.link default;
 
 create table audit.checkpoint (

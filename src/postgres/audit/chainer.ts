@@ -6,11 +6,11 @@ import { createSecretKey } from 'node:crypto';
 import type { CheckpointKey } from '../../ports/audit.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import { float8Array, int8Array } from '../binary.ts';
-import type { Pools } from '../pools.ts';
-import { linkHash } from './chain-hash.ts';
-import { canonicalBytes, isGenuine, SHARD } from './entry.ts';
-import { ENTRY_COLUMN_COUNT, ENTRY_COLUMNS, toEntry } from './entry-sql.ts';
+import type { Pools, Row } from '../pools.ts';
+import { linkHash, markOf } from './chain-hash.ts';
+import { isGenuine, SHARD } from './entry.ts';
+import { ENTRY_COLUMNS, toEntry } from './entry-sql.ts';
+import { monthOf } from './partitions.ts';
 import { type Checkpoint, type Signed, signStatement } from './signed.ts';
 
 export interface ChainerOptions {
@@ -42,6 +42,8 @@ export interface Chainer {
 }
 
 const BATCH_MAX = 2000;
+/** Rounds no larger than this have their entries' MACs proved as they are linked; of larger ones verify-audit does it. */
+const PROVED_MAX = 200;
 const POLL_MS = 500;
 const CHECKPOINT_MS = 60_000;
 const LEASE_S = 15;
@@ -56,6 +58,23 @@ interface Position {
   /** Of the last entry that was linked. */
   readonly xid: string;
   readonly id: string;
+}
+
+const macOfRow = (row: Row): Buffer => row[3] as Buffer;
+
+/** Entries that follow one another and lie in one month, so that a link is removed with its entries. */
+function runsOf(rows: readonly Row[]): readonly (readonly Row[])[] {
+  const runs: Row[][] = [];
+  let month = { from: 0, until: 0 };
+  for (const row of rows) {
+    const at = Number(row[2]);
+    if (at < month.from || at >= month.until) {
+      month = monthOf(at);
+      runs.push([]);
+    }
+    runs.at(-1)?.push(row);
+  }
+  return runs;
 }
 
 export function createChainer(options: ChainerOptions): Chainer {
@@ -118,13 +137,26 @@ returning fence::text, seq::text, hash, xid::text, id::text`,
     else if (last !== null && !last.equals(hash)) broken(seq, 'its last link is not its position');
   }
 
+  /** What was changed before it was linked is linked all the same, so that the proof stays where it was found. */
+  async function proveEntries(from: Position, last: Row): Promise<void> {
+    const rows = await reads.query({
+      name: 'audit-prove',
+      text: `select ${ENTRY_COLUMNS} from audit.entry e
+where e.shard = $1 and (e.xid, e.id) > ($2::xid8, $3::bigint) and (e.xid, e.id) <= ($4::xid8, $5::bigint)
+order by e.xid, e.id`,
+      values: [SHARD, from.xid, from.id, last[0], last[1]],
+    });
+    const wrong = rows.findIndex((row) => !isGenuine(macKeys, toEntry(row)));
+    if (wrong >= 0) broken(from.seq + wrong + 1, 'an entry was changed before it was linked');
+  }
+
   async function step(): Promise<number> {
     const from = await lease();
     if (!from) return 0;
     // A transaction still under way keeps the horizon below its number, so that what it commits later is not skipped.
     const rows = await reads.query({
       name: 'audit-unlinked',
-      text: `select ${ENTRY_COLUMNS}, e.xid::text, e.id::text
+      text: `select e.xid::text, e.id::text, e.at::text, e.mac
 from audit.entry e
 where e.shard = $1 and e.xid < pg_snapshot_xmin(pg_current_snapshot()) and (e.xid, e.id) > ($2::xid8, $3::bigint)
 order by e.xid, e.id
@@ -133,23 +165,17 @@ limit ${BATCH_MAX}`,
     });
     const last = rows.at(-1);
     if (!last) return 0;
+    if (rows.length <= PROVED_MAX) await proveEntries(from, last);
+    const runs = runsOf(rows);
     let { seq, hash } = from;
-    let oldest = Number.POSITIVE_INFINITY;
-    const [seqs, ats, ids, hashes]: [number[], number[], number[], Buffer[]] = [[], [], [], []];
-    for (const row of rows) {
-      const entry = toEntry(row);
-      const canonical = canonicalBytes(entry);
-      seq += 1;
-      // Linked all the same: so the chain goes on, and the proof stays where it was found.
-      if (!isGenuine(macKeys, entry, canonical)) broken(seq, 'an entry was changed before it was linked');
-      hash = linkHash(hash, seq, canonical, entry.mac);
-      oldest = Math.min(oldest, entry.at);
-      seqs.push(seq);
-      ats.push(entry.at);
-      ids.push(entry.id.hi, entry.id.lo);
-      hashes.push(hash);
-    }
-    const to = { seq, hash, xid: last[ENTRY_COLUMN_COUNT] as string, id: last[ENTRY_COLUMN_COUNT + 1] as string };
+    const links = runs.map((run) => {
+      const marks = Buffer.concat(run.map(macOfRow).map(markOf));
+      seq += run.length;
+      hash = linkHash(hash, seq, marks);
+      const [first, end] = [run[0] as Row, run.at(-1) as Row]; // no run is empty
+      return { seq, hash, marks, count: run.length, at: first[2], xid: end[0], id: end[1] };
+    });
+    const to = { seq, hash, xid: last[0] as string, id: last[1] as string };
     const [moved] = await writes.query({
       name: 'audit-link',
       text: `with moved as (
@@ -157,12 +183,12 @@ limit ${BATCH_MAX}`,
   where shard = $1 and fence = $2::bigint and seq = $8 and holder = $9
   returning shard
 ), linked as (
-  insert into audit.link (shard, seq, at, id, hash)
-  select m.shard, u.seq::bigint, u.at::bigint, u.id, u.hash
-  from moved m, unnest($10::float8[], $11::float8[], $12::bigint[], $13::bytea[]) u(seq, at, id, hash)
-  returning 1
+  insert into audit.link (shard, seq, at, count, xid, id, marks, hash)
+  select m.shard, u.* from moved m, unnest($10::bigint[], $11::bigint[], $12::int[], $13::xid8[], $14::bigint[], $15::bytea[],
+    $16::bytea[]) u(seq, at, count, xid, id, marks, hash)
+  returning count
 )
-select count(*)::int from linked`,
+select sum(count)::int from linked`,
       values: [
         SHARD,
         from.fence,
@@ -173,10 +199,13 @@ select count(*)::int from linked`,
         now(),
         from.seq,
         holder,
-        float8Array(seqs, seqs.length),
-        float8Array(ats, ats.length),
-        int8Array(ids, seqs.length),
-        hashes,
+        links.map((link) => link.seq),
+        links.map((link) => link.at),
+        links.map((link) => link.count),
+        links.map((link) => link.xid),
+        links.map((link) => link.id),
+        links.map((link) => link.marks),
+        links.map((link) => link.hash),
       ],
     });
     if (moved?.[0] !== rows.length) {
@@ -185,7 +214,7 @@ select count(*)::int from linked`,
       return 0;
     }
     held = { ...to, fence: from.fence };
-    lag = Math.max(0, now() - oldest);
+    lag = Math.max(0, now() - rows.reduce((oldest, row) => Math.min(oldest, Number(row[2])), Number.POSITIVE_INFINITY));
     return rows.length;
   }
 

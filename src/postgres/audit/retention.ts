@@ -61,10 +61,10 @@ async function purgeMonth({ client, checkpointKey, now }: RetentionOptions, mont
   try {
     await client.query("set local lock_timeout = '10s'");
     await client.query(`lock table ${entries}, ${links} in share mode`);
-    const { rows } = await client.query<{ unlinked: boolean }>(
-      `select exists (select from ${entries} e where not exists (select from ${links} l where l.at = e.at and l.id = e.id)) as unlinked`,
+    const { rows } = await client.query<{ linked: boolean }>(
+      `select (select count(*) from ${entries}) = (select coalesce(sum(count), 0) from ${links}) as linked`,
     );
-    if (rows[0]?.unlinked !== false) {
+    if (rows[0]?.linked !== true) {
       await client.query('rollback');
       return undefined;
     }
@@ -94,10 +94,13 @@ async function purgeMonth({ client, checkpointKey, now }: RetentionOptions, mont
 /** The month's links as runs without a gap: the months of clocks that differ are linked between one another. */
 async function runsOf(client: pg.ClientBase, links: string, key: CheckpointKey): Promise<readonly PurgedRun[]> {
   const { rows } = await client.query<{ from: string; to: string; last: string; before: string | null }>(
-    `with numbered as (
-  select seq, seq - row_number() over (order by seq) as run from ${links} where shard = $1
+    `with ends as (
+  select seq, seq - count as ahead, seq - count is distinct from lag(seq) over (order by seq) as begins
+  from ${links} where shard = $1
+), numbered as (
+  select seq, ahead, count(*) filter (where begins) over (order by seq) as run from ends
 ), runs as (
-  select min(seq) as first, max(seq) as last from numbered group by run
+  select min(ahead) + 1 as first, max(seq) as last from numbered group by run
 )
 select r.first::text as from, r.last::text as to,
   (select encode(hash, 'hex') from ${links} where shard = $1 and seq = r.last) as last,

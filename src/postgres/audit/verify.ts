@@ -8,8 +8,8 @@ import type { CheckpointKey } from '../../ports/audit.ts';
 import type { Cipher } from '../../ports/cipher.ts';
 import { type Row, sendStatement } from '../pools.ts';
 import { agentContext, agentId } from './agents.ts';
-import { GENESIS, linkHash } from './chain-hash.ts';
-import { canonicalBytes, isGenuine, SHARD } from './entry.ts';
+import { GENESIS, linkHash, MARK_BYTES, markOf } from './chain-hash.ts';
+import { type EntryRow, isGenuine, SHARD } from './entry.ts';
 import { ENTRY_COLUMN_COUNT, ENTRY_COLUMNS, toEntry } from './entry-sql.ts';
 import { type Checkpoint, openSigned, type PurgedRun, type Signed, type Tombstone } from './signed.ts';
 
@@ -28,7 +28,7 @@ export interface VerifyOptions {
 }
 
 export interface Fault {
-  /** The first link that is not what it should be. */
+  /** The first entry that is not what it should be; the first of its run where the link itself was written anew. */
   readonly seq: number;
   readonly problem: string;
 }
@@ -36,18 +36,18 @@ export interface Fault {
 export interface Verdict {
   /** The first; undefined: the trail is whole. */
   readonly fault: Fault | undefined;
-  /** Links that were proved. */
+  /** Entries that were proved, each in its place in the chain. */
   readonly links: number;
   /** Checkpoints that agree with the chain. */
   readonly checkpoints: number;
-  /** Links that retention removed, proved by tombstones. */
+  /** Entries that retention removed, proved by tombstones. */
   readonly purged: number;
   /** Entries that the chainer has not come to yet. */
   readonly waiting: number;
 }
 
 const PAGE = 5000;
-const UNLINKED_MAX = 10_000;
+const LINKS_PAGE = 100;
 
 interface Proof {
   readonly run: (text: string, values?: readonly unknown[]) => Promise<readonly Row[]>;
@@ -78,9 +78,11 @@ async function prove(options: VerifyOptions): Promise<Verdict> {
   const agents = await readAgents(proof, options);
   const start = options.from === undefined ? undefined : lastBefore(checkpoints, options.from);
   const end = options.to === undefined ? undefined : firstAfter(checkpoints, options.to);
-  const walked = await walkChain(proof, { start, end, checkpoints, runs, agents });
+  const entries = await entriesFrom(proof, start?.seq ?? 0);
+  const walked = await walkChain(proof, { start, end, checkpoints, runs, agents, entries });
+  const isWhole = proof.faults.length === 0;
   if (end === undefined) await checkEnd(proof, walked.seq, checkpoints);
-  const waiting = await checkUnlinked(proof, options, walked.seq);
+  const waiting = end === undefined && isWhole ? await checkWaiting(proof, entries, walked.seq) : 0;
   const [fault] = proof.faults.toSorted((a, b) => a.seq - b.seq);
   return { fault, links: walked.links, checkpoints: walked.checkpoints, purged: walked.purged, waiting };
 }
@@ -163,6 +165,7 @@ interface Walk {
   readonly checkpoints: ReadonlyMap<number, Checkpoint>;
   readonly runs: ReadonlyMap<number, PurgedRun>;
   readonly agents: ReadonlySet<string>;
+  readonly entries: EntryStream;
 }
 
 interface Walked {
@@ -172,11 +175,19 @@ interface Walked {
   readonly purged: number;
 }
 
+interface Link {
+  readonly seq: number;
+  readonly count: number;
+  readonly marks: Buffer;
+  readonly hash: Buffer;
+}
+
 /** Link by link up to the first that is wrong. */
 async function walkChain({ run, macKeys, faults }: Proof, walk: Walk): Promise<Walked> {
   let seq = walk.start?.seq ?? 0;
   let hash: Buffer = walk.start ? Buffer.from(walk.start.hash, 'hex') : GENESIS;
   const done = { links: 0, checkpoints: 0, purged: 0 };
+  const unmet = new Set(walk.checkpoints.keys());
   const fail = (at: number, problem: string): Walked => {
     faults.push({ seq: at, problem });
     return { seq: at - 1, ...done };
@@ -185,54 +196,121 @@ async function walkChain({ run, macKeys, faults }: Proof, walk: Walk): Promise<W
     for (let purged = walk.runs.get(seq + 1); purged; purged = walk.runs.get(seq + 1)) {
       if (purged.before !== hash.toString('hex')) return 'a tombstone does not go on from the chain';
       done.purged += purged.to - purged.from + 1;
+      for (const signed of unmet) if (signed > seq && signed <= purged.to) unmet.delete(signed);
       seq = purged.to;
       hash = Buffer.from(purged.last, 'hex');
     }
     return undefined;
   };
-  const page = (after: number): Promise<readonly Row[]> => {
-    const rows = run(
-      `select l.seq::text, l.hash, e.id is null, ${ENTRY_COLUMNS}
-from audit.link l
-left join lateral (select * from audit.entry e where e.at = l.at and e.id = l.id limit 1) e on true
+  const links = paged(
+    LINKS_PAGE,
+    seq,
+    (after) =>
+      run(
+        `select l.seq::text, l.count, l.marks, l.hash from audit.link l
 where l.shard = $1 and l.seq > $2 and l.seq <= $3
 order by l.seq
-limit ${PAGE}`,
-      [SHARD, after, walk.end?.seq ?? Number.MAX_SAFE_INTEGER],
-    );
-    rows.catch(() => undefined); // seen where it is awaited, if it still is
-    return rows;
-  };
-  for (let coming: Promise<readonly Row[]> | undefined = page(seq); coming; ) {
-    const rows: readonly Row[] = await coming;
-    // The database looks up the next page while this one is proved.
-    coming = rows.length === PAGE ? page(Number(rows.at(-1)?.[0])) : undefined;
-    for (const row of rows) {
-      const wrongJump = jump();
-      if (wrongJump !== undefined) return fail(seq + 1, wrongJump);
-      const [named, stored, isMissing] = row as [string, Buffer, boolean];
-      if (Number(named) > seq + 1) return fail(seq + 1, 'a link is missing');
-      if (Number(named) < seq + 1) return fail(Number(named), 'a link was inserted');
-      const next = seq + 1;
-      if (isMissing) return fail(next, 'its entry was deleted, or the link names another');
-      const entry = toEntry(row, 3);
-      const canonical = canonicalBytes(entry);
-      if (!isGenuine(macKeys, entry, canonical)) return fail(next, 'its entry was changed, or was not made by us');
-      const made = linkHash(hash, next, canonical, entry.mac);
-      if (!made.equals(stored)) return fail(next, 'the link does not fit: entries were reordered or links rewritten');
-      if (!walk.agents.has(entry.agent.toString('hex'))) return fail(next, 'who acted was changed or deleted');
-      seq = next;
-      hash = made;
+limit ${LINKS_PAGE}`,
+        [SHARD, after, walk.end?.seq ?? Number.MAX_SAFE_INTEGER],
+      ),
+    (row) => Number(row[0]),
+  );
+  for await (const [named, count, marks, stored] of links) {
+    const wrongJump = jump();
+    if (wrongJump !== undefined) return fail(seq + 1, wrongJump);
+    const link = { seq: Number(named), count, marks, hash: stored } as Link; // the columns' types
+    if (link.seq > seq + link.count) return fail(seq + 1, 'a link is missing');
+    if (link.seq < seq + link.count) return fail(link.seq, 'a link was inserted');
+    const made = linkHash(hash, link.seq, link.marks);
+    const isOurs = made.equals(link.hash) && link.marks.length === link.count * MARK_BYTES;
+    if (!isOurs) return fail(seq + 1, 'the link does not fit: links were rewritten or reordered');
+    for (let at = 0; at < link.marks.length; at += MARK_BYTES) {
+      const entry = await walk.entries.next();
+      const problem = problemOf(entry, link.marks.subarray(at, at + MARK_BYTES), macKeys, walk.agents);
+      if (problem !== undefined) return fail(seq + 1, problem);
+      seq += 1;
       done.links += 1;
-      const signed = walk.checkpoints.get(seq);
-      if (signed && signed.hash !== hash.toString('hex')) return fail(seq, 'the chain is not the one that was signed');
-      if (signed) done.checkpoints += 1;
     }
+    hash = made;
+    const signed = walk.checkpoints.get(seq);
+    if (signed && signed.hash !== hash.toString('hex')) return fail(seq, 'the chain is not the one that was signed');
+    if (signed) done.checkpoints += 1;
+    unmet.delete(seq);
   }
   const wrongJump = jump();
   if (wrongJump !== undefined) return fail(seq + 1, wrongJump);
   if (walk.end && seq < walk.end.seq) return fail(seq + 1, 'the chain ends before what was signed');
+  const passed = [...unmet].filter((signed) => signed > (walk.start?.seq ?? 0) && signed < seq);
+  if (passed.length > 0) faults.push({ seq: Math.min(...passed), problem: 'the chain is not the one that was signed' });
   return { seq, ...done };
+}
+
+/** What is wrong with the entry in a place whose mark the chain has. */
+function problemOf(
+  entry: EntryRow | undefined,
+  mark: Buffer,
+  macKeys: readonly KeyObject[],
+  agents: ReadonlySet<string>,
+): string | undefined {
+  if (!entry) return 'its entry was deleted';
+  if (!isGenuine(macKeys, entry)) return 'its entry was changed, or was not made by us';
+  if (!markOf(entry.mac).equals(mark)) return 'its entry was deleted, or entries were reordered';
+  if (!agents.has(entry.agent.toString('hex'))) return 'who acted was changed or deleted';
+  return undefined;
+}
+
+interface EntryStream {
+  /** The next in the order of commits. */
+  next(): Promise<EntryRow | undefined>;
+}
+
+/** Entries after the link that ends at `seq`, or the last before it that is left. */
+async function entriesFrom({ run }: Proof, seq: number): Promise<EntryStream> {
+  const [link] = await run(
+    'select l.xid::text, l.id::text from audit.link l where l.shard = $1 and l.seq <= $2 order by l.seq desc limit 1',
+    [SHARD, seq],
+  );
+  const [xid, id] = (link ?? ['0', '0']) as [string, string];
+  const rows = paged(
+    PAGE,
+    [xid, id] as const,
+    ([afterXid, afterId]) =>
+      run(
+        `select ${ENTRY_COLUMNS}, e.xid::text, e.id::text from audit.entry e
+where e.shard = $1 and (e.xid, e.id) > ($2::xid8, $3::bigint)
+order by e.xid, e.id
+limit ${PAGE}`,
+        [SHARD, afterXid, afterId],
+      ),
+    (row) => [row[ENTRY_COLUMN_COUNT] as string, row[ENTRY_COLUMN_COUNT + 1] as string] as const,
+  );
+  return {
+    async next() {
+      const { value } = await rows.next();
+      return value && toEntry(value);
+    },
+  };
+}
+
+/** Rows page by page; the database looks up the next page while this one is proved. */
+async function* paged<P>(
+  size: number,
+  start: P,
+  read: (after: P) => Promise<readonly Row[]>,
+  positionOf: (row: Row) => P,
+): AsyncGenerator<Row, undefined> {
+  const ahead = (after: P): Promise<readonly Row[]> => {
+    const rows = read(after);
+    rows.catch(() => undefined); // seen where it is awaited, if it still is
+    return rows;
+  };
+  for (let coming: Promise<readonly Row[]> | undefined = ahead(start); coming; ) {
+    const rows: readonly Row[] = await coming;
+    const last = rows.at(-1);
+    coming = rows.length === size && last ? ahead(positionOf(last)) : undefined;
+    yield* rows;
+  }
+  return undefined;
 }
 
 /** The chain ends where it was left, and not before what was signed. */
@@ -249,33 +327,14 @@ async function checkEnd(
   else if (left < seq) faults.push({ seq: left + 1, problem: 'links were added past the position of the chain' });
 }
 
-/** Entries without a link: the chainer has not come to them, or they came in behind its back. */
-async function checkUnlinked(
-  { run, macKeys, faults }: Proof,
-  { from, to }: VerifyOptions,
-  seq: number,
-): Promise<number> {
-  const rows = await run(
-    `select ${ENTRY_COLUMNS}, (e.xid, e.id) <= (c.xid, c.id),
-  (select min(n.seq)::text from audit.link n where n.shard = $1 and n.at = (
-    select min(m.at) from audit.link m where m.at >= e.at))
-from audit.entry e
-cross join audit.chain c
-where c.shard = $1 and e.at >= $2 and e.at <= $3
-  and not exists (select from audit.link l where l.at = e.at and l.id = e.id)
-order by e.at, e.id
-limit ${UNLINKED_MAX}`,
-    [SHARD, from ?? 0, to ?? Number.MAX_SAFE_INTEGER],
-  );
+/** Entries without a link: the chainer has not come to them. */
+async function checkWaiting({ macKeys, faults }: Proof, entries: EntryStream, seq: number): Promise<number> {
   let waiting = 0;
-  for (const row of rows) {
-    const entry = toEntry(row);
-    const next = row[ENTRY_COLUMN_COUNT + 1];
-    const place = next === null ? seq + 1 : Number(next);
-    if (row[ENTRY_COLUMN_COUNT] === true)
-      faults.push({ seq: place, problem: 'an entry was inserted behind the chain' });
-    else if (!isGenuine(macKeys, entry)) faults.push({ seq: place, problem: 'an entry was not made by us' });
-    else waiting += 1;
+  for (let entry = await entries.next(); entry; entry = await entries.next()) {
+    waiting += 1;
+    if (isGenuine(macKeys, entry)) continue;
+    faults.push({ seq: seq + waiting, problem: 'an entry was not made by us' });
+    return waiting;
   }
   return waiting;
 }

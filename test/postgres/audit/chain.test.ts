@@ -57,7 +57,7 @@ describe('audit › the chain', () => {
         ...options,
       }),
     );
-  /** Ten links; signed at 5 and at 10. */
+  /** Ten entries; signed at 5 and at 10. */
   const makeChain = async (): Promise<void> => {
     await write(5);
     await link(5);
@@ -67,7 +67,8 @@ describe('audit › the chain', () => {
     expect(await chainer.checkpoint()).equal(true);
     expect(await verify(), 'before').deep.equal({ fault: undefined, links: 10, checkpoints: 2, purged: 0, waiting: 0 });
   };
-  const entryOf = (seq: number): string => `(e.at, e.id) = (select l.at, l.id from audit.link l where l.seq = ${seq})`;
+  const entryOf = (seq: number): string =>
+    `(e.at, e.id) = (select at, id from audit.entry order by xid, id offset ${seq - 1} limit 1)`;
 
   it('[AU-08] follows the commits: nothing is linked before it, a slow transaction is not skipped', async () => {
     let release = (): void => undefined;
@@ -171,40 +172,46 @@ describe('audit › the chain', () => {
       ['a changed MAC', `update audit.entry e set mac = set_byte(mac, 0, get_byte(mac, 0) # 1) where ${entryOf(2)}`, 2],
       ['a deleted row', `delete from audit.entry e where ${entryOf(3)}`, 3],
       [
-        'a deleted row with its link',
-        `with d as (delete from audit.entry e where ${entryOf(3)} returning at, id) delete from audit.link l using d where (l.at, l.id) = (d.at, d.id)`,
-        3,
-      ],
-      [
-        'a deleted row whose successors were numbered anew',
+        'a deleted row whose mark was cut out: the first of its run',
         `delete from audit.entry e where ${entryOf(8)};
-         delete from audit.link where seq = 8; update audit.link set seq = -seq where seq > 8; update audit.link set seq = -seq - 1 where seq < 0;
+         update audit.link set count = count - 1, seq = seq - 1, marks = overlay(marks placing '' from 33 for 16) where seq = 10;
          update audit.chain set seq = seq - 1`,
-        8,
+        6,
       ],
       [
         'a row inserted behind the chain',
-        `insert into audit.entry select at, id + 1000000, xid, rid, pat, agent, ver, shard, kind, outcome, type, ref, purpose, rule, operation, correlation, address, token, mac, pats, detail from audit.entry e where ${entryOf(5)};
-         update audit.entry set xid = '1' where id not in (select id from audit.link)`,
-        5,
+        `insert into audit.entry select at, id + 1000000, '1', rid, pat, agent, ver, shard, kind, outcome, type, ref, purpose, rule, operation, correlation, address, token, mac, pats, detail from audit.entry e where ${entryOf(5)}`,
+        1,
+      ],
+      [
+        'a row inserted between two',
+        `insert into audit.entry select at, id + 1000000, xid, rid, pat, agent, ver, shard, kind, outcome, type, ref, purpose, rule, operation, correlation, address, token, mac, pats, detail from audit.entry e where ${entryOf(5)}`,
+        6,
       ],
       [
         'a row inserted with a number that no transaction reaches',
         `insert into audit.entry select at, id + 1000000, '9000000000000000', rid, pat, agent, ver, shard, kind, outcome, type, ref, purpose, rule, operation, correlation, address, token, mac, pats, detail from audit.entry e where ${entryOf(10)}`,
-        10,
+        11,
       ],
       [
         'two rows that changed places',
-        `update audit.link set seq = -4 where seq = 4; update audit.link set seq = 4 where seq = 5; update audit.link set seq = 5 where seq = -4`,
+        `with two as (select at, id, xid, lead(xid) over w as after, lag(xid) over w as before, row_number() over w as n from audit.entry window w as (order by xid, id))
+         update audit.entry e set xid = case two.n when 4 then two.after else two.before end from two where (e.at, e.id) = (two.at, two.id) and two.n in (4, 5)`,
         4,
       ],
       [
-        'a truncated tail',
-        `delete from audit.entry e using audit.link l where (l.at, l.id) = (e.at, e.id) and l.seq > 8; delete from audit.link where seq > 8;
-         delete from audit.checkpoint where seq > 8; update audit.chain c set seq = 8, hash = (select hash from audit.link where seq = 8)`,
-        9,
+        'links that changed places',
+        'update audit.link set seq = -5 where seq = 5; update audit.link set seq = 5 where seq = 10; update audit.link set seq = 10 where seq = -5',
+        1,
       ],
-      ['links cut off', 'delete from audit.link where seq > 9', 10],
+      [
+        'a truncated tail',
+        `delete from audit.entry e using audit.link l where l.seq = 5 and (e.xid, e.id) > (l.xid, l.id); delete from audit.link where seq > 5;
+         delete from audit.checkpoint where seq > 5; update audit.chain c set seq = 5, hash = (select hash from audit.link where seq = 5)`,
+        6,
+      ],
+      ['links cut off', 'delete from audit.link where seq > 5', 6],
+      ['the first links cut off', 'delete from audit.link where seq = 5', 1],
       [
         'a forged checkpoint',
         `update audit.checkpoint set content = replace(content, '"count":5', '"count":4') where seq = 5`,
