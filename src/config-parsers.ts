@@ -41,7 +41,10 @@ export function parsePublicUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
   const plain = url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  return plain && !text.endsWith('/') && !/[?#]$/.test(text) ? text : undefined;
+  if (!plain || text.endsWith('/') || /[?#]$/.test(text)) return undefined;
+  // What a proxy takes off and cookies are named after: spelt in one way only.
+  const path = /^https?:\/\/[^/]+(\/.*)?$/i.exec(text)?.[1] ?? '/';
+  return path === url.pathname && /^(?:\/[A-Za-z0-9._~-]*)+$/.test(path) && !path.includes('//') ? text : undefined;
 }
 
 const RANGES_MAX = 100;

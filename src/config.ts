@@ -123,8 +123,10 @@ const SETTINGS = {
   publicUrl: {
     env: 'PUBLIC_URL',
     fallbackAbout: 'made from HOST and the port: HTTPS_PORT when TLS_CERT_FILE is given or HOST is off this machine',
-    allowed: 'an http or https URL without a trailing slash, query or user name, such as `https://fhir.example.org`',
-    about: 'How clients reach the server. Every link, `Location` and `fullUrl` begins with it.',
+    allowed:
+      'an http or https URL without a trailing slash, query or user name, such as `https://fhir.example.org`; a path of it has only letters, digits and `-._~`',
+    about:
+      'How clients reach the server. Every link, `Location` and `fullUrl` begins with it. If it has a path, a proxy takes that off.',
     parse: parsePublicUrl,
   },
   dataDir: {

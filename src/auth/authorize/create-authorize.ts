@@ -6,6 +6,7 @@ import { answerErrors } from '../oauth/oauth-answers.ts';
 import { OAuthError } from '../oauth/oauth-error.ts';
 import { readForm, readParameters } from '../oauth/parameters.ts';
 import { expiredPage, failedPage, untrustedPage } from '../pages/authorize-error.ts';
+import { setBasePath } from '../pages/base-path.ts';
 import { pageHeaders } from '../pages/headers.ts';
 import { sendPage } from '../pages/kit.ts';
 import { answering, problemErrors } from '../people/problem.ts';
@@ -75,6 +76,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
+  setBasePath(app, issuer);
   const headers = pageHeaders({ isTls: issuer.startsWith('https:') });
   const text = express.text({ limit: BODY_MAX, type: FORM });
   const form = express.urlencoded({ extended: false, limit: BODY_MAX, parameterLimit: FIELDS_MAX });

@@ -190,7 +190,11 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     (url) => (url.startsWith(`${issuer}/`) ? url.slice(issuer.length) : new URL(url).pathname) + SMART_PATH,
   );
   serveDocument(app, smartPaths, async () => smartConfiguration(discovery));
-  serveDocument(app, [PATHS.openid, PATHS.oauth], async () => openidConfiguration(discovery));
+  // RFC 8414 section 3.1 puts what it looks for before the path of the issuer.
+  const oauthPaths = [
+    ...new Set([PATHS.openid, PATHS.oauth, PATHS.oauth + new URL(issuer).pathname.replace(/\/$/, '')]),
+  ];
+  serveDocument(app, oauthPaths, async () => openidConfiguration(discovery));
   serveDocument(app, [PATHS.jwks], async () => ({ keys: await keys.published() }));
 
   const forms: readonly (readonly [

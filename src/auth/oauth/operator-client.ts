@@ -78,7 +78,8 @@ function readPorts(dataDir: string): { readonly publicUrl: string; readonly addr
   }
   const { url, http } = ports;
   if (typeof url !== 'string') throw new OperatorRequestError(`${file} does not tell where the server is`);
-  const isHere = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(url);
+  // A URL with a path is that of a proxy.
+  const isHere = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(url);
   return { publicUrl: url, address: isHere || typeof http !== 'number' ? url : `http://127.0.0.1:${http}` };
 }
 

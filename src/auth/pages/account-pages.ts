@@ -6,7 +6,7 @@ import { passwordLengthMin } from '../people/passwords.ts';
 import { hashOf } from '../people/secrets.ts';
 import { KEYS_MAX } from '../people/security-keys.ts';
 import type { SessionSummary } from '../people/sessions.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, own } from './html.ts';
 import { fieldOf, ofAccount, type PageKit, type PageParts, seeOther, sendPage } from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input, type PageOptions } from './layout.ts';
 import { securityKeyForm, tooMany } from './sign-in-pages.ts';
@@ -19,7 +19,7 @@ export function addAccountPages(router: Router, parts: PageParts, kit: PageKit):
   router.get(
     '/account',
     kit.signedIn(async (_req, res, session) => {
-      const [person, own, keys] = await Promise.all([
+      const [person, open, keys] = await Promise.all([
         people.findPerson(session.user.id),
         sessions.list(session.user.id),
         people.securityKeys(session.user.id),
@@ -37,18 +37,18 @@ ${
   // Who signs in through a provider alone has neither.
   person?.passwordHash !== undefined &&
   html`<h2>Password</h2>
-<p><a href="/account/password">Change your password</a></p>
+<p><a href="${own('/account/password')}">Change your password</a></p>
 <h2>Second step</h2>
 ${secondStep(session, person.totp !== undefined, person.recoveryCodeCount, keys)}`
 }
 ${
   parts.upstream &&
   html`<h2>Other ways to sign in</h2>
-<p><a href="/account/identities">Connected identities</a></p>`
+<p><a href="${own('/account/identities')}">Connected identities</a></p>`
 }
 <h2>Where you are signed in</h2>
-${own.map((one) => sessionCard(session, one))}
-<form method="post" action="/account/sessions/end-others">${csrfField(session)}${button('Sign out everywhere else', { kind: 'secondary' })}</form>`,
+${open.map((one) => sessionCard(session, one))}
+<form method="post" action="${own('/account/sessions/end-others')}">${csrfField(session)}${button('Sign out everywhere else', { kind: 'secondary' })}</form>`,
       });
     }),
   );
@@ -159,10 +159,10 @@ const withKey = (amr: readonly string[]): string[] => [...new Set([...amr, 'hwk'
 
 function secondStep(session: Session, hasApp: boolean, codesLeft: number, keys: readonly SecurityKey[]): Html {
   return html`<p>${hasApp ? 'You use an authenticator app.' : 'You do not use an authenticator app.'} You have ${codesLeft} recovery codes left.</p>
-<form method="post" action="/account/second-factor">${csrfField(session)}${button(hasApp ? 'Set up another app' : 'Set up an app', { kind: 'secondary' })}</form>
+<form method="post" action="${own('/account/second-factor')}">${csrfField(session)}${button(hasApp ? 'Set up another app' : 'Set up an app', { kind: 'secondary' })}</form>
 ${
   hasApp &&
-  html`<form method="post" action="/account/recovery-codes/renew">${csrfField(session)}${button('Make new recovery codes', { kind: 'secondary' })}</form>`
+  html`<form method="post" action="${own('/account/recovery-codes/renew')}">${csrfField(session)}${button('Make new recovery codes', { kind: 'secondary' })}</form>`
 }
 <h3>Security keys</h3>
 ${keys.length === 0 && html`<p>You have none.</p>`}
@@ -172,10 +172,10 @@ ${keys.map(
   }</p>
 ${
   hasApp &&
-  html`<form method="post" action="/account/security-keys/remove">${csrfField(session)}${hiddenField('id', key.id)}${button(html`Remove ${key.name}`, { kind: 'secondary' })}</form>`
+  html`<form method="post" action="${own('/account/security-keys/remove')}">${csrfField(session)}${hiddenField('id', key.id)}${button(html`Remove ${key.name}`, { kind: 'secondary' })}</form>`
 }</div>`,
 )}
-<p><a href="/account/security-keys/add">Add a security key</a></p>`;
+<p><a href="${own('/account/security-keys/add')}">Add a security key</a></p>`;
 }
 
 const sessionCard = (session: Session, one: SessionSummary): Html => {
@@ -184,7 +184,7 @@ const sessionCard = (session: Session, one: SessionSummary): Html => {
 signed in ${formatTime(one.createdAt)}, last used ${formatTime(one.seenAt)}</p>
 ${
   one.id !== session.id &&
-  html`<form method="post" action="/account/sessions/end">${csrfField(session)}${hiddenField('id', one.id)}${button(html`Sign out ${label}`, { kind: 'secondary' })}</form>`
+  html`<form method="post" action="${own('/account/sessions/end')}">${csrfField(session)}${hiddenField('id', one.id)}${button(html`Sign out ${label}`, { kind: 'secondary' })}</form>`
 }</div>`;
 };
 
@@ -208,7 +208,7 @@ function sendPassword(res: Response, session: Session, errors: readonly FieldFau
     errors,
     body: html`<h1>Change your password</h1>
 <p>You stay signed in here, and are signed out everywhere else.</p>
-<form method="post" action="/account/password" novalidate>
+<form method="post" action="${own('/account/password')}" novalidate>
 ${csrfField(session)}
 <input type="hidden" name="username" autocomplete="username" value="${session.user.email}">
 ${input({ name: 'current', label: 'Current password', type: 'password', autocomplete: 'current-password', errors })}
@@ -228,6 +228,6 @@ function sendAddKey(res: Response, session: Session, options: string): void {
     body: html`<h1>Add a security key</h1>
 <p>A security key is a small device, or your phone or computer itself, that proves it is you.</p>
 ${securityKeyForm('register', '/account/security-keys/add', options, fields, 'Add this key')}
-<p><a href="/account">Back to your account</a></p>`,
+<p><a href="${own('/account')}">Back to your account</a></p>`,
   });
 }

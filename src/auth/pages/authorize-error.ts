@@ -1,5 +1,5 @@
 /** Pages of the authorisation endpoint that lead to no app. SECURITY SL-02 */
-import { html } from './html.ts';
+import { html, own } from './html.ts';
 import type { PageOptions } from './layout.ts';
 
 /** Nothing is sent to the app, as it may be none of ours. */
@@ -33,5 +33,5 @@ export const onwardPage = (path: string): PageOptions => ({
   title: 'You have signed in',
   refresh: path,
   body: html`<h1>You have signed in</h1>
-<p><a href="${path}">Continue to the app</a></p>`,
+<p><a href="${own(path)}">Continue to the app</a></p>`,
 });

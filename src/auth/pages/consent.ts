@@ -4,7 +4,7 @@ import type { Session } from '../../ports/users.ts';
 import type { Category, Offer } from '../authorize/consent-choice.ts';
 import type { EncounterSummary, PatientSummary } from '../authorize/options.ts';
 import { type OfflineWords, wordsOf } from '../authorize/scope-words.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, own } from './html.ts';
 import { button, csrfField, type FieldFault, type PageOptions } from './layout.ts';
 import { patientWords } from './patient-picker.ts';
 
@@ -39,7 +39,7 @@ ${
 ${encounter && html`<div><dt>Visit</dt><dd>${encounter.label}${encounter.period !== undefined && html`, ${encounter.period}`}</dd></div>`}
 </dl>`
 }
-<form method="post" action="${action}">
+<form method="post" action="${own(action)}">
 ${csrfField(session)}
 <fieldset class="field${fault !== undefined && ' wrong'}" aria-describedby="scope-hint${fault !== undefined && ' scope-fault'}">
 <legend>What ${client.name} may do</legend>
@@ -47,7 +47,7 @@ ${csrfField(session)}
 ${fault !== undefined && html`<span class="fault" id="scope-fault">Error: ${fault}</span>`}
 ${offers.map((offer, index) => offerBox(offer, index, offline))}
 </fieldset>
-<p>You can end this at any time in <a href="/my-apps">My apps</a>.</p>
+<p>You can end this at any time in <a href="${own('/my-apps')}">My apps</a>.</p>
 ${button('Share', { name: 'action', value: 'allow' })}
 ${button('Do not share', { kind: 'secondary', name: 'action', value: 'deny' })}
 </form>`,

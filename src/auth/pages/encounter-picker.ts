@@ -1,7 +1,7 @@
 /** Which visit an app is to know of. SECURITY SL-08 */
 import type { Session } from '../../ports/users.ts';
 import type { EncounterSummary, PatientSummary } from '../authorize/options.ts';
-import { html } from './html.ts';
+import { html, own } from './html.ts';
 import { button, csrfField, type FieldFault, type PageOptions, radios } from './layout.ts';
 
 export interface EncounterPickerPage {
@@ -24,7 +24,7 @@ export const encounterPickerPage = (options: EncounterPickerPage): PageOptions =
     errors,
     body: html`<h1>Choose a visit</h1>
 <p>${appName} wants to know which visit of ${patient.name} this is about.</p>
-<form method="post" action="${action}" novalidate>
+<form method="post" action="${own(action)}" novalidate>
 ${csrfField(session)}
 ${radios({
   name: 'encounter',

@@ -5,7 +5,7 @@ import type { OfferedSecret } from '../people/enrolment.ts';
 import { findPasswordFault, passwordLengthMin } from '../people/passwords.ts';
 import { isEmail } from '../people/problem.ts';
 import { otpauthUrl } from '../people/totp.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, own } from './html.ts';
 import {
   fieldOf,
   nextOf,
@@ -62,7 +62,7 @@ export function addEnrolPages(router: Router, parts: PageParts, kit: PageKit): v
         session,
         body: html`<h1>Your recovery codes</h1>
 ${codesList(codes)}
-<form method="post" action="/account/recovery-codes">
+<form method="post" action="${own('/account/recovery-codes')}">
 ${csrfField(session)}${hiddenField('next', nextOf(req))}
 ${button('I have kept my codes')}
 </form>`,
@@ -187,7 +187,7 @@ async function sendEnrol(
     body: html`<h1>Set up the second step</h1>
 <p>Besides your password you need a code from an app on your phone. Until it is set up you cannot do anything else.</p>
 ${await secretParts(offered, account)}
-<form method="post" action="/sign-in/enrol" novalidate>
+<form method="post" action="${own('/sign-in/enrol')}" novalidate>
 ${csrfField({ csrf })}${hiddenField('next', next)}
 ${codeInput(errors)}
 ${button('Continue')}
@@ -207,7 +207,7 @@ async function sendSetup(
     errors,
     body: html`<h1>Make the first administrator</h1>
 <p>This server has no administrator yet. The one you make here can add everybody else. This page works once.</p>
-<form method="post" action="${req.path}" novalidate>
+<form method="post" action="${own(req.path)}" novalidate>
 ${input({ name: 'name', label: 'Full name', autocomplete: 'name', value: name, errors })}
 ${input({ name: 'email', label: 'E-mail address', type: 'email', autocomplete: 'username', value: email, spellcheck: false, errors })}
 ${input({ name: 'password', label: 'Password', hint: `At least ${passwordLengthMin(['ADMIN'])} characters`, type: 'password', autocomplete: 'new-password', errors })}

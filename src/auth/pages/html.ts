@@ -19,6 +19,15 @@ export type Value = Html | string | number | false | undefined | readonly Value[
 
 const OWN = Symbol('own');
 
+/** Stands before a path of ours. No text holds it: `format` takes control characters out. */
+const HERE = '\u0001';
+
+/** A path of ours in an attribute: `renderAt` puts before it what the public URL has before every path. */
+export const own = (path: string): Html => new Html(OWN, `${HERE}${format(path)}`);
+
+/** The text of a page of the server whose public URL ends in `basePath`: `/mortar`, or nothing. */
+export const renderAt = (page: Html, basePath: string): string => page.toString().replaceAll(HERE, format(basePath));
+
 /** Markup from a template; values that are not markup become text, safe in content and in quoted attributes. */
 export function html(pieces: TemplateStringsArray, ...values: readonly Value[]): Html {
   let markup = pieces[0] ?? '';

@@ -16,7 +16,8 @@ import type { Setup } from '../people/setup.ts';
 import type { SignIn } from '../people/sign-in.ts';
 import type { Throttle } from '../people/throttle.ts';
 import type { Upstream } from '../upstream/create-upstream.ts';
-import { html } from './html.ts';
+import { readBasePath } from './base-path.ts';
+import { html, own } from './html.ts';
 import { type PageOptions, page } from './layout.ts';
 
 /** What the pages are built from. */
@@ -195,13 +196,16 @@ export function isOwnPath(path: string): boolean {
 export const withNext = (path: string, next: string): string =>
   next === HOME || !isOwnPath(next) ? path : `${path}?next=${encodeURIComponent(next)}`;
 
-/** After a form: the browser fetches the next page, and reloading it sends nothing twice. */
+/** To a page of ours. After a form: the browser fetches it, and reloading it sends nothing twice. */
 export function seeOther(res: Response, path: string): void {
-  res.redirect(303, path);
+  res.redirect(303, readBasePath(res) + path);
 }
 
 export function sendPage(res: Response, options: PageOptions, status = options.errors?.length ? 422 : 200): void {
-  res.status(status).type('html').send(page(options));
+  res
+    .status(status)
+    .type('html')
+    .send(page(options, readBasePath(res)));
 }
 
 const sendStale = (res: Response): void =>
@@ -211,7 +215,7 @@ const sendStale = (res: Response): void =>
       title: 'This form is out of date',
       body: html`<h1>This form is out of date</h1>
 <p>It was not sent from the page we gave you last. Nothing was changed.</p>
-<p><a href="${HOME}">Go back and try again</a></p>`,
+<p><a href="${own(HOME)}">Go back and try again</a></p>`,
     },
     403,
   );
@@ -223,7 +227,7 @@ const sendNotOfAccount = (res: Response): void =>
       title: 'Sign in with your password',
       body: html`<h1>Sign in with your password</h1>
 <p>You have signed in through another provider. Sign out, then sign in with your e-mail address and password to do this.</p>
-<p><a href="${HOME}">Go to your account</a></p>`,
+<p><a href="${own(HOME)}">Go to your account</a></p>`,
     },
     403,
   );
@@ -235,7 +239,7 @@ export const sendGone = (res: Response, what: string, way: { readonly href: stri
       title: 'This link does not work',
       body: html`<h1>This link does not work</h1>
 <p>${what}</p>
-<p><a href="${way.href}">${way.text}</a></p>`,
+<p><a href="${own(way.href)}">${way.text}</a></p>`,
     },
     404,
   );
@@ -255,7 +259,7 @@ function sendFault(res: Response, error: unknown, log: Log): void {
       title: 'Sorry, there is a problem',
       body: html`<h1>Sorry, there is a problem</h1>
 <p>${(known ?? busy)?.issues.map(textOf).join('. ') ?? 'Something failed on our side. Try again later.'}</p>
-<p><a href="${HOME}">Go to your account</a></p>`,
+<p><a href="${own(HOME)}">Go to your account</a></p>`,
     },
     known?.status ?? busy?.status ?? 500,
   );

@@ -4,7 +4,7 @@
  */
 import type { Session } from '../../ports/users.ts';
 import { assetPath } from './assets.ts';
-import { type Html, html, type Value } from './html.ts';
+import { type Html, html, own, renderAt, type Value } from './html.ts';
 
 /** What is wrong with a form: the name of the field that the summary leads to, and what to do. */
 export interface FieldFault {
@@ -27,25 +27,26 @@ export interface PageOptions {
   readonly refresh?: string;
 }
 
-/** A whole page, `<!doctype html>` included. */
-export function page({ title, body, session, errors = [], withScript, refresh }: PageOptions): string {
+/** A whole page, `<!doctype html>` included. `basePath`: what the public URL has before every path of ours. */
+export function page(options: PageOptions, basePath = ''): string {
+  const { title, body, session, errors = [], withScript, refresh } = options;
   const words = `${errors.length > 0 ? 'Error: ' : ''}${title} – Mortar`;
-  return html`<!doctype html>
+  const whole = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light">
 <title>${words}</title>
-<link rel="stylesheet" href="${assetPath('mortar.css')}">
-<link rel="icon" href="${assetPath('mortar.svg')}" type="image/svg+xml">
-${refresh !== undefined && html`<meta http-equiv="refresh" content="0; url=${refresh}">`}
-${withScript && html`<script src="${assetPath('security-key.js')}" defer></script>`}
+<link rel="stylesheet" href="${own(assetPath('mortar.css'))}">
+<link rel="icon" href="${own(assetPath('mortar.svg'))}" type="image/svg+xml">
+${refresh !== undefined && html`<meta http-equiv="refresh" content="0; url=${own(refresh)}">`}
+${withScript && html`<script src="${own(assetPath('security-key.js'))}" defer></script>`}
 </head>
 <body>
 <a class="skip" href="#main">Skip to main content</a>
 <header class="header"><div class="width">
-<a class="name" href="/account">Mortar</a>
+<a class="name" href="${own('/account')}">Mortar</a>
 ${session && navigation(session)}
 </div></header>
 <div class="width">
@@ -57,12 +58,13 @@ ${body}
 <footer class="footer"><div class="width"><p>Mortar: health records and prescriptions</p></div></footer>
 </body>
 </html>
-`.toString();
+`;
+  return renderAt(whole, basePath);
 }
 
 const navigation = (session: Pick<Session, 'user' | 'csrf'>): Html => html`<nav aria-label="Account">
-<a href="/account">${session.user.name}</a>
-<form method="post" action="/sign-out">${csrfField(session)}<button class="link">Sign out</button></form>
+<a href="${own('/account')}">${session.user.name}</a>
+<form method="post" action="${own('/sign-out')}">${csrfField(session)}<button class="link">Sign out</button></form>
 </nav>`;
 
 /** The hidden field that makes a form genuine. Every form of a signed-in person carries it. */

@@ -2,7 +2,7 @@
 import type { Session } from '../../ports/users.ts';
 import { parseGranted } from '../../standards/smart/scope.ts';
 import { type OfflineWords, wordsOf } from '../authorize/scope-words.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, own } from './html.ts';
 import { button, csrfField, hiddenField, type PageOptions } from './layout.ts';
 
 export interface AppSummary {
@@ -41,7 +41,7 @@ ${apps.map(
 <h2>${app.name}</h2>
 ${app.publisher !== undefined && html`<p>Made by ${app.publisher}</p>`}
 ${app.grants.map((grant) => grantList(grant, offline))}
-<form method="post" action="${action}">
+<form method="post" action="${own(action)}">
 ${csrfField(session)}${hiddenField('app', app.id)}
 ${button(`End access of ${app.name}`, { kind: 'warning' })}
 </form>

@@ -1,7 +1,7 @@
 /** Whose record an app is to use. Everything is posted: no address ever names a patient. SECURITY SL-08 */
 import type { Session } from '../../ports/users.ts';
 import type { PatientPage, PatientSummary } from '../authorize/options.ts';
-import { html } from './html.ts';
+import { html, own } from './html.ts';
 import { button, csrfField, type FieldFault, hiddenField, input, type PageOptions, radios } from './layout.ts';
 
 export interface PatientPickerPage {
@@ -26,13 +26,13 @@ export function patientPickerPage(options: PatientPickerPage): PageOptions {
 <p>${appName} wants to use the record of one patient.</p>
 ${
   hasSearch &&
-  html`<form method="post" action="${action}" role="search" novalidate>
+  html`<form method="post" action="${own(action)}" role="search" novalidate>
 ${csrfField(session)}
 ${input({ name: 'search', label: 'Find a patient', hint: 'Part of the name, or the NHS number', type: 'search', value: search, autocomplete: 'off', spellcheck: false })}
 ${button('Search', { kind: 'secondary', name: 'action', value: 'search' })}
 </form>`
 }
-<form method="post" action="${action}" novalidate>
+<form method="post" action="${own(action)}" novalidate>
 ${csrfField(session)}
 ${
   found.patients.length === 0
@@ -53,7 +53,7 @@ ${button('Cancel', { kind: 'secondary', name: 'action', value: 'deny' })}
 </form>
 ${
   found.next !== undefined &&
-  html`<form method="post" action="${action}">
+  html`<form method="post" action="${own(action)}">
 ${csrfField(session)}${hiddenField('search', search)}${hiddenField('cursor', found.next)}
 ${button('More records', { kind: 'secondary', name: 'action', value: 'search' })}
 </form>`

@@ -3,7 +3,7 @@ import type { Request, Response, Router } from 'express';
 import type { User } from '../../ports/users.ts';
 import { passwordLengthMin } from '../people/passwords.ts';
 import { isEmail, throttled } from '../people/problem.ts';
-import { html } from './html.ts';
+import { html, own } from './html.ts';
 import { fieldOf, type PageKit, type PageParts, seeOther, sendGone, sendPage } from './kit.ts';
 import { button, type FieldFault, input } from './layout.ts';
 
@@ -91,7 +91,7 @@ function sendVerify(res: Response, req: Request, errors: readonly FieldFault[] =
     errors,
     body: html`<h1>Confirm your e-mail address</h1>
 <p>If you have not registered with us, close this page: somebody else has typed your address.</p>
-<form method="post" action="${req.path}" novalidate>
+<form method="post" action="${own(req.path)}" novalidate>
 ${input({ name: 'password', label: 'Password', hint: 'The one that you chose when you registered', type: 'password', autocomplete: 'current-password', errors })}
 ${button('Confirm')}
 </form>`,
@@ -116,11 +116,11 @@ function sendRequest(res: Response, errors: readonly FieldFault[] = [], status?:
       title: 'Forgotten password',
       errors,
       body: html`<h1>Forgotten password</h1>
-<form method="post" action="/reset" novalidate>
+<form method="post" action="${own('/reset')}" novalidate>
 ${input({ name: 'email', label: 'E-mail address', hint: 'We send a link to it', type: 'email', autocomplete: 'username', spellcheck: false, errors })}
 ${button('Send the link')}
 </form>
-<p><a href="/sign-in">Back to sign in</a></p>`,
+<p><a href="${own('/sign-in')}">Back to sign in</a></p>`,
     },
     status,
   );
@@ -132,7 +132,7 @@ function sendReset(res: Response, req: Request, { email, roles }: User, errors: 
     errors,
     body: html`<h1>Choose a new password</h1>
 <p>You are signed out everywhere. Your second step stays as it is.</p>
-<form method="post" action="${req.path}" novalidate>
+<form method="post" action="${own(req.path)}" novalidate>
 <input type="hidden" name="username" autocomplete="username" value="${email}">
 ${input({ name: 'password', label: 'New password', hint: `At least ${passwordLengthMin(roles)} characters`, type: 'password', autocomplete: 'new-password', errors })}
 ${button('Save the password')}

@@ -4,7 +4,7 @@ import { isEmail, throttled } from '../people/problem.ts';
 import { hashOf } from '../people/secrets.ts';
 import type { SecondFactorAnswer } from '../people/sign-in.ts';
 import type { Upstream } from '../upstream/create-upstream.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, own } from './html.ts';
 import { fieldOf, nextOf, ofAccount, type PageKit, type PageParts, seeOther, sendPage, withNext } from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input } from './layout.ts';
 import { waysToSignIn } from './upstream-pages.ts';
@@ -206,7 +206,7 @@ function sendSignIn(
       errors,
       body: html`${news && html`<div class="notice" role="status"><p>${news}</p></div>`}
 <h1>Sign in</h1>
-<form method="post" action="/sign-in" novalidate>
+<form method="post" action="${own('/sign-in')}" novalidate>
 ${hiddenField('next', next)}
 ${input({ name: 'email', label: 'E-mail address', type: 'email', autocomplete: 'username', spellcheck: false, errors, ...(email !== undefined && { value: email }) })}
 ${input({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', errors })}
@@ -214,7 +214,7 @@ ${button('Sign in')}
 </form>
 ${upstream && waysToSignIn(upstream.providers, next)}
 <p>After ten wrong passwords an account is locked for 15 minutes.</p>
-<p><a href="/reset">I have forgotten my password</a></p>`,
+<p><a href="${own('/reset')}">I have forgotten my password</a></p>`,
     },
     status,
   );
@@ -238,15 +238,15 @@ function sendSecondStep(
       body: html`<h1>Confirm that it is you</h1>
 ${
   hasApp &&
-  html`<form method="post" action="/sign-in/second-step" novalidate>
+  html`<form method="post" action="${own('/sign-in/second-step')}" novalidate>
 ${csrfField({ csrf })}${hiddenField('next', next)}
 ${input({ name: 'code', label: 'Code', hint: 'Six digits from your authenticator app', autocomplete: 'one-time-code', inputmode: 'numeric', short: true, spellcheck: false, errors })}
 ${button('Continue')}
 </form>`
 }
 ${keyOptions !== undefined && securityKeyForm('assert', '/sign-in/security-key', keyOptions, html`${csrfField({ csrf })}${hiddenField('next', next)}`, 'Use a security key')}
-<p><a href="${withNext('/sign-in/recovery', next)}">Use a recovery code</a></p>
-<p><a href="/sign-in">Start again</a></p>`,
+<p><a href="${own(withNext('/sign-in/recovery', next))}">Use a recovery code</a></p>
+<p><a href="${own('/sign-in')}">Start again</a></p>`,
     },
     status,
   );
@@ -260,7 +260,7 @@ export const securityKeyForm = (
   fields: Html,
   label: string,
 ): Html =>
-  html`<form method="post" action="${action}" data-security-key="${kind}" data-options="${options}" hidden>
+  html`<form method="post" action="${own(action)}" data-security-key="${kind}" data-options="${options}" hidden>
 ${fields}${hiddenField('answer', '')}
 <p class="fault" role="alert" data-problem></p>
 ${button(label, { kind: 'secondary' })}
@@ -281,12 +281,12 @@ function sendRecovery(
       errors,
       body: html`<h1>Use a recovery code</h1>
 <p>You were given ten codes when you set up the second step. Each works once.</p>
-<form method="post" action="/sign-in/recovery" novalidate>
+<form method="post" action="${own('/sign-in/recovery')}" novalidate>
 ${csrfField({ csrf })}${hiddenField('next', next)}
 ${input({ name: 'code', label: 'Recovery code', autocomplete: 'off', spellcheck: false, errors })}
 ${button('Continue')}
 </form>
-<p><a href="${withNext('/sign-in/second-step', next)}">Use another way</a></p>`,
+<p><a href="${own(withNext('/sign-in/second-step', next))}">Use another way</a></p>`,
     },
     status,
   );
@@ -306,7 +306,7 @@ function sendAgain(
       errors,
       body: html`<h1>Enter your password again</h1>
 <p>What you are about to do needs a fresh proof that it is you.</p>
-<form method="post" action="/sign-in/again" novalidate>
+<form method="post" action="${own('/sign-in/again')}" novalidate>
 ${csrfField({ csrf })}${hiddenField('next', next)}
 ${input({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', errors })}
 ${button('Continue')}

@@ -7,7 +7,7 @@ import { isRecentAuth } from '../people/sessions.ts';
 import type { LinkOffer, SignInResult, Upstream } from '../upstream/create-upstream.ts';
 import type { Provider } from '../upstream/provider.ts';
 import { UpstreamRefusal } from '../upstream/refusal.ts';
-import { html } from './html.ts';
+import { html, own } from './html.ts';
 import { fieldOf, nextOf, type PageKit, type PageParts, seeOther, sendPage, withNext } from './kit.ts';
 import { button, csrfField, hiddenField, radios } from './layout.ts';
 
@@ -24,7 +24,7 @@ export const answerPath = (providerId: string): string => `${WAY}/${providerId}/
 export const waysToSignIn = (providers: Upstream['providers'], next: string) =>
   providers.length > 0 &&
   html`<h2>Other ways to sign in</h2>
-<ul class="ways">${providers.map(({ id, label }) => html`<li><a href="${withNext(`${WAY}/${id}`, next)}">Sign in with ${label}</a></li>`)}</ul>`;
+<ul class="ways">${providers.map(({ id, label }) => html`<li><a href="${own(withNext(`${WAY}/${id}`, next))}">Sign in with ${label}</a></li>`)}</ul>`;
 
 export function addUpstreamPages(router: Router, parts: PageParts, kit: PageKit, upstream: Upstream): void {
   const { sessions, cookies, record, addressOf, now } = parts;
@@ -200,7 +200,10 @@ const csrfOf = (browser: string): string => derive(browser, 'role csrf');
 function sendRefusal(res: Response, { words: { status, title, text } }: UpstreamRefusal): void {
   sendPage(
     res,
-    { title, body: html`<h1>${title}</h1>\n<p>${text}</p>\n<p><a href="/sign-in">Go to the sign-in page</a></p>` },
+    {
+      title,
+      body: html`<h1>${title}</h1>\n<p>${text}</p>\n<p><a href="${own('/sign-in')}">Go to the sign-in page</a></p>`,
+    },
     status,
   );
 }
@@ -211,7 +214,7 @@ function sendRoles(res: Response, roles: readonly Cis2Role[], csrf: string, isMi
     title: 'Choose your role',
     errors,
     body: html`<h1>Choose your role</h1>
-<form method="post" action="${ROLE}" novalidate>
+<form method="post" action="${own(ROLE)}" novalidate>
 ${csrfField({ csrf })}
 ${radios({
   name: 'role',
@@ -236,11 +239,11 @@ function sendLink(res: Response, session: Session, { label, name }: LinkOffer): 
     body: html`<h1>Connect this identity</h1>
 <p>You have signed in with ${label} as <strong>${name}</strong>.</p>
 <p>Once it is connected, whoever signs in so uses the account of <strong>${session.user.name}</strong>.</p>
-<form method="post" action="${LINK}" novalidate>
+<form method="post" action="${own(LINK)}" novalidate>
 ${csrfField(session)}
 ${button('Connect')}
 </form>
-<p><a href="${IDENTITIES}">Do not connect it</a></p>`,
+<p><a href="${own(IDENTITIES)}">Do not connect it</a></p>`,
   });
 }
 
@@ -253,15 +256,15 @@ async function sendIdentities(res: Response, session: Session, upstream: Upstrea
     title: 'Connected identities',
     session,
     body: html`<h1>Connected identities</h1>
-${session.user.nhs?.provider === 'cis2' && html`<p><a href="${withNext('/sign-in/again', IDENTITIES)}">Sign in again to act in another role</a></p>`}
+${session.user.nhs?.provider === 'cis2' && html`<p><a href="${own(withNext('/sign-in/again', IDENTITIES))}">Sign in again to act in another role</a></p>`}
 ${identities.length === 0 && html`<p>No other identity is connected to your account.</p>`}
 ${identities.map(
-  ({ id, provider, createdAt }) => html`<form method="post" action="${IDENTITIES}/disconnect">
+  ({ id, provider, createdAt }) => html`<form method="post" action="${own(`${IDENTITIES}/disconnect`)}">
 ${csrfField(session)}${hiddenField('id', id)}
 <p>${labelOf(provider)}, since ${dayOf(createdAt)}</p>
 ${button(`Disconnect ${labelOf(provider)}`, { kind: 'secondary' })}
 </form>`,
 )}
-${upstream.providers.map(({ id, label }) => html`<p><a href="${LINK}/${id}">Connect ${label}</a></p>`)}`,
+${upstream.providers.map(({ id, label }) => html`<p><a href="${own(`${LINK}/${id}`)}">Connect ${label}</a></p>`)}`,
   });
 }

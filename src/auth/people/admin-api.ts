@@ -36,6 +36,8 @@ export interface AdminApiOptions {
   readonly authenticate: Authenticate;
   readonly policy: Pick<Policy, 'allows'>;
   readonly audit: AuditLog;
+  /** How clients reach us, without a trailing slash. */
+  readonly url: string;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -86,7 +88,7 @@ const NEW_USER = {
 const CHANGES = { ...DETAILS, name: optional(DETAILS.name), email: optional(email), roles: optional(roles) };
 
 export function createAdminApi(options: AdminApiOptions): Router {
-  const { people, account, enrolment, hashing, sessions, authenticate, policy, audit, now, log } = options;
+  const { people, account, enrolment, hashing, sessions, authenticate, policy, audit, url, now, log } = options;
   const router = Router();
   const json = express.json({ limit: BODY_MAX, strict: true, type: 'application/json' });
 
@@ -172,7 +174,7 @@ export function createAdminApi(options: AdminApiOptions): Router {
     );
     await tell(caller, 'added', user.id);
     const link = password === undefined ? await account.makeResetLink(user) : undefined;
-    res.status(201).set('Location', `${USERS_PATH}/${user.id}`);
+    res.status(201).set('Location', `${url}${USERS_PATH}/${user.id}`);
     res.json({
       id: user.id,
       name: user.name,

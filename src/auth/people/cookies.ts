@@ -19,9 +19,15 @@ const SUFFIX: Readonly<Record<CookieName, string>> = {
 /** What we set has this form: 256 bits in base64url. */
 const VALUE = /^[A-Za-z0-9_-]{43}$/;
 
-/** `isTls`: whether browsers reach us by https; without it (loopback only) there is no `Secure`. */
-export function createCookies(isTls: boolean): Cookies {
-  const nameOf = (name: CookieName): string => `${isTls ? '__Host-' : ''}mortar${SUFFIX[name]}`;
+/**
+ * `url`: how browsers reach us; without https (loopback only) there is no `Secure`. `__Host-` wants the path `/`, so what
+ * comes below a path of the URL has it in its name: two servers of one host must not take each other's cookies.
+ */
+export function createCookies(url: string): Cookies {
+  const { protocol, pathname } = new URL(url);
+  const isTls = protocol === 'https:';
+  const base = pathname.replaceAll('/', '.').replace(/\.$/, '');
+  const nameOf = (name: CookieName): string => `${isTls ? '__Host-' : ''}mortar${SUFFIX[name]}${base}`;
   const attributes = `Path=/; HttpOnly; SameSite=Lax${isTls ? '; Secure' : ''}`;
   return {
     read(req, name) {

@@ -11,6 +11,7 @@ import type { Identity, PeopleStore, Person } from '../../ports/people.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { addAccountPages } from '../pages/account-pages.ts';
 import { serveAsset } from '../pages/assets.ts';
+import { setBasePath } from '../pages/base-path.ts';
 import { addEnrolPages } from '../pages/enrol-pages.ts';
 import { pageHeaders } from '../pages/headers.ts';
 import { html } from '../pages/html.ts';
@@ -95,7 +96,7 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
   const tell = createTell(options.notify ?? (async () => {}), log);
   const hashing = await createHashing(options.hashing);
   const throttle = createThrottle(identity.rates, now, options.limits);
-  const cookies = createCookies(isTls);
+  const cookies = createCookies(url);
   const isOwnOrigin = createOriginCheck(url);
   const sessions = createSessions({ store: identity.sessions, cookies, isOwnOrigin, needsMfa, addressOf, now });
   const securityKeys = createSecurityKeys({ people, url });
@@ -131,6 +132,7 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
+  setBasePath(app, url);
   app.use(pageHeaders({ isTls }));
   app.get('/assets/:file', serveAsset);
   app.use([...PEOPLE_PATHS], (_req, res, next) => {
@@ -139,7 +141,9 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
   });
   const { issueTokens, refreshTokens, authenticate, policy, audit } = options;
   app.use(createJsonDoors({ signIn, account, throttle, issueTokens, refreshTokens, addressOf, log }));
-  app.use(createAdminApi({ people, account, enrolment, hashing, sessions, authenticate, policy, audit, now, log }));
+  app.use(
+    createAdminApi({ people, account, enrolment, hashing, sessions, authenticate, policy, audit, url, now, log }),
+  );
   addPages(app, {
     signIn,
     account,

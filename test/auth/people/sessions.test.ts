@@ -47,7 +47,7 @@ describe('people › sessions', () => {
   it('[LG-13] over TLS it is __Host-mortar: Secure, HttpOnly, SameSite=Lax, Path=/', () => {
     const headers = (isTls: boolean): string[] => {
       const res = new ServerResponse({ method: 'GET', headers: {} } as IncomingMessage);
-      createCookies(isTls).set(res, 'session', 'a'.repeat(43));
+      createCookies(isTls ? 'https://host' : 'http://host').set(res, 'session', 'a'.repeat(43));
       return [res.getHeader('Set-Cookie')].flat().map(String);
     };
     expect(headers(true)).deep.equal([`__Host-mortar=${'a'.repeat(43)}; Path=/; HttpOnly; SameSite=Lax; Secure`]);
@@ -55,13 +55,13 @@ describe('people › sessions', () => {
   });
 
   it('[LG-13] a cookie that is planted beside ours, or has another form, is none', () => {
-    const cookies = createCookies(false);
+    const cookies = createCookies('http://host');
     const read = (cookie: string) => cookies.read({ headers: { cookie } } as IncomingMessage, 'session');
     const [a, b] = ['a'.repeat(43), 'b'.repeat(43)];
     expect(read(`x=1; mortar=${a}; y=2`)).equal(a);
     for (const cookie of ['', `mortar=${a}; mortar=${b}`, `mortar=${a}x`, 'mortar=', `xmortar=${a}`, `mortar="${a}"`])
       expect(read(cookie), cookie).equal(undefined);
-    expect(createCookies(true).read({ headers: { cookie: `mortar=${a}` } } as IncomingMessage, 'session')).equal(
+    expect(createCookies('https://host').read({ headers: { cookie: `mortar=${a}` } } as IncomingMessage, 'session')).equal(
       undefined,
     );
   });
