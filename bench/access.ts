@@ -2,29 +2,45 @@
  * `npm run -s bench:access -- [--size N] [--rounds N] [--seconds S] [--connections N] [--only NAME] [--json FILE]`
  * What rights and the audit trail cost, each as a ratio against the same work without them, interleaved in one process
  * on one Postgres: a search by a patient's app against the same by the system, and an audited store against one that is
- * not. Goals: searches at most 1.3 times as dear, reads and creates at least 0.9 of the throughput (AU-07).
+ * not, alone and behind the FHIR door. Goals: searches at most 1.3 times as dear, reads and creates at least 0.9 of the throughput (AU-07).
  */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import pg from 'pg';
 import { loadDefinitions } from '../src/definitions-cache.ts';
+import { publishedCapability } from '../src/fhir-api.ts';
 import { createCipher } from '../src/pki/key-file.ts';
 import { createPolicy } from '../src/policy/policy.ts';
 import { serviceCaller } from '../src/policy/service-caller.ts';
 import type { Caller } from '../src/ports/caller.ts';
 import type { Resource, ResourceStore } from '../src/ports/resource-store.ts';
 import { auditedStore } from '../src/postgres/audit/audited-store.ts';
+import { createChainer } from '../src/postgres/audit/chainer.ts';
 import { openAuditLog } from '../src/postgres/audit/log.ts';
 import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { createPools } from '../src/postgres/pools.ts';
 import { type OpenStore, openStore } from '../src/postgres/store.ts';
+import type { Door } from '../src/rest/door.ts';
+import { createFhirHandler } from '../src/rest/fhir-handler.ts';
+import { createRateLimits } from '../src/rest/rate-limit.ts';
+import { createRefusals } from '../src/rest/refusals.ts';
+import type { RestSettings, Services } from '../src/rest/services.ts';
+import { createSubsetter } from '../src/standards/fhir/elements.ts';
+import { createReferenceRewriter } from '../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../src/standards/fhir/search/parse.ts';
+import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { loadRecords } from './import.ts';
+import type { Sample } from './load.ts';
+import type { LoadOrder } from './load-worker.ts';
 import { startMortar } from './processes.ts';
 import { MEASURE_CODES } from './records.ts';
 
@@ -44,13 +60,28 @@ const roundMs = Number(flags.seconds) * 1000;
 const concurrency = Number(flags.connections);
 const BASE_URL = 'http://mortar.bench/fhir/R4';
 const SAMPLE = 500;
+/** Enough that the processors are what limits, not the wait for the disk. */
+const HTTP_CONNECTIONS = 128;
+const SETTINGS: RestSettings = {
+  baseUrl: BASE_URL,
+  searchHandling: 'strict',
+  pageSizeDefault: 20,
+  pageSizeMax: 1000,
+  bodyBytesMax: 2 ** 20,
+  bundleBytesMax: 2 ** 25,
+  bundleEntriesMax: 10_000,
+  messageTimeZone: 'Europe/London',
+  epsToAsid: '000000000000',
+  softwareVersion: 'bench',
+};
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 interface Work {
   readonly name: string;
   readonly against?: string;
   readonly goal?: string;
-  run(n: number): Promise<unknown>;
+  /** Operations a second. */
+  rate(ms: number): Promise<number>;
 }
 
 await main();
@@ -98,7 +129,19 @@ async function prepare(
   const sizes = { readConnections: 4, writeConnections: 4, transactionConnections: 8 };
   const pools = createPools({ ...sizes, connection: owner, log: silent });
   const cipher = createCipher([{ number: 1, key: randomBytes(32) }]);
-  const trail = await openAuditLog({ pools, macKey: randomBytes(32), cipher, now: Date.now, log: silent });
+  const macKey = randomBytes(32);
+  const trail = await openAuditLog({ pools, macKey, cipher, now: Date.now, log: silent });
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const chainer = createChainer({
+    pools,
+    macKeys: [macKey],
+    checkpointKey: { keyId: 'bench', sign: (bytes) => sign(null, bytes, privateKey), verify: () => true },
+    emit: async () => undefined,
+    holder: 'bench',
+    now: Date.now,
+    log: silent,
+  });
+  chainer.start();
   const options = {
     pools,
     policy,
@@ -122,11 +165,51 @@ async function prepare(
       return plain.search(callerOf(n), searchOf(type, query));
     };
     return [
-      { name: `${name}, system`, run: ask(() => system) },
-      { name: `${name}, patient`, against: `${name}, system`, goal: '≥ 0.77', run: ask((n) => appOf(patientAt(n))) },
+      { name: `${name}, system`, rate: inProcess(ask(() => system)) },
+      {
+        name: `${name}, patient`,
+        against: `${name}, system`,
+        goal: '≥ 0.77',
+        rate: inProcess(ask((n) => appOf(patientAt(n)))),
+      },
     ];
   };
   const code = (n: number): string => `http://loinc.org|${MEASURE_CODES[n % MEASURE_CODES.length]}`;
+  const services = (store: ResourceStore): Services => ({
+    store,
+    messages: plain.messages,
+    definitions,
+    parameters,
+    validate: createValidator(definitions),
+    subset: createSubsetter(definitions),
+    rewriteReferences: createReferenceRewriter(definitions),
+    capability: publishedCapability(parameters),
+    settings: SETTINGS,
+    now: Date.now,
+    log: silent,
+  });
+  const door: Door = {
+    authenticate: async (_req, correlationId) => ({ ...system, correlationId, address: '192.0.2.1' }),
+    policy,
+    addressOf: () => '192.0.2.1',
+    limits: createRateLimits({ now: Date.now }),
+    refusals: createRefusals({ audit: trail, now: Date.now, log: silent }),
+    audit: trail,
+  };
+  const doors = {
+    plain: await listen(createFhirHandler(services(plain), door)),
+    audited: await listen(createFhirHandler(services(audited), door)),
+  };
+  const overHttp = ({ port }: Listening) => {
+    const paths = observations.map((id) => `/fhir/R4/Observation/${id}`);
+    return async (durationMs: number): Promise<number> => {
+      const workerData: LoadOrder = { port, connections: HTTP_CONNECTIONS, durationMs, paths };
+      const worker = new Worker(join(import.meta.dirname, 'load-worker.ts'), { workerData });
+      const [{ rate, failed }] = (await once(worker, 'message')) as [Sample];
+      if (failed > 0) throw new Error(`${failed} reads over HTTP failed`);
+      return rate;
+    };
+  };
   const works: Work[] = [
     ...searches('observations of a patient', (n) => ['Observation', `patient=${patientAt(n)}&_count=20`]),
     ...searches('one kind of them', (n) => ['Observation', `patient=${patientAt(n)}&code=${code(n)}&_count=20`]),
@@ -141,11 +224,21 @@ async function prepare(
     ...audits('read', plain, audited, (store, n) =>
       store.read(system, 'Observation', observations[n % observations.length] as string),
     ),
+    { name: 'read over HTTP, not audited', rate: overHttp(doors.plain) },
+    {
+      name: 'read over HTTP, audited',
+      against: 'read over HTTP, not audited',
+      goal: '≥ 0.90',
+      rate: overHttp(doors.audited),
+    },
     ...audits('create', plain, audited, (store, n) => store.create(system, observation(patientAt(n)), store.newId())),
   ];
   return {
     works,
     async close() {
+      await doors.plain.close();
+      await doors.audited.close();
+      await chainer.stop();
       await plain.close();
       await inner.close();
       await pools.end();
@@ -160,8 +253,13 @@ function audits(
   work: (store: ResourceStore, n: number) => Promise<unknown>,
 ): Work[] {
   return [
-    { name: `${name}, not audited`, run: (n) => work(plain, n) },
-    { name: `${name}, audited`, against: `${name}, not audited`, goal: '≥ 0.90', run: (n) => work(audited, n) },
+    { name: `${name}, not audited`, rate: inProcess((n) => work(plain, n)) },
+    {
+      name: `${name}, audited`,
+      against: `${name}, not audited`,
+      goal: '≥ 0.90',
+      rate: inProcess((n) => work(audited, n)),
+    },
   ];
 }
 
@@ -204,25 +302,41 @@ function observation(patientId: string): Resource {
 /** Operations a second of each, the median of the rounds; the order changes from round to round. */
 async function measure(works: readonly Work[]): Promise<ReadonlyMap<string, number>> {
   const found = new Map(works.map(({ name }) => [name, [] as number[]]));
-  for (const work of works) await runFor(work, roundMs / 2); // statements are prepared, caches filled
+  for (const work of works) await work.rate(roundMs / 2); // statements are prepared, caches filled
   for (let round = 0; round < rounds; round++)
     for (const work of round % 2 === 0 ? works : [...works].reverse())
-      found.get(work.name)?.push(await runFor(work, roundMs));
+      found.get(work.name)?.push(await work.rate(roundMs));
   return new Map([...found].map(([name, list]) => [name, median(list)]));
 }
 
-async function runFor({ run }: Work, ms: number): Promise<number> {
-  const started = performance.now();
-  let done = 0;
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (performance.now() - started < ms) {
-      await run(next++);
-      done += 1;
-    }
+function inProcess(run: (n: number) => Promise<unknown>) {
+  return async (ms: number): Promise<number> => {
+    const started = performance.now();
+    let done = 0;
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (performance.now() - started < ms) {
+        await run(next++);
+        done += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    return done / ((performance.now() - started) / 1000);
   };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-  return done / ((performance.now() - started) / 1000);
+}
+
+interface Listening {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+async function listen(handler: RequestListener): Promise<Listening> {
+  const server = createServer(handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise((resolve) => void server.close(() => resolve())),
+  };
 }
 
 function median(list: readonly number[]): number {
