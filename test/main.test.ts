@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { requestOperatorToken } from '../src/auth/oauth/operator-client.ts';
 import { findProcess } from '../src/postgres/process-identity.ts';
 import { createDatabase, withClient } from './support/database.ts';
 import { databaseUrl } from './support/server.ts';
@@ -78,6 +79,7 @@ describe('main', function () {
   describe('with an embedded Postgres', () => {
     const dataDir = makeDataDir();
     const ports = (): Record<string, unknown> => JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8'));
+    const tokenNow = (): Promise<{ token: string }> => requestOperatorToken({ dataDir, ttlS: 600, now: Date.now });
     const postgresPid = (): number =>
       Number(readFileSync(join(dataDir, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
 
@@ -142,6 +144,43 @@ describe('main', function () {
       again.child.kill('SIGINT');
       expect(await again.ended).equal(1);
       await ready(launch({ DATA_DIR: dataDir }));
+    });
+
+    it('[AU-06] what was answered before kill -9 is in the trail; verify-audit proves it while the server runs', async () => {
+      const READS = 25;
+      const killed = launch({ DATA_DIR: dataDir });
+      await ready(killed);
+      const { token } = await tokenNow();
+      const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/fhir+json' };
+      const fhir = String(ports()['fhir']);
+      const stored = await fetch(`${fhir}/Basic/killed`, {
+        method: 'PUT',
+        headers,
+        body: JSON.stringify({ resourceType: 'Basic', id: 'killed', code: { text: 'read before the end' } }),
+      });
+      expect(stored.status).equal(201);
+      const postgres = postgresPid();
+      const statuses = await Promise.all(
+        Array.from({ length: READS }, async () => (await fetch(`${fhir}/Basic/killed`, { headers })).status),
+      );
+      killed.child.kill('SIGKILL');
+      process.kill(postgres, 'SIGKILL');
+      expect(statuses).deep.equal(Array(READS).fill(200));
+      await killed.ended;
+
+      const again = await ready(launch({ DATA_DIR: dataDir }));
+      const trail = await fetch(`${again}/AuditEvent?entity=Basic/killed&action=R&_summary=count`, {
+        headers: { Authorization: `Bearer ${(await tokenNow()).token}` },
+      });
+      expect(await trail.json()).property('total', READS);
+      const proof = spawn(process.execPath, [join(import.meta.dirname, '../src/verify-audit.ts')], {
+        cwd,
+        env: { PATH: process.env['PATH'] ?? '', DATA_DIR: dataDir },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const [line] = await once(proof.stdout.setEncoding('utf8'), 'data');
+      expect(line).match(/^the audit trail is whole: \d+ entries linked/);
+      expect(await once(proof, 'close')).deep.equal([0, null]);
     });
 
     it('RL-45 › livez stays 200 while Postgres is down; readyz says so within 5 s, and recovers', async () => {
