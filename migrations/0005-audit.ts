@@ -83,6 +83,7 @@ create table audit.tombstone (
   primary key (shard, month)
 );
 
+-- shift: what this cluster's transaction numbers lag behind those of the cluster that the rows came from.
 create table audit.chain (
   shard smallint primary key,
   seq bigint not null default 0,
@@ -92,6 +93,7 @@ create table audit.chain (
   at bigint not null default 0,
   holder text,
   fence bigint not null default 0,
+  shift bigint not null default 0,
   leased_until timestamptz not null default '-infinity'
 );
 insert into audit.chain (shard) values (0);

@@ -9,6 +9,7 @@ import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { Config } from './config.ts';
+import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
 import { every } from './every.ts';
 import { createGateway, type Gateway } from './gateway.ts';
@@ -20,6 +21,7 @@ import { serviceCaller } from './policy/service-caller.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
+import { adoptCluster } from './postgres/audit/cluster.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
@@ -168,6 +170,22 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   };
   const refusals = createRefusals({ audit: audit.trail, now, log });
+  let gateway: Gateway | undefined;
+  const subjects = createDataSubjects({
+    pools,
+    store: plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    definitions,
+    baseUrl,
+    rids: audit.trail.rids,
+    translate: (message) => gateway?.translate(message),
+    visits: audit.view,
+    policy,
+    audit: audit.trail,
+    cipher: cipher.cipher,
+    now,
+    log,
+  });
   const identity = await createIdentityDoors({
     config,
     dataDir,
@@ -186,6 +204,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
+    moreDoors: subjects.doors,
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,
@@ -201,7 +220,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
   const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
-  const gateway = createGateway({
+  gateway = createGateway({
     config,
     store,
     door,
@@ -211,6 +230,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
+    moreJobs: [subjects.jobs],
     observeMessage: parts.observeMessage,
     now,
     log,
@@ -334,5 +354,7 @@ async function keepPartitions({ owner, log, now }: FhirParts): Promise<() => Pro
       await ensureAuditPartitions((text) => client.query(text), now());
     });
   await ensure();
+  if (await withOwner(owner, adoptCluster))
+    log.warn('the database was loaded into another cluster: its audit trail goes on');
   return every(PARTITIONS_EVERY_MS, ensure, (error) => log.error('partitions could not be made', { error }));
 }

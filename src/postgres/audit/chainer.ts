@@ -158,7 +158,8 @@ order by e.xid, e.id`,
       name: 'audit-unlinked',
       text: `select e.xid::text, e.id::text, e.at::text, e.mac
 from audit.entry e
-where e.shard = $1 and e.xid < pg_snapshot_xmin(pg_current_snapshot()) and (e.xid, e.id) > ($2::xid8, $3::bigint)
+where e.shard = $1 and (e.xid, e.id) > ($2::xid8, $3::bigint) and e.xid < (
+  select ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + c.shift)::text)::xid8 from audit.chain c where c.shard = $1)
 order by e.xid, e.id
 limit ${BATCH_MAX}`,
       values: [SHARD, from.xid, from.id],

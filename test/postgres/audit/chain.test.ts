@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { type Chainer, type ChainerOptions, createChainer } from '../../../src/postgres/audit/chainer.ts';
 import { appendCheckpoint, readCheckpoints } from '../../../src/postgres/audit/checkpoint-file.ts';
+import { adoptCluster } from '../../../src/postgres/audit/cluster.ts';
 import { type Checkpoint, openSigned, type Signed, signStatement } from '../../../src/postgres/audit/signed.ts';
 import { type Verdict, verifyAudit } from '../../../src/postgres/audit/verify.ts';
 import { withClient } from '../../support/database.ts';
@@ -115,6 +116,26 @@ describe('audit › the chain', () => {
     expect(await chainer.step(), 'the first has lost it, and finds out').equal(0);
     expect(await other.step()).equal(1);
     expect(await verify()).deep.include({ fault: undefined, links: 4 });
+    expect(breaks).deep.equal([]);
+  });
+
+  it('[AU-08] goes on in another cluster, whose transactions have lower numbers', async () => {
+    const adopt = (): Promise<boolean> => withClient(db.database.connection('owner'), adoptCluster);
+    expect(await adopt(), 'the first start').equal(false);
+    await write(3);
+    await link(3);
+    await write(1);
+    // What a dump brings along: rows from a cluster that had come far.
+    await db.asSuperuser(`update audit.entry set xid = ((xid::text::bigint + 5000000)::text)::xid8;
+      update audit.link set xid = ((xid::text::bigint + 5000000)::text)::xid8;
+      update audit.chain set xid = ((xid::text::bigint + 5000000)::text)::xid8, leased_until = '-infinity';
+      update mortar.meta set value = '42' where name = 'audit-cluster'`);
+    expect(await adopt(), 'loaded into this one').equal(true);
+    expect(await adopt(), 'once').equal(false);
+    chainer = open({ holder: 'here' });
+    await write(3);
+    for (let linked = 0; linked < 4; ) linked += await chainer.step();
+    expect(await verify()).deep.include({ fault: undefined, links: 7, waiting: 0 });
     expect(breaks).deep.equal([]);
   });
 
