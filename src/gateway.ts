@@ -15,11 +15,13 @@ import { serviceCaller } from './policy/service-caller.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
+import type { Resource } from './ports/resource-store.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { admit, type Door } from './rest/door.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
 import { createMessageApi } from './rest/message-api.ts';
 import type { GatewayStats } from './rest/metrics.ts';
+import { parseJson } from './standards/fhir/json.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { SCRIPT_LIMITS } from './standards/script/read.ts';
@@ -51,6 +53,8 @@ export interface Gateway {
   readonly messages: RequestHandler;
   /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
   start(): Promise<{ readonly mllpPort: number | undefined }>;
+  /** What a message of the log translates to today, as a Bundle; undefined where it cannot be read. */
+  translate(message: StoredMessage): Resource | undefined;
   stats(): GatewayStats;
   stop(timeoutMs: number): Promise<void>;
 }
@@ -132,6 +136,10 @@ export function createGateway(parts: GatewayParts): Gateway {
       bodyBytesMax: config.messageBytesMax,
       onError: (error) => log.error('a request failed', { error }),
     }),
+    translate(message) {
+      const view = viewOf(dialects.get(message.dialect), message, config.messageTimeZone);
+      return message.dialect === 'fhir' ? readBundle(message.raw) : (view.fhir as Resource | undefined); // a Bundle
+    },
     async start() {
       const { redisUrl, jobConcurrency } = config;
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
@@ -168,6 +176,15 @@ export function createGateway(parts: GatewayParts): Gateway {
       await runner?.stop(timeoutMs);
     },
   };
+}
+
+/** A message that came as FHIR. */
+function readBundle(raw: Buffer): Resource | undefined {
+  try {
+    return parseJson(raw) as Resource; // what was applied was checked
+  } catch {
+    return undefined;
+  }
 }
 
 const CRITERIA_MAX = 5000;

@@ -21,6 +21,19 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'messages:send': [],
   'jobs:read': ['OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
   'jobs:replay': ['OPS_AGENT', 'OPS_MANAGER'],
+  /** Placing and lifting legal holds, each with a second person. SECURITY DP-02 */
+  'holds:manage': ['ADMIN'],
+  /** Asking for the erasure of a patient's record, and approving what somebody else asked for. SECURITY DP-04 */
+  'erasures:manage': ['ADMIN'],
+  'retention:read': ['ADMIN'],
+  /** Copies of records: of one's own, and on a patient's behalf. SECURITY DP-03 */
+  'subject-access:own': ['PATIENT'],
+  'subject-access:others': ['ADMIN'],
+  /** Stopping the processing of a patient's data, and letting it go on. SECURITY DP-05 */
+  'restrictions:manage': ['ADMIN'],
+  /** Saying that something in one's record is wrong, and answering those who do. SECURITY DP-05 */
+  'rectifications:ask': ['PATIENT'],
+  'rectifications:answer': ['ADMIN', 'DOCTOR', 'PRESCRIBER'],
   /** Translation and checking, which look at nothing that is stored. */
   convert: ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
 };

@@ -16,6 +16,7 @@ import { checkRight } from './access.ts';
 import { labelRoute } from './metrics.ts';
 import { readBody } from './read-body.ts';
 import { sendOutcome } from './send-outcome.ts';
+import { checkStepUp } from './step-up.ts';
 
 export interface BreakGlassOptions {
   readonly book: BreakGlassBook;
@@ -46,35 +47,34 @@ const EXPLANATION_MAX = 2000;
 const OPEN_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const PER_DAY_MAX = 5;
-/** LG-12: how fresh the proof of who asks must be. */
-const STEP_UP_MS = 5 * 60 * 1000;
 const LIST_MAX = 500;
 
 /** Answers `POST` and `GET` of the path, and `POST {path}/:id/review`. */
 export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingMessage, res: ServerResponse) => void {
   const { book, authenticate, policy, audit, now } = options;
 
-  async function open(caller: Caller, body: Buffer): Promise<object> {
+  /** Nothing is read of who may not. */
+  async function open(caller: Caller, req: IncomingMessage): Promise<object> {
     checkRight(policy, caller, 'break-glass');
     const user = personOf(caller);
-    if (now() - user.authTime > STEP_UP_MS) throw stepUpRequired();
-    const { patient, reason, text } = readRequest(body);
+    checkStepUp(user, now());
+    const { patient, reason, text } = readRequest(await readBody(req, BODY_MAX));
     if (!(await options.patientExists(patient))) throw notFound(`Patient/${patient}`);
     const openedAt = now();
     const entry = { id: randomUUID(), userId: user.id, patientId: patient, reason, explanation: text };
     const times = { openedAt, expiresAt: openedAt + OPEN_MS };
     const isOpen = await book.open({ ...entry, ...times }, { max: PER_DAY_MAX, since: openedAt - DAY_MS });
-    const tell = (outcome: 0 | 4): Promise<void> =>
+    const tell = (outcome: 0 | 4 | 8, rule?: string): Promise<void> =>
       audit.record({
         kind: 'break-glass',
         caller: { ...caller, purpose: 'BTG' },
         outcome,
-        ...(outcome === 4 && { rule: 'break-glass-limit' }),
+        ...(rule !== undefined && { rule }),
         patientId: patient,
         detail: { reason },
       });
     if (!isOpen) {
-      await tell(4);
+      await tell(4, 'break-glass-limit');
       throw tooMany();
     }
     try {
@@ -83,6 +83,8 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
     } catch (error) {
       await book.withdraw(entry.id);
       options.forget();
+      // What was told as opened is told as closed; where nothing can be told, nothing was.
+      await tell(8, 'withdrawn').catch(options.onError);
       throw error;
     }
     options.forget();
@@ -112,7 +114,7 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
 
   async function act(caller: Caller, req: IncomingMessage, path: string): Promise<readonly [number, object]> {
     const reviewed = /^\/api\/v2\/break-glass\/([^/]{1,64})\/review$/.exec(path)?.[1];
-    if (path === PATH && req.method === 'POST') return [201, await open(caller, await readBody(req, BODY_MAX))];
+    if (path === PATH && req.method === 'POST') return [201, await open(caller, req)];
     if (path === PATH && req.method === 'GET') {
       checkRight(policy, caller, 'break-glass:review');
       return [200, { accesses: (await book.unreviewed(LIST_MAX)).map(shown) }];
@@ -173,12 +175,6 @@ function ruleOf(error: unknown): string | undefined {
   const isRule = typeof cause === 'object' && cause !== null && 'rule' in cause && typeof cause.rule === 'string';
   return isRule ? String(cause.rule) : 'person';
 }
-
-/** RFC 9470: the token is good, its proof of who asks is too old. */
-const stepUpRequired = (): FhirError =>
-  new FhirError(401, [issue('login', 'step_up_required: sign in again, not longer than 5 minutes ago')], {
-    headers: { 'WWW-Authenticate': `Bearer error="insufficient_user_authentication", max_age=${STEP_UP_MS / 1000}` },
-  });
 
 const tooMany = (): FhirError =>
   new FhirError(429, [

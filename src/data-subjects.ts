@@ -1,0 +1,98 @@
+/** What people may ask of data about them: copies, corrections, an end to processing; a piece of the composition root. */
+
+import type { JobSet } from './jobs/runner.ts';
+import { copyJob, createSubjectAccessJobs } from './jobs/subject-access-jobs.ts';
+import type { ContextLog } from './log.ts';
+import { createCipher } from './pki/key-file.ts';
+import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog, AuditRows } from './ports/audit.ts';
+import type { Authenticate } from './ports/authenticate.ts';
+import type { Cipher } from './ports/cipher.ts';
+import type { Clock } from './ports/clock.ts';
+import type { StoredMessage } from './ports/message-log.ts';
+import type { Policy } from './ports/policy.ts';
+import type { Resource } from './ports/resource-store.ts';
+import type { Pools } from './postgres/pools.ts';
+import type { RidCodec } from './postgres/rid.ts';
+import type { OpenStore } from './postgres/store.ts';
+import { createCopyBook } from './postgres/subject-access/copy-book.ts';
+import { createDeletedRecords } from './postgres/subject-access/deleted-records.ts';
+import type { RequestHandler } from './rest/http-server.ts';
+import { createPersonApi } from './rest/person-api.ts';
+import { createSubjectAccessRoutes } from './rest/subject-access-api.ts';
+import type { Definitions } from './standards/fhir/definitions.ts';
+import { FhirError } from './standards/fhir/outcome.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createTransform } from './standards/fhir/transform.ts';
+import { createCopyRecord } from './workflow/subject-access/copy-record.ts';
+
+export interface DataSubjectParts {
+  readonly pools: Pools;
+  /** Not the audited one: a copy is one entry of the trail. */
+  readonly store: OpenStore;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly definitions: Definitions;
+  readonly baseUrl: string;
+  readonly rids: Pick<RidCodec, 'rid'>;
+  /** What a message of the log says, as FHIR. */
+  readonly translate: (message: StoredMessage) => Resource | undefined;
+  readonly visits: Pick<AuditRows, 'entriesOfPatient'>;
+  readonly policy: Policy;
+  readonly audit: AuditLog;
+  readonly cipher: Cipher;
+  readonly now: Clock;
+  readonly log: ContextLog;
+}
+
+export interface DataSubjects {
+  readonly jobs: JobSet;
+  /** By the beginnings of their paths. */
+  readonly doors: (authenticate: Authenticate) => readonly (readonly [prefix: string, handle: RequestHandler])[];
+}
+
+const CALLER = serviceCaller('jobs');
+
+export function createDataSubjects(parts: DataSubjectParts): DataSubjects {
+  const { pools, store, definitions, baseUrl, policy, audit, cipher, now, log } = parts;
+  const book = createCopyBook({ ...pools, cipher, cipherOf: (key) => createCipher([{ number: 1, key }]) });
+  const makePage = createCopyRecord({
+    store,
+    caller: CALLER,
+    searchOf: parts.searchOf,
+    types: ['Patient', ...Object.keys(definitions.compartments.Patient).filter((type) => type !== 'Patient')],
+    messages: store.messages,
+    decode: parts.translate,
+    visits: parts.visits,
+    deleted: createDeletedRecords(pools.reads, parts.rids),
+    transform: createTransform(definitions),
+    baseUrl,
+    now,
+  });
+  const patientExists = (id: string): Promise<boolean> => exists(store, id);
+  const access = createSubjectAccessRoutes({
+    book,
+    begin: (id) => store.jobs.add([copyJob(id)]),
+    patientExists,
+    now,
+  });
+  return {
+    jobs: createSubjectAccessJobs({ book, jobs: store.jobs, makePage, audit, now, log }),
+    doors(authenticate) {
+      const onError = (error: unknown): void => log.error('a request failed', { error });
+      const api = (routes: typeof access): RequestHandler =>
+        createPersonApi({ routes, authenticate, policy, audit, now, onError });
+      return [['/api/v2/subject-access', api(access)]];
+    },
+  };
+}
+
+async function exists(store: OpenStore, patientId: string): Promise<boolean> {
+  try {
+    await store.read(CALLER, 'Patient', patientId);
+    return true;
+  } catch (error) {
+    if (error instanceof FhirError && error.status === 404) return false;
+    if (error instanceof FhirError && error.status === 410) return true; // what is left of the record is theirs
+    throw error;
+  }
+}
