@@ -17,11 +17,13 @@ import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource } from './ports/resource-store.ts';
+import type { UpstreamStore } from './ports/upstream.ts';
 import { createAuthorizationRequests } from './postgres/identity/authorization-requests.ts';
 import { createBreakGlassBook } from './postgres/identity/break-glass.ts';
 import { createClients } from './postgres/identity/clients.ts';
 import { createGrants } from './postgres/identity/grants.ts';
 import { createSigningKeys } from './postgres/identity/keys.ts';
+import { createOperatorKeys } from './postgres/identity/operator-keys.ts';
 import { createIdentity } from './postgres/identity/people.ts';
 import { createUpstreamStore } from './postgres/identity/upstream.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -79,6 +81,7 @@ export interface Identity {
 
 const PURGE_EVERY_MS = 5 * 60 * 1000;
 const PURGE_MAX = 5000;
+const PURGE_ROUNDS = 200;
 
 export async function createIdentityDoors(parts: IdentityParts): Promise<Identity> {
   const { config, pools, store, policy, audit, cipher, url, fhirBaseUrl, addressOf, now, log } = parts;
@@ -90,6 +93,11 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const users = identity.people;
   const identities = createUpstreamStore({ ...pools, now });
   const nhs = createUpstreamDoors({ ...parts, identities, grants, forgetTokens: () => oauth.forgetTokens() });
+
+  const operator = readOperator(parts);
+  const operatorKeys = createOperatorKeys({ ...pools, now });
+  const keepOperator = (): Promise<void> => operatorKeys.keep(operator.node, operator.jwks.keys[0]);
+  await keepOperator();
 
   const organizationsBelow = createOrganizationsBelow(parts);
   const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow });
@@ -111,15 +119,13 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     policy,
     audit,
     vocabulary: parts.vocabulary,
-    operatorJwks: operatorKey(parts),
+    operatorKeys: () => operatorKeys.list(),
     areOperatorTokensAllowed: config.nodeEnv !== 'production' || config.operatorTokens === 'on',
     isRegistrationOpen: config.nodeEnv !== 'production' && config.registration === 'open',
     addressOf,
     limitToken: (key) => parts.limits.check('token', key),
-    certificateOf: (req) => {
-      const certificate = peerCertificateOf(req);
-      return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
-    },
+    // Without authorities no client is asked for a certificate. SECURITY SD-04
+    ...(config.tlsClientCaFile !== undefined && { certificateOf }),
     now,
     log,
   });
@@ -174,7 +180,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   });
   const stop = every(
     PURGE_EVERY_MS,
-    () => allOf([identities.purge(PURGE_MAX), oauth.purge(), people.purge(), authorize.purge()]),
+    () => allOf([keepOperator(), purgeAll(identities), oauth.purge(), people.purge(), authorize.purge()]),
     (error) => log.error('what is over could not be cleared away', { error }),
   );
   return {
@@ -234,9 +240,19 @@ async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
   if (reasons.length > 0) throw new AggregateError(reasons, reasons.map(String).join('; '));
 }
 
-function operatorKey({ dataDir }: IdentityParts) {
+/** In rounds, as long as there is something. */
+async function purgeAll({ purge }: Pick<UpstreamStore, 'purge'>): Promise<void> {
+  for (let round = 0; round < PURGE_ROUNDS && (await purge(PURGE_MAX)) >= PURGE_MAX; round += 1);
+}
+
+function certificateOf(req: IncomingMessage) {
+  const certificate = peerCertificateOf(req);
+  return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
+}
+
+function readOperator({ dataDir }: IdentityParts) {
   try {
-    return ensureOperator({ dataDir }).jwks;
+    return ensureOperator({ dataDir });
   } catch (cause) {
     if (cause instanceof OperatorKeyError) throw new StartError('folder', cause.message, cause);
     throw cause;

@@ -10,10 +10,13 @@ export interface DoorLimit {
   readonly rateClass: RateClass;
   /** Nothing below the path, and by every method: what is asked for is kept. */
   readonly isWhole?: boolean;
+  /** By every method, all below the path: each keeps something or asks another server. */
+  readonly isEveryMethod?: boolean;
 }
 
 /** Else only what is sent is counted: looking at a form costs nothing and proves nothing. */
 export const DOOR_LIMITS: readonly DoorLimit[] = [
+  { path: '/sign-in/with', rateClass: 'authorize', isEveryMethod: true },
   { path: '/sign-in', rateClass: 'login' },
   { path: '/setup', rateClass: 'login' },
   { path: '/api/v2/auth/login', rateClass: 'login' },
@@ -38,8 +41,10 @@ export function createDoorLimiter({ limits, addressOf, doors = DOOR_LIMITS }: Do
   return (req) => {
     const path = pathOf(req.url ?? '');
     const isSent = req.method === 'POST';
-    const door = doors.find(({ path: of, isWhole }) =>
-      isWhole ? path === of || path === `${of}/` : isSent && (path === of || path.startsWith(`${of}/`)),
+    const door = doors.find(({ path: of, isWhole, isEveryMethod }) =>
+      isWhole
+        ? path === of || path === `${of}/`
+        : (isSent || isEveryMethod) && (path === of || path.startsWith(`${of}/`)),
     );
     return door && check(door.rateClass, addressGroup(addressOf(req)));
   };

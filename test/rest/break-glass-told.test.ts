@@ -27,6 +27,7 @@ const DOCTOR: Caller = {
 
 describe('rest › break-glass › told', () => {
   const open = new Set<string>();
+  const told: string[] = [];
   let fails: 'audit' | 'alert' | 'nothing' = 'nothing';
   let server: Server;
 
@@ -44,7 +45,12 @@ describe('rest › break-glass › told', () => {
       },
       authenticate: async () => DOCTOR,
       policy: { allows: () => ({ allowed: true }) } as unknown as Parameters<typeof createBreakGlassApi>[0]['policy'], // no other is asked
-      audit: { record: () => refuse('audit') },
+      audit: {
+        async record({ outcome, rule }) {
+          await refuse('audit');
+          told.push(`${outcome} ${rule ?? ''}`.trim());
+        },
+      },
       patientExists: async () => true,
       alert: () => refuse('alert'),
       forget: () => undefined,
@@ -55,13 +61,14 @@ describe('rest › break-glass › told', () => {
   });
   after((done) => void server.close(done));
 
-  for (const [part, status, stay] of [
-    ['audit', 503, 0],
-    ['alert', 503, 0],
-    ['nothing', 201, 1],
+  for (const [part, status, stay, trail] of [
+    ['audit', 503, 0, []],
+    ['alert', 503, 0, ['0', '8 withdrawn']],
+    ['nothing', 201, 1, ['0']],
   ] as const)
-    it(`[FA-04] [AU-06] ${part} fails: ${status}, and ${stay} stays open`, async () => {
+    it(`[FA-04] [AU-06] ${part} fails: ${status}, and ${stay} stays open; the trail says ${trail.join(', ') || 'nothing'}`, async () => {
       fails = part;
+      told.length = 0;
       const { port } = server.address() as AddressInfo;
       const reply = await fetch(`http://127.0.0.1:${port}/api/v2/break-glass`, {
         method: 'POST',
@@ -69,5 +76,6 @@ describe('rest › break-glass › told', () => {
       });
       expect(reply.status).equal(status);
       expect(open.size).equal(stay);
+      expect(told).eql(trail);
     });
 });

@@ -80,6 +80,20 @@ describe('rest › break-glass', () => {
     ]);
   });
 
+  it('[AZ-02] of who may not nothing is read: not even that it is too much', async () => {
+    const body = `{"text":"${'x'.repeat(70_000)}"}`;
+    const post = async (token: string): Promise<number> =>
+      (
+        await fetch(`${server.url}/api/v2/break-glass`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+          body,
+        })
+      ).status;
+    expect(await post(await tokenOf('clerk'))).equal(403);
+    expect(await post(await tokenOf('doctor'))).equal(413);
+  });
+
   it('[FA-04] opens one record for an hour, to be read; the law’s seal holds (FA-05)', async () => {
     const token = await tokenOf('doctor');
     expect(await statusOf(token, 'Patient/far')).equal(404);

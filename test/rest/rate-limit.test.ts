@@ -225,6 +225,15 @@ describe('rest › rate limits', () => {
         await http.close(0);
       });
 
+    for (const path of ['/sign-in/with/cis2', '/sign-in/with/nhs-login/answer', '/Sign-In//with/cis2'])
+      it(`[WB-06] GET ${path} is counted too, as it leaves a step in the database or asks the provider`, async () => {
+        const http = await start();
+        for (let i = 0; i < RATES.authorize.count; i++) expect((await send(http.port, path)).status).equal(200);
+        expect((await send(http.port, path)).status).equal(429);
+        expect((await send(http.port, '/sign-in')).status).equal(200);
+        await http.close(0);
+      });
+
     it('[IN-02] refuses before it reads: a body that never comes is not waited for', async () => {
       const limit = createDoorLimiter({
         limits: createRateLimits({ now, rates: new Map([['login', { count: 1, perMs: 60_000 }]]) }),

@@ -97,6 +97,7 @@ export async function startOAuthServer(
   const audit: AuditEvent[] = [];
   const log = createMemoryLog();
   const dataDir = makeTempFolder();
+  const operator = ensureOperator({ dataDir });
   const { now } = store.clock;
   const oauth = await createOAuth({
     issuer: publicUrl,
@@ -124,7 +125,7 @@ export async function startOAuthServer(
       isType: (type) => ['Patient', 'Observation', 'Condition'].includes(type),
       isParameter: (type, name) => type === 'Observation' && name === 'category',
     },
-    operatorJwks: ensureOperator({ dataDir }).jwks,
+    operatorKeys: async () => operator.jwks,
     areOperatorTokensAllowed: true,
     isRegistrationOpen: true,
     ...(hasPages && {

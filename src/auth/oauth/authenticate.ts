@@ -45,6 +45,7 @@ interface Known {
 
 const CACHED_MS = 5_000;
 const CACHE_MAX = 10_000;
+const TOKEN_NAME = /^\s*access_token\s*$/i;
 const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9._~+/=-]{1,2048})$/i;
 
 export function createAuthenticator(options: AuthenticateOptions): Authenticator {
@@ -147,8 +148,7 @@ interface Credentials {
 
 /** The token of the header, and of nowhere else. */
 function readCredentials(req: IncomingMessage): Credentials {
-  if (/[?&]access_token=/i.test(req.url ?? ''))
-    throw badCredentials('access tokens belong into the header Authorization');
+  if (hasTokenInQuery(req.url ?? '')) throw badCredentials('access tokens belong into the header Authorization');
   const header = req.headers.authorization;
   if (header === undefined) throw unauthenticated('This needs an access token: Authorization: Bearer …');
   if (hasTwo(req.rawHeaders)) throw badCredentials('there is more than one header Authorization');
@@ -156,6 +156,15 @@ function readCredentials(req: IncomingMessage): Credentials {
   const [, scheme, token] = CREDENTIALS.exec(header) ?? [];
   if (token === undefined) throw badCredentials('the header Authorization does not hold one access token');
   return { token, isDpop: scheme?.toLowerCase() === 'dpop' };
+}
+
+/** Whatever way its name is written. */
+function hasTokenInQuery(url: string): boolean {
+  const start = url.indexOf('?');
+  if (start < 0) return false;
+  const query = url.slice(start + 1);
+  if (!/[%+]/.test(query)) return /(?:^|[&;])access_token(?:[=&;]|$)/i.test(query);
+  return [...new URLSearchParams(query.replaceAll(';', '&')).keys()].some((name) => TOKEN_NAME.test(name));
 }
 
 /** Node keeps the first of several. */

@@ -36,7 +36,7 @@ import { introspect, revoke } from './introspect.ts';
 import { LIFETIMES, type Lifetimes } from './issue-tokens.ts';
 import { answerErrors } from './oauth-answers.ts';
 import { invalidRequest, OAuthError } from './oauth-error.ts';
-import { grantToOperator, OPERATOR, operatorClient } from './operator.ts';
+import { grantToOperator, OPERATOR, OPERATOR_CLIENT } from './operator.ts';
 import { allowAnyOrigin, allowRegisteredOrigins, createOrigins } from './origins.ts';
 import { OWN_DOORS } from './own-tokens.ts';
 import { type Parameters, readForm } from './parameters.ts';
@@ -68,8 +68,8 @@ export interface OAuthOptions {
   readonly policy: Pick<Policy, 'allows'>;
   readonly audit: AuditLog;
   readonly vocabulary: ScopeVocabulary;
-  /** Public half of the key of `ensureOperator`. */
-  readonly operatorJwks: JwkSet;
+  /** Public halves of the keys of `ensureOperator`, of every node. */
+  readonly operatorKeys: () => Promise<JwkSet>;
   readonly areOperatorTokensAllowed: boolean;
   /** Whether anybody may register an app. SECURITY SR-01 */
   readonly isRegistrationOpen: boolean;
@@ -122,7 +122,7 @@ const BODY_MAX = '64kb';
 export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
   const { issuer, fhirBaseUrl, clients, grants, keys, now, log, certificateOf } = options;
   await keys.ensure();
-  await clients.put(OPERATOR, operatorClient(options.operatorJwks));
+  await clients.put(OPERATOR, OPERATOR_CLIENT);
   const origins = createOrigins(clients, now, log);
   await origins.load();
 

@@ -2,7 +2,14 @@
  * The operator of this server: whoever can read a key in the data folder may have tokens for scripts. SECURITY KS-01
  * The key signs an assertion as `private_key_jwt` does; what the token is for stands in it as claims.
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+} from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Request } from 'express';
@@ -30,12 +37,29 @@ export class OperatorKeyError extends Error {
   }
 }
 
-/** Makes `operator.key` in the data folder where there is none; returns its public half. Throws `OperatorKeyError`. */
-export function ensureOperator({ dataDir }: { readonly dataDir: string }): { readonly jwks: JwkSet } {
+/** The operator of one node: its name among those of the database, and the public half of its key. */
+export interface NodeOperator {
+  readonly node: string;
+  readonly jwks: { readonly keys: readonly [JwkSet['keys'][number]] };
+}
+
+/** Makes `operator.key` and `node` in the data folder where there are none. Throws `OperatorKeyError`. */
+export function ensureOperator({ dataDir }: { readonly dataDir: string }): NodeOperator {
   const path = join(dataDir, 'operator.key');
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) makeKey(path);
+  if (statSync(path, { throwIfNoEntry: false }) === undefined)
+    makeFile(path, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(PEM).toString());
   const { publicJwk } = readOperatorKey(path);
-  return { jwks: { keys: [publicJwk] } };
+  return { node: ensureNode(join(dataDir, 'node')), jwks: { keys: [publicJwk] } };
+}
+
+const PEM = { type: 'pkcs8', format: 'pem' } as const;
+
+/** The folder's name: a new key in it takes the place of the one before, and of no other node's. */
+function ensureNode(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) makeFile(path, () => `${randomUUID()}\n`);
+  const node = readFileSync(path, 'utf8').trim();
+  if (/^[0-9a-f-]{36}$/.test(node)) return node;
+  throw new OperatorKeyError(`${path} holds no name of a node: delete it, and the next start makes one`);
 }
 
 /** The key of the file, and its public half. Throws `OperatorKeyError`. */
@@ -61,14 +85,13 @@ export function readOperatorKey(path: string) {
   }
 }
 
-/** Written aside and linked into place: of two starts one makes the key, and it is never seen half written. */
-function makeKey(path: string): void {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** Written aside and linked into place: of two starts one makes the file, and it is never seen half written. */
+function makeFile(path: string, makeText: () => string): void {
   const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
     const file = openSync(aside, 'wx', 0o600);
     try {
-      writeSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+      writeSync(file, makeText());
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -81,7 +104,7 @@ function makeKey(path: string): void {
       unlinkSync(aside);
     }
   } catch (cause) {
-    throw new OperatorKeyError(`the operator's key ${path} cannot be made (${codeOf(cause)})`, cause);
+    throw new OperatorKeyError(`${path} cannot be made (${codeOf(cause)})`, cause);
   }
 }
 
@@ -92,25 +115,26 @@ const OPERATOR_SCOPES = [
   'prescription:read prescription:write pharmacy:read pharmacy:nominate',
 ].join(' ');
 
-/** The built-in client that the operator's key is registered with. */
-export const operatorClient = (jwks: JwkSet): NewClient => ({
+/** The built-in client of the operator; its keys are those of the nodes. */
+export const OPERATOR_CLIENT: NewClient = {
   name: 'Operator of this server',
   kind: 'asymmetric',
   redirectUris: [],
   postLogoutUris: [],
   scope: OPERATOR_SCOPES,
-  jwks,
   mayIntrospect: true,
   isLegacyAudience: false,
   isVerified: true,
   needsPushedRequests: false,
-});
+};
 
 export interface OperatorParts extends AssertionParts {
   readonly clients: Pick<Clients, 'find'>;
   readonly grants: Pick<Grants, 'createToken' | 'rememberAssertion'>;
   readonly findUserByName: (nameOrEmail: string) => Promise<User | undefined>;
   readonly vocabulary: ScopeVocabulary;
+  /** Keys of the operator, on every node. */
+  readonly operatorKeys: () => Promise<JwkSet>;
   readonly operatorTokenUrl: string;
   readonly fhirBaseUrl: string;
   readonly areOperatorTokensAllowed: boolean;
@@ -169,7 +193,8 @@ async function readAssertion(parts: OperatorParts, assertion: string) {
   const client = await parts.clients.find(OPERATOR);
   if (!client || client.isDisabled) throw invalidClient('operator-disabled');
   try {
-    return await checkAssertion(assertion, client, [parts.operatorTokenUrl], parts);
+    const jwks = await parts.operatorKeys();
+    return await checkAssertion(assertion, { ...client, jwks }, [parts.operatorTokenUrl], parts);
   } catch (error) {
     if (error instanceof AssertionError) throw invalidClient(`assertion-${error.fault}`);
     throw error;

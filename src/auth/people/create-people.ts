@@ -167,7 +167,11 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
     sessions,
     users: people,
     setupLink: () => setup.link(),
-    loadDemoUsers: () => loadDemoUsers(people, hashing, options.isProduction),
+    async loadDemoUsers() {
+      const users = await loadDemoUsers(people, hashing, options.isProduction);
+      await setup.link(); // one of them is an administrator: the link for the first goes
+      return users;
+    },
     purge: () => identity.purge(),
   };
 }

@@ -1,5 +1,5 @@
 /** The first administrator, made by who holds a link that only the operator's terminal and folder show. SECURITY LG-16 */
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import type { ChallengeStore, PeopleStore } from '../../ports/people.ts';
@@ -10,6 +10,7 @@ import type { Hashing } from './hashing.ts';
 import { hashOf, newSecret } from './secrets.ts';
 
 const SETUP_MS = 24 * 60 * 60_000;
+const TOKEN = /\/setup\/([\w-]{43})\s*$/;
 const ROLES = ['ADMIN'] as const;
 
 export interface NewAdministrator {
@@ -19,7 +20,10 @@ export interface NewAdministrator {
 }
 
 export interface Setup {
-  /** A new link, in place of every one before; undefined when there is an administrator. */
+  /**
+   * A new link, in place of the one before in this data folder; those of other nodes stay. Undefined, and nothing is left
+   * of any, when there is an administrator.
+   */
   link(): Promise<string | undefined>;
   isOpen(token: string): Promise<boolean>;
   /** `wrong-code`: the app does not have the secret. Undefined when the link is not good any more. */
@@ -46,12 +50,21 @@ export function createSetup(options: SetupOptions): Setup {
   const { people, challenges, enrolment, hashing, record, url, dataDir, now } = options;
   const file = join(dataDir, 'setup-link');
 
+  /** What an earlier start wrote here. */
+  async function forgetOwn(): Promise<void> {
+    const before = existsSync(file) ? TOKEN.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+    if (before !== undefined) await challenges.take('setup', hashOf(before));
+    rmSync(file, { force: true });
+  }
+
   return {
     async link() {
-      rmSync(file, { force: true });
-      if (await people.hasAdministrator()) return undefined;
+      await forgetOwn();
+      if (await people.hasAdministrator()) {
+        await challenges.removeAll('setup');
+        return undefined;
+      }
       const token = newSecret();
-      await challenges.removeAll('setup');
       await challenges.add({ kind: 'setup', hash: hashOf(token), expiresAt: now() + SETUP_MS });
       const link = `${url}/setup/${token}`;
       writeFileSync(file, `${link}\n`, { mode: 0o600, flag: 'wx' });
@@ -80,6 +93,7 @@ export function createSetup(options: SetupOptions): Setup {
         },
         proven.factor,
       );
+      await challenges.removeAll('setup'); // the links of all nodes
       if (!user) return undefined;
       rmSync(file, { force: true });
       await record({ kind: 'user', outcome: 0, rule: 'first-administrator', user, account: user.id, address });

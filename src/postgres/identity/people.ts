@@ -55,36 +55,42 @@ returning points, expires_at`,
 
 const toCount = ([points, expiresAt]: Row): RateCount => ({ points: points as number, expiresAt: toMs(expiresAt) });
 
-/** Rows of one table that a sweep removes at most, so that it holds no lock for long. */
+/** Rows that one statement removes at most, so that it holds no lock for long; and how often it is sent in one sweep. */
 const PURGE_MAX = 5000;
+const PURGE_ROUNDS = 200;
 const UNCONFIRMED_MS = 7 * 24 * 60 * 60_000;
 
-async function purge({ writes, now }: IdentityOptions): Promise<number> {
+/** `max`: for tests, which have fewer rows. */
+export async function purge({ writes, now }: IdentityOptions, max = PURGE_MAX): Promise<number> {
   const ends = [
     ['session', 'id', 'ends_at'],
     ['challenge', 'hash', 'expires_at'],
     ['trusted_device', 'hash', 'expires_at'],
     ['rate', 'key', 'expires_at'],
+    ['notice', 'id', 'expires_at'],
   ] as const;
+  /** In rounds until nothing is left, as one that lags behind would never catch up. `$1` is the time, `$2` how many. */
+  const clear = async (text: string, until: number): Promise<number> => {
+    let count = 0;
+    for (let round = 0; round < PURGE_ROUNDS; round += 1) {
+      const rows = await translated(() => writes.query({ text, values: [new Date(until), max] }));
+      count += rows.length;
+      if (rows.length < max) break;
+    }
+    return count;
+  };
   // Accounts that somebody made with an address that nobody has confirmed hold it no longer than this.
-  const forgotten = await translated(() =>
-    writes.query({
-      text: `delete from auth.person where id in (
+  let count = await clear(
+    `delete from auth.person where id in (
   select id from auth.person where email_verified_at is null and nhs_number_claim is not null and created_at <= $1
   limit $2) returning 1`,
-      values: [new Date(now() - UNCONFIRMED_MS), PURGE_MAX],
-    }),
+    now() - UNCONFIRMED_MS,
   );
-  let count = forgotten.length;
-  for (const [table, key, end] of ends) {
-    const rows = await translated(() =>
-      writes.query({
-        text: `delete from auth.${table} where ${key} in (
+  for (const [table, key, end] of ends)
+    count += await clear(
+      `delete from auth.${table} where ${key} in (
   select ${key} from auth.${table} where ${end} <= $1 limit $2) returning 1`,
-        values: [new Date(now()), PURGE_MAX],
-      }),
+      now(),
     );
-    count += rows.length;
-  }
   return count;
 }

@@ -111,7 +111,7 @@ export async function openWorld(more: Partial<AuthorizeOptions> = {}): Promise<W
       isType: (type) => ['Patient', 'Observation', 'Condition', 'Encounter'].includes(type),
       isParameter: (_type, name) => name === 'category',
     },
-    operatorJwks: { keys: [] },
+    operatorKeys: async () => ({ keys: [] }),
     areOperatorTokensAllowed: false,
     isRegistrationOpen: false,
     interactive: interactiveOf(url),

@@ -111,6 +111,15 @@ describe('oauth › authenticate', () => {
     const authorization = `Bearer ${token}`;
     expect((await refusal({}, `/fhir/R4/Patient?access_token=${token}`)).status).equal(400);
     expect((await refusal({ authorization }, `/fhir/R4/Patient?a=b&access_token=${token}`)).status).equal(400);
+    for (const name of [
+      'access%5Ftoken',
+      '%61ccess_token',
+      'ACCESS%5ftoken',
+      '+access_token',
+      'a=b;access%5Ftoken',
+      'x=%&access%5Ftoken',
+    ])
+      expect((await refusal({ authorization }, `/fhir/R4/Patient?${name}=${token}`)).status, name).equal(400);
     for (const header of ['Bearer', 'Bearer ', `Bearer ${token}, Bearer ${token}`, `Bearer ${token} x`, 'Bearer ü'])
       expect((await refusal({ authorization: header })).status, header).equal(400);
     const two = requestWith({ authorization });

@@ -42,7 +42,7 @@ describe('people › API for administrators', () => {
     });
     expect(added.status).equal(201);
     expect(added.json).have.all.keys('id', 'name', 'email', 'roles', 'totpSecret', 'recoveryCodes');
-    expect(added.headers.get('location')).equal(`${USERS}/${added.json.id}`);
+    expect(added.headers.get('location')).equal(`${world.url}${USERS}/${added.json.id}`);
     const login = await world.post('/api/v2/auth/login', { email: 'rhys@EXAMPLE.org', password: PASSWORD });
     const verified = await world.post('/api/v2/auth/mfa/verify', {
       mfa_token: login.json.mfa_token,
