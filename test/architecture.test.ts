@@ -81,7 +81,9 @@ const COMPOSITION = new Set([
   'every.ts',
   'organizations.ts',
   'audit.ts',
+  'data-subjects.ts',
   'rotate-keys.ts',
+  'protection.ts',
   'verify-audit.ts',
 ]);
 const SETTINGS = new Set([

@@ -138,7 +138,8 @@ where state = 'ready' and run_at <= $3 and kind = any($1) order by run_at limit 
   update mortar.schedule set next_at = greatest(next_at + $2 * interval '1 ms', $8) where name = $1 and next_at <= $8
   returning name
 )
-insert into mortar.job (id, kind, key, dedupe, payload) select $3, $4, $5, $6, $7 from due on conflict do nothing
+insert into mortar.job (id, kind, key, dedupe, payload, run_at)
+select $3, $4, $5, $6, $7, '-infinity' from due on conflict do nothing
 returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
           values: [
             name,
