@@ -5,10 +5,11 @@
 import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Decision, Filter, Policy } from '../ports/policy.ts';
 import { covers, type Letter, type ResourceScope } from '../standards/smart/scope.ts';
-import { all, any, compartment, EVERYTHING, NOTHING, search } from './filters.ts';
+import { programAsks } from './asker.ts';
+import { all, any, compartment, EVERYTHING, NOTHING, search, undenied } from './filters.ts';
 import { RIGHTS } from './rights.ts';
 import { patientFilter, type RoleContext, roleFilter, visibleElements } from './roles.ts';
-import { SHARED_TYPES } from './types.ts';
+import { isConsented, SHARED_TYPES } from './types.ts';
 
 export interface PolicyOptions {
   /** Types of the Patient compartment. */
@@ -24,9 +25,25 @@ const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
 const SYSTEMS: ReadonlySet<Caller['kind']> = new Set(['client', 'partner', 'service']);
 
 export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: PolicyOptions): Policy {
-  const contextOf = (user: CallerUser): RoleContext => ({ user, isPatientType, now: now(), closedEncounterDays });
-  const roles = ({ user }: Caller, type: string, letter: Letter): Filter =>
-    user ? roleFilter(contextOf(user), type, letter) : NOTHING;
+  const contextOf = (user: CallerUser, purpose?: string): RoleContext => ({
+    user,
+    isPatientType,
+    now: now(),
+    closedEncounterDays,
+    ...(purpose !== undefined && { purpose }),
+  });
+  const roles = ({ user, purpose }: Caller, type: string, letter: Letter): Filter =>
+    user ? roleFilter(contextOf(user, purpose), type, letter) : NOTHING;
+
+  /**
+   * What patients keep from everybody they keep from programs too; not from Mortar's own parts nor from its operator.
+   * What a program may write is not asked: it would no longer know whom it writes of.
+   */
+  function consented(caller: Caller, type: string, letter: Letter): Filter {
+    const reads = letter === 'r' || letter === 's';
+    const isFree = !reads || caller.kind === 'user' || caller.kind === 'service' || hasEverything(caller);
+    return isFree || !isConsented(type, isPatientType) ? EVERYTHING : undenied(programAsks(caller, letter));
+  }
 
   /** What one scope lets its caller reach, its constraint aside. */
   function reach(caller: Caller, level: ResourceScope['level'], type: string, letter: Letter): Filter {
@@ -44,7 +61,7 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
   function filterFor(caller: Caller, type: string, letter: Letter): Filter {
     const scopes = caller.scopes.filter((scope) => covers(scope, type, letter));
     const granted = scopes.map((scope) => all(reach(caller, scope.level, type, letter), constrained(scope, type)));
-    return any(...granted, letter === 'r' ? ownResource(caller, type) : NOTHING);
+    return all(any(...granted, letter === 'r' ? ownResource(caller, type) : NOTHING), consented(caller, type, letter));
   }
 
   return {

@@ -2,7 +2,19 @@
 import type { CallerUser, Role } from '../ports/caller.ts';
 import type { Filter } from '../ports/policy.ts';
 import type { Letter } from '../standards/smart/scope.ts';
-import { all, any, compartment, EVERYTHING, NOTHING, ofPatient, referredBy, refersTo, search } from './filters.ts';
+import { personAsks } from './asker.ts';
+import {
+  all,
+  any,
+  compartment,
+  EVERYTHING,
+  NOTHING,
+  ofPatient,
+  referredBy,
+  refersTo,
+  search,
+  undenied,
+} from './filters.ts';
 import {
   dispensesOfFacility,
   ordersForFacility,
@@ -10,7 +22,7 @@ import {
   relatedPatients,
   tasksOfFacility,
 } from './relation.ts';
-import { BOOKING_TYPES, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
+import { BOOKING_TYPES, isConsented, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
 
 export interface RoleContext {
   readonly user: CallerUser;
@@ -18,6 +30,8 @@ export interface RoleContext {
   readonly isPatientType: (type: string) => boolean;
   readonly now: number;
   readonly closedEncounterDays: number;
+  /** Why, where the caller says it: a code of v3-PurposeOfUse. */
+  readonly purpose?: string;
 }
 
 /** A right of a role: which of the resources of which types, with which letters. */
@@ -27,6 +41,8 @@ interface Grant {
   readonly where: (context: RoleContext, type: string) => Filter;
   /** Elements that may be seen; absent: all. Id, meta and type always are. SECURITY AZ-04 */
   readonly elements?: readonly string[];
+  /** What Consents keep back is not looked at, or by `where` itself: the record is the person's own, or law asks for it. */
+  readonly isOwn?: true;
 }
 
 const only =
@@ -66,10 +82,27 @@ const ofOrders = ({ user }: RoleContext): Filter =>
     unrestricted,
   );
 
+/** What a patient opened to the person by name, label by label (FA-06, FA-07). */
+const permitted = ({ user, purpose }: RoleContext): Filter => ({
+  kind: 'permitted',
+  asker: personAsks(user, 'r', purpose),
+  labels: RESTRICTED,
+  isByPatient: false,
+});
+
 /** Sealed by law: emergency access does not open it (FA-05). */
 const notSealed = search('_security:not=L,_LEGAL');
-/** Records that the person has broken the glass of. */
-const inEmergency = ({ user }: RoleContext): Filter => all(compartment(user.emergencyPatientIds ?? []), notSealed);
+/** Records that the person has broken the glass of. Only where law is the reason it overrides what the patient denied. */
+const inEmergency =
+  (letter: Letter) =>
+  ({ user }: RoleContext): Filter =>
+    all(
+      any(
+        compartment(user.lawfulPatientIds ?? []),
+        all(compartment(user.emergencyPatientIds ?? []), undenied(personAsks(user, letter, 'BTG'))),
+      ),
+      notSealed,
+    );
 /** What may be written in an emergency: notes and orders. Not an Encounter, which would keep the record open after it. */
 const EMERGENCY_WRITES = only('ClinicalImpression', 'DocumentReference', 'MedicationRequest', 'ServiceRequest');
 
@@ -82,8 +115,9 @@ const devicesOf = (patientIds: readonly string[]): Filter =>
 const CLINICIAN: readonly Grant[] = [
   { types: (type, context) => chart(type, context) && type !== 'Provenance', letters: 'crus', where: ofRelated },
   { types: only('Provenance'), letters: 'crs', where: ofRelated },
-  { types: chart, letters: 'rs', where: inEmergency },
-  { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency },
+  { types: chart, letters: 'rs', where: permitted },
+  { types: chart, letters: 'rs', where: inEmergency('r'), isOwn: true },
+  { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency('c'), isOwn: true },
   { types: only('Task'), letters: 'rs', where: ({ user }) => tasksOfFacility(user) },
   { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
   { types: shared, letters: 'rs', where: everywhere },
@@ -104,20 +138,27 @@ const OPERATIONS: readonly Grant[] = [{ types: shared, letters: 'rs', where: eve
 
 export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
   PATIENT: [
-    { types: (type, { isPatientType }) => isPatientType(type), letters: 'rs', where: own },
+    { types: (type, { isPatientType }) => isPatientType(type), letters: 'rs', where: own, isOwn: true },
     {
       types: only('Appointment', 'AppointmentResponse', 'Consent', 'QuestionnaireResponse'),
       letters: 'cu',
       where: own,
+      isOwn: true,
     },
     {
       types: only('MedicationRequest'),
       letters: 'cu',
       where: (context) => all(own(context), search('intent=proposal')),
+      isOwn: true,
     },
-    { types: only('Task'), letters: 'rs', where: ofOwnTasks },
-    { types: only('Task'), letters: 'cu', where: (context) => all(ofOwnTasks(context), search('intent=proposal')) },
-    { types: only('Device'), letters: 'rs', where: ({ user }) => devicesOf(user.patientIds) },
+    { types: only('Task'), letters: 'rs', where: ofOwnTasks, isOwn: true },
+    {
+      types: only('Task'),
+      letters: 'cu',
+      where: (context) => all(ofOwnTasks(context), search('intent=proposal')),
+      isOwn: true,
+    },
+    { types: only('Device'), letters: 'rs', where: ({ user }) => devicesOf(user.patientIds), isOwn: true },
     { types: shared, letters: 'rs', where: everywhere },
     { types: bookings, letters: 'rs', where: everywhere },
   ],
@@ -156,17 +197,20 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
     { types: shared, letters: 'cruds', where: everywhere },
     { types: (type) => TRAIL_TYPES.has(type), letters: 'rs', where: everywhere },
   ],
-  SYSTEM: [{ types: () => true, letters: 'cruds', where: everywhere }],
+  SYSTEM: [{ types: () => true, letters: 'cruds', where: everywhere, isOwn: true }],
 };
 
-/** What the roles of a person allow together. */
+/** What the roles of a person allow together, without what patients keep from them. */
 export function roleFilter(context: RoleContext, type: string, letter: Letter): Filter {
-  const filters = context.user.roles.flatMap((role) =>
-    GRANTS[role]
-      .filter((grant) => grant.letters.includes(letter) && grant.types(type, context))
-      .map((grant) => grant.where(context, type)),
+  const grants = context.user.roles.flatMap((role) =>
+    GRANTS[role].filter((grant) => grant.letters.includes(letter) && grant.types(type, context)),
   );
-  return filters.length === 0 ? NOTHING : any(...filters);
+  const filters = (isOwn: true | undefined): Filter =>
+    any(...grants.filter((grant) => grant.isOwn === isOwn).map((grant) => grant.where(context, type)));
+  const others = filters(undefined);
+  const isAsked = others.kind !== 'nothing' && isConsented(type, context.isPatientType);
+  const consented = isAsked ? undenied(personAsks(context.user, letter, context.purpose)) : EVERYTHING;
+  return any(filters(true), all(others, consented));
 }
 
 const ALWAYS: readonly string[] = ['resourceType', 'id', 'meta'];

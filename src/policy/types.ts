@@ -45,3 +45,12 @@ export const BOOKING_TYPES: ReadonlySet<string> = new Set(['Schedule', 'Slot']);
 
 /** Kept by Mortar itself; rights to them are told apart from rights to the chart. */
 export const TRAIL_TYPES: ReadonlySet<string> = new Set(['AuditEvent']);
+
+/** Of patients, though R4 has them in no compartment. */
+const HELD_FOR_PATIENTS: ReadonlySet<string> = new Set(['Device', 'Task']);
+
+/** Types about which Consents have a say; `*` stands for all of them. SECURITY FA-06 */
+export const isConsented = (type: string, isPatientType: (type: string) => boolean): boolean =>
+  type === '*' ||
+  HELD_FOR_PATIENTS.has(type) ||
+  (isPatientType(type) && !TRAIL_TYPES.has(type) && !BOOKING_TYPES.has(type));

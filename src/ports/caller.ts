@@ -41,6 +41,8 @@ export interface CallerUser {
   readonly patientIds: readonly string[];
   /** Patients whose records are open to the person in an emergency. SECURITY FA-04 */
   readonly emergencyPatientIds?: readonly string[];
+  /** Those of them for whom law is the reason, so that no Consent keeps anything back. SECURITY FA-06 */
+  readonly lawfulPatientIds?: readonly string[];
   /** When the person last proved who they are, ms UTC; for step-up (LG-12). */
   readonly authTime: number;
   /** Ways in which they did: `pwd`, `otp`, `hwk` (RFC 8176). */

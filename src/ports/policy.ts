@@ -2,6 +2,15 @@
 import type { Letter } from '../standards/smart/scope.ts';
 import type { Caller } from './caller.ts';
 
+/** Who asks for what, in the words of Consents. SECURITY FA-06 */
+export interface ConsentAsker {
+  /** How provisions may name them: `Practitioner/1`, `Organization/2`; `Device`: some program. */
+  readonly actors: readonly string[];
+  /** Codes of v3-PurposeOfUse; absent: not known, and so perhaps any. */
+  readonly purposes?: readonly string[];
+  readonly action: 'access' | 'collect' | 'correct';
+}
+
 /**
  * Which resources of one type a caller may reach, as data; `src/postgres/` compiles it into the SQL that selects rows.
  * Queries are FHIR search parameters of the type in question, without controls.
@@ -18,7 +27,18 @@ export type Filter =
   /** Members of the compartment of some patient that `of` allows. */
   | { readonly kind: 'patient'; readonly of: Filter }
   /** Those that some `type` which `of` allows refers to by `parameter`. */
-  | { readonly kind: 'referred'; readonly type: string; readonly parameter: string; readonly of: Filter };
+  | { readonly kind: 'referred'; readonly type: string; readonly parameter: string; readonly of: Filter }
+  /** Those that no Consent of their patient keeps from who asks. */
+  | { readonly kind: 'undenied'; readonly asker: ConsentAsker }
+  /** Those that a Consent of their patient opens to who asks, by name. */
+  | {
+      readonly kind: 'permitted';
+      readonly asker: ConsentAsker;
+      /** Labels that the Consent must name, where a resource bears them. */
+      readonly labels: readonly string[];
+      /** Whether only Consents count that the patient gave themselves. */
+      readonly isByPatient: boolean;
+    };
 
 /** `rule` goes to the audit trail and the log, never to the caller. SECURITY AZ-09. */
 export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly rule: string };

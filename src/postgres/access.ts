@@ -141,6 +141,10 @@ export function conditionsOfFilter(options: AccessOptions, type: string, filter:
       const conditions = options.conditionsOf(type, filter.query);
       return conditions.length === 0 ? [NEVER] : conditions;
     }
+    case 'undenied':
+      return [filter];
+    case 'permitted':
+      return filter.asker.actors.length === 0 ? [NEVER] : [filter];
     case 'id':
       return filter.ids.length === 0 ? [NEVER] : [{ kind: 'id', ids: filter.ids }];
     case 'compartment':

@@ -2,6 +2,7 @@
 import type { Atom, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import { COMPARTMENTS, type Extractor, type SearchSink } from '../standards/fhir/search/sink.ts';
 import { normaliseText } from '../standards/fhir/search/text.ts';
+import { formatConsentRules } from './consent-rules.ts';
 import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
@@ -28,6 +29,8 @@ export interface SearchRow {
   readonly nw: readonly number[];
   readonly sh: readonly number[];
   readonly sv: readonly string[];
+  /** Rules of a Consent, as `mortar.consent_rule` takes them; absent: none. */
+  readonly rules?: string;
 }
 
 /** Longest string kept for prefix search; a btree entry must stay under a third of a page. */
@@ -79,7 +82,10 @@ export function createRowBuilder(options: {
     const row = new RowSink(options.keys, keys, `${options.baseUrl}/`);
     const sink = keys.protected ? protectedSink(row, keys.protected, options.parametersOf(type).atoms) : row;
     options.extractorOf(type)(resource, sink);
-    return row.finish(type, id, lastUpdated);
+    const finished = row.finish(type, id, lastUpdated);
+    if (type !== 'Consent') return finished;
+    const rules = formatConsentRules(resource, options.baseUrl);
+    return rules === undefined ? finished : Object.assign(finished, { rules });
   };
 }
 

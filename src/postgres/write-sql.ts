@@ -2,6 +2,7 @@
 import type { EntryRow } from './audit/entry.ts';
 import { insertEntriesText, insertEntriesValues, writeEntryCte, writeEntryValues } from './audit/entry-sql.ts';
 import { float8Array, int8, int8Array, int8NullableArray, textArray } from './binary.ts';
+import { DELETE_CONSENT_RULES, insertConsentRules, joinConsentRules } from './consent-rules.ts';
 import type { Statement } from './pools.ts';
 import type { SearchRow } from './row.ts';
 import type { TypeTable } from './tables.ts';
@@ -65,12 +66,14 @@ export function insertStatement(v: NewVersion): Statement {
   const { main, numbers, strings, number, type } = v.table;
   const withNumbers = v.row.nv.length > 0;
   const withStrings = v.row.sv.length > 0;
-  const name = `c:${type}${withNumbers ? ':n' : ''}${withStrings ? ':s' : ''}${v.entry ? ':a' : ''}`;
+  const name = `c:${type}${withNumbers ? ':n' : ''}${withStrings ? ':s' : ''}${v.entry ? ':a' : ''}${v.row.rules === undefined ? '' : ':k'}`;
   const values = mainValues(v);
   if (withNumbers) values.push(...numberValues(v.row));
   if (withStrings) values.push(...stringValues(v.row));
   const entryAt = values.length + 1;
   if (v.entry) values.push(...writeEntryValues(v.entry));
+  const rulesAt = values.length + 1;
+  if (v.row.rules !== undefined) values.push(joinConsentRules([v]));
   const text = once(name, () => {
     const n = 12;
     const s = withNumbers ? n + 3 : n;
@@ -88,7 +91,13 @@ export function insertStatement(v: NewVersion): Statement {
   insert into ${strings} (h, v, rid) select u.h, u.v, $1::bigint from unnest($${s}::bigint[], $${s + 1}::text[]) u(h, v)
 )`
         : ''
-    }${v.entry ? `, ${writeEntryCte(entryPlaces(number), entryAt)}` : ''}
+    }${v.entry ? `, ${writeEntryCte(entryPlaces(number), entryAt)}` : ''}${
+      v.row.rules === undefined
+        ? ''
+        : `, k as (
+  ${insertConsentRules(rulesAt)}
+)`
+    }
 insert into ${main} ${MAIN_COLUMNS}
 values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11)`;
   });
@@ -143,7 +152,8 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   const count = versions.length;
   const entries = versions.flatMap(({ entry }) => entry ?? []);
   if (entries.length !== 0 && entries.length !== count) throw new Error('a write without its audit entry');
-  const name = `cm:${type}${nv.length > 0 ? ':n' : ''}${sv.length > 0 ? ':s' : ''}${entries.length > 0 ? ':a' : ''}`;
+  const withRules = versions.some(({ row }) => row.rules !== undefined);
+  const name = `cm:${type}${nv.length > 0 ? ':n' : ''}${sv.length > 0 ? ':s' : ''}${entries.length > 0 ? ':a' : ''}${withRules ? ':k' : ''}`;
   const values: unknown[] = [
     int8Array(rid, count),
     int8NullableArray(versions.map((v) => v.row.pat)),
@@ -181,6 +191,8 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   if (sv.length > 0) values.push(int8Array(sh, sv.length), textArray(sv), int8Array(sr, sv.length));
   const entryAt = values.length + 1;
   if (entries.length > 0) values.push(...insertEntriesValues(entries));
+  const rulesAt = values.length + 1;
+  if (withRules) values.push(joinConsentRules(versions));
   const text = once(name, () => {
     const s = nv.length > 0 ? 18 : 14;
     return `with c as (
@@ -205,6 +217,12 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
       entries.length > 0
         ? `, a as (
   ${insertEntriesText(entryAt)}
+)`
+        : ''
+    }${
+      withRules
+        ? `, k as (
+  ${insertConsentRules(rulesAt)}
 )`
         : ''
     }
@@ -338,6 +356,9 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
   select i.h, i.v, u.rid from u, unnest($${at}::bigint[], $${at + 1}::text[]) i(h, v)
 )`,
     );
+  if (type === 'Consent') add('-', [], () => `dk as (${DELETE_CONSENT_RULES})`);
+  if (v.row.rules !== undefined)
+    add('k', [joinConsentRules([v])], (at) => `k as (\n  ${insertConsentRules(at)}\n  where exists (select from u)\n)`);
   const { entry } = v;
   if (entry) add('a', writeEntryValues(entry), (at) => writeEntryCte({ ...entryPlaces(number), from: 'u' }, at));
   const name = `u:${type}:${shape}`;

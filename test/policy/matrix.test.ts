@@ -8,7 +8,7 @@ import { patientsOfFacility, relatedPatients } from '../../src/policy/relation.t
 import { RIGHTS } from '../../src/policy/rights.ts';
 import { GRANTS } from '../../src/policy/roles.ts';
 import type { Caller, CallerUser, Role } from '../../src/ports/caller.ts';
-import type { Filter } from '../../src/ports/policy.ts';
+import type { ConsentAsker, Filter } from '../../src/ports/policy.ts';
 import { STORED_TYPES } from '../../src/postgres/tables.ts';
 import type { Letter } from '../../src/standards/smart/scope.ts';
 import { client, person } from '../support/callers.ts';
@@ -38,10 +38,17 @@ function formatFilter(filter: Filter): string {
       return `of ${filter.patientIds.join(' ')}`;
     case 'patient':
       return `patient(${formatFilter(filter.of)})`;
+    case 'undenied':
+      return `undenied(${filter.asker.action} by ${formatAsker(filter.asker)})`;
+    case 'permitted':
+      return `permitted(${filter.asker.action} by ${formatAsker(filter.asker)}${filter.isByPatient ? ', by the patient' : ''}; named: ${filter.labels.join()})`;
     case 'referred':
       return `by ${filter.type}.${filter.parameter}(${formatFilter(filter.of)})`;
   }
 }
+
+const formatAsker = ({ actors, purposes = ['any purpose'] }: ConsentAsker): string =>
+  `${actors.join()} for ${purposes.join()}`;
 
 const OURS = {
   practitioner: 'me',
@@ -49,6 +56,7 @@ const OURS = {
   organizations: ['ours'],
   patients: ['self'],
   emergency: ['urgent'],
+  lawful: ['lawful'],
 };
 const { user } = person('SYSTEM', OURS) as { user: CallerUser };
 

@@ -115,16 +115,28 @@ describe('policy › scopes', () => {
     });
   });
   it('[SC-07] a constraint of one letter does not bind another', () => {
-    const caller = client('system/Observation.r system/Observation.s?category=x');
-    expect(policy.filterFor(caller, 'Observation', 'r').kind).to.equal('everything');
-    expect(policy.filterFor(caller, 'Observation', 's')).to.deep.equal({ kind: 'search', query: 'category=x' });
+    const caller = client('system/Organization.r system/Organization.s?name=x');
+    expect(policy.filterFor(caller, 'Organization', 'r').kind).to.equal('everything');
+    expect(policy.filterFor(caller, 'Organization', 's')).to.deep.equal({ kind: 'search', query: 'name=x' });
   });
   it('[SC-07] a plain scope for the type takes the constraint away', () => {
-    const plain = client('system/Observation.rs?category=x system/Observation.rs');
-    expect(policy.filterFor(plain, 'Observation', 's')).to.deep.equal({ kind: 'everything' });
-    expect(policy.filterFor(client('system/*.rs system/Observation.rs?category=x'), 'Observation', 's').kind).to.equal(
+    const plain = client('system/Organization.rs?name=x system/Organization.rs');
+    expect(policy.filterFor(plain, 'Organization', 's')).to.deep.equal({ kind: 'everything' });
+    expect(policy.filterFor(client('system/*.rs system/Organization.rs?name=x'), 'Organization', 's').kind).to.equal(
       'everything',
     );
+  });
+  it('[FA-06] programs are bound by Consents in what they read of patients, but for Mortar’s own and the operator', () => {
+    const asked = (caller: Caller, type: string, letter: Letter) => policy.filterFor(caller, type, letter).kind;
+    const program = client('system/*.crus');
+    expect(asked(program, 'Observation', 'r')).to.equal('undenied');
+    expect(asked(program, 'Task', 's')).to.equal('undenied');
+    expect(asked(program, '*', 's')).to.equal('undenied');
+    for (const letter of ['c', 'u'] as const) expect(asked(program, 'Observation', letter)).to.equal('everything');
+    for (const type of ['Organization', 'AuditEvent', 'Slot', 'Binary'])
+      expect(asked(program, type, 'r'), type).to.equal('everything');
+    for (const caller of [client('system/*.cruds'), serviceCaller('gateway'), serviceCaller('jobs')])
+      expect(asked(caller, 'Observation', 'r'), caller.name).to.equal('everything');
   });
   it('[SC-12] patient scopes without a patient in context give nothing', () => {
     for (const scopes of ['patient/*.cruds', 'patient/*.rs', 'patient/Patient.r', 'patient/Organization.rs'])

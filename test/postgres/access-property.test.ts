@@ -103,16 +103,22 @@ const people: fc.Arbitrary<Caller> = fc
       { weight: 4, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: fc.subarray([...PEOPLE_IDS], { maxLength: 1 }) },
     ),
+    lawful: fc.oneof(
+      { weight: 6, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.subarray([...PEOPLE_IDS], { maxLength: 1 }) },
+    ),
+    purpose: fc.constantFrom(undefined, undefined, 'TREAT', 'CLINTRCH', 'ETREAT'),
     context: fc.constantFrom('own', 'own', 'other', 'none'),
   })
-  .map(({ roles: list, context, practitioner, ...options }) => {
+  .map(({ roles: list, context, practitioner, purpose, ...options }) => {
     const [own] = options.patients;
     const patient = context === 'none' ? undefined : context === 'own' ? own : 'n3';
-    return person(list, {
+    const caller = person(list, {
       ...options,
       ...(practitioner !== undefined && { practitioner }),
       ...(patient !== undefined && { patient }),
     });
+    return purpose === undefined ? caller : { ...caller, purpose };
   });
 const callers = fc.oneof(
   { weight: 6, arbitrary: people },
@@ -523,7 +529,7 @@ describe('access › the property of record', () => {
 
   const worlds = Math.max(1, Math.ceil(CASES / CASES_PER_WORLD));
   for (let i = 0; i < worlds; i++)
-    it(`[CP-08] [FA-03] [CP-07] ${Math.min(CASES, CASES_PER_WORLD)} questions to world ${i + 1} of ${worlds}, seed ${SEED + i}`, async function () {
+    it(`[CP-08] [FA-03] [FA-06] [CP-07] ${Math.min(CASES, CASES_PER_WORLD)} questions to world ${i + 1} of ${worlds}, seed ${SEED + i}`, async function () {
       this.timeout(300_000);
       let belief: (typeof BELIEFS)[number] = BELIEFS[0];
       const frequencies: Frequencies = {

@@ -20,6 +20,8 @@ export interface PersonOptions {
   readonly organizations?: readonly string[];
   readonly patients?: readonly string[];
   readonly emergency?: readonly string[];
+  /** Of those, where law is the reason. */
+  readonly lawful?: readonly string[];
   /** Launch context. */
   readonly patient?: string;
   readonly client?: string;
@@ -37,6 +39,7 @@ export function person(roles: Role | readonly Role[], options: PersonOptions = {
     organizationIds: options.organizations ?? [],
     patientIds: options.patients ?? [],
     ...(options.emergency && { emergencyPatientIds: options.emergency }),
+    ...(options.lawful && { lawfulPatientIds: options.lawful }),
     authTime: 0,
     amr: ['pwd', 'otp'],
   };

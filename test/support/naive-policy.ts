@@ -3,6 +3,7 @@
  * src/policy or src/postgres, and is as slow as it is simple.
  */
 import type { Caller, CallerUser, Role } from '../../src/ports/caller.ts';
+import { isDenied, isPermitted } from './naive-consent.ts';
 import { type Current, type Json, rangeOf, referencesAt, typeOf, valuesAt } from './naive-search.ts';
 
 export type Letter = 'c' | 'r' | 'u' | 'd' | 's';
@@ -143,8 +144,48 @@ const deviceOf =
 
 const EVERYTHING: Way = {};
 
+const aboutAny = (resource: Json, type: string): string[] =>
+  type === 'Task'
+    ? patientsAt(resource, 'for')
+    : type === 'Device'
+      ? patientsAt(resource, 'patient')
+      : aboutOf(resource, type);
+/** Types of which patients may keep something from others. */
+const isConsented = (type: string): boolean =>
+  type === 'Task' || type === 'Device' || (inCompartment(type) && type !== 'AuditEvent' && !BOOKING.has(type));
+
+/** FA-06: what no Consent keeps back. */
+const consented = (caller: Caller, purpose?: string): Way => ({
+  test: (resource, type, { current, now }) =>
+    !isDenied(
+      { caller, type, resource, now, ...(purpose !== undefined && { purpose }) },
+      aboutAny(resource, type),
+      current,
+    ),
+});
+
+/** What a role opens: patients and the system itself are not asked for consent. */
+function waysOfRole(role: Role, caller: Caller, user: CallerUser, type: string): Way[] {
+  const ways = waysWithoutConsent(role, caller, user, type);
+  if (role === 'PATIENT' || role === 'SYSTEM' || !isConsented(type)) return ways;
+  return [
+    ...ways.map((way) => both(way, consented(caller))),
+    ...((role === 'DOCTOR' || role === 'PRESCRIBER') && inCompartment(type) ? waysInEmergency(caller, user) : []),
+  ];
+}
+
+function waysInEmergency(caller: Caller, { emergencyPatientIds = [], lawfulPatientIds = [] }: CallerUser): Way[] {
+  const unsealed: Way = { test: (resource) => !isSealed(resource) };
+  return [
+    ...(lawfulPatientIds.length > 0 ? [both({ test: memberOf(lawfulPatientIds) }, unsealed)] : []),
+    ...(emergencyPatientIds.length > 0
+      ? [both(both({ test: memberOf(emergencyPatientIds) }, unsealed), consented(caller, 'BTG'))]
+      : []),
+  ];
+}
+
 /** The ways that roles open; reading only, as that is all this model is asked for. */
-function waysOfRole(role: Role, user: CallerUser, type: string): Way[] {
+function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: string): Way[] {
   const reads = user.organizationIds.length > 0;
   const orgs = orgsOf(user);
   const selves = selvesOf(user);
@@ -172,13 +213,14 @@ function waysOfRole(role: Role, user: CallerUser, type: string): Way[] {
         return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];
       }
       if (!chart) return [];
-      const emergency = user.emergencyPatientIds ?? [];
       if (reads || selves.length > 0)
-        ways.push({ test: ofPatient((patient, facts) => isRelated(user, patient, facts)) });
-      if (emergency.length > 0)
-        ways.push({
-          test: (resource, t, facts) => memberOf(emergency)(resource, t, facts) && !isSealed(resource),
-        });
+        ways.push(
+          { test: ofPatient((patient, facts) => isRelated(user, patient, facts)) },
+          {
+            test: (resource, t, { current, now }) =>
+              isPermitted({ caller, type: t, resource, now }, aboutAny(resource, t), current),
+          },
+        );
       return ways;
     }
     case 'PHARMACIST': {
@@ -230,11 +272,23 @@ function waysOfPatientScope(caller: Caller, type: string): Way[] {
   })();
   if (!theirs) return [];
   if (user.roles.includes('PATIENT') && user.patientIds.includes(patientId)) return [theirs];
-  return waysOfUser(user, type).map((way) => both(theirs, way));
+  return waysOfUser(caller, type).map((way) => both(theirs, way));
 }
 
-const waysOfUser = (user: CallerUser | undefined, type: string): Way[] =>
-  user ? user.roles.flatMap((role) => waysOfRole(role, user, type)) : [];
+const waysOfUser = (caller: Caller, type: string): Way[] =>
+  (caller.user?.roles ?? []).flatMap((role) => waysOfRole(role, caller, caller.user as CallerUser, type));
+
+/** Programs, but for Mortar's own and who holds everything, are not asked who they are: what is denied to all is denied to them. */
+function waysOfSystem(caller: Caller, type: string): Way[] {
+  if (caller.kind === 'user') return [];
+  const holdsAll = ['c', 'r', 'u', 'd', 's'].every((letter) =>
+    caller.scopes.some(
+      (s) =>
+        s.level === 'system' && s.type === '*' && s.constraint === undefined && s.letters.some((l) => l === letter),
+    ),
+  );
+  return [holdsAll || caller.kind === 'service' || !isConsented(type) ? EVERYTHING : consented(caller)];
+}
 
 function both({ test: a }: Way, { test: b }: Way): Way {
   if (!a || !b) return a ? { test: a } : b ? { test: b } : {};
@@ -267,10 +321,8 @@ export function waysOf(caller: Caller, type: string, letter: Letter): readonly W
         scope.level === 'patient'
           ? waysOfPatientScope(caller, type)
           : scope.level === 'user'
-            ? waysOfUser(caller.user, type)
-            : caller.kind === 'user'
-              ? []
-              : [EVERYTHING];
+            ? waysOfUser(caller, type)
+            : waysOfSystem(caller, type);
       return scope.constraint === undefined
         ? reached
         : reached.map((way) => both(way, constraintOf(scope.constraint as string)));

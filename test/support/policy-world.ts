@@ -68,6 +68,49 @@ export function createMaker(random: Random) {
   const name = () => [{ family: pick(NAMES), given: [pick(NAMES)] }];
   const byPerson = () => ref('Practitioner', 'Practitioner', 'Patient');
 
+  /** A rule of a Consent, mostly narrow, with some words that nobody understands. */
+  const provision = (depth: number, typed: number): Json => ({
+    ...maybe(typed, 'type', () => pick(['deny', 'permit'])),
+    ...maybe(40, 'actor', () =>
+      some(() => ({
+        role: { coding: [{ code: chance(95) ? 'PRCP' : 'AUT' }] },
+        reference: ref(
+          'Practitioner',
+          'Practitioner',
+          'Organization',
+          'Organization',
+          'PractitionerRole',
+          pick(['Group', 'Device']),
+        ),
+      })),
+    ),
+    ...maybe(20, 'purpose', () => [
+      {
+        system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason',
+        code: pick(['TREAT', 'HRESCH', 'ETREAT', 'UNHEARD']),
+      },
+    ]),
+    ...maybe(50, 'class', () =>
+      some(() => ({
+        system: chance(93) ? 'http://hl7.org/fhir/resource-types' : 'urn:x',
+        code: pick(['Observation', 'Encounter', 'MedicationRequest', 'Task', 'Patient']),
+      })),
+    ),
+    ...maybe(20, 'securityLabel', () => some(() => ({ code: pick(['R', 'N', 'PSY', 'L', 'V']) }))),
+    ...maybe(20, 'data', () =>
+      some(() => ({
+        meaning: pick(['instance', 'instance', 'dependents', 'related']),
+        reference: { reference: `${pick(['Observation', 'Encounter', 'Task'])}/${pick(IDS)}` },
+      })),
+    ),
+    ...maybe(12, 'action', () => [{ coding: [{ code: pick(['access', 'access', 'collect', 'sell']) }] }]),
+    ...maybe(8, 'code', () => [{ text: 'something' }]),
+    ...maybe(20, 'period', () =>
+      pick([{ start: '2026-06-01' }, { end: '2026-05-01' }, { start: '2026-06-15', end: '2026-06-15' }]),
+    ),
+    ...(depth > 0 ? maybe(35, 'provision', () => some(() => provision(depth - 1, 95), 3)) : {}),
+  });
+
   const MAKE: Readonly<Record<string, () => Json>> = {
     Patient: () => ({
       ...maybe(60, 'managingOrganization', () => ref('Organization')),
@@ -193,7 +236,13 @@ export function createMaker(random: Random) {
       subject: ref('Patient'),
       ...maybe(40, 'author', byPerson),
     }),
-    Consent: () => ({ status: pick(['active', 'inactive']), ...maybe(90, 'patient', () => ref('Patient')) }),
+    Consent: () => ({
+      status: pick(['active', 'active', 'active', 'inactive']),
+      ...maybe(90, 'scope', () => ({ coding: [{ code: pick(['patient-privacy', 'patient-privacy', 'research']) }] })),
+      ...maybe(90, 'patient', () => ref('Patient')),
+      ...maybe(25, 'policyRule', () => ({ coding: [{ code: pick(['OPTIN', 'OPTOUT']) }] })),
+      ...maybe(90, 'provision', () => provision(2, 80)),
+    }),
     QuestionnaireResponse: () => ({
       status: pick(['completed', 'in-progress']),
       ...subject(),

@@ -1,4 +1,6 @@
 /** What a search asks of rows, and what is known when it is compiled to SQL. */
+
+import type { ConsentAsker } from '../../ports/policy.ts';
 import type { SearchParameter, SearchParameters } from '../../standards/fhir/search/parameter.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
 import type { Keys } from '../keys.ts';
@@ -18,6 +20,15 @@ export type StoreCondition =
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'never' }
+  /** No Consent of the row's patient keeps it from who asks. */
+  | { readonly kind: 'undenied'; readonly asker: ConsentAsker }
+  /** A Consent of the row's patient opens it to who asks. */
+  | {
+      readonly kind: 'permitted';
+      readonly asker: ConsentAsker;
+      readonly labels: readonly string[];
+      readonly isByPatient: boolean;
+    }
   /** The patient whom the row is about (a Patient: itself) meets these. */
   | { readonly kind: 'patient'; readonly conditions: readonly StoreCondition[] }
   /** Some row of `type` that meets these refers here by `parameter`. */

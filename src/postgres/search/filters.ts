@@ -7,6 +7,7 @@ import type { Condition } from '../../standards/fhir/search/request.ts';
 import { lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
+import { permittedFilter, undeniedFilter } from './consent-filter.ts';
 import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { compareDate, compareNumber } from './ranges.ts';
 import { and, or } from './sql.ts';
@@ -92,6 +93,10 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
     case 'never':
       return 'false';
+    case 'undenied':
+      return undeniedFilter(context, type, m, condition);
+    case 'permitted':
+      return permittedFilter(context, type, m, condition);
     case 'patient':
       return patientFilter(context, type, m, condition.conditions);
     case 'referred':
