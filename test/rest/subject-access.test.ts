@@ -210,6 +210,7 @@ describe('rest › subject access', () => {
   });
 
   it('[DP-03] the records office asks on a patient’s behalf and says why; the patient sees that they did', async () => {
+    time += 1000;
     const token = await tokenOf('chief');
     expect((await api('POST', PATH, token, { patient: patientId })).status).equal(400);
     expect((await api('POST', PATH, token, { patient: 'nobody', reason: 'Asked for by letter' })).status).equal(404);

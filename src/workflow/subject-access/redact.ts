@@ -61,11 +61,10 @@ export function redact(transform: Transform, resource: Resource, subject: Subjec
   if (resourceType === 'Person' && !mentions(transform, resource, (value) => targetOf(value) === 'self'))
     return undefined;
   const isSelf = resourceType === 'Patient' && subject.selves.has(`Patient/${resource['id']}`);
+  // Another's record may be linked to this one; it is theirs all the same.
+  if (resourceType === 'Patient' && !isSelf) return undefined;
   const isShared =
-    !isSelf &&
-    (resourceType === 'Group' ||
-      resourceType === 'Patient' ||
-      mentions(transform, resource, (value) => targetOf(value) === 'patient'));
+    !isSelf && (resourceType === 'Group' || mentions(transform, resource, (value) => targetOf(value) === 'patient'));
 
   const change: Change = (element, value) => {
     const { type, owner, name } = element;
@@ -76,6 +75,7 @@ export function redact(transform: Transform, resource: Resource, subject: Subjec
       const kept = OF_OTHERS.get(owner);
       if (kept && !kept.has(name)) return undefined;
     }
+    if (isShared && type === 'CodeableConcept') return codesOnly(value);
     if (isShared && !isPlain(element)) return undefined;
     return DESCEND;
   };
@@ -154,6 +154,19 @@ function isPlain({ type, owner, name }: Element): boolean {
   return PLAIN.has(type) || (owner === 'Timing' && type === 'Element');
 }
 
+const MASKED = { system: 'http://terminology.hl7.org/CodeSystem/data-absent-reason', code: 'masked' } as const;
+
+/** The codes without the words that somebody may have written beside them. */
+function codesOnly(value: unknown): unknown {
+  const { coding = [] } = value as {
+    readonly coding?: readonly { readonly system?: string; readonly code?: string }[];
+  };
+  const codes = coding.flatMap(({ system, code }) =>
+    system !== undefined && code !== undefined ? [{ system, code }] : [],
+  );
+  return { coding: codes.length > 0 ? codes : [MASKED] };
+}
+
 const isReference = (value: object): value is ReferenceShape => 'reference' in value || 'display' in value;
 
 function referenceFor(target: Target, value: unknown): unknown {
@@ -224,10 +237,11 @@ export function identifiersOf(resource: Resource): readonly string[] {
 const hasIdentifier = (resource: Resource, identifiers: ReadonlySet<string>): boolean =>
   identifiersOf(resource).some((one) => identifiers.has(one));
 
+/** Whether such a reference stands in the resource; one in an extension only adds to what it says. */
 function mentions(transform: Transform, resource: Resource, is: (value: ReferenceShape) => boolean): boolean {
   let found = false;
-  transform(resource, ({ type }, value) => {
-    if (type === 'Reference') found ||= is(value as ReferenceShape);
+  transform(resource, ({ type, owner }, value) => {
+    if (type === 'Reference' && owner !== 'Extension') found ||= is(value as ReferenceShape);
     return DESCEND;
   });
   return found;
