@@ -16,6 +16,7 @@ import { createAuditWatcher } from './postgres/audit/watcher.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withOwner } from './postgres/owner.ts';
 import type { Pools } from './postgres/pools.ts';
+import { isMonthHeld } from './postgres/protection/held-months.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 
@@ -82,7 +83,8 @@ export async function openAudit(parts: AuditParts): Promise<Audit> {
     RETENTION_EVERY_MS,
     () =>
       withOwner(owner, async (client) => {
-        for (const { month, count } of await purgeAudit({ client, checkpointKey, now: now(), years }))
+        const isHeld = (month: string): Promise<boolean> => isMonthHeld(client, month);
+        for (const { month, count } of await purgeAudit({ client, checkpointKey, now: now(), years, isHeld }))
           log.info('a month of the audit trail was removed, its time had passed', { month, count });
       }),
     (error) => log.error('old months of the audit trail could not be removed', { error }),

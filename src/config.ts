@@ -284,6 +284,20 @@ const SETTINGS = {
     ...integer(1, 100),
     about: 'For how many years the audit trail is kept: 8 in the United Kingdom, 7 in the United States.',
   },
+  retentionYears: {
+    env: 'RETENTION_YEARS',
+    fallback: '8',
+    ...integer(1, 150),
+    about:
+      'For how many years a patient's record is kept after the last contact or death: 8 in the United Kingdom, 7 in the United States.',
+  },
+  purge: {
+    env: 'PURGE',
+    fallback: 'dry-run',
+    ...oneOf('dry-run', 'on'),
+    about:
+      'Whether records whose time has passed are removed each day, or only counted: docs/data-protection.md says what goes.',
+  },
   unknownPartners: {
     env: 'UNKNOWN_PARTNERS',
     fallback: 'refuse',

@@ -33,6 +33,7 @@ import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { STORED_TYPES } from './postgres/tables.ts';
+import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
 import type { Door } from './rest/door.ts';
@@ -186,6 +187,20 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const protection = await openProtection({
+    config,
+    dataDir,
+    pools,
+    owner: parts.owner,
+    cipher: cipher.cipher,
+    store: plain,
+    policy,
+    audit: audit.trail,
+    checkQuery: (type, query) => void criteriaOf(services, type, query),
+    now,
+    log,
+  });
+  stack.defer(protection.stop);
   const identity = await createIdentityDoors({
     config,
     dataDir,
@@ -204,7 +219,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
-    moreDoors: subjects.doors,
+    moreDoors: (authenticate) => [...subjects.doors(authenticate), ...protection.doors(authenticate)],
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,

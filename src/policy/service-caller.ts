@@ -17,6 +17,8 @@ const SERVICES = {
   auth: everything(['r', 's']),
   /** Messages about what happened to a record. */
   alerts: everything(['c']),
+  /** Retention and erasure: takes references to what is gone out of what stays. */
+  protection: everything(['r', 'u', 's']),
   /** Tests of the parts below the doors. */
   test: everything(LETTERS),
 } as const;

@@ -15,7 +15,8 @@ import { badValue, type Issue, notFound } from '../standards/fhir/outcome.ts';
 import { errorCode, translated } from './database-error.ts';
 import type { Pipeline, Row, Statement } from './pools.ts';
 
-const rawContext = (id: string): string => `message ${id} raw`;
+/** What a raw message is bound to. */
+export const rawContext = (id: string): string => `message ${id} raw`;
 const answerContext = (id: string): string => `message ${id} answer`;
 
 const ISSUES_MAX = 200;
@@ -204,11 +205,13 @@ order by received_at, id limit $2`,
       translated(async () => {
         const rows = await writes.query({
           name: 'message-purge',
-          // Related ones go first, as they refer to the first; it follows on the next round.
+          // Related ones go first, as they refer to the first; it follows on the next round. While a legal hold stands,
+          // none goes: a message does not say whom it is about.
           text: `delete from mortar.message where id in (
   select m.id from mortar.message m
   where m.received_at < $1 and m.state in ('applied', 'rejected', 'acknowledged')
     and not exists (select 1 from mortar.message r where r.first_id = m.id)
+    and not exists (select 1 from protection.hold h where h.state in ('active', 'lifting'))
   order by m.received_at limit $2)
 returning 1`,
           values: [new Date(before), limit],

@@ -27,11 +27,15 @@ import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
 import { checkNew, guardChange } from './privileged-meta.ts';
+import type { ContactTools } from './protection/last-contact.ts';
+import { createOwnership } from './protection/ownership.ts';
+import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
+import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
@@ -71,6 +75,10 @@ export interface OpenStore extends ResourceStore {
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
   readonly rotation?: KeyRotation;
+  /** Removes whole records, at the end of their time or on request. */
+  readonly removal: Removal;
+  /** By which it is found when a patient was last in touch. */
+  readonly contacts: ContactTools;
   /** Reads the database's statistics again: after a bulk load and ANALYZE. */
   refreshStatistics(): Promise<void>;
   close(): Promise<void>;
@@ -164,9 +172,27 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   };
   await frequencies.refresh();
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
+  const removal = createRemoval({
+    pools,
+    reads: pools.reads,
+    rawReads: options.pools.reads,
+    keys,
+    parametersOf,
+    ownership: createOwnership({ parametersOf, extractorOf: options.extractorOf, baseUrl: options.baseUrl }),
+    baseUrl: options.baseUrl,
+    cipher,
+    conditionsOf,
+    isMatch: (version, conditions) => isMatch({ ...searchTools, visible: () => [] }, rowOf, version, conditions, run),
+    rowOf,
+    shield,
+    writer,
+    dataKeys: encryption?.keys,
+  });
   const store: OpenStore = {
     messages,
     jobs,
+    removal,
+    contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,
       rotation: createKeyRotation({ ...encryption, pools: options.pools, rowOf, now }),

@@ -75,6 +75,8 @@ export interface PolicyStoreOptions {
   readonly encrypted?: string;
   /** Wraps their keys. */
   readonly wrapping?: Cipher;
+  /** Seals messages; another each time unless given. */
+  readonly cipher?: Cipher;
   /** An existing one, which is left when the store stops. */
   readonly database?: TestDatabase;
 }
@@ -109,7 +111,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     baseUrl: BASE_URL,
     pageSizeDefault: 20,
     holder: 'test',
-    cipher: createCipher([{ number: 1, key: randomBytes(32) }]),
+    cipher: options.cipher ?? createCipher([{ number: 1, key: randomBytes(32) }]),
     now: clock.now,
     log,
     ...(options.frequencies && { frequencies: options.frequencies }),

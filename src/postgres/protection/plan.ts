@@ -1,0 +1,170 @@
+/** What the removal of patients takes away, and what it changes: found by search keys, then by reading every text. SECURITY DP-04 */
+import type { StoredVersion } from '../../ports/resource-store.ts';
+import type { Pipeline } from '../pools.ts';
+import type { Telltale } from './elsewhere.ts';
+import type { Gone } from './erase-references.ts';
+import type { Touched } from './guard.ts';
+import { findMentions, words } from './mentions.ts';
+import { type Content, contentOf, type Held, type RecordTools, versionsOf, visitRecord } from './record.ts';
+
+export interface Plan {
+  readonly patients: readonly Held[];
+  /** What goes, by `Type/id`; the patients are not among it. */
+  readonly own: ReadonlyMap<string, Held>;
+  /** What stays without them. */
+  readonly staying: ReadonlyMap<string, Held>;
+  readonly dataKeys: ReadonlySet<string>;
+  readonly people: readonly Telltale[];
+  readonly gone: Gone;
+  readonly touched: Touched;
+}
+
+export interface PlanTools extends RecordTools {
+  /** Texts as they are stored. */
+  readonly rawReads: Pipeline;
+  readonly baseUrl: string;
+}
+
+export interface PlanOptions {
+  /** Reads every text as well, for deleted resources and references that no search parameter shows. */
+  readonly isWhole: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Resources that are looked at together. */
+const TOGETHER = 50;
+
+/** Makes the plan of some patients. */
+export async function planRemoval(
+  tools: PlanTools,
+  patientIds: readonly string[],
+  { isWhole, signal }: PlanOptions,
+): Promise<Plan> {
+  const { reads, rawReads, keys, ownership } = tools;
+  const ids = new Set(patientIds);
+  const patients = patientIds.map((id): Held => ({ type: 'Patient', rid: String(keys.rids.rid(id)), id }));
+  const own = new Map<string, Held>();
+  const staying = new Map<string, Held>();
+  const others = new Set<string>();
+  /** The patients' identifiers: values, and the systems each has. */
+  const identifiers = new Map<string, Set<unknown>>();
+  const people: Telltale[] = [];
+  const binaries = new Set<string>();
+  const keptBinaries = new Set<string>();
+  const binaryLink = new RegExp(`"(?:${RegExp.escape(`${tools.baseUrl}/`)})?Binary/([A-Za-z0-9.-]{1,64})"`, 'g');
+  const dataKeys = new Set(
+    (
+      await rawReads.query({
+        text: 'select id from mortar.data_key where pat = any($1::bigint[])',
+        values: [patients.map(({ rid }) => rid)],
+      })
+    ).map(([id]) => id as string),
+  );
+
+  const binariesIn = (versions: readonly StoredVersion[]): string[] =>
+    versions.flatMap(({ content }) => Array.from(content.matchAll(binaryLink), ([, id]) => id as string)); // it always matches
+
+  function noteOwn(held: Held, versions: readonly StoredVersion[]): void {
+    for (const id of binariesIn(versions)) binaries.add(id);
+    if (held.type !== 'Patient') own.set(`${held.type}/${held.id}`, held);
+  }
+
+  function noteStaying(held: Held, content: Content, versions: readonly StoredVersion[]): void {
+    staying.set(`${held.type}/${held.id}`, held);
+    for (const id of ownership.patientsOf(content)) if (!ids.has(id)) others.add(String(keys.rids.rid(id)));
+    for (const id of binariesIn(versions)) {
+      keptBinaries.add(id);
+      own.delete(`Binary/${id}`);
+    }
+  }
+
+  /** Documents lie in Binary resources of their own; one that something else names, or that is somebody else's, stays. */
+  async function addBinaries(): Promise<void> {
+    for (const id of binaries) {
+      if (keptBinaries.has(id)) continue;
+      const held = { type: 'Binary', rid: String(keys.rids.rid(id)), id };
+      const versions = await versionsOf(reads, 'Binary', held.rid);
+      const newest = versions.find(({ content }) => content !== '');
+      if (!newest || newest.id !== id) continue;
+      const context = contentOf(newest)['securityContext'] as { readonly reference?: string } | undefined; // validated
+      if (context?.reference === undefined || isGone(context.reference)) own.set(`Binary/${id}`, held);
+    }
+  }
+
+  function isGone(link: string): boolean {
+    const local = ownership.localReference(link);
+    return local !== undefined && (own.has(local) || (local.startsWith('Patient/') && ids.has(local.slice(8))));
+  }
+
+  async function judge(type: string, rid: string): Promise<void> {
+    const versions = await versionsOf(reads, type, rid);
+    const newest = versions.find(({ content }) => content !== '');
+    if (!newest) return;
+    const held = { type, rid, id: newest.id };
+    if (own.has(`${type}/${held.id}`) || (type === 'Patient' && ids.has(held.id))) return;
+    const content = contentOf(newest);
+    if (ownership.whose(content, ids) === 'own') noteOwn(held, versions);
+    else noteStaying(held, content, versions);
+  }
+
+  for (const patient of patients) {
+    const versions = await versionsOf(reads, 'Patient', patient.rid);
+    noteOwn(patient, versions);
+    people.push(telltaleOf(versions, identifiers));
+  }
+  await visitRecord(tools, patientIds, ({ type, rid }) => judge(type, rid));
+  await addBinaries();
+  for (let size = -1; isWhole && size !== own.size; ) {
+    size = own.size;
+    const wanted = [
+      ...patients.map(({ id }) => words.reference('Patient', id)),
+      ...own.keys(),
+      ...[...identifiers.keys()].map(words.identifier),
+      ...[...dataKeys].map(words.dataKey),
+    ];
+    const hits: (readonly [type: string, rid: string])[] = [];
+    await findMentions(rawReads, wanted, (type, rid) => hits.push([type, rid]), signal);
+    for (let at = 0; at < hits.length; at += TOGETHER)
+      await Promise.all(hits.slice(at, at + TOGETHER).map((hit) => judge(...hit)));
+    await addBinaries();
+  }
+  return {
+    patients,
+    own,
+    staying,
+    dataKeys,
+    people,
+    gone: {
+      isGone,
+      isTheirs: (system, value) => typeof value === 'string' && identifiers.get(value)?.has(system) === true,
+      isOwn: (resource) => ownership.whose(resource, ids) === 'own',
+    },
+    touched: {
+      patients: [...patients.map(({ rid }) => rid), ...others],
+      resources: [...own.values(), ...staying.values(), ...patients],
+      contentOf: async ({ type, rid }) => (await versionsOf(reads, type, rid)).find(({ content }) => content !== ''),
+    },
+  };
+}
+
+/** By what a message shows that it is about somebody, over all versions of their Patient. */
+function telltaleOf(versions: readonly StoredVersion[], identifiers: Map<string, Set<unknown>>): Telltale {
+  const found: { system: string | undefined; value: string }[] = [];
+  const marks = new Set<string>();
+  for (const version of versions) {
+    if (version.content === '') continue;
+    const { identifier, name, birthDate } = contentOf(version) as {
+      readonly identifier?: readonly { readonly system?: string; readonly value?: string }[];
+      readonly name?: readonly { readonly family?: string }[];
+      readonly birthDate?: string;
+    }; // validated
+    for (const { system, value } of identifier ?? []) {
+      if (value === undefined) continue;
+      found.push({ system, value });
+      identifiers.set(value, (identifiers.get(value) ?? new Set()).add(system));
+    }
+    for (const { family } of name ?? []) if (family !== undefined) marks.add(family.toLowerCase());
+    if (birthDate !== undefined) for (const mark of [birthDate, birthDate.replaceAll('-', '')]) marks.add(mark);
+  }
+  return { identifiers: found, marks: [...marks].filter((mark) => mark.length > 2) };
+}
