@@ -2,7 +2,7 @@
  * `npm run -s bench:access -- [--size N] [--rounds N] [--seconds S] [--connections N] [--only NAME] [--json FILE]`
  * What rights and the audit trail cost, each as a ratio against the same work without them, interleaved in one process
  * on one Postgres: a search by a patient's app against the same by the system, and an audited store against one that is
- * not, alone and behind the FHIR door. Goals: searches at most 1.3 times as dear, reads and creates at least 0.9 of the throughput (AU-07).
+ * not, alone and behind the FHIR door, and a patient whose elements are encrypted against one that is not. Goals: searches at most 1.3 times as dear, reads and creates at least 0.9 of the throughput (AU-07).
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { once } from 'node:events';
@@ -33,6 +33,7 @@ import { createRateLimits } from '../src/rest/rate-limit.ts';
 import { createRefusals } from '../src/rest/refusals.ts';
 import type { RestSettings, Services } from '../src/rest/services.ts';
 import { createSubsetter } from '../src/standards/fhir/elements.ts';
+import { compileProtectedElements, parseProtectedPaths } from '../src/standards/fhir/encryption/protected-elements.ts';
 import { createReferenceRewriter } from '../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
@@ -131,6 +132,7 @@ async function prepare(
   const cipher = createCipher([{ number: 1, key: randomBytes(32) }]);
   const macKey = randomBytes(32);
   const trail = await openAuditLog({ pools, macKey, cipher, now: Date.now, log: silent });
+  const system = serviceCaller('test');
   const { privateKey } = generateKeyPairSync('ed25519');
   const chainer = createChainer({
     pools,
@@ -157,7 +159,6 @@ async function prepare(
   const plain = await openStore({ ...options, holder: 'plain' });
   const inner = await openStore({ ...options, holder: 'audited', audit: trail });
   const audited = auditedStore(inner, trail);
-  const system = serviceCaller('test');
   const patientAt = (n: number): string => patients[n % patients.length] as string;
   const searches = (name: string, queryOf: (n: number) => readonly [type: string, query: string]): Work[] => {
     const ask = (callerOf: (n: number) => Caller) => (n: number) => {
@@ -175,6 +176,22 @@ async function prepare(
     ];
   };
   const code = (n: number): string => `http://loinc.org|${MEASURE_CODES[n % MEASURE_CODES.length]}`;
+  const elements = compileProtectedElements(parseProtectedPaths('uk-protected') ?? [], definitions, parameters);
+  const wrapping = createCipher([{ number: 1, key: randomBytes(32) }]);
+  const sealed = await openStore({
+    ...options,
+    holder: 'sealed',
+    encryption: { elements, keyFile: 'bench', openWrapping: () => wrapping },
+  });
+  // The same patients once more, encrypted.
+  const sealedPatients = await Promise.all(
+    patients.map(async (id) => {
+      const { content } = await plain.read(system, 'Patient', id);
+      const again = sealed.newId();
+      await sealed.create(system, JSON.parse(content) as Resource, again);
+      return again;
+    }),
+  );
   const services = (store: ResourceStore): Services => ({
     store,
     messages: plain.messages,
@@ -224,6 +241,16 @@ async function prepare(
     ...audits('read', plain, audited, (store, n) =>
       store.read(system, 'Observation', observations[n % observations.length] as string),
     ),
+    {
+      name: 'read a patient, plain',
+      rate: inProcess((n) => plain.read(system, 'Patient', patientAt(n))),
+    },
+    {
+      name: 'read a patient, uk-protected',
+      against: 'read a patient, plain',
+      goal: '≥ 0.70',
+      rate: inProcess((n) => sealed.read(system, 'Patient', sealedPatients[n % sealedPatients.length] as string)),
+    },
     { name: 'read over HTTP, not audited', rate: overHttp(doors.plain) },
     {
       name: 'read over HTTP, audited',
@@ -240,6 +267,7 @@ async function prepare(
       await doors.audited.close();
       await chainer.stop();
       await plain.close();
+      await sealed.close();
       await inner.close();
       await pools.end();
     },

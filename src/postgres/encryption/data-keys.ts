@@ -12,8 +12,8 @@ import type { Pipeline } from '../pools.ts';
 export type KeyScope = { readonly pat: bigint } | { readonly type: string };
 
 export interface DataKeys {
-  /** A key to seal `count` leaves with; makes one when there is none, or when it is worn out. */
-  forSealing(scope: KeyScope, count: number): Promise<DataKey>;
+  /** A key for one encryption; makes one when there is none, or when it is worn out. */
+  forSealing(scope: KeyScope): Promise<DataKey>;
   /** The keys of these ids; those that are no more are left out. */
   forOpening(ids: readonly string[]): Promise<ReadonlyMap<string, KeyObject>>;
   /** Lets go of what is remembered: after a key was retired or destroyed. */
@@ -65,9 +65,8 @@ export function createDataKeys(options: {
     }
   }
 
-  async function take(scope: KeyScope, count: number): Promise<Sealing> {
+  async function take(scope: KeyScope): Promise<Sealing> {
     const [column, value] = scopeColumn(scope);
-    const block = Math.max(BLOCK, count);
     for (let tries = 1; tries <= TRIES_MAX; tries++) {
       const oldest = column === 'type' ? now() - TYPE_KEY_AGE_MS : 0;
       const [row] = await pipeline.query({
@@ -75,21 +74,21 @@ export function createDataKeys(options: {
         text: `update mortar.data_key set used = used + $2::bigint
 where state = 'active' and ${column} = $1 and used + $2::bigint <= ${ENCRYPTIONS_MAX} and created > $3::bigint
 returning id, wrapped, created`,
-        values: [value, block, oldest],
+        values: [value, BLOCK, oldest],
       });
       if (row) {
         const id = row[0] as string;
         const key = known.get(id)?.key ?? unwrap(id, row[1] as Buffer);
         const age = column === 'type' ? Number(row[2]) + TYPE_KEY_AGE_MS : Number.POSITIVE_INFINITY;
-        return { dataKey: { id, key }, left: block, until: Math.min(age, now() + CACHE_MS) };
+        return { dataKey: { id, key }, left: BLOCK, until: Math.min(age, now() + CACHE_MS) };
       }
-      await make(column, value, block, oldest);
+      await make(column, value, oldest);
     }
     throw keyUnavailable(new Error('no data key could be made'));
   }
 
   /** A new active key; the one that is worn out becomes old. Another process may be first: then nothing is inserted. */
-  async function make(column: 'pat' | 'type', value: string, block: number, oldest: number): Promise<void> {
+  async function make(column: 'pat' | 'type', value: string, oldest: number): Promise<void> {
     const id = randomBytes(8).toString('hex');
     let wrapped: Buffer;
     try {
@@ -100,7 +99,7 @@ returning id, wrapped, created`,
     await pipeline.query({
       text: `update mortar.data_key set state = 'old', retired = $4::bigint
 where state = 'active' and ${column} = $1 and (used + $2::bigint > ${ENCRYPTIONS_MAX} or created <= $3::bigint)`,
-      values: [value, block, oldest, now()],
+      values: [value, BLOCK, oldest, now()],
     });
     await pipeline.query({
       text: `insert into mortar.data_key (id, ${column}, wrapped, created) values ($1, $2, $3, $4) on conflict do nothing`,
@@ -109,17 +108,17 @@ where state = 'active' and ${column} = $1 and (used + $2::bigint > ${ENCRYPTIONS
   }
 
   return {
-    async forSealing(scope, count) {
+    async forSealing(scope) {
       const name = scopeColumn(scope).join(':');
       for (;;) {
         const current = sealing.get(name);
-        if (current && current.left >= count && current.until > now()) {
-          current.left -= count;
+        if (current && current.left > 0 && current.until > now()) {
+          current.left -= 1;
           return current.dataKey;
         }
         let taking = pending.get(name);
         if (!taking) {
-          taking = take(scope, count).finally(() => pending.delete(name));
+          taking = take(scope).finally(() => pending.delete(name));
           pending.set(name, taking);
         }
         const taken = await taking;

@@ -8,9 +8,9 @@ import type pg from 'pg';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { ProtectedElements } from '../../standards/fhir/encryption/protected-elements.ts';
 import {
-  countLeaves,
   isSealedAsWanted,
   keyIdsOf,
+  needsSealing,
   openText,
   sealText,
 } from '../../standards/fhir/encryption/sealed-text.ts';
@@ -242,13 +242,12 @@ async function resealed(
   const plain = openText(text, type, id, (keyId) => known.keys.get(keyId));
   const used = keyIdsOf(text).flatMap((keyId) => known.scopes.get(keyId) ?? []);
   if (!used.some(({ isOld }) => isOld) && isSealedAsWanted(text, plain, type, elements)) return undefined;
-  const count = countLeaves(plain, type, elements);
-  if (count === 0) return { plain, text: plain };
+  if (!needsSealing(plain, type, elements)) return { plain, text: plain };
   // A deleted row names no patient any more: its versions stay under the patient they were sealed for.
   const owner = pat ?? (type === 'Patient' ? rid : undefined);
   const scope = used[0]?.scope ?? (owner === undefined ? { type } : { pat: BigInt(owner) });
-  const key = await keys.forSealing(scope, count);
-  return { plain, text: sealText(plain, type, id, elements, key).text };
+  const key = await keys.forSealing(scope);
+  return { plain, text: sealText(plain, type, id, elements, key) };
 }
 
 /** The row with its new text, and with the search values that the setting wants. */

@@ -6,8 +6,8 @@ import type { KeyObject } from 'node:crypto';
 import type { Log } from '../../ports/log.ts';
 import type { ProtectedElements } from '../../standards/fhir/encryption/protected-elements.ts';
 import {
-  countLeaves,
   keyIdsOf,
+  needsSealing,
   openText,
   SealedValueError,
   sealText,
@@ -51,11 +51,9 @@ export function createShield(options: {
   return {
     async seal(version) {
       const type = version.table.type;
-      const count = countLeaves(version.content, type, elements);
-      if (count === 0) return version;
-      const key = await keys.forSealing(scopeOf(version), count);
-      const { text } = sealText(version.content, type, version.id, elements, key);
-      return { ...version, stored: text };
+      if (!needsSealing(version.content, type, elements)) return version;
+      const key = await keys.forSealing(scopeOf(version));
+      return { ...version, stored: sealText(version.content, type, version.id, elements, key) };
     },
 
     async open(rows) {

@@ -1,10 +1,11 @@
 /**
- * Protected leaves as strings of one form inside the stored text: `v1.<data key>.<nonce, ciphertext, tag>`. What is
- * encrypted is the leaf's JSON text, so that a number comes back as the number it was. SECURITY KS-04, KS-05
+ * A stored text whose protected leaves are empty strings; what belongs there lies encrypted in one last member:
+ * `…,"~":"v1.<data key>.<nonce, ciphertext, tag>"}`. The tag covers all the rest of the text as well, so that nothing in
+ * it can be moved or changed. A leaf is its JSON text: a number comes back as the number it was. SECURITY KS-04, KS-05
  */
 import { createCipheriv, createDecipheriv, type KeyObject, randomFillSync } from 'node:crypto';
 import type { ProtectedElements } from './protected-elements.ts';
-import { type VisitedLeaf, walkLeaves } from './walk-leaves.ts';
+import { walkLeaves } from './walk-leaves.ts';
 
 /** A data key; `id` is 16 hex digits. */
 export interface DataKey {
@@ -12,7 +13,7 @@ export interface DataKey {
   readonly key: KeyObject;
 }
 
-/** A sealed value cannot be opened where it lies: it was moved or changed, or its key is gone. */
+/** A sealed text cannot be opened where it lies: it was moved or changed, or its key is gone. */
 export class SealedValueError extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause });
@@ -22,127 +23,134 @@ export class SealedValueError extends Error {
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const MARK = '"v1.';
-const HEAD_LENGTH = MARK.length + 16 + 1;
-const SEALED = /^"v1\.[0-9a-f]{16}\.[A-Za-z0-9_-]{38,}"$/;
-const KEY_IDS = /"v1\.([0-9a-f]{16})\./g;
+/** What stands in the place of a leaf. */
+const EMPTY = '""';
+const MARK = ',"~":"v1.';
+const KEY_ID_LENGTH = 16;
+const TAIL = /^,"~":"v1\.[0-9a-f]{16}\.[A-Za-z0-9_-]{38,}"\}$/;
 
-export interface SealedText {
-  readonly text: string;
-  /** Encryptions it took, all with the one key. */
-  readonly count: number;
+/** Whether sealing would encrypt anything: one encryption a text. */
+export function needsSealing(text: string, type: string, elements: ProtectedElements): boolean {
+  return tailOf(text) >= 0 || (mayHold(text, type, elements) && takeLeaves(text, type, elements).places.length > 0);
 }
 
-/** How many leaves sealing would encrypt. */
-export function countLeaves(text: string, type: string, elements: ProtectedElements): number {
-  if (!mayHold(text, type, elements)) return 0;
-  let count = 0;
-  const counted = (leaf: VisitedLeaf): void => {
-    if (isSealedHere(text, leaf)) count++;
-  };
-  walkLeaves(text, type, counted, elements);
-  return count;
-}
-
-/** Whether a stored text has sealed values exactly where sealing its plaintext would put them. */
+/** Whether a stored text is sealed exactly where sealing its plaintext would do it. */
 export function isSealedAsWanted(stored: string, plain: string, type: string, elements: ProtectedElements): boolean {
-  const places = (text: string, wanted: ProtectedElements): string => {
-    const found: string[] = [];
-    walkLeaves(
-      text,
-      type,
-      (leaf) => {
-        if (isSealedHere(text, leaf)) found.push(leaf.path());
-      },
-      wanted,
-    );
-    return found.join(' ');
-  };
-  return places(stored, new Map()) === places(plain, elements);
+  const tail = tailOf(stored);
+  if (!needsSealing(plain, type, elements)) return tail < 0;
+  return tail >= 0 && `${stored.slice(0, tail)}}` === takeLeaves(plain, type, elements).skeleton;
 }
 
-/** The text with its protected leaves encrypted, and every leaf that looks like one, so that none is taken for one. */
+/** The text with its protected leaves encrypted. One that looks sealed is sealed once more, so that nobody can write one. */
 export function sealText(
   text: string,
   type: string,
   id: string,
   elements: ProtectedElements,
   { id: keyId, key }: DataKey,
-): SealedText {
-  let sealed = '';
-  let done = 0;
-  let count = 0;
-  walkLeaves(
-    text,
-    type,
-    (leaf) => {
-      if (!isSealedHere(text, leaf)) return;
-      const nonce = nextNonce();
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(context(type, id, leaf.path(), keyId));
-      const body = cipher.update(text.slice(leaf.start, leaf.end), 'utf8');
-      const bytes = Buffer.concat([nonce, body, cipher.final(), cipher.getAuthTag()]);
-      sealed += `${text.slice(done, leaf.start)}${MARK}${keyId}.${bytes.toString('base64url')}"`;
-      done = leaf.end;
-      count++;
-    },
-    elements,
-  );
-  return { text: count === 0 ? text : sealed + text.slice(done), count };
+): string {
+  if (!needsSealing(text, type, elements)) return text;
+  const { skeleton, places, leaves } = takeLeaves(text, type, elements);
+  const nonce = nextNonce();
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(context(type, id, keyId, skeleton));
+  const body = cipher.update(`${places.join(' ')}\n${leaves}`, 'utf8');
+  const bytes = Buffer.concat([nonce, body, cipher.final(), cipher.getAuthTag()]);
+  return `${skeleton.slice(0, -1)}${MARK}${keyId}.${bytes.toString('base64url')}"}`;
 }
 
-/** Ids of the data keys that a stored text may have been sealed with. */
+/** Id of the data key that a stored text was sealed with: one, or none. */
 export function keyIdsOf(text: string): readonly string[] {
-  if (!text.includes(MARK)) return [];
-  return [...new Set(Array.from(text.matchAll(KEY_IDS), ([, id]) => id as string))]; // the group always matches
+  const tail = tailOf(text);
+  return tail < 0 ? [] : [text.slice(tail + MARK.length, tail + MARK.length + KEY_ID_LENGTH)];
 }
 
-/** The text with plaintext in the place of sealed leaves. Throws `SealedValueError`. */
+/** The text with its leaves in their places. Throws `SealedValueError`. */
 export function openText(
   text: string,
   type: string,
   id: string,
   keyOf: (keyId: string) => KeyObject | undefined,
 ): string {
-  let opened = '';
-  let done = 0;
-  walkLeaves(text, type, (leaf) => {
-    const { start, end } = leaf;
-    if (!isSealedForm(text, start, end)) return;
-    const keyId = text.slice(start + MARK.length, start + HEAD_LENGTH - 1);
-    const key = keyOf(keyId);
-    if (!key) throw new SealedValueError(`the data key ${keyId} of ${type}/${id} is gone`);
-    const bytes = Buffer.from(text.slice(start + HEAD_LENGTH, end - 1), 'base64url');
-    opened += text.slice(done, start) + openLeaf(bytes, key, type, id, leaf.path(), keyId);
-    done = end;
-  });
-  return done === 0 ? text : opened + text.slice(done);
-}
-
-function openLeaf(bytes: Buffer, key: KeyObject, type: string, id: string, path: string, keyId: string): string {
+  const tail = tailOf(text);
+  if (tail < 0) return text;
+  const from = tail + MARK.length + KEY_ID_LENGTH;
+  const keyId = text.slice(tail + MARK.length, from);
+  const key = keyOf(keyId);
+  if (!key) throw new SealedValueError(`the data key ${keyId} of ${type}/${id} is gone`);
+  const skeleton = `${text.slice(0, tail)}}`;
+  const bytes = Buffer.from(text.slice(from + 1, -2), 'base64url');
   const body = bytes.length - TAG_BYTES;
+  let opened: string;
   try {
     const cipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
-      .setAAD(context(type, id, path, keyId))
+      .setAAD(context(type, id, keyId, skeleton))
       .setAuthTag(bytes.subarray(body));
-    return cipher.update(bytes.subarray(NONCE_BYTES, body), undefined, 'utf8') + cipher.final('utf8');
+    opened = cipher.update(bytes.subarray(NONCE_BYTES, body), undefined, 'utf8') + cipher.final('utf8');
   } catch (cause) {
-    throw new SealedValueError(`a sealed value of ${type}/${id} does not belong where it lies`, cause);
+    throw new SealedValueError(`the sealed values of ${type}/${id} do not belong to the text that they lie in`, cause);
   }
+  return putLeaves(skeleton, opened);
 }
 
-/** What the tag binds the value to. Not the table: a version moves unchanged into history. */
-const context = (type: string, id: string, path: string, keyId: string): Buffer =>
-  Buffer.from(`${type}\u0001${id}\u0001${path}\u0001${keyId}`);
+interface TakenLeaves {
+  /** The text with empty strings in the places of protected leaves. */
+  readonly skeleton: string;
+  /** For each leaf, where it stands in the skeleton and how long it is. */
+  readonly places: readonly number[];
+  /** The leaves, one after another. */
+  readonly leaves: string;
+}
 
-const isSealedHere = (text: string, leaf: { start: number; end: number; isProtected: boolean }): boolean =>
-  leaf.isProtected || isSealedForm(text, leaf.start, leaf.end);
+function takeLeaves(text: string, type: string, elements: ProtectedElements): TakenLeaves {
+  let skeleton = '';
+  let leaves = '';
+  let done = 0;
+  const places: number[] = [];
+  walkLeaves(
+    text,
+    type,
+    ({ start, end, isProtected }) => {
+      if (!isProtected) return;
+      skeleton += text.slice(done, start);
+      places.push(skeleton.length, end - start);
+      skeleton += EMPTY;
+      leaves += text.slice(start, end);
+      done = end;
+    },
+    elements,
+  );
+  return { skeleton: skeleton + text.slice(done), places, leaves };
+}
 
-const isSealedForm = (text: string, start: number, end: number): boolean =>
-  end - start > HEAD_LENGTH && text.startsWith(MARK, start) && SEALED.test(text.slice(start, end));
+/** `opened` is ours: its tag was right. */
+function putLeaves(skeleton: string, opened: string): string {
+  let at = opened.indexOf('\n') + 1;
+  if (at === 1) return skeleton;
+  const places = opened.slice(0, at - 1).split(' ');
+  let text = '';
+  let done = 0;
+  for (let i = 0; i < places.length; i += 2) {
+    const [place, length] = [Number(places[i]), Number(places[i + 1])];
+    text += skeleton.slice(done, place) + opened.slice(at, at + length);
+    done = place + EMPTY.length;
+    at += length;
+  }
+  return text + skeleton.slice(done);
+}
+
+/** Where the last member begins that makes a text a sealed one; -1 when it is not. */
+function tailOf(text: string): number {
+  const at = text.lastIndexOf(MARK);
+  return at >= 0 && TAIL.test(text.slice(at)) ? at : -1;
+}
+
+/** What the tag binds the values to. Not the table: a version moves unchanged into history. */
+const context = (type: string, id: string, keyId: string, skeleton: string): Buffer =>
+  Buffer.from(`${type}\u0001${id}\u0001${keyId}\u0001${skeleton}`);
 
 /** Whether a look at the leaves is worth it: most texts of types without protected elements hold none. */
 function mayHold(text: string, type: string, elements: ProtectedElements): boolean {
-  if (elements.has(type) || text.includes(MARK)) return true;
+  if (elements.has(type)) return true;
   return elements.size > 0 && text.indexOf('"resourceType"') !== text.lastIndexOf('"resourceType"');
 }
 

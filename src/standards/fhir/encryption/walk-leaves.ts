@@ -10,8 +10,6 @@ export interface VisitedLeaf {
   readonly end: number;
   /** Whether it lies in a protected element. */
   readonly isProtected: boolean;
-  /** `name[0].given[1]`, from the resource that is stored. */
-  path(): string;
 }
 
 const QUOTE = 34;
@@ -43,19 +41,12 @@ class Walk implements VisitedLeaf {
   readonly #elements: ProtectedElements;
   /** Whether resources lie inside this one: their elements are those of their own type. */
   readonly #hasInner: boolean;
-  readonly #place: (string | number)[] = [];
 
   constructor(text: string, visit: (leaf: VisitedLeaf) => void, elements: ProtectedElements) {
     this.#text = text;
     this.#visit = visit;
     this.#elements = elements;
     this.#hasInner = elements.size > 0 && text.indexOf('"resourceType"') !== text.lastIndexOf('"resourceType"');
-  }
-
-  path(): string {
-    let path = '';
-    for (const part of this.#place) path += typeof part === 'number' ? `[${part}]` : path === '' ? part : `.${part}`;
-    return path;
   }
 
   /** Walks the object at `at`; returns the position after it. */
@@ -68,16 +59,13 @@ class Walk implements VisitedLeaf {
     }
     let i = skipSpace(text, at + 1);
     if (text.charCodeAt(i) === OBJECT_END) return i + 1;
-    const depth = this.#place.length;
     for (;;) {
       const nameEnd = stringEnd(text, i);
       const name = text.slice(i + 1, nameEnd - 1);
       // `_birthDate` is what is said of `birthDate`: a part of it.
       const below = whole ? undefined : node?.below.get(name.charCodeAt(0) === 95 ? name.slice(1) : name);
-      this.#place[depth] = name;
       i = this.#value(skipSpace(text, skipSpace(text, nameEnd) + 1), below, whole || below?.whole === true);
       i = skipSpace(text, i);
-      this.#place.length = depth;
       if (text.charCodeAt(i) !== COMMA) return i + 1;
       i = skipSpace(text, i + 1);
     }
@@ -87,11 +75,8 @@ class Walk implements VisitedLeaf {
     const text = this.#text;
     let i = skipSpace(text, at + 1);
     if (text.charCodeAt(i) === ARRAY_END) return i + 1;
-    const depth = this.#place.length;
-    for (let index = 0; ; index++) {
-      this.#place[depth] = index;
+    for (;;) {
       i = skipSpace(text, this.#value(i, node, whole));
-      this.#place.length = depth;
       if (text.charCodeAt(i) !== COMMA) return i + 1;
       i = skipSpace(text, i + 1);
     }
