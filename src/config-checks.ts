@@ -57,6 +57,16 @@ export function findSignInProblems(config: Config): string[] {
       config.nhsLoginKeyFile,
     ],
   ] as const;
+  return findIncomplete(groups);
+}
+
+/** What is sent has a sender. */
+export const findMailProblems = ({ smtpUrl, mailFrom }: Config): string[] =>
+  findIncomplete([['SMTP_URL and MAIL_FROM', smtpUrl, mailFrom]]);
+
+type Group = readonly [names: string, ...values: readonly (string | undefined)[]];
+
+function findIncomplete(groups: readonly Group[]): string[] {
   return groups.flatMap(([names, ...values]) => {
     const given = values.filter((value) => value !== undefined).length;
     return given === 0 || given === values.length ? [] : [`${names} are given together or not at all`];

@@ -90,6 +90,28 @@ export function parseRedisUrl(text: string): string | undefined {
   return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) ? text : undefined;
 }
 
+/** With a password only where TLS keeps it, or nobody else listens: the sender sees to STARTTLS. */
+export function parseSmtpUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^smtps?:$/.test(url.protocol) || url.hostname === '') return undefined;
+  const isPlain = /^\/?$/.test(url.pathname) && url.search === '' && url.hash === '';
+  return isPlain && (url.username === '') === (url.password === '') && isEscaped(url) ? text : undefined;
+}
+
+function isEscaped({ username, password }: URL): boolean {
+  try {
+    return decodeURIComponent(username + password) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+export const mailAddress = {
+  allowed: 'an e-mail address',
+  parse: (text: string): string | undefined =>
+    /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text) ? text : undefined,
+};
+
 export function parseTimeZone(text: string): string | undefined {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;

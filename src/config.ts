@@ -1,12 +1,19 @@
 /** Every setting of the server, as one table: read once by `main.ts`; docs/configuration.md is printed from it. */
 
 import { isIP } from 'node:net';
-import { findProductionProblems, findSignInProblems, findTlsProblems, HTTPS_PORT } from './config-checks.ts';
+import {
+  findMailProblems,
+  findProductionProblems,
+  findSignInProblems,
+  findTlsProblems,
+  HTTPS_PORT,
+} from './config-checks.ts';
 import {
   clientId,
   file,
   ISSUER_ALLOWED,
   integer,
+  mailAddress,
   oneOf,
   parseAddressRanges,
   parseDatabaseUrl,
@@ -15,6 +22,7 @@ import {
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
+  parseSmtpUrl,
   parseTimeZone,
   privateFile,
 } from './config-parsers.ts';
@@ -167,6 +175,12 @@ const SETTINGS = {
     fallback: 'required',
     ...oneOf('required', 'optional'),
     about: 'Whether patients need a second factor to sign in, as staff always do.',
+  },
+  proxyAgeMax: {
+    env: 'PROXY_AGE_MAX',
+    fallback: '16',
+    ...integer(10, 25),
+    about: 'From which birthday on parents see the record of a child only where the young person has consented.',
   },
   searchHandling: {
     env: 'SEARCH_HANDLING',
@@ -402,6 +416,20 @@ const SETTINGS = {
     about: 'A Redis that carries job ids between processes. It holds no truth and may be emptied at any time.',
     parse: parseRedisUrl,
   },
+  smtpUrl: {
+    env: 'SMTP_URL',
+    fallbackAbout: 'none: people are told nothing by e-mail',
+    secret: true,
+    allowed: 'a URL such as `smtps://user:password@mail.example.org` or `smtp://mail.example.org:587`',
+    about: 'Mail server for messages to people. With `smtp:` it must offer STARTTLS, unless it is on this machine.',
+    parse: parseSmtpUrl,
+  },
+  mailFrom: {
+    env: 'MAIL_FROM',
+    fallbackAbout: 'none',
+    ...mailAddress,
+    about: 'Sender of those messages, such as `no-reply@example.org`.',
+  },
   epsToAsid: {
     env: 'EPS_TO_ASID',
     fallback: '567456789789',
@@ -468,7 +496,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (problems.length === 0 && config.pageSizeDefault > config.pageSizeMax)
     problems.push(`PAGE_SIZE_DEFAULT is ${config.pageSizeDefault}; PAGE_SIZE_MAX, ${config.pageSizeMax}, is less`);
   if (problems.length === 0)
-    problems.push(...findTlsProblems(config), ...findSignInProblems(config), ...findProductionProblems(config, env));
+    problems.push(
+      ...findTlsProblems(config),
+      ...findSignInProblems(config),
+      ...findMailProblems(config),
+      ...findProductionProblems(config, env),
+    );
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }

@@ -245,7 +245,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [subjects.jobs],
+    moreJobs: [identity.jobs, subjects.jobs],
     observeMessage: parts.observeMessage,
     now,
     log,

@@ -7,6 +7,10 @@ import { createOwnTokens } from './auth/oauth/own-tokens.ts';
 import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
 import type { Config } from './config.ts';
 import { every } from './every.ts';
+import { createSmtpSender } from './gateways/mail/smtp.ts';
+import { createNoticeJobs } from './jobs/notice-jobs.ts';
+import { noticeLifetimeMs } from './jobs/notice-mail.ts';
+import type { JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { createOrganizationsBelow } from './organizations.ts';
 import { peerCertificateOf } from './pki/peer-certificate.ts';
@@ -15,6 +19,7 @@ import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Notify } from './ports/notify.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { UpstreamStore } from './ports/upstream.ts';
@@ -23,12 +28,14 @@ import { createBreakGlassBook } from './postgres/identity/break-glass.ts';
 import { createClients } from './postgres/identity/clients.ts';
 import { createGrants } from './postgres/identity/grants.ts';
 import { createSigningKeys } from './postgres/identity/keys.ts';
+import { createNotices } from './postgres/identity/notices.ts';
 import { createOperatorKeys } from './postgres/identity/operator-keys.ts';
 import { createIdentity } from './postgres/identity/people.ts';
 import { createUpstreamStore } from './postgres/identity/upstream.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
+import { createProxies } from './proxies.ts';
 import { createRecords } from './records.ts';
 import { createBreakGlassApi } from './rest/break-glass-api.ts';
 import { toldAuthenticate } from './rest/door.ts';
@@ -76,6 +83,8 @@ export interface Identity {
   /** A one-time link to make the first administrator; undefined when there is one. */
   setupLink(): Promise<string | undefined>;
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
+  /** What is done later: messages to people. */
+  readonly jobs: JobSet;
   stop(): Promise<void>;
 }
 
@@ -91,6 +100,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const keys = createSigningKeys({ ...pools, cipher, now });
   const glass = createBreakGlassBook(pools, cipher);
   const users = identity.people;
+  const mail = createMail(parts);
   const identities = createUpstreamStore({ ...pools, now });
   const nhs = createUpstreamDoors({ ...parts, identities, grants, forgetTokens: () => oauth.forgetTokens() });
 
@@ -100,7 +110,8 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   await keepOperator();
 
   const organizationsBelow = createOrganizationsBelow(parts);
-  const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow });
+  const proxiesOf = createProxies({ store, ageMax: config.proxyAgeMax, now });
+  const records = createRecords({ store, searchOf: parts.searchOf, organizationsBelow, proxiesOf });
 
   const oauth = await createOAuth({
     issuer: url,
@@ -113,6 +124,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     organizationsBelow,
     otherFhirBaseUrls: [`${url}/FHIR/R4`],
     emergencyPatients: (userId) => glass.patientsOf(userId, now()),
+    proxiesOf,
     isPatientPermitted: async (user, id) => (await records.findPatient(user, id)) !== undefined,
     interactive: interactiveOf(url),
     ...(nhs && { moreGrants: nhs.grantTypes }),
@@ -126,6 +138,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     limitToken: (key) => parts.limits.check('token', key),
     // Without authorities no client is asked for a certificate. SECURITY SD-04
     ...(config.tlsClientCaFile !== undefined && { certificateOf }),
+    ...(mail && { notify: mail.notify }),
     now,
     log,
   });
@@ -144,6 +157,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     dataDir: parts.dataDir,
     patientMfa: config.patientMfa,
     ...(nhs && { upstream: nhs.upstream }),
+    ...(mail && { notify: mail.notify }),
     isProduction: config.nodeEnv === 'production',
     now,
     log,
@@ -194,6 +208,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
+    jobs: mail?.jobs ?? { handlers: [], schedules: [] },
     stop,
   };
 }
@@ -238,6 +253,18 @@ async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
   const settled = await Promise.allSettled(work);
   const reasons = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
   if (reasons.length > 0) throw new AggregateError(reasons, reasons.map(String).join('; '));
+}
+
+/** How people are told by e-mail, if there is a mail server. */
+function createMail({ config, url, pools, cipher, now }: IdentityParts) {
+  const { smtpUrl, mailFrom } = config;
+  if (smtpUrl === undefined || mailFrom === undefined) return undefined;
+  const notices = createNotices({ ...pools, cipher, now });
+  const notify: Notify = async (notice) => {
+    // Who signs in through a provider alone has no address that we know.
+    if (!notice.to.endsWith('.invalid')) await notices.add(notice, noticeLifetimeMs(notice.kind));
+  };
+  return { notify, jobs: createNoticeJobs({ notices, send: createSmtpSender({ url: smtpUrl, from: mailFrom }), url }) };
 }
 
 /** In rounds, as long as there is something. */

@@ -41,7 +41,7 @@ const LAYERS = new Map<string, Row>([
   ['postgres', { folders: INSIDE, packages: ['pg', 'knex'], node: 'all' }],
   ['pki', { folders: INSIDE, packages: ['@peculiar/x509', 'pkijs', 'node-forge'], node: 'all' }],
   ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
-  ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici'], node: 'all' }],
+  ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici', 'nodemailer'], node: 'all' }],
   ['jobs', { folders: DOOR, packages: ['bull'], node: 'all' }],
   ['rest', { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' }],
   [

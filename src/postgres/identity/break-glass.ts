@@ -4,6 +4,9 @@ import type { Cipher } from '../../ports/cipher.ts';
 import { translated } from '../database-error.ts';
 import type { Pools, Row } from '../pools.ts';
 
+/** Reasons that law gives, and not the patient's state. */
+const LAWFUL_REASONS = ['legal-duty', 'public-safety'];
+
 const context = (id: string): string => `break-glass:${id}`;
 
 export function createBreakGlassBook({ reads, writes, transactions }: Pools, cipher: Cipher): BreakGlassBook {
@@ -79,10 +82,11 @@ where (select count(*) from auth.break_glass where user_id = $2 and opened_at > 
       translated(async () => {
         const rows = await reads.query({
           name: 'break-glass-patients',
-          text: 'select distinct patient_id from auth.break_glass where user_id = $1 and opened_at <= $2 and expires_at > $2',
-          values: [userId, new Date(now)],
+          text: `select patient_id, bool_or(reason = any ($3::text[])) from auth.break_glass
+where user_id = $1 and opened_at <= $2 and expires_at > $2 group by patient_id`,
+          values: [userId, new Date(now), LAWFUL_REASONS],
         });
-        return rows.map((row) => row[0] as string);
+        return rows.map(([patientId, isLawful]) => ({ patientId: patientId as string, isLawful: isLawful as boolean }));
       }),
 
     unreviewed: (limit) =>

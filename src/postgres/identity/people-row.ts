@@ -7,10 +7,10 @@ import type { Row } from '../pools.ts';
 /** Columns of `auth.person p` that `toPerson` reads. */
 export const PERSON_COLUMNS = `p.id, p.name, p.email, p.roles, p.is_disabled, p.patient_ids, p.practitioner_id,
   p.practitioner_role_ids, p.organization_ids, p.security_version, p.password_hash, p.totp,
-  p.email_verified_at is not null,
+  p.email_verified_at is not null, p.related_person_ids,
   (select count(*)::int from auth.security_key k where k.person_id = p.id),
   (select count(*)::int from auth.recovery_code c where c.person_id = p.id)`;
-export const PERSON_WIDTH = 15;
+export const PERSON_WIDTH = 16;
 
 type Columns = [
   id: string,
@@ -26,6 +26,7 @@ type Columns = [
   passwordHash: string | null,
   totp: Buffer | null,
   isEmailVerified: boolean,
+  relatedPersonIds: string[],
   securityKeyCount: number,
   recoveryCodeCount: number,
 ];
@@ -45,6 +46,7 @@ export function toPerson(row: Row): Person {
     passwordHash,
     totp,
     isEmailVerified,
+    relatedPersonIds,
     securityKeyCount,
     recoveryCodeCount,
   ] = row as unknown as Columns;
@@ -58,6 +60,7 @@ export function toPerson(row: Row): Person {
     ...(practitionerId !== null && { practitionerId }),
     practitionerRoleIds,
     organizationIds,
+    ...(relatedPersonIds.length > 0 && { relatedPersonIds }),
     securityVersion,
     ...(passwordHash !== null && { passwordHash }),
     ...(totp !== null && { totp }),

@@ -155,7 +155,8 @@ const ADMINISTRATOR = "select 1 from auth.person where 'ADMIN' = any (roles) and
 const CHANGE = `name = coalesce($3, name), email = coalesce($4, email), email_key = coalesce($5, email_key),
   roles = coalesce($6, roles), patient_ids = coalesce($7, patient_ids),
   practitioner_id = case when $8::text is null then practitioner_id else nullif($8, '') end,
-  practitioner_role_ids = coalesce($9, practitioner_role_ids), organization_ids = coalesce($10, organization_ids)`;
+  practitioner_role_ids = coalesce($9, practitioner_role_ids), organization_ids = coalesce($10, organization_ids),
+  related_person_ids = coalesce($11, related_person_ids)`;
 
 const changedColumns = (changes: Partial<PersonDetails>): unknown[] => [
   changes.name ?? null,
@@ -166,6 +167,7 @@ const changedColumns = (changes: Partial<PersonDetails>): unknown[] => [
   changes.practitionerId ?? null,
   changes.practitionerRoleIds ?? null,
   changes.organizationIds ?? null,
+  changes.relatedPersonIds ?? null,
 ];
 
 /** Adds a person within a transaction. */
@@ -181,8 +183,8 @@ export async function insertPerson(
   await send({
     text: `insert into auth.person (id, name, email, email_key, roles, patient_ids, practitioner_id,
   practitioner_role_ids, organization_ids, password_hash, email_verified_at, nhs_number_claim, totp, totp_step,
-  created_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)`,
+  created_at, updated_at, related_person_ids)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16)`,
     values: [
       id,
       person.name,
@@ -199,6 +201,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)`,
       factor?.totp ?? null,
       factor?.step ?? null,
       at,
+      person.relatedPersonIds ?? [],
     ],
   });
   if (factor) await send(recoveryInsert(id, factor.recoveryHashes));

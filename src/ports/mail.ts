@@ -1,0 +1,13 @@
+/** E-mail to people. `src/gateways/mail/` sends it. */
+
+export interface Mail {
+  /** The same for each attempt, so that a mailbox knows a message that comes twice. */
+  readonly id: string;
+  /** One e-mail address. */
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** `refused`: the mail server will never take it. Rejects when it could not be sent now; the error names no address. */
+export type SendMail = (mail: Mail) => Promise<'sent' | 'refused'>;
