@@ -303,7 +303,7 @@ const SETTINGS = {
     fallback: '8',
     ...integer(1, 150),
     about:
-      'For how many years a patient's record is kept after the last contact or death: 8 in the United Kingdom, 7 in the United States.',
+      "For how many years a patient's record is kept after the last contact or death: 8 in the United Kingdom, 7 in the United States.",
   },
   purge: {
     env: 'PURGE',
