@@ -216,9 +216,10 @@ async function prepare(
   const doors = {
     plain: await listen(createFhirHandler(services(plain), door)),
     audited: await listen(createFhirHandler(services(audited), door)),
+    sealed: await listen(createFhirHandler(services(sealed), door)),
   };
-  const overHttp = ({ port }: Listening) => {
-    const paths = observations.map((id) => `/fhir/R4/Observation/${id}`);
+  const pathsOf = (type: string, ids: readonly string[]): string[] => ids.map((id) => `/fhir/R4/${type}/${id}`);
+  const overHttp = ({ port }: Listening, paths: readonly string[]) => {
     return async (durationMs: number): Promise<number> => {
       const workerData: LoadOrder = { port, connections: HTTP_CONNECTIONS, durationMs, paths };
       const worker = new Worker(join(import.meta.dirname, 'load-worker.ts'), { workerData });
@@ -241,22 +242,19 @@ async function prepare(
     ...audits('read', plain, audited, (store, n) =>
       store.read(system, 'Observation', observations[n % observations.length] as string),
     ),
+    { name: 'read a patient over HTTP, plain', rate: overHttp(doors.plain, pathsOf('Patient', patients)) },
     {
-      name: 'read a patient, plain',
-      rate: inProcess((n) => plain.read(system, 'Patient', patientAt(n))),
-    },
-    {
-      name: 'read a patient, uk-protected',
-      against: 'read a patient, plain',
+      name: 'read a patient over HTTP, uk-protected',
+      against: 'read a patient over HTTP, plain',
       goal: '≥ 0.70',
-      rate: inProcess((n) => sealed.read(system, 'Patient', sealedPatients[n % sealedPatients.length] as string)),
+      rate: overHttp(doors.sealed, pathsOf('Patient', sealedPatients)),
     },
-    { name: 'read over HTTP, not audited', rate: overHttp(doors.plain) },
+    { name: 'read over HTTP, not audited', rate: overHttp(doors.plain, pathsOf('Observation', observations)) },
     {
       name: 'read over HTTP, audited',
       against: 'read over HTTP, not audited',
       goal: '≥ 0.90',
-      rate: overHttp(doors.audited),
+      rate: overHttp(doors.audited, pathsOf('Observation', observations)),
     },
     ...audits('create', plain, audited, (store, n) => store.create(system, observation(patientAt(n)), store.newId())),
   ];
@@ -265,6 +263,7 @@ async function prepare(
     async close() {
       await doors.plain.close();
       await doors.audited.close();
+      await doors.sealed.close();
       await chainer.stop();
       await plain.close();
       await sealed.close();
