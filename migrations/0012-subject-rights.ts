@@ -74,11 +74,20 @@ create table protection.rectification (
 create index on protection.rectification (patient_id, asked_at);
 create index on protection.rectification (asked_at, id) where state = 'open';
 
+-- Jobs that wait until the processing of somebody's data may go on.
+alter table mortar.job drop constraint job_state_check, add column held_for text,
+  add constraint job_state_check check (state in ('ready', 'running', 'done', 'dead', 'held')),
+  add constraint job_held_check check ((state = 'held') = (held_for is not null));
+create index job_held on mortar.job (held_for) where state = 'held';
+
 create index on mortar.change (pat, at) where op = 'D' and pat is not null;
 `;
 
 const DOWN = `
 drop index mortar.change_pat_at_idx;
+update mortar.job set state = 'ready', held_for = null where state = 'held';
+alter table mortar.job drop constraint job_held_check, drop constraint job_state_check, drop column held_for,
+  add constraint job_state_check check (state in ('ready', 'running', 'done', 'dead'));
 drop table protection.rectification, protection.restriction, protection.copy_page, protection.copy;
 `;
 

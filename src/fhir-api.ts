@@ -175,6 +175,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const subjects = createDataSubjects({
     pools,
     store: plain,
+    audited: store,
     searchOf: (type, query) => searchOf(services, type, query),
     definitions,
     baseUrl,
@@ -245,7 +246,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, subjects.jobs],
+    moreJobs: [identity.jobs, ...subjects.jobs],
+    stop: subjects.stop,
     observeMessage: parts.observeMessage,
     now,
     log,

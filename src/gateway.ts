@@ -16,6 +16,7 @@ import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
 import type { Resource } from './ports/resource-store.ts';
+import type { ProcessingStop } from './ports/subject-rights.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { admit, type Door } from './rest/door.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
@@ -41,6 +42,8 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly log: ContextLog;
   /** Jobs of other parts, run beside those of messages. */
   readonly moreJobs?: readonly JobSet[];
+  /** Whose data may only be stored. */
+  readonly stop?: ProcessingStop;
   readonly observeMessage: ((dialect: string, verdict: string, ms: number) => void) | undefined;
 }
 
@@ -152,6 +155,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         handlers: jobSets.flatMap(({ handlers }) => handlers),
         schedules: jobSets.flatMap(({ schedules }) => schedules),
         ...(carrier && { carrier }),
+        ...(parts.stop && { stop: parts.stop }),
         concurrency: jobConcurrency,
         now,
         log,

@@ -5,11 +5,14 @@
 import type { Clock } from '../ports/clock.ts';
 import type { JobTable, Schedule, TakenJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
+import type { ProcessingStop } from '../ports/subject-rights.ts';
 
 export interface JobHandler {
   readonly kind: string;
   /** Must be safe to run again: a process can end after the work and before the row is gone. */
   run(job: TakenJob, signal: AbortSignal): Promise<void>;
+  /** Patients whose data it sends out: while that is restricted for one of them the job is held. SECURITY DP-05 */
+  patientsOf?(job: TakenJob): Promise<readonly string[]>;
   readonly attemptsMax: number;
   /** Delay before the second attempt; it doubles with each, up to `delayMaxMs`, and is spread by full jitter. */
   readonly delayMs: number;
@@ -47,6 +50,8 @@ export interface JobRunnerOptions {
   readonly handlers: readonly JobHandler[];
   readonly schedules?: readonly Schedule[];
   readonly carrier?: Carrier;
+  /** Asked before a job that sends data of patients runs; without it such a job does not run. */
+  readonly stop?: ProcessingStop;
   /** Jobs at once in this process. */
   readonly concurrency: number;
   readonly leaseMs?: number;
@@ -128,6 +133,8 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     }, leaseMs / 3);
     try {
       if (job.attempt > handler.attemptsMax) await bury(handler, job, `it ended its worker ${job.attempt - 1} times`);
+      else if (await holds(handler, job))
+        log.info('a job is held: processing is restricted', { job: job.id, kind: job.kind });
       else {
         await handler.run(job, abort.signal);
         await table.complete(job);
@@ -140,6 +147,16 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     } finally {
       clearInterval(keepLease);
     }
+  }
+
+  /** Whether the job must wait, and does. */
+  async function holds(handler: JobHandler, job: TakenJob): Promise<boolean> {
+    if (!handler.patientsOf) return false;
+    if (!options.stop) throw new Error('nobody says whose data may be sent');
+    const [restricted] = await options.stop.restrictedAmong(await handler.patientsOf(job));
+    if (restricted === undefined) return false;
+    await table.hold(job, restricted);
+    return true;
   }
 
   async function fail(handler: JobHandler, job: TakenJob, error: unknown): Promise<void> {

@@ -30,7 +30,8 @@ export interface JobSummary {
   readonly id: string;
   readonly kind: string;
   readonly key?: string;
-  readonly state: 'ready' | 'running' | 'dead';
+  /** `held`: until the processing of a patient's data may go on. */
+  readonly state: 'ready' | 'running' | 'dead' | 'held';
   readonly attempts: number;
   readonly error?: string;
   /** ms UTC */
@@ -77,6 +78,12 @@ export interface JobTable {
   release(job: TakenJob): Promise<boolean>;
   /** To the dead letters, where it stays until somebody replays or discards it. */
   bury(job: TakenJob, error: string): Promise<boolean>;
+  /** Puts a job by, uncounted and out of the way of others of its key, while data of this patient may not be sent. */
+  hold(job: TakenJob, patientId: string): Promise<boolean>;
+  /** Patients for whom jobs are held. */
+  heldFor(limit: number): Promise<readonly string[]>;
+  /** What was held for the patient waits its turn again. Resolves to how many. */
+  resume(patientId: string): Promise<number>;
   /** Puts jobs back whose lease has run out. Resolves to how many. */
   reclaim(): Promise<number>;
   /** Jobs that are due and wait since `before` (ms UTC), for a carrier that forgot them. */

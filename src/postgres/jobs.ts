@@ -101,6 +101,48 @@ returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
         error.slice(0, ERROR_MAX),
       ]),
 
+    hold: (job, patientId) =>
+      onLeased(
+        'hold',
+        `update mortar.job set state = 'held', held_for = $3, leased_until = null, attempts = greatest(attempts - 1, 0),
+  error = 'held: the processing of the data is restricted'`,
+        job,
+        [patientId],
+      ),
+
+    heldFor: (limit) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-held-for',
+          // job_held
+          text: "select distinct held_for from mortar.job where state = 'held' limit $1",
+          values: [limit],
+        });
+        return rows.map(([patientId]) => patientId as string);
+      }),
+
+    resume: (patientId) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-resume',
+          // Of several of one word the newest says all there is to do; one that waits already says it too.
+          text: `with held as (
+  delete from mortar.job where state = 'held' and held_for = $1
+  returning id, kind, key, dedupe, payload, attempts, fence, created_at
+), kept as (
+  select distinct on (kind, coalesce(dedupe, id::text)) * from held
+  order by kind, coalesce(dedupe, id::text), created_at desc
+)
+insert into mortar.job (id, kind, key, dedupe, payload, attempts, fence, created_at, run_at)
+select gen_random_uuid(), kind, key, dedupe, payload, attempts, fence, created_at, '-infinity' from kept
+on conflict do nothing
+returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
+          values: [patientId],
+        });
+        announce(rows.map(toAdded));
+        return rows.length;
+      }),
+
     reclaim: () =>
       translated(async () => {
         const rows = await writes.query({

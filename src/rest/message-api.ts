@@ -243,8 +243,8 @@ async function replayMany({ desk }: MessageApiOptions, { caller, query }: Call):
 
 async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
   const state = query.get('state') ?? 'dead';
-  if (state !== 'dead' && state !== 'ready' && state !== 'running')
-    throw badValue('state is ready, running or dead', 'state');
+  if (state !== 'dead' && state !== 'ready' && state !== 'running' && state !== 'held')
+    throw badValue('state is ready, running, held or dead', 'state');
   const jobs = await desk.jobs.list(state, JOBS_MAX);
   return {
     status: 200,
