@@ -1,7 +1,7 @@
 /** Patients and encounters that a person may see, for the pages on which they choose one; a piece of the composition root. */
 import type { EncounterSummary, PatientPage, PatientSummary, Records } from './auth/authorize/options.ts';
 import { toCallerUser } from './auth/oauth/authenticate.ts';
-import type { Caller } from './ports/caller.ts';
+import type { Caller, ProxyRight } from './ports/caller.ts';
 import type { ResourceStore, StoredVersion } from './ports/resource-store.ts';
 import type { User } from './ports/users.ts';
 import { parseJson } from './standards/fhir/json.ts';
@@ -13,6 +13,7 @@ export interface RecordsParts {
   readonly store: ResourceStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
+  readonly proxiesOf: (user: User) => Promise<readonly ProxyRight[]>;
 }
 
 const PAGE = 20;
@@ -21,14 +22,18 @@ const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 const READS: readonly Letter[] = ['r', 's'];
 
 /** Looks with the person's own rights on these two types, and no others. */
-export function createRecords({ store, searchOf, organizationsBelow }: RecordsParts): Records {
+export function createRecords({ store, searchOf, organizationsBelow, proxiesOf }: RecordsParts): Records {
   const callerOf = async (user: User): Promise<Caller> => ({
     kind: 'user',
     name: 'mortar',
     correlationId: 'record-picker',
     scopes: ['Patient', 'Encounter'].map((type) => ({ level: 'user', type, letters: READS })),
     otherScopes: [],
-    user: toCallerUser(user, { authTime: 0, amr: [] }, await organizationsBelow(user.organizationIds)),
+    user: toCallerUser(
+      user,
+      { authTime: 0, amr: [] },
+      { organizationIds: await organizationsBelow(user.organizationIds), proxies: await proxiesOf(user) },
+    ),
   });
 
   async function find(user: User, type: string, id: string): Promise<StoredVersion | undefined> {

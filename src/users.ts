@@ -13,6 +13,7 @@ npm run -s users -- disable ID
   --role ROLE          PATIENT, DOCTOR, PRESCRIBER, PHARMACIST, RECEPTIONIST, STAFF, OPS_AGENT, OPS_MANAGER or
                        ADMIN; may be repeated
   --patient ID         a Patient whose record is the person's own; may be repeated
+  --related ID         a RelatedPerson that the person is, to act for its patient; may be repeated
   --practitioner ID    the Practitioner that the person is
   --organization ID    an Organization that the person works for; may be repeated
   --mfa totp           makes the second factor too: its secret and recovery codes are printed once
@@ -51,7 +52,7 @@ async function run(): Promise<void> {
 type Values = ReturnType<typeof parse>['values'];
 
 async function add(values: Values): Promise<void> {
-  const { name, email, password, role, patient, practitioner, organization, mfa } = values;
+  const { name, email, password, role, patient, related, practitioner, organization, mfa } = values;
   if (name === undefined || email === undefined || role.length === 0)
     throw new UsageError('--name, --email and --role are needed');
   const added = await ask(await open(), 'POST', PATH, {
@@ -60,6 +61,7 @@ async function add(values: Values): Promise<void> {
     password,
     roles: role,
     patient_ids: patient,
+    related_person_ids: related,
     practitioner_id: practitioner,
     organization_ids: organization,
     mfa,
@@ -110,6 +112,7 @@ function parse() {
         password: { type: 'string' },
         role: { type: 'string', multiple: true, default: [] },
         patient: { type: 'string', multiple: true, default: [] },
+        related: { type: 'string', multiple: true, default: [] },
         practitioner: { type: 'string' },
         organization: { type: 'string', multiple: true, default: [] },
         mfa: { type: 'string' },

@@ -5,7 +5,8 @@ import type { Letter } from '../standards/smart/scope.ts';
 import { purposesOf } from './consent.ts';
 import { selves } from './relation.ts';
 
-const ACTION = { r: 'access', s: 'access', c: 'collect', u: 'correct', d: 'correct' } as const satisfies Record<
+/** What each letter is in the words of Consents. */
+export const ACTION = { r: 'access', s: 'access', c: 'collect', u: 'correct', d: 'correct' } as const satisfies Record<
   Letter,
   ConsentAsker['action']
 >;

@@ -76,7 +76,11 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
       if (SHARED_TYPES.has(type) || hasEverything(caller)) return EVERYTHING;
       if (!caller.user) return filterFor(caller, type, 'r');
       const wide = caller.scopes.some((scope) => scope.level === 'user');
-      if (!wide && caller.patientId !== undefined) return ofOwnPatient(caller.patientId, type, isPatientType);
+      if (!wide && caller.patientId !== undefined) {
+        const theirs = ofOwnPatient(caller.patientId, type, isPatientType);
+        const isProxied = caller.user.proxies?.some(({ patientId }) => patientId === caller.patientId) === true;
+        return isProxied && isConsented(type, isPatientType) ? all(theirs, roles(caller, type, 'r')) : theirs;
+      }
       return roles(caller, type, 'r');
     },
 

@@ -15,6 +15,7 @@ import {
   search,
   undenied,
 } from './filters.ts';
+import { ofProxies } from './proxy.ts';
 import {
   dispensesOfFacility,
   ordersForFacility,
@@ -38,7 +39,7 @@ export interface RoleContext {
 interface Grant {
   readonly types: (type: string, context: RoleContext) => boolean;
   readonly letters: string;
-  readonly where: (context: RoleContext, type: string) => Filter;
+  readonly where: (context: RoleContext, type: string, letter: Letter) => Filter;
   /** Elements that may be seen; absent: all. Id, meta and type always are. SECURITY AZ-04 */
   readonly elements?: readonly string[];
   /** What Consents keep back is not looked at, or by `where` itself: the record is the person's own, or law asks for it. */
@@ -64,12 +65,19 @@ const ofRelated = ({ user, now, closedEncounterDays }: RoleContext): Filter =>
   all(ofPatient(relatedPatients(user, now, closedEncounterDays)), unrestricted);
 const ofFacility = ({ user }: RoleContext): Filter => all(ofPatient(patientsOfFacility(user)), unrestricted);
 /** R4 has Task in no patient's compartment: a person reaches those that are for them, staff those that are theirs to do. */
-const ofOwnTasks = ({ user }: RoleContext): Filter =>
+const heldFor = (patientIds: readonly string[]): Filter =>
   refersTo(
     'patient',
-    user.patientIds.map((id) => `Patient/${id}`),
+    patientIds.map((id) => `Patient/${id}`),
   );
-const own = ({ user }: RoleContext): Filter => compartment(user.patientIds);
+const self = ({ user }: RoleContext): Filter => compartment(user.patientIds);
+/** One's own, and what one sees to for others (FA-09). */
+const own = ({ user, now }: RoleContext, _type: string, letter: Letter): Filter =>
+  any(compartment(user.patientIds), ofProxies(user, now, letter, RESTRICTED));
+const ofOwnTasks = ({ user, now }: RoleContext, _type: string, letter: Letter): Filter =>
+  any(heldFor(user.patientIds), ofProxies(user, now, letter, RESTRICTED, heldFor));
+const ownDevices = ({ user, now }: RoleContext, _type: string, letter: Letter): Filter =>
+  any(devicesOf(user.patientIds), ofProxies(user, now, letter, RESTRICTED, heldFor));
 /** Patients for whom a pharmacy has something to dispense or to answer. */
 const ofOrders = ({ user }: RoleContext): Filter =>
   all(
@@ -140,25 +148,27 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
   PATIENT: [
     { types: (type, { isPatientType }) => isPatientType(type), letters: 'rs', where: own, isOwn: true },
     {
-      types: only('Appointment', 'AppointmentResponse', 'Consent', 'QuestionnaireResponse'),
+      types: only('Appointment', 'AppointmentResponse', 'QuestionnaireResponse'),
       letters: 'cu',
       where: own,
       isOwn: true,
     },
+    // Nobody consents for others to what they themselves then see.
+    { types: only('Consent'), letters: 'cu', where: self, isOwn: true },
     {
       types: only('MedicationRequest'),
       letters: 'cu',
-      where: (context) => all(own(context), search('intent=proposal')),
+      where: (context, type, letter) => all(own(context, type, letter), search('intent=proposal')),
       isOwn: true,
     },
     { types: only('Task'), letters: 'rs', where: ofOwnTasks, isOwn: true },
     {
       types: only('Task'),
       letters: 'cu',
-      where: (context) => all(ofOwnTasks(context), search('intent=proposal')),
+      where: (context, type, letter) => all(ofOwnTasks(context, type, letter), search('intent=proposal')),
       isOwn: true,
     },
-    { types: only('Device'), letters: 'rs', where: ({ user }) => devicesOf(user.patientIds), isOwn: true },
+    { types: only('Device'), letters: 'rs', where: ownDevices, isOwn: true },
     { types: shared, letters: 'rs', where: everywhere },
     { types: bookings, letters: 'rs', where: everywhere },
   ],
@@ -206,7 +216,7 @@ export function roleFilter(context: RoleContext, type: string, letter: Letter): 
     GRANTS[role].filter((grant) => grant.letters.includes(letter) && grant.types(type, context)),
   );
   const filters = (isOwn: true | undefined): Filter =>
-    any(...grants.filter((grant) => grant.isOwn === isOwn).map((grant) => grant.where(context, type)));
+    any(...grants.filter((grant) => grant.isOwn === isOwn).map((grant) => grant.where(context, type, letter)));
   const others = filters(undefined);
   const isAsked = others.kind !== 'nothing' && isConsented(type, context.isPatientType);
   const consented = isAsked ? undenied(personAsks(context.user, letter, context.purpose)) : EVERYTHING;

@@ -18,13 +18,19 @@ export interface BreakGlass extends NewBreakGlass {
   readonly reviewedAt?: number;
 }
 
+export interface OpenRecord {
+  readonly patientId: string;
+  /** Whether law is the reason, which no Consent stands against. SECURITY FA-06 */
+  readonly isLawful: boolean;
+}
+
 export interface BreakGlassBook {
   /** False when the user has opened as many as they may since `since` (ms UTC). */
   open(entry: NewBreakGlass, limit: { readonly max: number; readonly since: number }): Promise<boolean>;
   /** Takes one back of which nobody could be told. */
   withdraw(id: string): Promise<void>;
   /** Patients whose records the user has open at `now` (ms UTC). */
-  patientsOf(userId: string, now: number): Promise<readonly string[]>;
+  patientsOf(userId: string, now: number): Promise<readonly OpenRecord[]>;
   /** Those that nobody has reviewed, oldest first. */
   unreviewed(limit: number): Promise<readonly BreakGlass[]>;
   /** False when there is none to review, or the reviewer is the user (SECURITY AZ-08). */

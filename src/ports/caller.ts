@@ -24,6 +24,17 @@ export interface NhsActor {
   readonly proofing?: 'P5' | 'P9';
 }
 
+/** By whom somebody may act for a patient, should a Consent of the patient permit it. SECURITY FA-09 */
+export interface ProxyRight {
+  readonly relatedPersonId: string;
+  readonly patientId: string;
+  /** ms UTC; `until` is the first moment after. */
+  readonly from: number;
+  readonly until: number;
+  /** From then on it takes a Consent that the patient gave themselves; absent: never. ms UTC */
+  readonly adultAt?: number;
+}
+
 /** The person on whose behalf a request is made. */
 export interface CallerUser {
   readonly id: string;
@@ -43,6 +54,8 @@ export interface CallerUser {
   readonly emergencyPatientIds?: readonly string[];
   /** Those of them for whom law is the reason, so that no Consent keeps anything back. SECURITY FA-06 */
   readonly lawfulPatientIds?: readonly string[];
+  /** For whom else they act. */
+  readonly proxies?: readonly ProxyRight[];
   /** When the person last proved who they are, ms UTC; for step-up (LG-12). */
   readonly authTime: number;
   /** Ways in which they did: `pwd`, `otp`, `hwk` (RFC 8176). */

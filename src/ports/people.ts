@@ -22,6 +22,7 @@ export interface PersonDetails {
   readonly practitionerId?: string;
   readonly practitionerRoleIds: readonly string[];
   readonly organizationIds: readonly string[];
+  readonly relatedPersonIds?: readonly string[];
 }
 
 export interface NewPerson extends PersonDetails {

@@ -12,6 +12,8 @@ export interface User {
   readonly practitionerId?: string;
   readonly practitionerRoleIds: readonly string[];
   readonly organizationIds: readonly string[];
+  /** RelatedPerson resources that are the person, who by them acts for patients. SECURITY FA-09 */
+  readonly relatedPersonIds?: readonly string[];
   /** Grows with every change after which what was granted before must be granted anew: password, MFA, disabling. */
   readonly securityVersion: number;
   /** Where the person acts in a session of an identity provider of the NHS. */

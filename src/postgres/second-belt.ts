@@ -35,5 +35,6 @@ export function createBelt(caller: Caller, log: Log): Belt {
 function boundTo({ kind, user, patientId, scopes }: Caller): readonly string[] | undefined {
   if (kind !== 'user' || !user) return undefined;
   if (scopes.every(({ level }) => level === 'patient')) return patientId === undefined ? [] : [patientId];
-  return user.roles.every((role) => role === 'PATIENT') ? user.patientIds : undefined;
+  const proxied = (user.proxies ?? []).map(({ patientId: id }) => id);
+  return user.roles.every((role) => role === 'PATIENT') ? [...user.patientIds, ...proxied] : undefined;
 }

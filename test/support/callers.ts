@@ -1,5 +1,5 @@
 /** Callers as the doors make them, from what tokens and role records say. */
-import type { Caller, CallerUser, Role } from '../../src/ports/caller.ts';
+import type { Caller, CallerUser, ProxyRight, Role } from '../../src/ports/caller.ts';
 import { parseScope, type ResourceScope } from '../../src/standards/smart/scope.ts';
 
 export function scopesOf(text: string): readonly ResourceScope[] {
@@ -22,6 +22,7 @@ export interface PersonOptions {
   readonly emergency?: readonly string[];
   /** Of those, where law is the reason. */
   readonly lawful?: readonly string[];
+  readonly proxies?: readonly ProxyRight[];
   /** Launch context. */
   readonly patient?: string;
   readonly client?: string;
@@ -40,6 +41,7 @@ export function person(roles: Role | readonly Role[], options: PersonOptions = {
     patientIds: options.patients ?? [],
     ...(options.emergency && { emergencyPatientIds: options.emergency }),
     ...(options.lawful && { lawfulPatientIds: options.lawful }),
+    ...(options.proxies && { proxies: options.proxies }),
     authTime: 0,
     amr: ['pwd', 'otp'],
   };

@@ -114,7 +114,9 @@ async function settlePatient({ records, ...parts }: FlowParts, flow: Flow): Prom
     return undefined;
   }
   if (!needsPatient(flow.scopes) && !needsEncounter(flow.scopes)) return undefined;
-  const only = isStaff(user.roles) || user.patientIds.length !== 1 ? undefined : user.patientIds[0];
+  const [own, ...more] = user.patientIds;
+  const hasOthers = isStaff(user.roles) || more.length > 0 || (user.relatedPersonIds ?? []).length > 0;
+  const only = hasOthers ? undefined : own;
   const id = flow.progress.patientId ?? only;
   const patient = id === undefined ? undefined : await records.findPatient(user, id);
   if (!patient) return { kind: 'patient' };

@@ -2,7 +2,8 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Authenticate } from '../../ports/authenticate.ts';
-import type { Caller, CallerUser } from '../../ports/caller.ts';
+import type { OpenRecord } from '../../ports/break-glass.ts';
+import type { Caller, CallerUser, ProxyRight } from '../../ports/caller.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Grant, Grants, GrantUser, StoredToken } from '../../ports/grants.ts';
 import type { User, Users } from '../../ports/users.ts';
@@ -18,7 +19,9 @@ export interface AuthenticateOptions {
   /** An organization and all below it. SECURITY FA-02 */
   readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
   /** Patients whose records a person has open in an emergency. SECURITY FA-04 */
-  readonly emergencyPatients?: (userId: string) => Promise<readonly string[]>;
+  readonly emergencyPatients?: (userId: string) => Promise<readonly OpenRecord[]>;
+  /** For whom else a person acts. SECURITY FA-09 */
+  readonly proxiesOf?: (user: User) => Promise<readonly ProxyRight[]>;
   /** Spellings of our own FHIR base URL, without a trailing slash. */
   readonly fhirBaseUrls: readonly string[];
   readonly certificateOf?: (req: IncomingMessage) => Certificate | undefined;
@@ -64,12 +67,11 @@ export function createAuthenticator(options: AuthenticateOptions): Authenticator
     const callerUser =
       user &&
       grant.user &&
-      toCallerUser(
-        user,
-        grant.user,
-        await organizationsBelow(user.organizationIds),
-        (await options.emergencyPatients?.(user.id)) ?? [],
-      );
+      toCallerUser(user, grant.user, {
+        organizationIds: await organizationsBelow(user.organizationIds),
+        emergency: await options.emergencyPatients?.(user.id),
+        proxies: await options.proxiesOf?.(user),
+      });
     return {
       caller: toCaller(stored, callerUser, key),
       cnf: grant.cnf,
@@ -219,14 +221,23 @@ function toCaller({ grant }: StoredToken, user: CallerUser | undefined, key: str
   };
 }
 
-/** The person with the rights they have at this moment. `organizationIds`: those of the role, with all below them. */
+/** What is looked up of a person's rights. */
+export interface CurrentRights {
+  /** Those of the role, with all below them. */
+  readonly organizationIds: readonly string[];
+  readonly emergency?: readonly OpenRecord[] | undefined;
+  readonly proxies?: readonly ProxyRight[] | undefined;
+}
+
+/** The person with the rights they have at this moment. */
 export function toCallerUser(
   user: User,
   { authTime, amr, sessionId }: Pick<GrantUser, 'authTime' | 'amr' | 'sessionId'>,
-  organizationIds: readonly string[],
-  emergencyPatientIds: readonly string[] = [],
+  { organizationIds, emergency = [], proxies = [] }: CurrentRights,
 ): CallerUser {
   const fhirUser = fhirUserOf(user);
+  const emergencyPatientIds = emergency.map(({ patientId }) => patientId);
+  const lawfulPatientIds = emergency.flatMap(({ patientId, isLawful }) => (isLawful ? [patientId] : []));
   return {
     id: user.id,
     name: user.name,
@@ -237,6 +248,8 @@ export function toCallerUser(
     organizationIds,
     patientIds: user.patientIds,
     ...(emergencyPatientIds.length > 0 && { emergencyPatientIds }),
+    ...(lawfulPatientIds.length > 0 && { lawfulPatientIds }),
+    ...(proxies.length > 0 && { proxies }),
     authTime,
     amr,
     ...(user.nhs && { nhs: user.nhs, ...(sessionId !== undefined && { sessionId }) }),

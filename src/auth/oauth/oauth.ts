@@ -16,7 +16,7 @@ import { createTell } from '../people/tell.ts';
 import { createAdminClients } from './admin-clients.ts';
 import { rotateKeys } from './admin-keys.ts';
 import type { AdminAnswer } from './admin-right.ts';
-import { createAuthenticator } from './authenticate.ts';
+import { type AuthenticateOptions, createAuthenticator } from './authenticate.ts';
 import { type AuthenticateClient, type Certificate, createClientAuthentication } from './client-authentication.ts';
 import { createClientKeys } from './client-keys.ts';
 import {
@@ -62,7 +62,9 @@ export interface OAuthOptions {
   /** Organizations and those below them (`partOf`). SECURITY FA-02 */
   readonly organizationsBelow: (ids: readonly string[]) => Promise<readonly string[]>;
   /** Patients whose records a person has open in an emergency. SECURITY FA-04 */
-  readonly emergencyPatients?: (userId: string) => Promise<readonly string[]>;
+  readonly emergencyPatients?: NonNullable<AuthenticateOptions['emergencyPatients']>;
+  /** For whom else a person acts. SECURITY FA-09 */
+  readonly proxiesOf?: NonNullable<AuthenticateOptions['proxiesOf']>;
   /** Whether a person may still reach the patient of a grant. SECURITY ST-08 */
   readonly isPatientPermitted?: (user: User, patientId: string) => Promise<boolean>;
   readonly policy: Pick<Policy, 'allows'>;

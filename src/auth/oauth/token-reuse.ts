@@ -51,7 +51,7 @@ export async function endReused(parts: ReuseParts, reuse: Reuse): Promise<OAuthE
         scopes: [],
         otherScopes: [],
         clientId: client.id,
-        user: toCallerUser(user, grantor, user.organizationIds),
+        user: toCallerUser(user, grantor, { organizationIds: user.organizationIds }),
         ...(address !== undefined && { address }),
       },
     }),

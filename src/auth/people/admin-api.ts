@@ -26,6 +26,7 @@ import {
 } from './problem.ts';
 import { type PeopleSessions, requireRecentAuth } from './sessions.ts';
 import { hasMfa } from './sign-in.ts';
+import type { Tell } from './tell.ts';
 
 export interface AdminApiOptions {
   readonly people: PeopleStore;
@@ -36,6 +37,8 @@ export interface AdminApiOptions {
   readonly authenticate: Authenticate;
   readonly policy: Pick<Policy, 'allows'>;
   readonly audit: AuditLog;
+  /** Tells somebody what was done to their account. */
+  readonly tellPerson: Tell;
   /** How clients reach us, without a trailing slash. */
   readonly url: string;
   readonly now: Clock;
@@ -79,16 +82,27 @@ const DETAILS = {
   }),
   practitioner_role_ids: optional(ids('PractitionerRoles')),
   organization_ids: optional(ids('Organizations')),
+  related_person_ids: optional(ids('RelatedPersons')),
 };
 const NEW_USER = {
   ...DETAILS,
   password: optional(secretText('a password')),
   mfa: optional({ about: 'totp', parse: (value: unknown) => (value === 'totp' ? value : undefined) }),
 };
+/** What a person may do follows from these. */
+const RIGHTS = [
+  'roles',
+  'patientIds',
+  'practitionerId',
+  'practitionerRoleIds',
+  'organizationIds',
+  'relatedPersonIds',
+] as const satisfies readonly (keyof PersonDetails)[];
 const CHANGES = { ...DETAILS, name: optional(DETAILS.name), email: optional(email), roles: optional(roles) };
 
 export function createAdminApi(options: AdminApiOptions): Router {
-  const { people, account, enrolment, hashing, sessions, authenticate, policy, audit, url, now, log } = options;
+  const { people, account, enrolment, hashing, sessions, authenticate, policy, audit, tellPerson, url, now, log } =
+    options;
   const router = Router();
   const json = express.json({ limit: BODY_MAX, strict: true, type: 'application/json' });
 
@@ -188,8 +202,12 @@ export function createAdminApi(options: AdminApiOptions): Router {
   change('patch', `${USERS_PATH}/:id`, async (req, res, caller) => {
     const person = await readPerson(req);
     const changes = toDetails(readFields(req, CHANGES));
-    if (changes.roles) notOneself(caller, person, 'changes their own roles');
-    const gainsRecords = changes.patientIds?.some((id) => !person.patientIds.includes(id)) ?? false;
+    // Whoever would have a right is not who gives it. SECURITY AZ-08
+    if (RIGHTS.some((right) => changes[right] !== undefined)) notOneself(caller, person, 'changes their own rights');
+    const gains = (given: readonly string[] | undefined, has: readonly string[]): boolean =>
+      given?.some((id) => !has.includes(id)) ?? false;
+    const gainsRecords =
+      gains(changes.patientIds, person.patientIds) || gains(changes.relatedPersonIds, person.relatedPersonIds ?? []);
     if (gainsRecords && !person.isEmailVerified)
       throw new Problem(409, 'email_not_verified', 'This person has not proven their e-mail address yet');
     const user = await people.change(person.id, changes);
@@ -215,6 +233,18 @@ export function createAdminApi(options: AdminApiOptions): Router {
     res.status(201).json({ link, expires_at: iso(expiresAt) });
   });
 
+  // For who has lost it. They are told, and make another when they sign in next, before they can do anything.
+  change('delete', `${USERS_PATH}/:id/second-factor`, async (req, res, caller) => {
+    const person = await readPerson(req);
+    notOneself(caller, person, 'removes their own second factor here');
+    if (!hasMfa(person)) throw new Problem(409, 'no_second_factor', 'This person has no second factor');
+    await people.removeFactors(person.id);
+    await sessions.endAll(person.id);
+    await audit.record({ kind: 'mfa', outcome: 0, rule: 'factor-removed', caller, detail: { account: person.id } });
+    tellPerson({ kind: 'second-factor-removed', to: person.email, name: person.name });
+    res.json(shown(await readPerson(req)));
+  });
+
   change('delete', `${USERS_PATH}/:id/sessions`, async (req, res, caller) => {
     const person = await readPerson(req);
     const ended = await sessions.endAll(person.id);
@@ -234,17 +264,19 @@ interface GivenDetails {
   readonly practitioner_id?: string | undefined;
   readonly practitioner_role_ids?: readonly string[] | undefined;
   readonly organization_ids?: readonly string[] | undefined;
+  readonly related_person_ids?: readonly string[] | undefined;
 }
 
 function toDetails<G extends GivenDetails>(
   given: G,
 ): Partial<PersonDetails> & Pick<G & PersonDetails, keyof G & keyof PersonDetails> {
-  const { patient_ids, practitioner_id, practitioner_role_ids, organization_ids, ...rest } = given;
+  const { patient_ids, practitioner_id, practitioner_role_ids, organization_ids, related_person_ids, ...rest } = given;
   const details: Record<string, unknown> = { ...rest };
   if (patient_ids) details['patientIds'] = patient_ids;
   if (practitioner_id !== undefined) details['practitionerId'] = practitioner_id;
   if (practitioner_role_ids) details['practitionerRoleIds'] = practitioner_role_ids;
   if (organization_ids) details['organizationIds'] = organization_ids;
+  if (related_person_ids) details['relatedPersonIds'] = related_person_ids;
   return details as ReturnType<typeof toDetails<G>>; // the names were changed one by one
 }
 
@@ -261,6 +293,7 @@ const shown = (person: Person): object => ({
   ...(person.practitionerId !== undefined && { practitioner_id: person.practitionerId }),
   practitioner_role_ids: person.practitionerRoleIds,
   organization_ids: person.organizationIds,
+  related_person_ids: person.relatedPersonIds ?? [],
 });
 
 const iso = (ms: number): string => new Date(ms).toISOString();

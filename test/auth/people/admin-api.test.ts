@@ -110,10 +110,19 @@ describe('people › API for administrators', () => {
       expect((await send(method, path, body)).status, `${method} ${path}`).within(200, 201);
   });
 
-  it('nobody changes their own roles or disables themselves', async () => {
+  it('[AZ-08] nobody gives themselves rights, or disables themselves', async () => {
     const administrator = await world.add({ role: 'ADMIN' });
     world.setCaller(person(administrator));
-    expect((await send('PATCH', `${USERS}/${administrator.id}`, { roles: ['DOCTOR'] })).status).equal(403);
+    const rights = [
+      { roles: ['DOCTOR'] },
+      { patient_ids: ['p1'] },
+      { practitioner_id: 'd1' },
+      { practitioner_role_ids: ['r1'] },
+      { organization_ids: ['o1'] },
+      { related_person_ids: ['rel1'] },
+    ];
+    for (const change of rights)
+      expect((await send('PATCH', `${USERS}/${administrator.id}`, change)).status, JSON.stringify(change)).equal(403);
     expect((await send('POST', `${USERS}/${administrator.id}/disable`, {})).status).equal(403);
   });
 
@@ -123,6 +132,18 @@ describe('people › API for administrators', () => {
     expect((await link()).json.code).equal('email_not_verified');
     await world.identity.people.verifyEmail(user.id);
     expect((await link()).json.patient_ids).deep.equal(['p1']);
+  });
+
+  it('[FA-09] [LG-15] nor does somebody act for a patient before', async () => {
+    const user = await world.add({ role: 'PATIENT', isEmailVerified: false });
+    const link = () => send('PATCH', `${USERS}/${user.id}`, { related_person_ids: ['rel1', 'rel2'] });
+    expect((await link()).json.code).equal('email_not_verified');
+    await world.identity.people.verifyEmail(user.id);
+    expect((await link()).json.related_person_ids).deep.equal(['rel1', 'rel2']);
+    expect((await world.identity.people.find(user.id))?.relatedPersonIds).deep.equal(['rel1', 'rel2']);
+    expect((await send('PATCH', `${USERS}/${user.id}`, { related_person_ids: [] })).json.related_person_ids).deep.equal(
+      [],
+    );
   });
 
   it('a disabled user cannot sign in, an enabled one can, and what was granted has ended', async () => {
