@@ -83,18 +83,27 @@ export function identifiersAgree(conditions: SearchRequest['conditions'], versio
 
 /** Statement shapes that are prepared on each connection at most; others are planned each time. */
 const SHAPES_MAX = 500;
+/** Shapes that have been seen once. */
+const SEEN_MAX = 1000;
 
 /** Most UTF-16 units of one statement's rows. */
 export const PAGE_TEXT_MAX = 64 * 1024 * 1024;
 
-/** Names statements by their shape, so that a connection prepares each once. */
+/** Names statements by their shape, so that a connection prepares each once. What comes once gets no name. */
 export type NameShape = (text: string) => string | undefined;
 
 export function createShapeNames(): NameShape {
   const shapes = new Map<string, string>();
+  const seen = new Set<string>();
   return (text) => {
     const known = shapes.get(text);
     if (known !== undefined || shapes.size >= SHAPES_MAX) return known;
+    if (!seen.delete(text)) {
+      seen.add(text);
+      const [oldest] = seen;
+      if (seen.size > SEEN_MAX && oldest !== undefined) seen.delete(oldest);
+      return undefined;
+    }
     const name = `s:${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
     shapes.set(text, name);
     return name;
