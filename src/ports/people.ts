@@ -9,6 +9,8 @@ export interface Person extends User {
   /** TOTP secret, sealed. */
   readonly totp?: Buffer;
   readonly isEmailVerified: boolean;
+  /** An administrator has removed the second factor: the next sign-in makes another. */
+  readonly mustEnrol?: true;
   readonly securityKeyCount: number;
   readonly recoveryCodeCount: number;
 }
@@ -90,6 +92,9 @@ export interface PeopleStore extends Users {
   useSecurityKey(key: SecurityKey, counter: number, isBackedUp: boolean): Promise<boolean>;
   /** Removes one of the person's keys. */
   removeSecurityKey(personId: string, id: string): Promise<User | undefined>;
+
+  /** Removes every second factor, and the trust in browsers, until the person makes another. */
+  removeFactors(id: string): Promise<User | undefined>;
 
   /** Trusts the browser that holds the value of this hash; at most ten a person, the oldest go. SECURITY LG-05 */
   trustDevice(personId: string, hash: Buffer, expiresAt: number): Promise<void>;

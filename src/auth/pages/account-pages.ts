@@ -9,12 +9,12 @@ import type { SessionSummary } from '../people/sessions.ts';
 import { type Html, html, own } from './html.ts';
 import { fieldOf, ofAccount, type PageKit, type PageParts, seeOther, sendPage } from './kit.ts';
 import { button, csrfField, type FieldFault, hiddenField, input, type PageOptions } from './layout.ts';
-import { securityKeyForm, tooMany } from './sign-in-pages.ts';
+import { securityKeyForm, tooMany } from './sign-in-views.ts';
 
 const KEY_NAME_MAX = 60;
 
 export function addAccountPages(router: Router, parts: PageParts, kit: PageKit): void {
-  const { account, sessions, people, challenges, securityKeys, signIn, record, addressOf, now } = parts;
+  const { account, sessions, people, challenges, securityKeys, signIn, record, tell, addressOf, now } = parts;
 
   router.get(
     '/account',
@@ -127,6 +127,7 @@ ${open.map((one) => sessionCard(session, one))}
         const user = key && (await people.addSecurityKey(session.user.id, key));
         if (!user) return seeOther(res, '/account/security-keys/add');
         await record({ kind: 'mfa', outcome: 0, rule: 'enrolled-security-key', user, account: user.id });
+        tell({ kind: 'security-key-added', to: user.email, name: user.name });
         await sessions.endAll(user.id);
         // It may be the first second factor: the session stays as strong as it was proven.
         await sessions.start(req, res, { user, amr: withKey(session.amr), authTime: session.authTime });
@@ -146,6 +147,7 @@ ${open.map((one) => sessionCard(session, one))}
         const user = await people.removeSecurityKey(session.user.id, fieldOf(req, 'id'));
         if (!user) return seeOther(res, '/account');
         await record({ kind: 'mfa', outcome: 0, rule: 'removed-security-key', user, account: user.id });
+        tell({ kind: 'security-key-removed', to: user.email, name: user.name });
         await sessions.endAll(user.id);
         await sessions.start(req, res, { user, amr: session.amr, authTime: session.authTime });
         seeOther(res, '/account');

@@ -9,11 +9,13 @@ import type { Account } from '../people/account.ts';
 import type { RecordPeople } from '../people/audit-people.ts';
 import type { Cookies } from '../people/cookies.ts';
 import type { Enrolment } from '../people/enrolment.ts';
+import type { Passkeys } from '../people/passkeys.ts';
 import { derive, hashOf, isSame, newSecret } from '../people/secrets.ts';
 import type { SecurityKeys } from '../people/security-keys.ts';
 import { isMfa, isRecentAuth, type PeopleSessions, type Proof } from '../people/sessions.ts';
 import type { Setup } from '../people/setup.ts';
 import type { SignIn } from '../people/sign-in.ts';
+import type { Tell } from '../people/tell.ts';
 import type { Throttle } from '../people/throttle.ts';
 import type { Upstream } from '../upstream/create-upstream.ts';
 import { readBasePath } from './base-path.ts';
@@ -26,6 +28,7 @@ export interface PageParts {
   readonly account: Account;
   readonly enrolment: Enrolment;
   readonly securityKeys: SecurityKeys;
+  readonly passkeys: Passkeys;
   readonly setup: Setup;
   readonly sessions: PeopleSessions;
   readonly people: PeopleStore;
@@ -35,6 +38,7 @@ export interface PageParts {
   readonly isOwnOrigin: (req: Request) => boolean;
   readonly addressOf: (req: Request) => string;
   readonly record: RecordPeople;
+  readonly tell: Tell;
   /** Other ways to sign in, by links. */
   readonly upstream?: Upstream;
   readonly now: Clock;

@@ -16,6 +16,7 @@ import { addEnrolPages } from '../pages/enrol-pages.ts';
 import { pageHeaders } from '../pages/headers.ts';
 import { html } from '../pages/html.ts';
 import { createPageKit, HOME, type PageParts, sendPage } from '../pages/kit.ts';
+import { addPasskeyPages } from '../pages/passkey-pages.ts';
 import { addResetPages } from '../pages/reset-pages.ts';
 import { addSignInPages } from '../pages/sign-in-pages.ts';
 import { addUpstreamPages } from '../pages/upstream-pages.ts';
@@ -29,6 +30,7 @@ import { createEnrolment } from './enrolment.ts';
 import { createHashing, type HashingOptions } from './hashing.ts';
 import { BODY_MAX, createJsonDoors, type IssueTokens, type RefreshTokens } from './json-doors.ts';
 import { createOriginCheck } from './origin.ts';
+import { createPasskeys } from './passkeys.ts';
 import { isStaff } from './passwords.ts';
 import { createSecurityKeys } from './security-keys.ts';
 import { createSessions, type PeopleSessions } from './sessions.ts';
@@ -90,7 +92,7 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
   const isTls = new URL(url).protocol === 'https:';
   const addressOf = options.addressOf ?? ((req: IncomingMessage): string => req.socket.remoteAddress ?? 'unknown');
   const needsMfa = (person: Person): boolean =>
-    isStaff(person.roles) || options.patientMfa === 'required' || hasMfa(person);
+    isStaff(person.roles) || options.patientMfa === 'required' || hasMfa(person) || person.mustEnrol === true;
 
   const record = createPeopleAudit(options.audit);
   const tell = createTell(options.notify ?? (async () => {}), log);
@@ -142,10 +144,25 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
   const { issueTokens, refreshTokens, authenticate, policy, audit } = options;
   app.use(createJsonDoors({ signIn, account, throttle, issueTokens, refreshTokens, addressOf, log }));
   app.use(
-    createAdminApi({ people, account, enrolment, hashing, sessions, authenticate, policy, audit, url, now, log }),
+    createAdminApi({
+      tellPerson: tell,
+      people,
+      account,
+      enrolment,
+      hashing,
+      sessions,
+      authenticate,
+      policy,
+      audit,
+      url,
+      now,
+      log,
+    }),
   );
   addPages(app, {
     signIn,
+    passkeys: createPasskeys({ challenges, securityKeys, record, now }),
+    tell,
     account,
     enrolment,
     securityKeys,
@@ -181,6 +198,7 @@ function addPages(app: Express, parts: PageParts): void {
   app.use(express.urlencoded({ extended: false, limit: BODY_MAX, parameterLimit: 50 }));
   if (parts.upstream) addUpstreamPages(app, parts, kit, parts.upstream); // before the pages that it stands in for
   addSignInPages(app, parts, kit);
+  addPasskeyPages(app, parts, kit);
   addEnrolPages(app, parts, kit);
   addAccountPages(app, parts, kit);
   addResetPages(app, parts, kit);

@@ -1,6 +1,6 @@
 /** Security keys and passkeys as a second factor. W3C WebAuthn Level 3, sections 7.1 and 7.2. SECURITY LG-10 */
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
-import type { NewSecurityKey, PeopleStore, SecurityKey } from '../../ports/people.ts';
+import type { NewSecurityKey, PeopleStore, Person, SecurityKey } from '../../ports/people.ts';
 import type { User } from '../../ports/users.ts';
 import { isStaff } from './passwords.ts';
 
@@ -18,6 +18,10 @@ export interface SecurityKeys {
   /** The key of the browser's answer; undefined when the answer proves nothing. */
   readRegistration(user: User, answer: string, challenge: string, name: string): Promise<NewSecurityKey | undefined>;
   ask(user: User): Promise<Question>;
+  /** Of whoever has a key that knows them. */
+  askAnybody(): Promise<Question>;
+  /** Whose key has answered, and verified its user. */
+  verifyAnybody(answer: string, challenge: string): Promise<Person | undefined>;
   /** Whether the answer proves possession of one of the person's keys. */
   verify(user: User, answer: string, challenge: string): Promise<boolean>;
 }
@@ -46,7 +50,7 @@ export function createSecurityKeys({ people, url }: SecurityKeysOptions): Securi
         userID: new Uint8Array(Buffer.from(user.id)),
         attestationType: 'none',
         excludeCredentials: keys.map(described),
-        authenticatorSelection: { residentKey: 'discouraged', userVerification: verification(user) },
+        authenticatorSelection: { residentKey: 'preferred', userVerification: verification(user) },
         supportedAlgorithmIDs: [-8, -7, -257],
       });
       return { options, challenge: options.challenge };
@@ -88,26 +92,48 @@ export function createSecurityKeys({ people, url }: SecurityKeysOptions): Securi
       return { options, challenge: options.challenge };
     },
 
+    async askAnybody() {
+      const options = await (await webAuthn()).generateAuthenticationOptions({
+        rpID: hostname,
+        userVerification: 'required',
+      });
+      return { options, challenge: options.challenge };
+    },
+
+    async verifyAnybody(answer, challenge) {
+      const response = readAssertion(answer);
+      const handle: unknown = response?.response?.userHandle;
+      if (!response || typeof handle !== 'string') return undefined;
+      const person = await people.findPerson(Buffer.from(handle, 'base64url').toString());
+      return person && (await prove(person, response, challenge, true)) ? person : undefined;
+    },
+
     async verify(user, answer, challenge) {
-      const response = parse(answer) as AuthenticationResponseJSON | undefined; // the library checks every member
-      const key = (await people.securityKeys(user.id)).find(({ id }) => id === response?.id);
-      if (!response || !key) return false;
-      const result = await quietly(async () =>
-        (await webAuthn()).verifyAuthenticationResponse({
-          response,
-          expectedChallenge: challenge,
-          expectedOrigin: origin,
-          expectedRPID: hostname,
-          credential: { id: key.id, publicKey: new Uint8Array(key.publicKey), counter: key.counter },
-          requireUserVerification: isStaff(user.roles),
-        }),
-      );
-      if (!result?.verified) return false;
-      const { newCounter, credentialBackedUp } = result.authenticationInfo;
-      return people.useSecurityKey(key, newCounter, credentialBackedUp);
+      const response = readAssertion(answer);
+      return response !== undefined && prove(user, response, challenge, isStaff(user.roles));
     },
   };
+
+  async function prove(user: User, response: AuthenticationResponseJSON, challenge: string, needsUser: boolean) {
+    const key = (await people.securityKeys(user.id)).find(({ id }) => id === response.id);
+    if (!key) return false;
+    const result = await quietly(async () =>
+      (await webAuthn()).verifyAuthenticationResponse({
+        response,
+        expectedChallenge: challenge,
+        expectedOrigin: origin,
+        expectedRPID: hostname,
+        credential: { id: key.id, publicKey: new Uint8Array(key.publicKey), counter: key.counter },
+        requireUserVerification: needsUser,
+      }),
+    );
+    if (!result?.verified) return false;
+    const { newCounter, credentialBackedUp } = result.authenticationInfo;
+    return people.useSecurityKey(key, newCounter, credentialBackedUp);
+  }
 }
+
+const readAssertion = (answer: string) => parse(answer) as AuthenticationResponseJSON | undefined; // the library checks every member
 
 function parse(text: string): object | undefined {
   if (text.length > ANSWER_CHARACTERS_MAX) return undefined;

@@ -186,7 +186,7 @@ const timesOf = (user: User) => (isStaff(user.roles) ? STAFF : PATIENT);
 export const isMfa = (amr: readonly string[]): boolean => ['otp', 'hwk', 'mfa'].some((way) => amr.includes(way));
 
 function toSession({ session, user }: Found, cookie: string): Session {
-  const { passwordHash, totp, isEmailVerified, securityKeyCount, recoveryCodeCount, ...plain } = user;
+  const { passwordHash, totp, isEmailVerified, mustEnrol, securityKeyCount, recoveryCodeCount, ...plain } = user;
   return {
     id: session.id,
     user: plain,

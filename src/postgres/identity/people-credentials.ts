@@ -17,6 +17,7 @@ export type Credentials = Pick<
   | 'securityKeys'
   | 'useSecurityKey'
   | 'removeSecurityKey'
+  | 'removeFactors'
   | 'trustDevice'
   | 'findDevice'
 >;
@@ -29,7 +30,10 @@ export function createCredentials({ writes, transactions, now }: IdentityOptions
   return {
     setFactor: (id, { totp, recoveryHashes, step }) =>
       inTransaction(transactions, async (send) => {
-        const user = await raiseVersion(send, id, 'totp = $3, totp_step = $4', new Date(now()), [totp, step ?? null]);
+        const user = await raiseVersion(send, id, 'totp = $3, totp_step = $4, must_enrol = false', new Date(now()), [
+          totp,
+          step ?? null,
+        ]);
         if (!user) return undefined;
         await replaceRecoveryCodes(send, id, recoveryHashes);
         return user;
@@ -63,7 +67,7 @@ where id = $1 and (totp_step is null or totp_step < $2) returning 1`,
 
     addSecurityKey: (personId, key) =>
       inTransaction(transactions, async (send) => {
-        const user = await raiseVersion(send, personId, 'id = p.id', new Date(now()), []);
+        const user = await raiseVersion(send, personId, 'must_enrol = false', new Date(now()), []);
         if (!user) return undefined;
         const [added] = await send({
           text: `insert into auth.security_key
@@ -113,6 +117,16 @@ where id = $1 and (counter < $2 or (counter = 0 and $2 = 0)) returning 1`,
           values: [personId, id],
         });
         return removed && raiseVersion(send, personId, 'id = p.id', new Date(now()), []);
+      }),
+
+    removeFactors: (id) =>
+      inTransaction(transactions, async (send) => {
+        const set = 'totp = null, totp_step = null, must_enrol = true';
+        const user = await raiseVersion(send, id, set, new Date(now()), []);
+        if (!user) return undefined;
+        for (const table of ['recovery_code', 'security_key', 'trusted_device'])
+          await send({ text: `delete from auth.${table} where person_id = $1`, values: [id] });
+        return user;
       }),
 
     trustDevice: async (personId, hash, expiresAt) =>

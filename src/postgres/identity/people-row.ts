@@ -7,10 +7,10 @@ import type { Row } from '../pools.ts';
 /** Columns of `auth.person p` that `toPerson` reads. */
 export const PERSON_COLUMNS = `p.id, p.name, p.email, p.roles, p.is_disabled, p.patient_ids, p.practitioner_id,
   p.practitioner_role_ids, p.organization_ids, p.security_version, p.password_hash, p.totp,
-  p.email_verified_at is not null, p.related_person_ids,
+  p.email_verified_at is not null, p.related_person_ids, p.must_enrol,
   (select count(*)::int from auth.security_key k where k.person_id = p.id),
   (select count(*)::int from auth.recovery_code c where c.person_id = p.id)`;
-export const PERSON_WIDTH = 16;
+export const PERSON_WIDTH = 17;
 
 type Columns = [
   id: string,
@@ -27,6 +27,7 @@ type Columns = [
   totp: Buffer | null,
   isEmailVerified: boolean,
   relatedPersonIds: string[],
+  mustEnrol: boolean,
   securityKeyCount: number,
   recoveryCodeCount: number,
 ];
@@ -47,6 +48,7 @@ export function toPerson(row: Row): Person {
     totp,
     isEmailVerified,
     relatedPersonIds,
+    mustEnrol,
     securityKeyCount,
     recoveryCodeCount,
   ] = row as unknown as Columns;
@@ -65,6 +67,7 @@ export function toPerson(row: Row): Person {
     ...(passwordHash !== null && { passwordHash }),
     ...(totp !== null && { totp }),
     isEmailVerified,
+    ...(mustEnrol && { mustEnrol: true }),
     securityKeyCount,
     recoveryCodeCount,
   };
@@ -72,7 +75,7 @@ export function toPerson(row: Row): Person {
 
 /** A person without what they prove themselves with. */
 export function toUser(person: Person): User {
-  const { passwordHash, totp, isEmailVerified, securityKeyCount, recoveryCodeCount, ...user } = person;
+  const { passwordHash, totp, isEmailVerified, mustEnrol, securityKeyCount, recoveryCodeCount, ...user } = person;
   return user;
 }
 

@@ -193,6 +193,42 @@ describe('pages in a browser', function () {
     await context.close();
   });
 
+  it('[LG-05] [LG-10] a passkey that the browser holds signs in alone, also while the account is locked', async () => {
+    const user = await world.add();
+    const { page, context, complaints } = await openPage(browser);
+    const cdp = await context.newCDPSession(page);
+    await cdp.send('WebAuthn.enable');
+    await cdp.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        protocol: 'ctap2',
+        transport: 'internal',
+        hasResidentKey: true,
+        hasUserVerification: true,
+        isUserVerified: true,
+        automaticPresenceSimulation: true,
+      },
+    });
+    await signIn(page, user);
+    await page.getByRole('link', { name: 'Add a security key' }).click();
+    await page.getByRole('button', { name: 'Add this key' }).click();
+    await page.getByText('Security key', { exact: true }).waitFor();
+    expect(world.notices.at(-1)).include({ kind: 'security-key-added', to: user.email });
+    for (let i = 0; i < 10; i += 1) {
+      world.advance(40_000);
+      await world.post('/api/v2/auth/login', { email: user.email, password: 'wrong-wrong-wrong' });
+    }
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByRole('button', { name: 'Use a passkey' }).click();
+    await page.getByRole('button', { name: 'Use my passkey' }).click();
+    await page.waitForURL('**/account');
+    expect(world.events.at(-1)).include({ kind: 'login', rule: 'signed-in-passkey' });
+    expect(complaints).deep.equal([]);
+    await page.getByRole('button', { name: /^Remove/ }).click();
+    await page.getByText('You have none.').waitFor();
+    expect(world.notices.at(-1)).include({ kind: 'security-key-removed', to: user.email });
+    await context.close();
+  });
+
   it('[LG-10] an answer to another question, or of a key with an old counter, proves nothing', async () => {
     const user = await world.add();
     const { page, context } = await openPage(browser);
