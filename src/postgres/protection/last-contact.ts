@@ -50,10 +50,10 @@ order by p.lu, p.rid limit ${PAGE}`,
   return rows.map(([rid, id, lu]) => ({ rid: rid as string, id: id as string, lu: lu as string }));
 }
 
-/** Rows that keep a record as they are open still. */
+/** States that keep a record, as they are open still, or not known: an encrypted one is empty. */
 const OPEN = new Map([
-  ['MedicationRequest', ['active', 'on-hold', 'draft', 'unknown']],
-  ['Encounter', ['arrived', 'triaged', 'in-progress', 'onleave', 'unknown']],
+  ['MedicationRequest', ['active', 'on-hold', 'draft', 'unknown', '']],
+  ['Encounter', ['arrived', 'triaged', 'in-progress', 'onleave', 'unknown', '']],
 ]);
 /** Types whose main date is a contact. */
 const CONTACTS: ReadonlySet<string> = new Set(['Encounter', 'Appointment']);

@@ -60,7 +60,8 @@ async function readTable(
   select rid, ${version} as ver, content from ${table} t
   where (rid, ${version}) > ($1::bigint, $2::int) order by rid${version === 'ver' ? ', ver' : ''} limit ${rows}
 )
-select rid::text, ver, exists (select from regexp_matches(b.content, $3, 'g') w where w[1] = any($4::text[])) from b order by b.rid, b.ver`,
+select rid::text, ver, exists (
+  select from regexp_matches(b.content, $3, 'g') w where w[1] in (select u from unnest($4::text[]) u)) from b order by b.rid, b.ver`,
       values: [rid, ver, WORDS, wanted],
     });
     for (const [each, , isHit] of page) if (isHit) found(type, each as string);

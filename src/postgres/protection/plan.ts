@@ -1,6 +1,7 @@
 /** What the removal of patients takes away, and what it changes: found by search keys, then by reading every text. SECURITY DP-04 */
 import type { StoredVersion } from '../../ports/resource-store.ts';
 import type { Pipeline } from '../pools.ts';
+import { tableOf } from '../tables.ts';
 import type { Telltale } from './elsewhere.ts';
 import type { Gone } from './erase-references.ts';
 import type { Touched } from './guard.ts';
@@ -91,20 +92,41 @@ export async function planRemoval(
     }
   }
 
+  /** Old versions may name documents that the current ones do not. */
+  async function addOldLinks(type: string): Promise<void> {
+    const { main, history } = tableOf(type);
+    const of = (held: ReadonlyMap<string, Held>): string[] =>
+      [...held.values()].flatMap((one) => (one.type === type ? [one.rid] : []));
+    const rows = await reads.query({
+      text: `select m.id, h.content from ${history} h join ${main} m on m.rid = h.rid
+where h.rid = any($1::bigint[]) and h.content like '%Binary/%'`,
+      values: [[...of(own), ...of(staying)]],
+    });
+    for (const [id, content] of rows)
+      for (const [, binary] of (content as string).matchAll(binaryLink)) {
+        if (own.has(`${type}/${id}`))
+          binaries.add(binary as string); // the group always matches
+        else keptBinaries.add(binary as string);
+      }
+  }
+
   function isGone(link: string): boolean {
     const local = ownership.localReference(link);
     return local !== undefined && (own.has(local) || (local.startsWith('Patient/') && ids.has(local.slice(8))));
   }
 
-  async function judge(type: string, rid: string): Promise<void> {
-    const versions = await versionsOf(reads, type, rid);
-    const newest = versions.find(({ content }) => content !== '');
-    if (!newest) return;
-    const held = { type, rid, id: newest.id };
-    if (own.has(`${type}/${held.id}`) || (type === 'Patient' && ids.has(held.id))) return;
+  const judged = new Set(patients.map(({ type, rid }) => `${type} ${rid}`));
+  function note(held: Held, newest: StoredVersion, versions: readonly StoredVersion[]): void {
+    judged.add(`${held.type} ${held.rid}`);
     const content = contentOf(newest);
     if (ownership.whose(content, ids) === 'own') noteOwn(held, versions);
     else noteStaying(held, content, versions);
+  }
+
+  async function judge(type: string, rid: string): Promise<void> {
+    const versions = await versionsOf(reads, type, rid);
+    const newest = versions.find(({ content }) => content !== '');
+    if (newest) note({ type, rid, id: newest.id }, newest, versions);
   }
 
   for (const patient of patients) {
@@ -112,7 +134,10 @@ export async function planRemoval(
     noteOwn(patient, versions);
     people.push(telltaleOf(versions, identifiers));
   }
-  await visitRecord(tools, patientIds, ({ type, rid }) => judge(type, rid));
+  await visitRecord(tools, patientIds, (held, version) => {
+    if (!judged.has(`${held.type} ${held.rid}`)) note(held, version, [version]);
+  });
+  for (const type of new Set([...own.values(), ...staying.values()].map((held) => held.type))) await addOldLinks(type);
   await addBinaries();
   for (let size = -1; isWhole && size !== own.size; ) {
     size = own.size;
@@ -123,7 +148,8 @@ export async function planRemoval(
       ...[...dataKeys].map(words.dataKey),
     ];
     const hits: (readonly [type: string, rid: string])[] = [];
-    await findMentions(rawReads, wanted, (type, rid) => hits.push([type, rid]), signal);
+    const isNew = (type: string, rid: string): boolean => !judged.has(`${type} ${rid}`);
+    await findMentions(rawReads, wanted, (type, rid) => isNew(type, rid) && hits.push([type, rid]), signal);
     for (let at = 0; at < hits.length; at += TOGETHER)
       await Promise.all(hits.slice(at, at + TOGETHER).map((hit) => judge(...hit)));
     await addBinaries();

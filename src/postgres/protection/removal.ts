@@ -29,8 +29,8 @@ export interface RemovalOptions {
 }
 
 export interface Removal {
-  /** What would go, as far as search keys show it. */
-  review(patientId: string): Promise<ErasureReview>;
+  /** What would go of these patients together, as far as search keys show it. */
+  review(...patientIds: readonly string[]): Promise<ErasureReview>;
   /** Throws `HeldError` when a legal hold stands in the way; then the rest stays as it is. Gives the tables it touched. */
   remove(patientIds: readonly string[], options?: RemovalOptions): Promise<ReadonlySet<string>>;
 }
@@ -45,10 +45,10 @@ export function createRemoval(tools: RemovalTools): Removal {
   const { pools, rawReads } = tools;
 
   return {
-    async review(patientId) {
-      const plan = await planRemoval(tools, [patientId], { isWhole: false });
+    async review(...patientIds) {
+      const plan = await planRemoval(tools, patientIds, { isWhole: false });
       const holds = await inTransaction(pools.transactions, (send) => createGuard(tools)(send, plan.touched));
-      const [row] = await rawReads.query(countElsewhere([patientId], referencesOf(plan)));
+      const [row] = await rawReads.query(countElsewhere(patientIds, referencesOf(plan)));
       const [accounts, messages] = row as [number, number]; // counts have a row
       const resources = [...plan.own.values(), ...plan.patients];
       return {

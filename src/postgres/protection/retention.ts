@@ -86,16 +86,18 @@ on conflict (rid) do update set look_again = excluded.look_again`,
 
   /** Those on which no hold is; of a run that only counts, with what would go. */
   async function unheld(id: string, due: readonly string[]): Promise<readonly string[]> {
-    const free: string[] = [];
-    for (const patientId of due) {
-      const { holds, resources } = await removal.review(patientId);
-      if (holds.length > 0) await note(id, { held: 1 });
-      else {
-        free.push(patientId);
-        if (mode === 'dry-run') await note(id, { resources });
-      }
+    if (due.length === 0) return [];
+    const { holds, resources } = await removal.review(...due);
+    if (holds.length === 0) {
+      if (mode === 'dry-run') await note(id, { resources });
+      return due;
     }
-    return free;
+    if (due.length === 1) {
+      await note(id, { held: 1 });
+      return [];
+    }
+    const middle = Math.ceil(due.length / 2);
+    return [...(await unheld(id, due.slice(0, middle))), ...(await unheld(id, due.slice(middle)))];
   }
 
   async function removeSome(id: string, patientIds: readonly string[], signal: AbortSignal | undefined): Promise<void> {

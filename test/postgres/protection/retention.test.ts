@@ -1,0 +1,220 @@
+import { expect } from 'chai';
+import { readConfig } from '../../../src/config.ts';
+import type { PurgeCounts } from '../../../src/ports/protection.ts';
+import type { Resource } from '../../../src/ports/resource-store.ts';
+import { addYears } from '../../../src/postgres/protection/retention.ts';
+import { ROOT } from '../../support/policy-store.ts';
+import { everyRow, openProtectionWorld, type ProtectionWorld } from './world.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const subject = (id: string) => ({ reference: `Patient/${id}` });
+const observation = (id: string, of: string): Resource => ({
+  resourceType: 'Observation',
+  id,
+  status: 'final',
+  code: { text: 'seen' },
+  subject: subject(of),
+});
+
+describe('protection › retention', () => {
+  let world: ProtectionWorld;
+  let end: number;
+  beforeEach(async () => {
+    world = await openProtectionWorld();
+    await world.put({ resourceType: 'Patient', id: 'old' });
+    await world.put(observation('o', 'old'));
+    end = addYears(world.clock.now(), 8);
+  });
+  afterEach(() => world.stop());
+  const passTo = (at: number): void => world.clock.pass(at - world.clock.now());
+  const run = async (mode: 'on' | 'dry-run' = 'on'): Promise<PurgeCounts> => (await world.retention(mode).run()).counts;
+  const patients = (): Promise<string[]> => world.ids(ROOT, 'Patient');
+
+  it('[DP-01] nothing goes before eight years after the last contact; then the whole record does', async () => {
+    passTo(end - 1);
+    expect(await run()).to.include({ patients: 1, due: 0, removed: 0 });
+    expect(await patients()).to.deep.equal(['old']);
+    passTo(end);
+    expect(await run()).to.deep.include({ due: 1, removed: 1, resources: { Observation: 1, Patient: 1 } });
+    expect(await everyRow(world)).not.to.match(/"old"|Patient\/old/);
+    expect(await run()).to.include({ patients: 0, due: 0 });
+  });
+
+  it('[DP-01] a run that only counts takes nothing away', async () => {
+    passTo(end);
+    expect(await run('dry-run')).to.deep.include({ due: 1, removed: 0, resources: { Observation: 1, Patient: 1 } });
+    expect(await patients()).to.deep.equal(['old']);
+    const [last] = await world.retention('on').runs(5);
+    expect(last).to.include({ mode: 'dry-run', startedAt: end, endedAt: end });
+  });
+
+  for (const [title, resource, keeps] of [
+    ['something written later', observation('later', 'old'), true],
+    ['something written about somebody else', observation('later', 'other'), false],
+  ] as const)
+    it(`[DP-01] ${title} is ${keeps ? 'a' : 'no'} contact`, async () => {
+      world.clock.pass(3 * DAY_MS);
+      await world.put({ resourceType: 'Patient', id: 'other' });
+      await world.put(resource);
+      passTo(end);
+      await run();
+      expect(await patients()).to.have.members(keeps ? ['old', 'other'] : ['other']);
+    });
+
+  for (const [title, resource, answer] of [
+    [
+      'an encounter that ended later',
+      {
+        resourceType: 'Encounter',
+        id: 'e',
+        status: 'finished',
+        class: { code: 'AMB' },
+        subject: subject('old'),
+        period: { start: '2026-01-01', end: '2031-05-01' },
+      },
+      { due: 0 },
+    ],
+    [
+      'an appointment to come',
+      {
+        resourceType: 'Appointment',
+        id: 'a',
+        status: 'booked',
+        start: '2035-01-01T09:00:00Z',
+        participant: [{ actor: subject('old'), status: 'accepted' }],
+      },
+      { due: 0 },
+    ],
+    [
+      'an encounter that is open',
+      {
+        resourceType: 'Encounter',
+        id: 'e',
+        status: 'in-progress',
+        class: { code: 'IMP' },
+        subject: subject('old'),
+        period: { start: '2026-01-01' },
+      },
+      { inDoubt: 1 },
+    ],
+    [
+      'an open prescription',
+      {
+        resourceType: 'MedicationRequest',
+        id: 'm',
+        status: 'active',
+        intent: 'order',
+        medicationCodeableConcept: { text: 'x' },
+        subject: subject('old'),
+      },
+      { inDoubt: 1 },
+    ],
+    [
+      'a prescription that is done with',
+      {
+        resourceType: 'MedicationRequest',
+        id: 'm',
+        status: 'completed',
+        intent: 'order',
+        medicationCodeableConcept: { text: 'x' },
+        subject: subject('old'),
+      },
+      { due: 1, removed: 1 },
+    ],
+    ['a later death', { resourceType: 'Patient', id: 'old', deceasedDateTime: '2030' }, { due: 0 }],
+    [
+      'a death that was long ago',
+      { resourceType: 'Patient', id: 'old', deceasedDateTime: '2020-01-01' },
+      { due: 1, removed: 1 },
+    ],
+  ] as const)
+    it(`[DP-01] ${title}: ${JSON.stringify(answer)}`, async () => {
+      await world.put(resource as unknown as Resource);
+      passTo(end + DAY_MS);
+      expect(await run()).to.include(answer);
+      expect(await patients()).to.have.length('removed' in answer ? 0 : 1);
+    });
+
+  it('[DP-01] a deletion is a contact: the trail tells of it', async () => {
+    const rid = String(world.store.contacts.keys.rids.rid('old'));
+    await world.sql(
+      `insert into audit.entry (at, id, pat, agent, shard, kind, outcome, mac) values ($1, 1, $2, gen_random_uuid(), 0, 5, 0, '')`,
+      [world.clock.now() + 30 * DAY_MS, rid],
+    );
+    passTo(end + DAY_MS);
+    expect(await run()).to.include({ due: 0 });
+    passTo(end + 31 * DAY_MS);
+    expect(await run()).to.include({ due: 1, removed: 1 });
+  });
+
+  it('[DP-02] a hold keeps the record; lifted, it goes', async () => {
+    passTo(end);
+    const hold = await world.hold({ kind: 'query', type: 'Observation', query: 'status=final' });
+    expect(await run()).to.include({ due: 1, held: 1, removed: 0 });
+    expect(await patients()).to.deep.equal(['old']);
+    await world.liftHold(hold);
+    expect(await run()).to.include({ due: 1, held: 0, removed: 1 });
+  });
+
+  it('[DP-01] [DP-02] dead letters go after a year, and not while a hold stands', async () => {
+    const dead = async (n: number): Promise<void> => {
+      await world.sql(
+        `insert into mortar.message (id, direction, dialect, kind, hash, state, raw, received_at, updated_at)
+values ($1, 'in', 'hl7v2', 'ADT', '', 'dead', '', $2, $2)`,
+        [`00000000-0000-4000-8000-00000000000${n}`, new Date(world.clock.now())],
+      );
+      await world.sql(`insert into mortar.job (id, kind, payload, state, done_at) values ($1, 'x', '{}', 'dead', $2)`, [
+        `00000000-0000-4000-8000-00000000000${n}`,
+        new Date(world.clock.now()),
+      ]);
+    };
+    await dead(1);
+    world.clock.pass(DAY_MS);
+    await dead(2);
+    world.clock.pass(364 * DAY_MS + 1);
+    const hold = await world.hold({ kind: 'patient', id: 'old' });
+    expect(await run()).to.include({ deadMessages: 0, deadJobs: 0 });
+    await world.liftHold(hold);
+    expect(await run()).to.include({ deadMessages: 1, deadJobs: 1 });
+    expect(await world.sql('select count(*)::int from mortar.message')).to.deep.equal([[1]]);
+  });
+
+  const rows = readConfig(process.env).testSize === 'quick' ? 2000 : 100_000;
+  it(`[DP-01] ${rows} rows, killed in the middle, come to the same end; reads and writes of others go on`, async function () {
+    this.timeout(rows * 10 + 60_000);
+    const count = rows / 100;
+    for (let n = 0; n < count; n++) {
+      const resources = [
+        { resourceType: 'Patient', id: `p${n}` },
+        ...Array.from({ length: 99 }, (_, i) => observation(`o${n}-${i}`, `p${n}`)),
+      ];
+      await Promise.all(resources.map((resource) => world.store.create(ROOT, resource, resource.id as string)));
+    }
+    world.clock.pass(9 * 365 * DAY_MS);
+    await world.put({ resourceType: 'Patient', id: 'new' });
+    await world.put(observation('fresh', 'new'));
+    const total = async (): Promise<number> =>
+      Number((await world.sql('select count(*)::int from fhir.observation'))[0]?.[0 as never]);
+    const stopping = new AbortController();
+    const killed = world
+      .retention('on')
+      .run(stopping.signal)
+      .then(
+        () => 'ran through',
+        () => 'killed',
+      );
+    let writes = 0;
+    while ((await total()) > rows * 0.9) {
+      expect((await world.store.read(ROOT, 'Observation', 'fresh')).content).to.contain('seen');
+      await world.put({ ...observation('fresh', 'new'), valueInteger: ++writes });
+    }
+    stopping.abort(new Error('killed'));
+    expect(await killed).to.equal('killed');
+    expect(await total()).to.be.greaterThan(1);
+    const counts = await run();
+    expect(counts.removed).to.equal(count + 1);
+    expect(await patients()).to.deep.equal(['new']);
+    expect(await total()).to.equal(1);
+    expect(await world.sql('select count(*)::int from fhir.observation_h')).to.deep.equal([[writes]]);
+  });
+});
