@@ -81,6 +81,7 @@ const COMPOSITION = new Set([
   'every.ts',
   'organizations.ts',
   'audit.ts',
+  'anonymise.ts',
   'data-subjects.ts',
   'rotate-keys.ts',
   'protection.ts',

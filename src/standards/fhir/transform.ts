@@ -15,6 +15,8 @@ export interface Element {
   readonly owner: string;
   /** Of a Reference: types it may point to; empty for any. */
   readonly targets: readonly string[];
+  /** There must be one; of a choice, one of its kinds. */
+  readonly required: boolean;
 }
 
 /** Goes on below the value. */
@@ -22,11 +24,25 @@ export const DESCEND = Symbol('descend');
 /** What a value becomes: another, `undefined` for nothing at all, or `DESCEND`. */
 export type Change = (element: Element, value: unknown) => unknown;
 
-export type Transform = <R>(resource: R, change: Change) => R | undefined;
+export interface Transform {
+  /** Undefined for what is no resource. */
+  <R>(resource: R, change: Change): R | undefined;
+  /** A value of a data type; undefined where nothing of it is left. */
+  value(
+    type: string,
+    value: Readonly<Record<string, unknown>>,
+    change: Change,
+  ): Readonly<Record<string, unknown>> | undefined;
+}
 
 type Slots = ReadonlyMap<string, Element>;
 
-/** Empty objects and lists are left out, as FHIR has none. */
+/** https://hl7.org/fhir/R4/extension-data-absent-reason.html */
+export const MASKED = {
+  extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'masked' }],
+};
+
+/** Empty objects and lists are left out, as FHIR has none; where there must be one, it says that it was masked. */
 export function createTransform(definitions: Definitions): Transform {
   const compiled = new Map<string, Slots>();
   const resourceTypes = new Set(definitions.resourceTypes);
@@ -42,10 +58,15 @@ export function createTransform(definitions: Definitions): Transform {
     const changed = change(element, value);
     if (changed !== DESCEND) return changed;
     if (!isContainer(value)) return value; // a primitive
-    return element.type === 'Resource' ? resource(value, change) : object(value, slotsOf(element.type), change);
+    if (element.type === 'Resource') return resource(value, change);
+    return object(value, slotsOf(element.type), change) ?? (element.required ? MASKED : undefined);
   }
 
-  function object(value: Readonly<Record<string, unknown>>, slots: Slots, change: Change): unknown {
+  function object(
+    value: Readonly<Record<string, unknown>>,
+    slots: Slots,
+    change: Change,
+  ): Readonly<Record<string, unknown>> | undefined {
     const made: Record<string, unknown> = {};
     for (const [name, child] of Object.entries(value)) {
       const slot = slots.get(name);
@@ -68,19 +89,24 @@ export function createTransform(definitions: Definitions): Transform {
     if (!isContainer(value)) return undefined;
     const type = value['resourceType'];
     if (typeof type !== 'string' || !resourceTypes.has(type)) return undefined;
-    return { resourceType: type, ...(object(value, slotsOf(type), change) as object | undefined) };
+    return { resourceType: type, ...object(value, slotsOf(type), change) };
   }
 
-  return (value, change) => resource(value, change) as typeof value | undefined;
+  const whole = <R>(value: R, change: Change): R | undefined => resource(value, change) as R | undefined;
+  return Object.assign(whole, {
+    value: (type: string, value: Readonly<Record<string, unknown>>, change: Change) =>
+      object(value, slotsOf(type), change),
+  });
 }
 
 function compileSlots(definitions: Definitions, type: string): Slots {
   const slots = new Map<string, Element>();
-  const add = (name: string, { code, targets = [] }: ElementType): void => {
-    slots.set(name, { type: code, name, owner: type, targets });
-    if (/^[a-z]/.test(code)) slots.set(`_${name}`, { type: 'Element', name: `_${name}`, owner: type, targets: [] });
+  const add = (name: string, { code, targets = [] }: ElementType, required: boolean): void => {
+    slots.set(name, { type: code, name, owner: type, targets, required });
+    if (/^[a-z]/.test(code))
+      slots.set(`_${name}`, { type: 'Element', name: `_${name}`, owner: type, targets: [], required: false });
   };
-  for (const { name, choice, types } of definitions.types[type]?.elements ?? [])
-    for (const one of types) add(choice ? choiceName(name, one.code) : name, one);
+  for (const { name, choice, types, min } of definitions.types[type]?.elements ?? [])
+    for (const one of types) add(choice ? choiceName(name, one.code) : name, one, min > 0);
   return slots;
 }
