@@ -1,6 +1,7 @@
 /** The audit trail put together: its keys, its log, the chain over it; a piece of the composition root. */
 import { join } from 'node:path';
 import type pg from 'pg';
+import type { ClosenessOf } from './closeness.ts';
 import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
 import { openAuditKeys } from './pki/audit-key.ts';
@@ -10,6 +11,7 @@ import type { Policy } from './ports/policy.ts';
 import { createChainer } from './postgres/audit/chainer.ts';
 import { appendCheckpoint } from './postgres/audit/checkpoint-file.ts';
 import { type AuditTrail, openAuditLog } from './postgres/audit/log.ts';
+import { findPatientId } from './postgres/audit/patient-id.ts';
 import { purgeAudit } from './postgres/audit/retention.ts';
 import { openTrail, type TrailView } from './postgres/audit/trail.ts';
 import { createAuditWatcher } from './postgres/audit/watcher.ts';
@@ -43,6 +45,8 @@ export interface AuditParts {
 export interface Audit {
   readonly trail: AuditTrail;
   readonly view: TrailView;
+  /** From then on it is looked at how close records are to the staff who read them. SECURITY FA-08 */
+  lookWith(closenessOf: ClosenessOf): void;
   /** Links and signs what there is. */
   stop(): Promise<void>;
 }
@@ -52,10 +56,25 @@ export async function openAudit(parts: AuditParts): Promise<Audit> {
   const keyFile = join(dataDir, 'keys', 'audit.key');
   const { macKeys, cipher, checkpointKey } = openKeys(keyFile);
   await checkKey(pools.writes, 'audit', cipher, keyFile);
+  let closenessOf: ClosenessOf | undefined;
   const watcher = createAuditWatcher({
     now,
     alert: ({ rule, subject, ...alert }) => log.warn('security alert', { rule, subject, ...alert }),
     patientRidOf: (id) => trail.patientRidOf(id),
+    closenessOf: async (user, rid) => {
+      try {
+        const patientId = await findPatientId(pools.reads, rid);
+        return patientId === undefined ? [] : ((await closenessOf?.(user, patientId)) ?? []);
+      } catch (error) {
+        log.warn('it could not be told how close a record is to who read it', { error });
+        return [];
+      }
+    },
+    mark: (rule, caller, rid) => {
+      trail
+        .record({ kind: 'alert', caller, outcome: 0, rule, patientRids: [rid] })
+        .catch((error: unknown) => log.error('an alert is not in the audit trail', { rule, error }));
+    },
   });
   const trail: AuditTrail = await openAuditLog({ pools, macKey: macKeys[0], cipher, watch: watcher, now, log });
   const view = await openTrail({
@@ -93,6 +112,9 @@ export async function openAudit(parts: AuditParts): Promise<Audit> {
   return {
     trail,
     view,
+    lookWith(look) {
+      closenessOf = look;
+    },
     async stop() {
       await stopRetention();
       await chainer.stop();

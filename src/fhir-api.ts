@@ -8,6 +8,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
+import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
@@ -140,6 +141,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
   stack.defer(plain.close);
+  audit.lookWith(createCloseness({ store: plain, now }));
   const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
   const services: Services = {
     store,

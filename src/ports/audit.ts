@@ -35,7 +35,9 @@ export type AuditKind =
   | 'start'
   | 'stop'
   /** No credentials, wrong ones, or a request that no rule allows and that reached no resource. */
-  | 'access-refused';
+  | 'access-refused'
+  /** Somebody looked at a record that is close to them, or at one that is guarded: for whoever reviews. */
+  | 'alert';
 
 export interface AuditTarget {
   readonly type: string;
@@ -88,6 +90,8 @@ export interface AuditAlert {
     | 'break-glass'
     | 'bulk-reading'
     | 'own-record'
+    | 'family-record'
+    | 'vip-record'
     | 'verification-failures'
     | 'chain-break'
     | 'audit-sink-down';
@@ -98,6 +102,9 @@ export interface AuditAlert {
   readonly correlationId?: string;
   readonly count?: number;
 }
+
+/** What makes a record one that somebody had better not look at without need. SECURITY FA-08 */
+export type Closeness = 'own-record' | 'family-record' | 'vip-record';
 
 /** Which entries of the trail are asked for. */
 export interface TrailQuery {

@@ -34,6 +34,7 @@ const KINDS: readonly AuditKind[] = [
   'start',
   'stop',
   'access-refused',
+  'alert',
 ];
 
 const NUMBERS = new Map(KINDS.map((kind, number) => [kind, number]));

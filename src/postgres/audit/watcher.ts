@@ -2,7 +2,8 @@
  * Watches events as they are recorded and raises alerts within moments, each once for its subject and time. What it
  * remembers is this process's own and bounded: counts start anew with the process. SECURITY AU-14
  */
-import type { AuditAlert, AuditEvent } from '../../ports/audit.ts';
+import type { AuditAlert, AuditEvent, Closeness } from '../../ports/audit.ts';
+import type { Caller, CallerUser } from '../../ports/caller.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { AuditWatch } from './log.ts';
 
@@ -12,6 +13,10 @@ export interface WatcherOptions {
   readonly alert: (alert: AuditAlert) => void;
   /** The patient's rid as a decimal. */
   readonly patientRidOf: (patientId: string) => string;
+  /** How close a record is to a member of staff; it must not throw. SECURITY FA-08 */
+  readonly closenessOf?: (user: CallerUser, patientRid: string) => Promise<readonly Closeness[]>;
+  /** Puts an alert about a record into the trail; it must not throw. */
+  readonly mark?: (rule: Closeness, caller: Caller, patientRid: string) => void;
 }
 
 export interface AuditWatcher extends AuditWatch {
@@ -29,13 +34,19 @@ const FAILURES_MAX = 10;
 /** Subjects that one rule remembers; the one not heard of for longest is forgotten first. */
 const SUBJECTS_MAX = 10_000;
 
+/** Records that are looked at at once. */
+const LOOKING_MAX = 1000;
+
 const READS = new Set(['read', 'vread', 'search', 'history', 'operation', 'export']);
 
-export function createAuditWatcher({ now, alert, patientRidOf }: WatcherOptions): AuditWatcher {
+export function createAuditWatcher(options: WatcherOptions): AuditWatcher {
+  const { now, alert, patientRidOf, closenessOf, mark } = options;
   const raised = createWindows<true>(() => true);
   const glass = createWindows<Counter>(() => ({ count: 0 }));
   const failures = createWindows<Counter>(() => ({ count: 0 }));
   const patients = createWindows<Set<string>>(() => new Set());
+  const looked = createWindows<true>(() => true);
+  let looking = 0;
 
   /** Once for the rule and subject within the time. */
   function raise(rule: AuditAlert['rule'], subject: string, withinMs: number, more: Partial<AuditAlert> = {}): void {
@@ -44,6 +55,30 @@ export function createAuditWatcher({ now, alert, patientRidOf }: WatcherOptions)
     if (raised.find(key, at) !== undefined) return;
     raised.open(key, at, withinMs);
     alert({ rule, subject, at, ...more });
+  }
+
+  /** Looks once a day at each record that a member of staff reads. Of more than wait, bulk reading has told. */
+  function lookAt(caller: Caller, user: CallerUser, rid: string): void {
+    const key = `${user.id} ${rid}`;
+    if (looked.find(key, now()) || looking >= LOOKING_MAX || !closenessOf) return;
+    looked.open(key, now(), DAY_MS);
+    looking += 1;
+    void closenessOf(user, rid)
+      .then((found) => {
+        for (const rule of found) raiseAbout(rule, caller, user, rid);
+      })
+      .finally(() => {
+        looking -= 1;
+      });
+  }
+
+  /** Once a day for a person and record, with a mark in the trail. */
+  function raiseAbout(rule: Closeness, caller: Caller, user: CallerUser, rid: string): void {
+    const key = `${rule} ${user.id} ${rid}`;
+    if (raised.find(key, now()) !== undefined) return;
+    raised.open(key, now(), DAY_MS);
+    alert({ rule, subject: user.id, at: now(), correlationId: caller.correlationId });
+    mark?.(rule, caller, rid);
   }
 
   function see(event: AuditEvent): void {
@@ -74,12 +109,13 @@ export function createAuditWatcher({ now, alert, patientRidOf }: WatcherOptions)
     for (const { patientRid } of targets)
       if (patientRid !== undefined && seen.size <= PATIENTS_MAX) seen.add(patientRid);
     if (seen.size > PATIENTS_MAX) raise('bulk-reading', userId, HOUR_MS, { correlationId, count: seen.size });
-    const isStaff = caller.user?.roles.some((role) => role !== 'PATIENT') === true;
-    const own = caller.user?.patientIds ?? [];
-    if (!isStaff || own.length === 0) return;
-    const rids = own.map(patientRidOf);
-    if (rids.some((rid) => patientRids.includes(rid) || targets.some(({ patientRid }) => patientRid === rid)))
-      raise('own-record', userId, DAY_MS, { correlationId });
+    const { user } = caller;
+    if (!user?.roles.some((role) => role !== 'PATIENT')) return;
+    const own = new Set(user.patientIds.map(patientRidOf));
+    const read = new Set([...patientRids, ...targets.flatMap(({ patientRid }) => patientRid ?? [])]);
+    for (const rid of read)
+      if (own.has(rid)) raiseAbout('own-record', caller, user, rid);
+      else lookAt(caller, user, rid);
   }
 
   return {

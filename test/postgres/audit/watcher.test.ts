@@ -75,6 +75,36 @@ describe('audit › alerts [AU-14]', () => {
     expect(rules()).deep.equal(['own-record user-1']);
   });
 
+  it('[FA-08] how close other records are is looked at once a day, for staff alone, and told with a mark', async () => {
+    const asked: string[] = [];
+    const marks: string[] = [];
+    watcher = createAuditWatcher({
+      now: () => at,
+      alert: (alert) => alerts.push(alert),
+      patientRidOf: (id) => `rid of ${id}`,
+      closenessOf: async ({ id }, rid) => {
+        asked.push(`${id} ${rid}`);
+        return rid === '7' ? ['family-record', 'vip-record'] : [];
+      },
+      mark: (rule, { user }, rid) => marks.push(`${rule} ${user?.id} ${rid}`),
+    });
+    const settled = () => new Promise((done) => setImmediate(done));
+    const patient: Caller = { ...doctor, user: { ...doctor.user!, id: 'user-3', roles: ['PATIENT'] } };
+    const targets = [{ type: 'Observation', id: 'o', patientRid: '7' }];
+    for (const caller of [patient, doctor, doctor]) see({ caller, targets });
+    see({ kind: 'search', patientRids: ['7', '8'] });
+    see({ kind: 'create', targets: [{ type: 'Observation', id: 'o', patientRid: '9' }] });
+    see({ outcome: 4, targets: [{ type: 'Observation', id: 'o', patientRid: '9' }] });
+    await settled();
+    expect(asked).deep.equal(['user-1 7', 'user-1 8']);
+    expect(rules()).deep.equal(['family-record user-1', 'vip-record user-1']);
+    expect(marks).deep.equal(['family-record user-1 7', 'vip-record user-1 7']);
+    at += 24 * 60 * MINUTE;
+    see({ targets });
+    await settled();
+    expect(marks, 'a new day').length(4);
+  });
+
   it('[AU-14] ten failed verifications of a pharmacy within a minute alert, once', () => {
     const fail = (pharmacy: string): void => see({ kind: 'verification', outcome: 4, detail: { pharmacy } });
     for (let n = 0; n < 9; n++) fail('FA123');

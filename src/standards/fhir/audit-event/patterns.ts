@@ -113,6 +113,7 @@ const PATTERNS = new Map<string, Pattern>([
   ['start', other('start', 'E', ACTIVITY, dicom('110120', 'Application Start'))],
   ['stop', other('stop', 'E', ACTIVITY, dicom('110121', 'Application Stop'))],
   ['access-refused', other('access-refused', 'E', ALERT)],
+  ['alert', other('alert', 'E', ALERT)],
 ]);
 
 /** How a kind is coded; a kind of a later release as an activity of the application. */
