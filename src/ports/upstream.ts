@@ -54,6 +54,11 @@ export interface UpstreamStore {
   addActing(personId: string, acting: Acting): Promise<string>;
   /** Whatever was granted in the session is over at once. */
   endActing(sessionId: string): Promise<void>;
+  /**
+   * The same for every session of an identity: those in browsers go, and what was exchanged for its ID tokens. Resolves to
+   * the person, if it is anybody's.
+   */
+  endSessions(key: IdentityKey): Promise<string | undefined>;
   /** Removes what is over, at most `limit` of each; resolves to how many. */
   purge(limit: number): Promise<number>;
 }

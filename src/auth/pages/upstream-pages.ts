@@ -76,6 +76,21 @@ export function addUpstreamPages(router: Router, parts: PageParts, kit: PageKit,
       }
     };
 
+  /** OpenID Connect Back-Channel Logout 1.0, sections 2.5 to 2.8. */
+  async function signOut(req: Request, res: Response, provider: Provider): Promise<void> {
+    const rule = `${provider.id}-signed-out`;
+    try {
+      const account = await upstream.signOut(provider, fieldOf(req, 'logout_token'));
+      if (account !== undefined) await record({ kind: 'logout', outcome: 0, rule, account, address: addressOf(req) });
+      res.status(200).end();
+    } catch (error) {
+      if (!(error instanceof UpstreamRefusal)) throw error;
+      await record({ kind: 'logout', outcome: 4, rule: `upstream-${error.detail}`, address: addressOf(req) });
+      const status = error.rule === 'unavailable' ? 503 : 400;
+      res.status(status).json({ error: 'invalid_request', error_description: 'the logout token is refused' });
+    }
+  }
+
   router.get(
     `${WAY}/keys`,
     kit.open(async (_req, res) => {
@@ -101,6 +116,13 @@ export function addUpstreamPages(router: Router, parts: PageParts, kit: PageKit,
         await comeBack(req, res, await upstream.answer(provider, answer, browser));
       }),
     )(req, res, next);
+  });
+
+  // From the provider itself: no browser, no cookie, but a signature.
+  router.post(`${WAY}/:provider/logout`, (req, res, next) => {
+    const provider = providerOf(req);
+    if (!provider) return next();
+    return kit.open(async () => signOut(req, res, provider))(req, res, next);
   });
 
   router.get(

@@ -78,6 +78,11 @@ export interface Upstream {
   confirmLink(user: User, browser: string): Promise<void>;
   identities(personId: string): Promise<readonly UpstreamIdentity[]>;
   unlink(personId: string, id: string): Promise<boolean>;
+  /**
+   * Ends what the provider says is over: every session of that identity, and what was granted in it. Resolves to whose
+   * account it is, if it is anybody's. Throws `UpstreamRefusal`.
+   */
+  signOut(provider: Provider, logoutToken: string): Promise<string | undefined>;
   /** Ends all that was granted in a session, when its person signs in anew in another role. */
   endActing(sessionId: string): Promise<void>;
 }
@@ -101,6 +106,7 @@ interface LinkStep {
 
 const REQUEST_MS = 10 * 60_000;
 const CHOICE_MS = 5 * 60_000;
+const SKEW_MS = 30_000;
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const { providers, store, grants, cipher, forgetTokens, now } = options;
@@ -198,6 +204,20 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
     identities: (personId) => store.list(personId),
     unlink: (personId, id) => store.unlink(personId, id),
+    async signOut({ party }, logoutToken) {
+      const { subject, tokenId, expiresAt } = await party.verifyLogout(logoutToken);
+      if (
+        !(await grants.rememberAssertion(
+          `logout-token ${party.issuer}`,
+          hashOf(tokenId).toString('base64url'),
+          expiresAt + SKEW_MS,
+        ))
+      )
+        throw new UpstreamRefusal('id-token', 'logout-used');
+      const personId = await store.endSessions({ issuer: party.issuer, subject });
+      forgetTokens?.();
+      return personId;
+    },
     async endActing(sessionId) {
       await store.endActing(sessionId);
       forgetTokens?.();

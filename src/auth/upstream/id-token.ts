@@ -38,24 +38,12 @@ const LIFETIME_MAX_MS = 24 * 60 * 60_000;
 const TOKEN_CHARS_MAX = 16 * 1024;
 const SUBJECT_CHARS_MAX = 255;
 
-/** The claims of a token that the provider made for us, now. Throws `UpstreamRefusal` that says which check failed. */
+/** What the provider says in an ID token that it made for us. Throws `UpstreamRefusal` that says which check failed. */
 export async function verifyIdToken(token: string, expected: Expected, findKey: FindClientKey): Promise<IdToken> {
-  const { alg, kid } = readHeader(token);
-  const found = await findKey({ id: expected.clientId, jwksUri: expected.jwksUrl }, { alg, kid });
-  if ('failure' in found)
-    throw found.failure === 'unreachable' ? new UpstreamRefusal('unavailable', 'jwks') : refuse(found.failure);
-  let payload: Uint8Array;
-  try {
-    ({ payload } = await compactVerify(token, found.key, { algorithms: [alg] }));
-  } catch {
-    throw refuse('signature');
-  }
-  const claims = parseClaims(payload);
-  checkIssuerAndAudience(claims, expected);
-  const expiresAt = checkTimes(claims, expected.now);
+  const { claims, alg, subject, expiresAt } = await verifyClaims(token, expected, findKey);
   checkAccessToken(claims, alg, expected.accessToken);
   return {
-    subject: readSubject(claims),
+    subject,
     nonce: checkNonce(claims, expected.nonce),
     authTime: readAuthTime(claims, expected.now),
     expiresAt,
@@ -63,19 +51,36 @@ export async function verifyIdToken(token: string, expected: Expected, findKey: 
   };
 }
 
-const refuse = (what: string): UpstreamRefusal => new UpstreamRefusal('id-token', `id-token-${what}`);
+/** What every token has that the provider makes for us: its signature, both names, a time, and whom it is about. */
+export async function verifyClaims(token: string, expected: Expected, findKey: FindClientKey) {
+  const { alg, kid } = readHeader(token);
+  const found = await findKey({ id: expected.clientId, jwksUri: expected.jwksUrl }, { alg, kid });
+  if ('failure' in found)
+    throw found.failure === 'unreachable' ? new UpstreamRefusal('unavailable', 'jwks') : refuseToken(found.failure);
+  let payload: Uint8Array;
+  try {
+    ({ payload } = await compactVerify(token, found.key, { algorithms: [alg] }));
+  } catch {
+    throw refuseToken('signature');
+  }
+  const claims = parseClaims(payload);
+  checkIssuerAndAudience(claims, expected);
+  return { claims, alg, subject: readSubject(claims), expiresAt: checkTimes(claims, expected.now) };
+}
+
+export const refuseToken = (what: string): UpstreamRefusal => new UpstreamRefusal('id-token', `id-token-${what}`);
 
 function readHeader(token: string): { readonly alg: string; readonly kid: string } {
-  if (token.length > TOKEN_CHARS_MAX) throw refuse('long');
+  if (token.length > TOKEN_CHARS_MAX) throw refuseToken('long');
   let header: ReturnType<typeof decodeProtectedHeader>;
   try {
     header = decodeProtectedHeader(token);
   } catch {
-    throw refuse('malformed');
+    throw refuseToken('malformed');
   }
   const { alg, kid } = header;
-  if (alg === undefined || !ALGS.has(alg)) throw refuse('alg');
-  if (typeof kid !== 'string' || kid === '' || kid.length > SUBJECT_CHARS_MAX) throw refuse('kid');
+  if (alg === undefined || !ALGS.has(alg)) throw refuseToken('alg');
+  if (typeof kid !== 'string' || kid === '' || kid.length > SUBJECT_CHARS_MAX) throw refuseToken('kid');
   return { alg, kid };
 }
 
@@ -86,27 +91,27 @@ function parseClaims(payload: Uint8Array): Claims {
   } catch {
     // As any other text that is no object.
   }
-  throw refuse('malformed');
+  throw refuseToken('malformed');
 }
 
 function checkIssuerAndAudience({ iss, aud, azp }: Claims, { issuer, clientId }: Expected): void {
-  if (iss !== issuer) throw refuse('issuer');
+  if (iss !== issuer) throw refuseToken('issuer');
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (!audiences.includes(clientId)) throw refuse('audience');
-  if ((audiences.length > 1 || azp !== undefined) && azp !== clientId) throw refuse('azp');
+  if (!audiences.includes(clientId)) throw refuseToken('audience');
+  if ((audiences.length > 1 || azp !== undefined) && azp !== clientId) throw refuseToken('azp');
 }
 
 function checkTimes({ exp, iat, nbf }: Claims, now: number): number {
   const [expiresAt, issuedAt] = [toMs(exp), toMs(iat)];
-  if (expiresAt === undefined || expiresAt <= now - SKEW_MS) throw refuse('expired');
-  if (issuedAt === undefined || issuedAt > now + SKEW_MS || now - issuedAt > LIFETIME_MAX_MS) throw refuse('iat');
-  if (nbf !== undefined && (toMs(nbf) ?? Number.POSITIVE_INFINITY) > now + SKEW_MS) throw refuse('nbf');
+  if (expiresAt === undefined || expiresAt <= now - SKEW_MS) throw refuseToken('expired');
+  if (issuedAt === undefined || issuedAt > now + SKEW_MS || now - issuedAt > LIFETIME_MAX_MS) throw refuseToken('iat');
+  if (nbf !== undefined && (toMs(nbf) ?? Number.POSITIVE_INFINITY) > now + SKEW_MS) throw refuseToken('nbf');
   return expiresAt;
 }
 
 function checkNonce({ nonce }: Claims, expected: string | undefined): string {
-  if (typeof nonce !== 'string' || nonce === '' || nonce.length > SUBJECT_CHARS_MAX) throw refuse('nonce');
-  if (expected !== undefined && !isSame(nonce, expected)) throw refuse('nonce');
+  if (typeof nonce !== 'string' || nonce === '' || nonce.length > SUBJECT_CHARS_MAX) throw refuseToken('nonce');
+  if (expected !== undefined && !isSame(nonce, expected)) throw refuseToken('nonce');
   return nonce;
 }
 
@@ -116,12 +121,12 @@ function checkAccessToken({ at_hash: given }: Claims, alg: string, accessToken: 
     .update(accessToken)
     .digest();
   const expected = digest.subarray(0, digest.length / 2).toString('base64url');
-  if (typeof given !== 'string' || !isSame(given, expected)) throw refuse('at-hash');
+  if (typeof given !== 'string' || !isSame(given, expected)) throw refuseToken('at-hash');
 }
 
 function readSubject({ sub }: Claims): string {
   if (typeof sub !== 'string' || sub === '' || sub.length > SUBJECT_CHARS_MAX || sub.includes('\0'))
-    throw refuse('sub');
+    throw refuseToken('sub');
   return sub;
 }
 

@@ -9,6 +9,7 @@ import { createClientKeys } from '../oauth/client-keys.ts';
 import { fetchGuarded } from '../oauth/guarded-fetch.ts';
 import { challengeOf } from '../oauth/pkce.ts';
 import { type Claims, type IdToken, verifyIdToken } from './id-token.ts';
+import { type LogoutToken, verifyLogoutToken } from './logout-token.ts';
 import { createMetadata, type Metadata } from './metadata.ts';
 import { UpstreamRefusal } from './refusal.ts';
 
@@ -45,6 +46,8 @@ export interface RelyingParty {
   redeem(code: string, iss: string | undefined, secrets: Omit<SignInSecrets, 'state'>): Promise<Answer>;
   /** Claims of an ID token that another program got for our client id. */
   verify(idToken: string): Promise<IdToken>;
+  /** The provider's word that somebody has signed out there. Throws `UpstreamRefusal`. */
+  verifyLogout(logoutToken: string): Promise<LogoutToken>;
   /** The public half of our key, for registration with the provider. */
   publicJwk(): Promise<JWK>;
 }
@@ -132,6 +135,8 @@ export function createRelyingParty(options: RelyingPartyOptions): RelyingParty {
       if (userinfo['sub'] !== idToken.subject) throw new UpstreamRefusal('id-token', 'userinfo-sub');
       return { idToken, userinfo };
     },
+
+    verifyLogout: async (token) => verifyLogoutToken(token, expected((await reach()).jwksUrl), findKey),
 
     verify: async (token) => verifyIdToken(token, expected((await reach()).jwksUrl), findKey),
   };

@@ -111,6 +111,24 @@ on conflict (hash) do update set kind = $2, content = $3, expires_at = $4`,
         values: [sessionId, new Date(now())],
       })),
 
+    async endSessions({ issuer, subject }) {
+      const [row] = await query({
+        name: 'upstream-end-sessions',
+        text: `with who as (
+  select person_id, provider from auth.upstream_identity where issuer = $1 and subject = $2
+), over as (
+  update auth.acting a set ends_at = $3 from who
+  where a.person_id = who.person_id and a.content -> 'nhs' ->> 'provider' = who.provider and a.ends_at > $3
+  returning a.session_id
+), gone as (
+  delete from auth.session s using over where s.id = over.session_id
+)
+select person_id from who`,
+        values: [issuer, subject, new Date(now())],
+      });
+      return row?.[0] as string | undefined; // uuid
+    },
+
     async purge(limit) {
       const steps = await query({
         text: `delete from auth.upstream_step where hash in (

@@ -191,6 +191,7 @@ function lazyParty(peerOf: () => OidcPeer | undefined, redirectUri: string, now:
     authorizationUrl: (...all) => party().authorizationUrl(...all),
     redeem: (...all) => party().redeem(...all),
     verify: (...all) => party().verify(...all),
+    verifyLogout: (...all) => party().verifyLogout(...all),
     publicJwk: () => party().publicJwk(),
   };
 }
