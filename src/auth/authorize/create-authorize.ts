@@ -46,6 +46,7 @@ const CAPABILITIES = [
   'launch-standalone',
   'authorize-post',
   'context-banner',
+  'context-style',
   'context-ehr-patient',
   'context-ehr-encounter',
   'context-standalone-patient',

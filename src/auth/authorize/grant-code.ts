@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import type { LaunchContext, UserGrant } from '../../ports/grants.ts';
 import { formatScopes, type Scope } from '../../standards/smart/scope.ts';
 import { hasScope, needsEncounter, needsPatient } from '../../standards/smart/scope-set.ts';
+import { PATHS } from '../oauth/discovery.ts';
 import type { Trail } from '../oauth/trail.ts';
 import { callerOf } from './caller-of.ts';
 import { consentKey, type Flow, type FlowParts, isIdentified, LostRequest } from './flow.ts';
@@ -11,6 +12,8 @@ export interface GrantCodeParts extends FlowParts {
   readonly trail: Trail;
   readonly addressOf: (req: Request) => string;
   readonly tenant?: string;
+  /** Public base URL of the server, without a trailing slash. */
+  readonly issuer: string;
 }
 
 const REMEMBERED_MS = 180 * 24 * 60 * 60_000;
@@ -24,7 +27,7 @@ export async function grantCode(
   isAsked: boolean,
 ): Promise<string> {
   const { request, client } = flow;
-  const grant = makeGrant(flow, scopes, parts.tenant);
+  const grant = makeGrant(flow, scopes, parts);
   if (!(await parts.requests.take(flow.id))) throw new LostRequest();
   await parts.trail({
     kind: 'consent',
@@ -40,7 +43,11 @@ export async function grantCode(
   return parts.grants.createCode(grant, { redirectUri, challenge, ...(nonce !== undefined && { nonce }) });
 }
 
-function makeGrant(flow: Flow, scopes: readonly Scope[], tenant: string | undefined): UserGrant {
+function makeGrant(
+  flow: Flow,
+  scopes: readonly Scope[],
+  { tenant, issuer }: Pick<GrantCodeParts, 'tenant' | 'issuer'>,
+): UserGrant {
   const { request, client, session, patient, encounter, progress } = flow;
   // There is no such context: the scope would promise what the answer does not hold.
   const granted = scopes.filter(({ text }) => text !== 'launch/encounter' || encounter !== undefined);
@@ -49,7 +56,8 @@ function makeGrant(flow: Flow, scopes: readonly Scope[], tenant: string | undefi
   const hasEncounter = hasPatient && encounter !== undefined && (isLaunch || needsEncounter(granted));
   const context: LaunchContext = {
     ...(hasPatient && { need_patient_banner: true }),
-    ...(isLaunch && progress.launch?.context),
+    // How we look, unless who launched says otherwise.
+    ...(isLaunch && { smart_style_url: issuer + PATHS.style, ...progress.launch?.context }),
     ...(tenant !== undefined && { tenant }),
   };
   return {

@@ -37,6 +37,7 @@ export const PATHS = {
   jwks: '/.well-known/jwks.json',
   openid: '/.well-known/openid-configuration',
   oauth: '/.well-known/oauth-authorization-server',
+  style: '/.well-known/smart-style.json',
   adminClients: '/api/v2/admin/clients',
   adminKeys: '/api/v2/admin/keys',
   adminRegistrationTokens: '/api/v2/admin/registration-tokens',

@@ -41,6 +41,7 @@ import { allowAnyOrigin, allowRegisteredOrigins, createOrigins } from './origins
 import { OWN_DOORS } from './own-tokens.ts';
 import { type Parameters, readForm } from './parameters.ts';
 import { manageRegistration, register } from './register.ts';
+import { SMART_STYLE } from './smart-style.ts';
 import { type GrantHandler, grantTokens } from './token-endpoint.ts';
 import type { LimitToken } from './token-limit.ts';
 import { createTrail, type Trail } from './trail.ts';
@@ -197,6 +198,7 @@ export async function createOAuth(options: OAuthOptions): Promise<OAuth> {
     ...new Set([PATHS.openid, PATHS.oauth, PATHS.oauth + new URL(issuer).pathname.replace(/\/$/, '')]),
   ];
   serveDocument(app, oauthPaths, async () => openidConfiguration(discovery));
+  if (options.interactive) serveDocument(app, [PATHS.style], async () => SMART_STYLE);
   serveDocument(app, [PATHS.jwks], async () => ({ keys: await keys.published() }));
 
   const forms: readonly (readonly [

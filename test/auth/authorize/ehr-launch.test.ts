@@ -150,6 +150,21 @@ describe('authorize › launch by the EHR', () => {
       expect((await launch(body)).status, JSON.stringify(body)).equal(400);
   });
 
+  it('[ST-03] [SD-04] who launches without a style gives ours: it is there, and a capability says so', async () => {
+    const { body } = await launch({ patient: 'p2' });
+    const asked = world.ask(client, { scope: SCOPE, launch: body.launch, prompt: 'consent' });
+    await browser.get(asked.path);
+    const { out } = await browser.submit({}, 'Share');
+    const token = await world.exchange(client, asked, out?.searchParams.get('code') ?? '');
+    expect(token.smart_style_url).equal(`${world.url}/.well-known/smart-style.json`);
+    const style = await fetch(token.smart_style_url, { headers: { Origin: 'https://app.example.org' } });
+    expect(style.headers.get('content-type')).match(/^application\/json/);
+    expect(style.headers.get('access-control-allow-origin')).equal('*');
+    expect((await style.json()) as object).include({ color_text: '#212b32', dim_font_size: '19px' });
+    const discovery = await fetch(`${world.fhirBaseUrl}/.well-known/smart-configuration`);
+    expect(((await discovery.json()) as { capabilities: string[] }).capabilities).include('context-style');
+  });
+
   it('[ST-03] fhirContext that SMART App Launch does not allow is refused', async () => {
     for (const item of [
       {},

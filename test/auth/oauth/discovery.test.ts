@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect } from 'chai';
 import { type OAuthServer, read, startOAuthServer } from '../../support/oauth-server.ts';
@@ -64,6 +65,17 @@ describe('oauth › discovery', () => {
     } finally {
       await bare.stop();
     }
+  });
+
+  it('[SD-04] [ST-03] the style for apps is a document of texts, with the colours of our pages', async () => {
+    const { body } = await get(`${server.url}/.well-known/smart-style.json`);
+    const css = readFileSync(new URL('../../../src/auth/pages/assets/mortar.css', import.meta.url), 'utf8');
+    for (const [name, value] of Object.entries(body as Record<string, string>)) {
+      expect(name).match(/^(?:color|dim|font_family)_[a-z_]+$/);
+      if (name.startsWith('color_')) expect(css, name).include(value);
+      if (name.startsWith('dim_')) expect(value).match(/^\d+px$/);
+    }
+    expect(Object.keys(body)).length(11);
   });
 
   it('[SD-04] client certificates are listed only where a listener asks for them', async () => {
