@@ -1,19 +1,29 @@
 /** Reads entries back as records: who, what, which patients, with what was sealed opened. */
 import type { Cipher } from '../../ports/cipher.ts';
 import type { AuditAgent, AuditRecord } from '../../standards/fhir/audit-event/record.ts';
+import { tooCostly } from '../../standards/fhir/outcome.ts';
 import { toBigInt } from '../hash.ts';
 import type { Lanes } from '../keys.ts';
-import type { Pipeline, Row } from '../pools.ts';
+import type { Pipeline } from '../pools.ts';
 import type { RidCodec } from '../rid.ts';
 import { Params } from '../search/sql.ts';
 import { STORED_TYPES } from '../tables.ts';
 import { agentContext } from './agents.ts';
+import type { EntryDetail } from './drafts.ts';
 import type { EntryRow } from './entry.ts';
 import { ENTRY_COLUMNS, toEntry } from './entry-sql.ts';
 import { formatEventId } from './event-id.ts';
 import { findKind } from './kinds.ts';
-import { detailContext, type EntryDetail } from './log.ts';
-import { type TrailPart, type TrailPosition, trailWhere } from './trail-filter.ts';
+import { detailContext } from './log.ts';
+import { openSheet, SHEET } from './sheet.ts';
+import {
+  agentsSql,
+  judgesSheets,
+  matchesParts,
+  type TrailPart,
+  type TrailPosition,
+  trailWhere,
+} from './trail-filter.ts';
 
 export interface TrailEntry {
   readonly record: AuditRecord;
@@ -78,8 +88,7 @@ export function createTrailReader(options: {
     return new Map(rows as [string, string][]); // two texts
   }
 
-  async function toEntries(rows: readonly Row[]): Promise<TrailEntry[]> {
-    const entries = rows.map((row) => toEntry(row));
+  async function toEntries(entries: readonly EntryRow[]): Promise<TrailEntry[]> {
     const [patients] = await Promise.all([loadPatients(entries), loadAgents(entries)]);
     return entries.map((entry) => {
       const { pat, pats } = entry;
@@ -96,16 +105,84 @@ export function createTrailReader(options: {
     });
   }
 
-  return {
-    async find({ parts, count, ...page }) {
+  /** Of each part that names agents, the ids of those. */
+  async function loadNamed(parts: readonly TrailPart[]): Promise<ReadonlyMap<TrailPart, ReadonlySet<string>>> {
+    const found = new Map<TrailPart, ReadonlySet<string>>();
+    for (const part of parts) {
+      if (part.kind !== 'agents') continue;
       const params = new Params();
-      const order = page.descending ? 'desc' : 'asc';
+      const text = agentsSql(part, params);
+      const rows = await reads.query({ text, values: params.values });
+      found.set(part, new Set(rows.map(([id]) => (id as string).replaceAll('-', ''))));
+    }
+    return found;
+  }
+
+  /** Entries one after another, the events of sheets among them; the statement is asked again where few of them fit. */
+  async function* walk(
+    { parts, count, position, ...page }: TrailPage,
+    only: 'all' | 'sheets' = 'all',
+  ): AsyncGenerator<EntryRow> {
+    const order = page.descending ? 'desc' : 'asc';
+    const named = await loadNamed(parts);
+    const isAhead = (entry: EntryRow): boolean => {
+      if (!position || entry.at !== position.at) return true;
+      const distance = toBigInt(entry.id.hi, entry.id.lo) - BigInt(position.id);
+      return page.descending ? distance <= 0n : distance >= 0n;
+    };
+    let from = position;
+    let size = count;
+    for (let read = 0; read < ROWS_MAX; read += size, size = Math.max(count, ROWS)) {
+      const params = new Params();
       const text = `select ${ENTRY_COLUMNS}
 from audit.entry e
-where ${trailWhere(parts, params, page)}
+where ${only === 'sheets' ? `e.kind = ${SHEET} and ` : ''}${trailWhere(parts, params, { ...page, position: from })}
 order by e.at ${order}, e.id ${order}
-limit ${params.add(count, 'int')}`;
-      return toEntries(await reads.query({ text, values: params.values }));
+limit ${params.add(size, 'int')}`;
+      const rows = (await reads.query({ text, values: params.values })).map((row) => toEntry(row));
+      for (const row of rows) {
+        if (row.kind !== SHEET) yield row;
+        else {
+          const events = (openSheet(row, cipher, detailContext) ?? []).filter(
+            (event) => isAhead(event) && matchesParts(event, parts, named),
+          );
+          yield* page.descending ? events.toReversed() : events;
+        }
+      }
+      const last = rows.at(-1);
+      if (!last || rows.length < size) return;
+      const after =
+        toBigInt(last.id.hi, last.id.lo) + (page.descending ? -1n : last.kind === SHEET ? BigInt(last.ver ?? 1) : 1n);
+      from = { at: last.at, id: String(after), n: 0 };
+    }
+    throw tooCostly('too much of the audit trail would have to be looked through: narrow the time with date');
+  }
+
+  async function countSheets(parts: readonly TrailPart[], until: number): Promise<number> {
+    if (judgesSheets(parts)) {
+      const params = new Params();
+      const where = trailWhere(parts, params, { position: undefined, descending: true, until });
+      const [row] = await reads.query({
+        text: `select coalesce(sum(e.ver), 0)::float8 from audit.entry e where e.kind = ${SHEET} and ${where}`,
+        values: params.values,
+      });
+      return row?.[0] as number;
+    }
+    let count = 0;
+    const page = { parts, position: undefined, descending: true, until, count: ROWS };
+    for await (const _event of walk(page, 'sheets')) count += 1;
+    return count;
+  }
+
+  return {
+    async find(page) {
+      const found: EntryRow[] = [];
+      if (page.count > 0)
+        for await (const entry of walk(page)) {
+          found.push(entry);
+          if (found.length === page.count) break;
+        }
+      return toEntries(found);
     },
 
     async count(parts, until, each) {
@@ -115,13 +192,18 @@ limit ${params.add(count, 'int')}`;
         ? 'count(*)'
         : 'coalesce(sum(case when cardinality(e.pats) between 2 and 100 then cardinality(e.pats) else 1 end), 0)';
       const [row] = await reads.query({
-        text: `select ${events}::float8 from audit.entry e where ${where}`,
+        text: `select ${events}::float8 from audit.entry e where e.kind <> ${SHEET} and ${where}`,
         values: params.values,
       });
-      return row?.[0] as number;
+      return (row?.[0] as number) + (await countSheets(parts, until));
     },
   };
 }
+
+/** Rows that are read at once, after the first. */
+const ROWS = 1000;
+/** Rows that one question looks through. */
+const ROWS_MAX = 200_000;
 
 const decimal = ({ hi, lo }: Lanes): string => String(toBigInt(hi, lo));
 const hex = ({ hi, lo }: Lanes): string => BigInt.asUintN(64, toBigInt(hi, lo)).toString(16).padStart(16, '0');

@@ -11,6 +11,8 @@ import { agentContext, agentId } from './agents.ts';
 import { GENESIS, linkHash, MARK_BYTES, markOf } from './chain-hash.ts';
 import { type EntryRow, isGenuine, SHARD } from './entry.ts';
 import { ENTRY_COLUMN_COUNT, ENTRY_COLUMNS, toEntry } from './entry-sql.ts';
+import { detailContext } from './log.ts';
+import { openSheet, SHEET } from './sheet.ts';
 import { type Checkpoint, openSigned, type PurgedRun, type Signed, type Tombstone } from './signed.ts';
 
 export interface VerifyOptions {
@@ -79,7 +81,8 @@ async function prove(options: VerifyOptions): Promise<Verdict> {
   const start = options.from === undefined ? undefined : lastBefore(checkpoints, options.from);
   const end = options.to === undefined ? undefined : firstAfter(checkpoints, options.to);
   const entries = await entriesFrom(proof, start?.seq ?? 0);
-  const walked = await walkChain(proof, { start, end, checkpoints, runs, agents, entries });
+  const isKnown = (entry: EntryRow): boolean => agentsOf(entry, options.cipher).every((id) => agents.has(id));
+  const walked = await walkChain(proof, { start, end, checkpoints, runs, isKnown, entries });
   const isWhole = proof.faults.length === 0;
   if (end === undefined) await checkEnd(proof, walked.seq, checkpoints);
   const waiting = end === undefined && isWhole ? await checkWaiting(proof, entries, walked.seq) : 0;
@@ -159,12 +162,19 @@ async function readAgents({ run, macKeys }: Proof, { cipher }: VerifyOptions): P
   return new Set(good.map(([id]) => (id as string).replaceAll('-', '')));
 }
 
+/** Who acted in the events of an entry, in hex; nobody anyone knows where a sheet does not open. */
+function agentsOf(entry: EntryRow, cipher: Cipher): readonly string[] {
+  if (entry.kind !== SHEET) return [entry.agent.toString('hex')];
+  return openSheet(entry, cipher, detailContext)?.map(({ agent }) => agent.toString('hex')) ?? [''];
+}
+
 interface Walk {
   readonly start: Checkpoint | undefined;
   readonly end: Checkpoint | undefined;
   readonly checkpoints: ReadonlyMap<number, Checkpoint>;
   readonly runs: ReadonlyMap<number, PurgedRun>;
-  readonly agents: ReadonlySet<string>;
+  /** Whether all who acted are who they were. */
+  readonly isKnown: (entry: EntryRow) => boolean;
   readonly entries: EntryStream;
 }
 
@@ -226,7 +236,7 @@ limit ${LINKS_PAGE}`,
     if (!isOurs) return fail(seq + 1, 'the link does not fit: links were rewritten or reordered');
     for (let at = 0; at < link.marks.length; at += MARK_BYTES) {
       const entry = await walk.entries.next();
-      const problem = problemOf(entry, link.marks.subarray(at, at + MARK_BYTES), macKeys, walk.agents);
+      const problem = problemOf(entry, link.marks.subarray(at, at + MARK_BYTES), macKeys, walk.isKnown);
       if (problem !== undefined) return fail(seq + 1, problem);
       seq += 1;
       done.links += 1;
@@ -250,12 +260,12 @@ function problemOf(
   entry: EntryRow | undefined,
   mark: Buffer,
   macKeys: readonly KeyObject[],
-  agents: ReadonlySet<string>,
+  isKnown: (entry: EntryRow) => boolean,
 ): string | undefined {
   if (!entry) return 'its entry was deleted';
   if (!isGenuine(macKeys, entry)) return 'its entry was changed, or was not made by us';
   if (!markOf(entry.mac).equals(mark)) return 'its entry was deleted, or entries were reordered';
-  if (!agents.has(entry.agent.toString('hex'))) return 'who acted was changed or deleted';
+  if (!isKnown(entry)) return 'who acted was changed or deleted';
   return undefined;
 }
 

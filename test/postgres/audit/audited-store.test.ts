@@ -7,6 +7,7 @@ import { isGenuine } from '../../../src/postgres/audit/entry.ts';
 import { ENTRY_COLUMNS, toEntry } from '../../../src/postgres/audit/entry-sql.ts';
 import { findKind } from '../../../src/postgres/audit/kinds.ts';
 import { detailContext } from '../../../src/postgres/audit/log.ts';
+import { openSheet, SHEET } from '../../../src/postgres/audit/sheet.ts';
 import { toBigInt } from '../../../src/postgres/hash.ts';
 import { STORED_TYPES } from '../../../src/postgres/tables.ts';
 import { FhirError } from '../../../src/standards/fhir/outcome.ts';
@@ -41,9 +42,12 @@ describe('audit › reads, searches and refusals', () => {
       text: `select ${ENTRY_COLUMNS} from audit.entry e order by e.at, e.id`,
       values: [],
     });
-    return rows.map((row) => {
+    const entries = rows.flatMap((row) => {
       const entry = toEntry(row);
       expect(isGenuine([createSecretKey(db.macKey)], entry), 'its MAC').equal(true);
+      return entry.kind === SHEET ? (openSheet(entry, db.cipher, detailContext) ?? []) : [entry];
+    });
+    return entries.map((entry) => {
       const { pat, pats, detail } = entry;
       return {
         kind: findKind(entry.kind),
