@@ -15,6 +15,8 @@ import type { Trail } from './trail.ts';
 
 export interface RegisterParts {
   readonly clients: Clients;
+  /** Where some listener asks for client certificates. */
+  readonly certificateOf?: unknown;
   readonly grants: Pick<Grants, 'revoke'>;
   readonly authenticate: Authenticate;
   readonly policy: Pick<Policy, 'allows'>;
@@ -30,6 +32,8 @@ export interface RegisterParts {
 export async function register(parts: RegisterParts, req: Request): Promise<Metadata> {
   const { caller, initialToken } = parts.isRegistrationOpen ? {} : await readLeave(parts, req);
   const metadata = parseMetadata(await readJson(req), parts.vocabulary, false);
+  // It could never prove who it is: nobody is asked for a certificate.
+  if (metadata.kind === 'mtls' && !parts.certificateOf) throw badMetadata('tls_client_auth is not possible here');
   // Used up by what can be registered, and by one of two who come together.
   if (initialToken !== undefined && !(await parts.clients.useInitialToken(initialToken))) throw badToken();
   const client = await parts.clients.add(metadata);

@@ -40,6 +40,17 @@ describe('oauth › register', () => {
     expect(server.audit.at(-1)).include({ kind: 'client', rule: 'registered' });
   });
 
+  it('[SD-04] an app that proves itself by certificate registers only where a listener asks for one', async () => {
+    const app = { ...APP, token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: 'CN=app' };
+    expect((await register(app)).body).include({ error: 'invalid_client_metadata' });
+    const tls = await startOAuthServer({ certificateOf: () => undefined });
+    try {
+      expect((await send('POST', `${tls.url}/oauth2/register`, app)).status).equal(201);
+    } finally {
+      await tls.stop();
+    }
+  });
+
   it('[SR-01] an unverified app gets neither offline_access nor scopes of a user to create', async () => {
     const { body } = await register({
       ...APP,
