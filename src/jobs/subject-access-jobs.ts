@@ -5,7 +5,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { JobTable, NewJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { CopyBook, CopyProgress } from '../ports/subject-access.ts';
-import { type CopyPage, CopyTooOld } from '../workflow/subject-access/copy-record.ts';
+import type { CopyPage } from '../workflow/subject-access/copy-record.ts';
+import { CopyTooOld } from '../workflow/subject-access/record-part.ts';
 import type { JobHandler, JobSet } from './runner.ts';
 
 export interface SubjectAccessJobsOptions {

@@ -10,11 +10,8 @@ import type { CopyProgress } from '../../../src/ports/subject-access.ts';
 import { createPools, type Pools } from '../../../src/postgres/pools.ts';
 import { createCopyBook } from '../../../src/postgres/subject-access/copy-book.ts';
 import { createTransform } from '../../../src/standards/fhir/transform.ts';
-import {
-  type CopyRecordParts,
-  createCopyRecord,
-  NOTHING_YET,
-} from '../../../src/workflow/subject-access/copy-record.ts';
+import { createCopyRecord, NOTHING_YET } from '../../../src/workflow/subject-access/copy-record.ts';
+import type { CopyRecordParts } from '../../../src/workflow/subject-access/record-part.ts';
 import { silentLog } from '../../support/log.ts';
 import { BASE_URL, openPolicyStore, type PolicyStore, parseQuery, ROOT } from '../../support/policy-store.ts';
 
