@@ -29,7 +29,7 @@ create table audit.entry (
   pat bigint,
   agent uuid not null,
   ver int,
-  shard smallint not null,
+  shard smallint not null check (shard = 0),
   kind smallint not null,
   outcome smallint not null,
   type smallint,

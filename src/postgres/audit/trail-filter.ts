@@ -5,7 +5,7 @@
 import type { Prefix } from '../../standards/fhir/search/request.ts';
 import { toBigInt } from '../hash.ts';
 import { and, or, type Params } from '../search/sql.ts';
-import type { EntryRow } from './entry.ts';
+import { type EntryRow, SHARD } from './entry.ts';
 import { SHEET } from './sheet.ts';
 
 /** Alternatives are ORed within a part; parts are ANDed. */
@@ -155,7 +155,11 @@ export function trailWhere(
   page: { readonly position: TrailPosition | undefined; readonly descending: boolean; readonly until: number },
 ): string {
   const { position, descending } = page;
-  const all = [`e.at <= ${params.add(page.until, 'bigint')}`, ...parts.map((part) => `(${partSql(part, params)})`)];
+  const all = [
+    `e.shard = ${SHARD}`,
+    `e.at <= ${params.add(page.until, 'bigint')}`,
+    ...parts.map((part) => `(${partSql(part, params)})`),
+  ];
   if (position) {
     const at = params.add(position.at, 'bigint');
     const sign = descending ? '<=' : '>=';

@@ -80,6 +80,7 @@ async function prove(options: VerifyOptions): Promise<Verdict> {
   const agents = await readAgents(proof, options);
   const start = options.from === undefined ? undefined : lastBefore(checkpoints, options.from);
   const end = options.to === undefined ? undefined : firstAfter(checkpoints, options.to);
+  await checkShards(proof);
   const entries = await entriesFrom(proof, start?.seq ?? 0);
   const isKnown = (entry: EntryRow): boolean => agentsOf(entry, options.cipher).every((id) => agents.has(id));
   const walked = await walkChain(proof, { start, end, checkpoints, runs, isKnown, entries });
@@ -88,6 +89,12 @@ async function prove(options: VerifyOptions): Promise<Verdict> {
   const waiting = end === undefined && isWhole ? await checkWaiting(proof, entries, walked.seq) : 0;
   const [fault] = proof.faults.toSorted((a, b) => a.seq - b.seq);
   return { fault, links: walked.links, checkpoints: walked.checkpoints, purged: walked.purged, waiting };
+}
+
+/** There is one chain: what claims to be of another stands in none. */
+async function checkShards({ run, faults }: Proof): Promise<void> {
+  const [row] = await run('select exists (select from audit.entry where shard < $1 or shard > $1)', [SHARD]);
+  if (row?.[0] === true) faults.push({ seq: 1, problem: 'an entry was not made by us: it is of another chain' });
 }
 
 /** Signed checkpoints of both places by their seq. */

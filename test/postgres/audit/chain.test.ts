@@ -215,6 +215,12 @@ describe('audit › the chain', () => {
         11,
       ],
       [
+        'a row of another chain',
+        `alter table audit.entry drop constraint entry_shard_check;
+         insert into audit.entry select at, id + 1000000, xid, rid, pat, agent, ver, 1, kind, outcome, type, ref, purpose, rule, operation, correlation, address, token, mac, pats, detail from audit.entry e where ${entryOf(5)}`,
+        1,
+      ],
+      [
         'two rows that changed places',
         `with two as (select at, id, xid, lead(xid) over w as after, lag(xid) over w as before, row_number() over w as n from audit.entry window w as (order by xid, id))
          update audit.entry e set xid = case two.n when 4 then two.after else two.before end from two where (e.at, e.id) = (two.at, two.id) and two.n in (4, 5)`,
