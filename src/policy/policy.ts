@@ -77,6 +77,7 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
       if (!caller.user) return filterFor(caller, type, 'r');
       const wide = caller.scopes.some((scope) => scope.level === 'user');
       if (!wide && caller.patientId !== undefined) {
+        if (type === 'Binary') return reach(caller, 'patient', type, 'r');
         const theirs = ofOwnPatient(caller.patientId, type, isPatientType);
         const isProxied = caller.user.proxies?.some(({ patientId }) => patientId === caller.patientId) === true;
         return isProxied && isConsented(type, isPatientType) ? all(theirs, roles(caller, type, 'r')) : theirs;

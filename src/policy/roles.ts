@@ -3,6 +3,7 @@ import type { CallerUser, Role } from '../ports/caller.ts';
 import type { Filter } from '../ports/policy.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import { personAsks } from './asker.ts';
+import { inContext, pointedTo } from './binaries.ts';
 import {
   all,
   any,
@@ -120,12 +121,22 @@ const devicesOf = (patientIds: readonly string[]): Filter =>
     ? search('patient:missing=true')
     : any(search('patient:missing=true'), search(`patient=${patientIds.map((id) => `Patient/${id}`).join(',')}`));
 
+/** Binaries that a role sees with what it sees of the chart (CP-22); it writes those whose context it may write. */
+const binariesOf =
+  (role: Role) =>
+  (context: RoleContext, _type: string, letter: Letter): Filter => {
+    const alone: RoleContext = { ...context, user: { ...context.user, roles: [role] } };
+    if (letter === 'c') return inContext((type) => roleFilter(alone, type, 'u'));
+    return pointedTo((type) => roleFilter(alone, type, letter));
+  };
+
 const CLINICIAN: readonly Grant[] = [
   { types: (type, context) => chart(type, context) && type !== 'Provenance', letters: 'crus', where: ofRelated },
   { types: only('Provenance'), letters: 'crs', where: ofRelated },
   { types: chart, letters: 'rs', where: permitted },
   { types: chart, letters: 'rs', where: inEmergency('r'), isOwn: true },
   { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency('c'), isOwn: true },
+  { types: only('Binary'), letters: 'crus', where: binariesOf('DOCTOR'), isOwn: true },
   { types: only('Task'), letters: 'rs', where: ({ user }) => tasksOfFacility(user) },
   { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
   { types: shared, letters: 'rs', where: everywhere },
@@ -169,6 +180,7 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
       isOwn: true,
     },
     { types: only('Device'), letters: 'rs', where: ownDevices, isOwn: true },
+    { types: only('Binary'), letters: 'rs', where: binariesOf('PATIENT'), isOwn: true },
     { types: shared, letters: 'rs', where: everywhere },
     { types: bookings, letters: 'rs', where: everywhere },
   ],
@@ -244,6 +256,10 @@ export function patientFilter(
   const reads = letter === 'r' || letter === 's';
   if (type === 'Patient') return { kind: 'id', ids: [patientId] };
   if (SHARED_TYPES.has(type) || BOOKING_TYPES.has(type)) return reads ? EVERYTHING : NOTHING;
+  if (type === 'Binary') {
+    const of = (other: string): Filter => patientFilter(patientId, other, 'r', isPatientType);
+    return reads ? pointedTo(of) : letter === 'd' ? NOTHING : inContext(of);
+  }
   if (type === 'Device') return reads ? devicesOf([patientId]) : NOTHING;
   return isPatientType(type) ? compartment([patientId]) : NOTHING;
 }

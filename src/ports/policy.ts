@@ -28,6 +28,10 @@ export type Filter =
   | { readonly kind: 'patient'; readonly of: Filter }
   /** Those that some `type` which `of` allows refers to by `parameter`. */
   | { readonly kind: 'referred'; readonly type: string; readonly parameter: string; readonly of: Filter }
+  /** Binaries to which the attachment of some `type` that `of` allows points. SECURITY CP-22 */
+  | { readonly kind: 'attached'; readonly type: string; readonly of: Filter }
+  /** Binaries whose security context is some `type` that `of` allows. */
+  | { readonly kind: 'context'; readonly type: string; readonly of: Filter }
   /** Those that no Consent of their patient keeps from who asks. */
   | { readonly kind: 'undenied'; readonly asker: ConsentAsker }
   /** Those that a Consent of their patient opens to who asks, by name. */

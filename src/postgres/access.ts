@@ -141,6 +141,11 @@ export function conditionsOfFilter(options: AccessOptions, type: string, filter:
       const conditions = options.conditionsOf(type, filter.query);
       return conditions.length === 0 ? [NEVER] : conditions;
     }
+    case 'attached':
+    case 'context': {
+      const { kind, type: other, of } = filter;
+      return oneLevel(conditionsOfFilter(options, other, of), (conditions) => ({ kind, type: other, conditions }));
+    }
     case 'undenied':
       return [filter];
     case 'permitted':

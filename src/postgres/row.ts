@@ -7,6 +7,7 @@ import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
 import { repeatsQuantities, tokenForms } from './keys.ts';
+import { pointerLanes } from './pointers.ts';
 import { findTable } from './tables.ts';
 
 /** Search columns and side rows of one version. */
@@ -83,6 +84,7 @@ export function createRowBuilder(options: {
     const sink = keys.protected ? protectedSink(row, keys.protected, options.parametersOf(type).atoms) : row;
     options.extractorOf(type)(resource, sink);
     const finished = row.finish(type, id, lastUpdated);
+    row.tok.push(...pointerLanes(resource, type, options.keys, options.baseUrl));
     if (type !== 'Consent') return finished;
     const rules = formatConsentRules(resource, options.baseUrl);
     return rules === undefined ? finished : Object.assign(finished, { rules });

@@ -16,6 +16,8 @@ export function createBelt(caller: Caller, log: Log): Belt {
   const names = patientIds.flatMap((id) => [`Patient/${id}"`, `Patient/${id}/`]);
   const mayLeave = ({ type, id, content }: StoredVersion): boolean => {
     if (content === '' || SHARED_TYPES.has(type) || BOOKING_TYPES.has(type)) return true;
+    // Of a Binary its context tells; that a document of the patient's points to it is not seen in it.
+    if (type === 'Binary') return !content.includes('Patient/') || names.some((name) => content.includes(name));
     if (type === 'Patient') return patientIds.includes(id);
     return names.some((name) => content.includes(name)) || (type === 'Device' && !content.includes('"patient":'));
   };

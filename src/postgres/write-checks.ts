@@ -7,6 +7,7 @@ import { parseJson } from '../standards/fhir/json.ts';
 import { forbidden } from '../standards/fhir/outcome.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import type { Access } from './access.ts';
+import { localPath } from './pointers.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
 import { isMatch } from './search/judge.ts';
@@ -184,6 +185,9 @@ function localReferences(resource: unknown, baseUrl: string): ReadonlySet<string
     }
     if (typeof value !== 'object' || value === null) return;
     for (const [name, member] of Object.entries(value)) {
+      // An attachment's address of a Binary is a reference too: who points to it may see it (CP-22).
+      if (name === 'url' && localPath(member, baseUrl)?.[0] === 'Binary')
+        found.add(`Binary/${localPath(member, baseUrl)?.[1]}`);
       if (name !== 'reference' || typeof member !== 'string') {
         walk(member);
         continue;

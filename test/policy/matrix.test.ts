@@ -38,6 +38,10 @@ function formatFilter(filter: Filter): string {
       return `of ${filter.patientIds.join(' ')}`;
     case 'patient':
       return `patient(${formatFilter(filter.of)})`;
+    case 'attached':
+      return `attached to ${filter.type}(${formatFilter(filter.of)})`;
+    case 'context':
+      return `in context of ${filter.type}(${formatFilter(filter.of)})`;
     case 'undenied':
       return `undenied(${filter.asker.action} by ${formatAsker(filter.asker)})`;
     case 'permitted':

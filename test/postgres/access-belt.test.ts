@@ -28,7 +28,13 @@ describe('access › second belt', () => {
       await world.put({ resourceType: 'Observation', id: `obs-${id}`, status: 'final', code: { text: 'x' }, subject });
       await world.put({ resourceType: 'Device', id: `dev-${id}`, patient: subject });
     }
-    await world.put({ resourceType: 'Binary', id: 'bin', contentType: 'text/plain', data: 'AAAA' });
+    await world.put({
+      resourceType: 'Binary',
+      id: 'bin',
+      contentType: 'text/plain',
+      data: 'AAAA',
+      securityContext: { reference: 'Patient/b' },
+    });
     await world.put({ resourceType: 'Observation', id: 'gone', status: 'final', code: { text: 'x' } });
     await world.store.delete(ROOT, 'Observation', 'gone');
   });

@@ -112,12 +112,14 @@ describe('access › all types', () => {
     const [mine, theirs] = type === 'Patient' ? ['type-a', 'type-b'] : ['one-a', 'one-b'];
     const isShared = SHARED.has(type) || BOOKING.has(type);
     const isOwn = isPatientType(type) || type === 'Device';
+    // A Binary is seen with what points to it, which here is nothing (CP-22).
+    const isBinary = type === 'Binary';
     const kind = isShared ? 'shared' : isOwn ? 'one’s own only' : 'invisible';
     it(`[CP-24] ${type}: ${kind}`, async () => {
-      const seen = isShared ? [mine, theirs].sort() : isOwn ? [mine] : undefined;
-      expect(await read(alice, type, mine), 'read').to.deep.equal(seen ? [mine] : 403);
+      const seen = isShared ? [mine, theirs].sort() : isOwn ? [mine] : isBinary ? [] : undefined;
+      expect(await read(alice, type, mine), 'read').to.deep.equal(isBinary ? 404 : seen ? [mine] : 403);
       expect(await read(alice, type, theirs), 'read of another’s').to.deep.equal(
-        isShared ? [theirs] : isOwn ? 404 : 403,
+        isShared ? [theirs] : isOwn || isBinary ? 404 : 403,
       );
       expect(await search(alice, type), 'search').to.deep.equal(seen ?? 403);
       expect(await history(alice, type), 'history').to.deep.equal(seen ?? 403);

@@ -164,8 +164,41 @@ const consented = (caller: Caller, purpose?: string): Way => ({
     ),
 });
 
+const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'];
+const CONTEXTS = [
+  ...DOCUMENTS,
+  'Patient',
+  'Encounter',
+  'Observation',
+  'Composition',
+  'QuestionnaireResponse',
+  'Consent',
+];
+
+/** CP-22: Binaries of which something is seen by the ways that `waysTo` gives, be it their context or a document. */
+function waysToBinaries(waysTo: (type: string) => readonly Way[]): Way[] {
+  const isSeen = ({ type, resource }: Current, facts: Facts): boolean =>
+    waysTo(type).some(({ test }) => !test || test(resource, type, facts));
+  if (CONTEXTS.every((type) => waysTo(type).length === 0)) return [];
+  return [
+    {
+      test: (binary, _type, facts) => {
+        const context = referencesAt(binary, 'securityContext');
+        return facts.current.some((one) => {
+          const isContext = CONTEXTS.includes(one.type) && context.includes(`${one.type}/${one.id}`);
+          const urls = valuesAt(one.resource, 'content.attachment.url|presentedForm.url');
+          const isDocument = DOCUMENTS.includes(one.type) && urls.includes(`Binary/${binary['id']}`);
+          return (isContext || isDocument) && isSeen(one, facts);
+        });
+      },
+    },
+  ];
+}
+
 /** What a role opens: patients and the system itself are not asked for consent. */
 function waysOfRole(role: Role, caller: Caller, user: CallerUser, type: string): Way[] {
+  if (type === 'Binary' && ['PATIENT', 'DOCTOR', 'PRESCRIBER'].includes(role))
+    return waysToBinaries((other) => waysOfRole(role, caller, user, other));
   const ways = waysWithoutConsent(role, caller, user, type);
   if (role === 'PATIENT' || role === 'SYSTEM' || !isConsented(type)) return ways;
   return [
@@ -266,6 +299,7 @@ function waysOfPatientScope(caller: Caller, type: string): Way[] {
   const { user, patientId } = caller;
   if (patientId === undefined || !user) return [];
   const theirs = ((): Way | undefined => {
+    if (type === 'Binary') return waysToBinaries(() => [{ test: memberOf([patientId]) }])[0];
     if (SHARED.has(type) || BOOKING.has(type)) return EVERYTHING;
     if (type === 'Device') return { test: deviceOf([patientId]) };
     return inCompartment(type) ? { test: memberOf([patientId]) } : undefined;

@@ -221,6 +221,7 @@ export function createMaker(random: Random) {
       ...subject(),
       ...maybe(80, 'result', () => some(() => ref('Observation'), 3)),
       ...maybe(30, 'encounter', () => ref('Encounter')),
+      ...maybe(30, 'presentedForm', () => [{ url: `Binary/${pick(IDS)}` }]),
     }),
     Schedule: () => ({ actor: [ref('Practitioner', 'Location')] }),
     Slot: () => ({
@@ -266,7 +267,11 @@ export function createMaker(random: Random) {
     PractitionerRole: () => ({ practitioner: ref('Practitioner'), organization: ref('Organization') }),
     Location: () => ({ name: pick(NAMES), ...maybe(50, 'managingOrganization', () => ref('Organization')) }),
     Library: () => ({ status: 'active', type: code() }),
-    Binary: () => ({ contentType: 'text/plain', data: 'AAAA', ...maybe(50, 'securityContext', () => ref('Patient')) }),
+    Binary: () => ({
+      contentType: 'text/plain',
+      data: 'AAAA',
+      ...maybe(50, 'securityContext', () => ref('Patient', 'Patient', 'Observation', 'Organization')),
+    }),
   };
 
   return {

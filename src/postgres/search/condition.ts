@@ -20,6 +20,12 @@ export type StoreCondition =
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'never' }
+  /** A row of `type` that meets these has the Binary for an attachment, or is its security context. */
+  | {
+      readonly kind: 'attached' | 'context';
+      readonly type: string;
+      readonly conditions: readonly StoreCondition[];
+    }
   /** No Consent of the row's patient keeps it from who asks. */
   | { readonly kind: 'undenied'; readonly asker: ConsentAsker }
   /** A Consent of the row's patient opens it to who asks. */

@@ -5,6 +5,7 @@
 import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
 import { lanesToBigInt } from '../keys.ts';
+import { attachmentMask, contextMask } from '../pointers.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import { permittedFilter, undeniedFilter } from './consent-filter.ts';
@@ -93,6 +94,9 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
     case 'never':
       return 'false';
+    case 'attached':
+    case 'context':
+      return binaryFilter(context, m, condition);
     case 'undenied':
       return undeniedFilter(context, type, m, condition);
     case 'permitted':
@@ -210,6 +214,22 @@ function referredFilter(
       return `exists (select from ${main} ${t} where ${t}.tok @> array[${m}.rid # ${x}] and ${source} offset 0)`;
     }),
   );
+}
+
+/** Driven from the Binary: by the tokens of documents for it, or by its own for its context. */
+function binaryFilter(
+  context: FilterContext,
+  m: string,
+  { kind, type, conditions }: Extract<StoreCondition, { kind: 'attached' | 'context' }>,
+): string {
+  const t = `${m}b`;
+  const { main } = tableOf(type);
+  const mask = kind === 'attached' ? attachmentMask(context.keys) : contextMask(context.keys, type);
+  const x = context.params.add(String(lanesToBigInt(mask)), 'bigint');
+  const target = and([`${t}.op <> 'D'`, ...conditions.map((c) => compileFilter(context, type, c, t))]);
+  return kind === 'attached'
+    ? `exists (select from ${main} ${t} where ${t}.tok @> array[${m}.rid # ${x}] and ${target} offset 0)`
+    : `exists (select from unnest(${m}.tok) e join ${main} ${t} on ${t}.rid = (e # ${x}) where ${target} offset 0)`;
 }
 
 /** The patient of the row: its `pat`, or for types that may have several any patient of whose compartment it is a member. */

@@ -1,0 +1,28 @@
+/** Binaries are of nobody by themselves: they are seen with what points to them, or with what they name. SECURITY CP-22 */
+import type { Filter } from '../ports/policy.ts';
+import { any } from './filters.ts';
+
+/** Types whose attachments are Binaries. */
+const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'] as const;
+/** Types that are understood as a security context; with any other a Binary is as without one. */
+const CONTEXTS = [
+  'Patient',
+  ...DOCUMENTS,
+  'Encounter',
+  'Observation',
+  'Composition',
+  'QuestionnaireResponse',
+  'Consent',
+  'Communication',
+] as const;
+
+const by = (kind: 'attached' | 'context', type: string, of: Filter): Filter =>
+  of.kind === 'nothing' ? of : { kind, type, of };
+
+/** Those that name as their security context what `of` allows. */
+export const inContext = (of: (type: string) => Filter): Filter =>
+  any(...CONTEXTS.map((type) => by('context', type, of(type))));
+
+/** And those to which a document points that `of` allows. */
+export const pointedTo = (of: (type: string) => Filter): Filter =>
+  any(inContext(of), ...DOCUMENTS.map((type) => by('attached', type, of(type))));
