@@ -13,14 +13,19 @@ const READING = '1';
 
 const EFFECT = { deny: 'D', permit: 'P', neutral: 'N' } as const satisfies Record<ConsentRule['effect'], string>;
 
-/** The rules of a Consent as JSON, without the columns that say whose they are; undefined when there are none. */
-export function formatConsentRules(consent: Readonly<Record<string, unknown>>, baseUrl: string): string | undefined {
+/** The rules of a Consent of this server. */
+export function readConsentRules(consent: Readonly<Record<string, unknown>>, baseUrl: string): readonly ConsentRule[] {
   const base = `${baseUrl}/`;
   const localOf = (reference: string): string | undefined => {
     const [type = '', id = ''] = (reference.startsWith(base) ? reference.slice(base.length) : reference).split('/');
     return id !== '' && findTable(type) ? `${type}/${id}` : undefined;
   };
-  const rules = consentRules(consent, { localOf, isType: (code) => findTable(code) !== undefined });
+  return consentRules(consent, { localOf, isType: (code) => findTable(code) !== undefined });
+}
+
+/** They as JSON, without the columns that say whose they are; undefined when there are none. */
+export function formatConsentRules(consent: Readonly<Record<string, unknown>>, baseUrl: string): string | undefined {
+  const rules = readConsentRules(consent, baseUrl);
   if (rules.length === 0) return undefined;
   return JSON.stringify(
     rules.map(({ effect, isByPatient, from, until, ...rule }) => ({

@@ -2,11 +2,14 @@
  * Rights on what is written, in the transaction that writes it: the version that goes, the version that comes, and every
  * reference the new one adds. SECURITY AZ-05, CP-10, CP-11
  */
+import { personAsks } from '../policy/asker.ts';
+import type { Caller } from '../ports/caller.ts';
 import type { StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import { forbidden } from '../standards/fhir/outcome.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import type { Access } from './access.ts';
+import { readConsentRules } from './consent-rules.ts';
 import { localPath } from './pointers.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
@@ -102,6 +105,8 @@ export function createWriteChecks(
         written.map(({ version, conditions }) => isMatch(search, rowOf, version, conditions, run)),
       );
       if (verdicts.includes(false)) throw forbidden();
+      for (const { type, version } of written)
+        if (type === 'Consent') checkConsent(access.caller, version.content, baseUrl);
       const dispensed = written.flatMap(({ type, version }) =>
         type === 'MedicationDispense' ? prescriptionsOf(version.content, baseUrl) : [],
       );
@@ -114,6 +119,23 @@ export function createWriteChecks(
       if (signed.includes(true)) throw forbidden();
     },
   };
+}
+
+/**
+ * Throws `forbidden` when a person writes a Consent of somebody else that opens to themselves what it speaks of, or labels
+ * to their facility: the patient, or another, says that. SECURITY AZ-08, FA-06
+ */
+function checkConsent({ user }: Caller, content: string, baseUrl: string): void {
+  const consent = parseJson(content) as { readonly patient?: { readonly reference?: string } }; // stored text was checked
+  const patient = localPath(consent.patient?.reference, baseUrl);
+  if (!user || user.roles.includes('SYSTEM') || (patient && user.patientIds.includes(patient[1]))) return;
+  const writer = new Set(personAsks(user, 'r').actors);
+  const opens = readConsentRules(consent as Readonly<Record<string, unknown>>, baseUrl).some(
+    ({ effect, actors = [], labels }) =>
+      effect === 'permit' &&
+      actors.some((actor) => writer.has(actor) && (labels !== undefined || !actor.startsWith('Organization/'))),
+  );
+  if (opens) throw forbidden();
 }
 
 /** Ids of the prescriptions that a MedicationDispense names. */

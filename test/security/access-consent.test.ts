@@ -447,6 +447,26 @@ describe('access › Consents', () => {
     await world.store.delete(ROOT, 'Consent', 'c');
   });
 
+  it('[FA-06] [AZ-08] a clinician writes what patients say, but nothing by which they would see more themselves', async () => {
+    const write = async (provision: object): Promise<number> => {
+      now = CALLERS['doctor'] as Caller;
+      const { id: _id, ...body } = consent(provision);
+      const headers = { 'content-type': 'application/fhir+json' };
+      const answer = await fetch(`${base}/Consent`, { method: 'POST', headers, body: JSON.stringify(body) });
+      const made = (await answer.json()) as { id: string };
+      if (answer.status === 201) await world.store.delete(ROOT, 'Consent', made.id);
+      return answer.status;
+    };
+    const psy = { securityLabel: [{ code: 'PSY' }] };
+    expect(await write(permit({ actor: [actor('Practitioner/d1')] }))).to.equal(403);
+    expect(await write(permit({ actor: [actor('PractitionerRole/r1')], ...psy }))).to.equal(403);
+    expect(await write(permit({ actor: [actor('Organization/o1')], ...psy }))).to.equal(403);
+    expect(await write(deny({ provision: [permit({ actor: [actor('Practitioner/d1')] })] }))).to.equal(403);
+    expect(await write(permit({ actor: [actor('Organization/o1')] }))).to.equal(201);
+    expect(await write(permit({ actor: [actor('Practitioner/d2')], ...psy })), 'a colleague').to.equal(201);
+    expect(await write(deny({ actor: [actor('Practitioner/d1')] })), 'less for themselves').to.equal(201);
+  });
+
   it('[FA-06] Consents that were stored before they were understood are read when a store opens', async () => {
     await world.put(consent(deny({ actor: [actor('Practitioner/d1')] })));
     await queried(
