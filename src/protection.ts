@@ -13,6 +13,7 @@ import type { Policy } from './ports/policy.ts';
 import type { Erasure, RetentionRule } from './ports/protection.ts';
 import { withOwner } from './postgres/owner.ts';
 import type { Pools } from './postgres/pools.ts';
+import { cleanUp, tablesOf } from './postgres/protection/clean-up.ts';
 import { openErasureList } from './postgres/protection/erasure-list.ts';
 import { createErasureDesk } from './postgres/protection/erasures.ts';
 import { HeldError } from './postgres/protection/guard.ts';
@@ -91,7 +92,7 @@ export async function openProtection(parts: ProtectionParts): Promise<Protection
       });
     if (state === 'held' && (await removal.review(patientId)).holds.length > 0) return;
     try {
-      const touched = await removal.remove([patientId], {
+      await removal.remove([patientId], {
         signal,
         note: (send, counts) => erasures.note(send, id, counts),
       });
@@ -99,22 +100,15 @@ export async function openProtection(parts: ProtectionParts): Promise<Protection
       list.append({ id, patient: patientHash, at, basis });
       await erasures.finish(id, at);
       await tell(0, 'erased');
-      await cleanUp(client, touched);
+      const counts = (await erasures.find(id))?.counts;
+      await cleanUp(client, counts ? tablesOf(counts) : [], (table, { message }) =>
+        log.warn('a table could not be cleaned after a removal', { table, cause: message }),
+      );
     } catch (error) {
       if (!(error instanceof HeldError)) throw error;
       await erasures.setHeld(id, true);
       await tell(4, 'legal-hold');
     }
-  }
-
-  /** What was removed still lies in dead rows and in the planner's statistics. */
-  async function cleanUp(client: pg.ClientBase, tables: ReadonlySet<string>): Promise<void> {
-    for (const table of tables)
-      await client
-        .query(`vacuum (analyze) ${table}`) // a name of ours
-        .catch((error: Error) =>
-          log.warn('a table could not be cleaned after a removal', { table, cause: error.message }),
-        );
   }
 
   async function purge(signal: AbortSignal): Promise<void> {
@@ -169,6 +163,8 @@ export async function openProtection(parts: ProtectionParts): Promise<Protection
     if (!stopping.signal.aborted) log.error('data could not be removed; it is tried again', { error: error as Error });
   };
   const stopLooking = every(LOOK_EVERY_MS, run, failed);
+  // What the last stop broke off.
+  if ((await erasures.open()).length > 0) void run().catch(failed);
 
   const routes = createProtectionRoutes({
     holds: createHoldBook({ pools, cipher, rids: contacts.keys.rids }),

@@ -60,8 +60,8 @@ export type ErasureState = 'proposed' | 'rejected' | 'approved' | 'held' | 'done
 export interface RemovalCounts {
   /** By resource type. */
   readonly resources: Readonly<Record<string, number>>;
-  /** Resources that stay, of which references or versions were changed. */
-  readonly rewritten: number;
+  /** Resources that stay, of which references or versions were changed; by type. */
+  readonly rewritten: Readonly<Record<string, number>>;
   readonly messages: number;
   readonly jobs: number;
   readonly accounts: number;

@@ -1,6 +1,7 @@
 /** Legal holds, erasures and the purge through the running server: two people, step-up, the trail, a restored copy. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import { startServer } from '../../src/server.ts';
 import { withClient } from '../support/database.ts';
@@ -14,7 +15,8 @@ const PEOPLE = [
   ['doctor', 'DOCTOR'],
 ] as const;
 
-describe('rest › protection of data', () => {
+describe('rest › protection of data', function () {
+  this.timeout(60_000);
   let server: TestServer;
   let fhir: FhirClient;
   let time = Date.UTC(2026, 5, 1, 9);
@@ -242,6 +244,7 @@ describe('rest › protection of data', () => {
     for (;;) {
       const { json } = await as('two', 'GET', path);
       if (json['state'] === 'done') return json;
+      await setTimeout(100);
     }
   }
   const rows = (text: string): Promise<unknown[][]> =>

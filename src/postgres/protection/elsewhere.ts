@@ -91,8 +91,18 @@ const SOLE = `select id from auth.person
   where patient_ids <> '{}' and patient_ids <@ $1::text[] and roles <@ array['PATIENT']`;
 
 /** In this order: what was granted, then the accounts. The last but one gives the count of grants, the last that of accounts. */
-export const removeAccounts = (patientIds: readonly string[]): readonly Statement[] =>
-  [
+export const removeAccounts = (
+  patientIds: readonly string[],
+  relatedPersonIds: readonly string[],
+): readonly Statement[] => [
+  // Whoever acted for the patient no longer does.
+  {
+    text: `update auth.person set security_version = security_version + 1,
+  related_person_ids = array(select unnest(related_person_ids) except select unnest($1::text[]))
+where related_person_ids && $1::text[]`,
+    values: [relatedPersonIds],
+  },
+  ...[
     `delete from auth.access_token where patient_id = any($1::text[]) or user_id in (select id::text from (${SOLE}) p)`,
     `delete from auth.launch where patient_id = any($1::text[]) or user_id in (select id::text from (${SOLE}) p)`,
     `delete from auth.remembered_consent where patient_id = any($1::text[]) or user_id in (select id::text from (${SOLE}) p)`,
@@ -113,7 +123,8 @@ select count(*)::int from f`,
   where patient_ids && $1::text[] and not (patient_ids <@ $1::text[] and roles <@ array['PATIENT'])
 )
 select count(*)::int from p`,
-  ].map((text) => ({ text, values: [patientIds] }));
+  ].map((text) => ({ text, values: [patientIds] })),
+];
 
 /** How many accounts and messages there are, for a review; messages by what they made. */
 export const countElsewhere = (patientIds: readonly string[], references: readonly string[]): Statement => ({

@@ -167,7 +167,7 @@ const patientContext = (id: string): string => `erasure ${id} patient`;
 const reasonContext = (id: string): string => `erasure ${id} reason`;
 const NO_COUNTS: RemovalCounts = {
   resources: {},
-  rewritten: 0,
+  rewritten: {},
   messages: 0,
   jobs: 0,
   accounts: 0,

@@ -7,7 +7,7 @@ import type { Cipher } from '../../ports/cipher.ts';
 import type { ErasureReview, RemovalCounts } from '../../ports/protection.ts';
 import type { DataKeys } from '../encryption/data-keys.ts';
 import type { Pools } from '../pools.ts';
-import { STORED_TYPES, tableOf } from '../tables.ts';
+import { STORED_TYPES } from '../tables.ts';
 import { countElsewhere, findMessages, removeAccounts, removeJobs, removeMessages } from './elsewhere.ts';
 import { createGuard, type GuardTools, HeldError } from './guard.ts';
 import { inTransaction, type Send } from './in-transaction.ts';
@@ -31,8 +31,8 @@ export interface RemovalOptions {
 export interface Removal {
   /** What would go of these patients together, as far as search keys show it. */
   review(...patientIds: readonly string[]): Promise<ErasureReview>;
-  /** Throws `HeldError` when a legal hold stands in the way; then the rest stays as it is. Gives the tables it touched. */
-  remove(patientIds: readonly string[], options?: RemovalOptions): Promise<ReadonlySet<string>>;
+  /** Throws `HeldError` when a legal hold stands in the way; then the rest stays as it is. */
+  remove(patientIds: readonly string[], options?: RemovalOptions): Promise<void>;
 }
 
 const BATCH = 200;
@@ -62,7 +62,6 @@ export function createRemoval(tools: RemovalTools): Removal {
 
     async remove(patientIds, { signal, note } = {}) {
       const guard = createGuard(tools);
-      const touched = new Set<string>(['mortar.message', 'mortar.job', 'mortar.data_key', 'auth.person']);
       const batch: Batch = async (plan, work) => {
         signal?.throwIfAborted();
         await inTransaction(pools.transactions, async (send) => {
@@ -74,14 +73,9 @@ export function createRemoval(tools: RemovalTools): Removal {
       };
       for (let round = 1; round <= ROUNDS_MAX; round++) {
         const plan = await planRemoval(tools, patientIds, { isWhole: true, signal });
-        for (const { type } of [...plan.own.values(), ...plan.staying.values(), ...plan.patients]) {
-          const { main, history, numbers, strings } = tableOf(type);
-          for (const table of [main, history, numbers, strings]) touched.add(table);
-        }
         // What was written meanwhile is found in the next round; when there was nothing, the end has come.
         if (await removeOnce(plan, batch, signal)) continue;
-        await finish(plan, batch);
-        return touched;
+        return finish(plan, batch);
       }
       throw new Error('the record grows faster than it can be removed');
     },
@@ -92,7 +86,11 @@ export function createRemoval(tools: RemovalTools): Removal {
     // First whoever could write more of it.
     await batch(plan, async (send) => {
       const counts: number[] = [];
-      for (const statement of removeAccounts(plan.patients.map(({ id }) => id)))
+      const related = [...plan.own.values()].flatMap(({ type, id }) => (type === 'RelatedPerson' ? [id] : []));
+      for (const statement of removeAccounts(
+        plan.patients.map(({ id }) => id),
+        related,
+      ))
         counts.push(Number((await send(statement))[0]?.[0] ?? 0));
       return { grants: counts.at(-2) ?? 0, accounts: counts.at(-1) ?? 0 };
     });
@@ -108,7 +106,7 @@ export function createRemoval(tools: RemovalTools): Removal {
       await batch(plan, async (send) => {
         if (!(await scrub(tools, send, held, plan))) return {};
         isChanged = true;
-        return { rewritten: 1 };
+        return { rewritten: { [held.type]: 1 } };
       });
     for (const type of STORED_TYPES) {
       const rids = [...plan.own.values()].flatMap((held) => (held.type === type ? [held.rid] : []));

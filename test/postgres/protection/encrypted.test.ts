@@ -3,7 +3,8 @@ import type { Resource } from '../../../src/ports/resource-store.ts';
 import { ROOT } from '../../support/policy-store.ts';
 import { everyRow, openProtectionWorld, type ProtectionWorld } from './world.ts';
 
-describe('protection › encrypted records', () => {
+describe('protection › encrypted records', function () {
+  this.timeout(120_000);
   let world: ProtectionWorld;
   const elements = 'Patient.name,Observation.value';
   const subject = (id: string) => ({ reference: `Patient/${id}` });

@@ -110,7 +110,7 @@ const wordsLeft = async (world: ProtectionWorld): Promise<string[]> =>
 
 const nothing = (): RemovalCounts => ({
   resources: {},
-  rewritten: 0,
+  rewritten: {},
   messages: 0,
   jobs: 0,
   accounts: 0,
@@ -118,7 +118,8 @@ const nothing = (): RemovalCounts => ({
   dataKeys: 0,
 });
 
-describe('protection › removal', () => {
+describe('protection › removal', function () {
+  this.timeout(120_000);
   let world: ProtectionWorld;
   const messageId = randomUUID();
   beforeEach(async () => {
@@ -147,10 +148,12 @@ describe('protection › removal', () => {
   const remove = async (...ids: string[]): Promise<RemovalCounts> => {
     const counts = nothing() as unknown as Record<string, unknown>;
     await world.store.removal.remove(ids, {
-      note: async (_send, { resources = {}, ...more }) => {
+      note: async (_send, { resources = {}, rewritten = {}, ...more }) => {
         for (const [name, count] of Object.entries(more)) counts[name] = Number(counts[name]) + Number(count);
-        const all = counts['resources'] as Record<string, number>;
-        for (const [type, count] of Object.entries(resources)) all[type] = (all[type] ?? 0) + count;
+        for (const [name, byType] of Object.entries({ resources, rewritten })) {
+          const all = counts[name] as Record<string, number>;
+          for (const [type, count] of Object.entries(byType)) all[type] = (all[type] ?? 0) + count;
+        }
       },
     });
     return counts as unknown as RemovalCounts;
@@ -201,7 +204,7 @@ describe('protection › removal', () => {
 
   it('[DP-04] what is about others stays, with a new version without the reference, and old versions without it too', async () => {
     const counts = await remove('gone');
-    expect(counts.rewritten).to.equal(7);
+    expect(counts.rewritten).to.deep.equal({ Appointment: 1, Bundle: 1, Observation: 4, Provenance: 1 });
     const read = async (type: string, id: string, ver?: number): Promise<Resource> => {
       const { store } = world;
       const { content } = await (ver === undefined ? store.read(ROOT, type, id) : store.vread(ROOT, type, id, ver));
@@ -280,13 +283,18 @@ values (gen_random_uuid(), sha256($1::bytea), $2, 1, now(), '{pwd}', now(), now(
     await person(planted('Account'), ['PATIENT'], ['gone']);
     const both = await person('parent', ['PATIENT'], ['gone', 'stays']);
     const staff = await person('nurse', ['PATIENT', 'STAFF'], ['gone']);
+    await world.put({ resourceType: 'RelatedPerson', id: 'mother', patient: subject('gone') });
+    const mother = await person('mother', ['PATIENT'], []);
+    await world.sql("update auth.person set related_person_ids = '{mother,other}' where id = $1", [mother]);
     const counts = await remove('gone');
     expect(counts.accounts).to.equal(1);
-    expect(await world.sql('select id, patient_ids, security_version from auth.person order by name')).to.deep.equal([
-      [staff, [], 2],
-      [both, ['stays'], 2],
+    const people = 'select id, patient_ids, related_person_ids, security_version from auth.person order by name';
+    expect(await world.sql(people)).to.deep.equal([
+      [mother, [], ['other'], 2],
+      [staff, [], [], 2],
+      [both, ['stays'], [], 2],
     ]);
-    expect(await world.sql('select count(*)::int from auth.session')).to.deep.equal([[2]]);
+    expect(await world.sql('select count(*)::int from auth.session')).to.deep.equal([[3]]);
   });
 
   it('[DP-04] the review says what would go, what is shared, and what stops it', async () => {

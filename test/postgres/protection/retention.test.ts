@@ -16,7 +16,8 @@ const observation = (id: string, of: string): Resource => ({
   subject: subject(of),
 });
 
-describe('protection › retention', () => {
+describe('protection › retention', function () {
+  this.timeout(120_000);
   let world: ProtectionWorld;
   let end: number;
   beforeEach(async () => {
