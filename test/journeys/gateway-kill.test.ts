@@ -62,8 +62,9 @@ describe('gateway › kill -9 [RL-11]', function () {
     for (let tries = 0; tries < 600; tries++) {
       const found = readPorts();
       if (found?.pid === child.pid) {
+        // Another port is another address, and tokens are for one.
+        token = await operatorToken({ dataDir: join(dataDir, 'data') });
         ports = found;
-        token ??= await operatorToken({ dataDir: join(dataDir, 'data') });
         return;
       }
       if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
