@@ -13,6 +13,8 @@ export interface Question {
   readonly type: string;
   readonly resource: Json;
   readonly now: number;
+  /** Whether what only may hold does not. */
+  readonly isSure?: true;
 }
 
 const PARENT: Readonly<Record<string, string>> = {
@@ -61,15 +63,14 @@ function fitsPart(name: string, part: Json, provision: Json, question: Question)
     case 'actor': {
       if (codes(part['role']).includes('AUT')) return 'vague';
       const [who = ''] = referencesAt(part, 'reference');
-      if (who.startsWith('Device/'))
-        return provision['type'] === 'permit' ? 'vague' : fit(namesOf(caller).includes('any program'));
+      if (who.startsWith('Device/')) return fit(namesOf(caller).includes('any program'));
       return who.startsWith('Group/') ? 'vague' : fit(namesOf(caller).includes(who));
     }
     case 'purpose': {
       const reasons = reasonsOf(question);
       if (!KNOWN.includes(String(part['code']))) return 'vague';
-      // Who does not say why is kept out by what might hold, and let in by nothing.
-      return fit(reasons === undefined ? provision['type'] !== 'permit' : reasons.includes(String(part['code'])));
+      // Who does not say why is kept out by what may hold, and let in by nothing.
+      return fit(reasons === undefined ? question.isSure !== true : reasons.includes(String(part['code'])));
     }
     case 'class':
       return part['system'] === 'http://hl7.org/fhir/resource-types' ? fit(part['code'] === type) : 'vague';
@@ -124,10 +125,14 @@ interface Verdict {
   readonly opens: readonly (readonly string[])[];
 }
 
+/** A program that is permitted something is not known by its Device. */
+const namesProgram = (provision: Json): boolean =>
+  many(provision['actor']).some((one) => referencesAt(one, 'reference').some((who) => who.startsWith('Device/')));
+
 /** Whether a provision applies as a permission; its frame is clear and fits. */
 const isPermission = (provision: Json, question: Question, isFrameClear: boolean): boolean => {
-  const { fits, isClear } = fitsProvision(provision, question);
-  return provision['type'] === 'permit' && isFrameClear && isClear && fits;
+  const { fits, isClear } = fitsProvision(provision, { ...question, isSure: true });
+  return provision['type'] === 'permit' && isFrameClear && isClear && fits && !namesProgram(provision);
 };
 
 /** Whether the parts of a frame are all understood, wherever they are asked. */
@@ -141,7 +146,8 @@ function walk(provision: Json, question: Question, isFrameClear: boolean): Verdi
   // As an unclear permission is none, so its labels frame nothing.
   const isLabelled = many(provision['securityLabel']).length > 0;
   const isUnclearFrame =
-    provision['type'] !== 'deny' && !(provision['type'] === 'permit' && own.isClear && isFrameClear);
+    provision['type'] !== 'deny' &&
+    !(provision['type'] === 'permit' && own.isClear && isFrameClear && !namesProgram(provision));
   const { securityLabel: _labels, ...unlabelled } = provision;
   const { fits } = isUnclearFrame && isLabelled ? fitsProvision(unlabelled, question) : own;
   if (!fits) return { denies: false, opens: [] };
