@@ -98,7 +98,12 @@ function item(name: string, value: unknown): string {
 
 /** Values that people write on one line. */
 function inShort(value: Readonly<Record<string, unknown>>): string | undefined {
-  const has = (...names: readonly string[]): boolean => Object.keys(value).every((name) => names.includes(name));
+  // Backbone elements can have the same names for whole concepts.
+  const isPlain = Object.entries(value).every(
+    ([name, one]) => name === 'coding' || typeof one !== 'object' || isNumber(one),
+  );
+  const has = (...names: readonly string[]): boolean =>
+    isPlain && Object.keys(value).every((name) => names.includes(name));
   const text = (name: string): string => (value[name] === undefined ? '' : String(value[name]));
   if (has('reference', 'display', 'type')) return text('display') || text('reference') || text('type');
   if (has('system', 'version', 'code', 'display', 'userSelected') && value['code'] !== undefined)
