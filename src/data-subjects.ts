@@ -28,6 +28,8 @@ import { createRestrictionRoutes } from './rest/restriction-api.ts';
 import { createSubjectAccessRoutes } from './rest/subject-access-api.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { FhirError } from './standards/fhir/outcome.ts';
+import type { SearchParameters } from './standards/fhir/search/parameter.ts';
+import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createTransform } from './standards/fhir/transform.ts';
 import { createCopyRecord } from './workflow/subject-access/copy-record.ts';
@@ -41,6 +43,7 @@ export interface DataSubjectParts {
   readonly audited: Pick<ResourceStore, 'read'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly definitions: Definitions;
+  readonly parameters: SearchParameters;
   readonly baseUrl: string;
   readonly rids: Pick<RidCodec, 'rid'>;
   /** What a message of the log says, as FHIR. */
@@ -71,6 +74,7 @@ export function createDataSubjects(parts: DataSubjectParts): DataSubjects {
     caller: CALLER,
     searchOf: parts.searchOf,
     types: ['Patient', ...Object.keys(definitions.compartments.Patient).filter((type) => type !== 'Patient')],
+    beside: patientParametersBeside(definitions, parts.parameters, 'any'),
     messages: store.messages,
     decode: parts.translate,
     visits: parts.visits,

@@ -180,6 +180,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     audited: store,
     searchOf: (type, query) => searchOf(services, type, query),
     definitions,
+    parameters,
     baseUrl,
     rids: audit.trail.rids,
     translate: (message) => gateway?.translate(message),

@@ -6,7 +6,7 @@ import type { CopyCounts, CopyForm, CopyProgress } from '../../ports/subject-acc
 import { formatJson } from '../../standards/fhir/json.ts';
 import { deletedOf, messagesOf, visitsOf } from './beside-part.ts';
 import { headingOf, pageArticle, pageFoot, pageHead, pageHeading, pageNote } from './page.ts';
-import { BESIDE, type CopyRecordParts, type Found, resourcesOf } from './record-part.ts';
+import { type CopyRecordParts, type Found, resourcesOf } from './record-part.ts';
 
 export interface CopyPage {
   readonly page: Readonly<Record<CopyForm, string>>;
@@ -29,9 +29,10 @@ export function createCopyRecord(
 ): (patientId: string, from: CopyProgress) => Promise<CopyPage | undefined> {
   const steps: readonly Step[] = [
     ...parts.types.map((type): Step => step(headingOf(type), 'resources', (...of) => resourcesOf(parts, type, ...of))),
-    ...BESIDE.map(
-      ([type, parameter]): Step =>
-        step(headingOf(type), 'resources', (...of) => resourcesOf(parts, type, ...of, parameter)),
+    ...[...parts.beside].flatMap(([type, parameters]) =>
+      parameters.map(
+        (one): Step => step(headingOf(type), 'resources', (...of) => resourcesOf(parts, type, ...of, one)),
+      ),
     ),
     step('What has been deleted', 'resources', (...of) => deletedOf(parts, ...of)),
     step('Messages about you', 'messages', (...of) => messagesOf(parts, ...of)),

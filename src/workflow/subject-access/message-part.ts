@@ -5,7 +5,8 @@ import type { Resource } from '../../ports/resource-store.ts';
 import { codeSystemUrl } from '../../standards/fhir/canonical.ts';
 import type { Transform } from '../../standards/fhir/transform.ts';
 import { messageUrn } from '../import-provenance.ts';
-import { identifiersOf, redact, referencesOf, type Subject } from './redact.ts';
+import { redact } from './redact.ts';
+import { identifiersOf, referencesOf, type Subject } from './reference-target.ts';
 
 interface Entry {
   readonly fullUrl?: string;

@@ -10,7 +10,8 @@ import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { DESCEND, type Transform } from '../../standards/fhir/transform.ts';
 import { headingOf } from './page.ts';
-import { identifiersOf, redact, referencesOf, type Subject } from './redact.ts';
+import { redact } from './redact.ts';
+import { identifiersOf, referencesOf, type Subject } from './reference-target.ts';
 
 export interface CopyRecordParts {
   /** Not the audited one: the whole copy is one entry of the trail. */
@@ -20,6 +21,8 @@ export interface CopyRecordParts {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** Of the Patient compartment, the Patient first. */
   readonly types: readonly string[];
+  /** Of types outside the compartment: the parameters that may say whose they are. */
+  readonly beside: ReadonlyMap<string, readonly string[]>;
   readonly messages: Pick<MessageLog, 'read'>;
   /** The message as a Bundle; undefined where it cannot be read. */
   readonly decode: (message: StoredMessage) => Resource | undefined;
@@ -48,21 +51,24 @@ export interface Found {
 /** Resources a page; one may be as large as a request's body. */
 const PAGE = 40;
 
-/** Types outside the compartment that say by this parameter whose they are. */
-export const BESIDE = [
-  ['Task', 'patient'],
-  ['Device', 'patient'],
-] as const;
+/** What leads from a patient to resources of a type: a parameter, or the compartment. */
+type Way = string | undefined;
+
+const waysOf = ({ beside }: CopyRecordParts, type: string): readonly Way[] => beside.get(type) ?? [undefined];
 
 export async function resourcesOf(
   parts: CopyRecordParts,
   type: string,
   patientId: string,
   cursor: string | undefined,
-  parameter?: string,
+  way?: Way,
 ): Promise<Found> {
-  const { matches, next } = await searchRecord(parts, type, patientId, cursor, PAGE, parameter);
-  const resources = matches.map(contentOf);
+  const { matches, next } = await searchRecord(parts, type, patientId, cursor, PAGE, way);
+  const ways = waysOf(parts, type);
+  const ids = matches.map(({ id }) => id);
+  // What another way led to is in the copy already.
+  const before = new Set(await ownOf(parts, type, ids, patientId, ways.slice(0, ways.indexOf(way))));
+  const resources = matches.filter(({ id }) => !before.has(`${type}/${id}`)).map(contentOf);
   const subject = await subjectOf(parts, patientId, resources);
   const redacted = resources.flatMap((resource) => redact(parts.transform, resource, subject) ?? []);
   const binaries = type === 'Binary' ? [] : await binariesOf(parts, redacted, subject);
@@ -102,28 +108,33 @@ function titleOf(resource: Resource): string {
 }
 
 export async function searchRecord(
-  { store, caller, searchOf }: CopyRecordParts,
+  parts: CopyRecordParts,
   type: string,
   patientId: string,
   cursor: string | undefined,
   count: number,
-  parameter?: string,
+  way?: Way,
 ): Promise<{ readonly matches: readonly StoredVersion[]; readonly next?: string }> {
-  const request = searchOf(
-    type,
-    parameter === undefined ? `_count=${count}` : `_count=${count}&${parameter}=Patient/${patientId}`,
-  );
-  const compartment = { kind: 'compartment', compartment: 'Patient', id: patientId } as const;
+  const request = requestOf(parts, type, patientId, count, way);
   try {
-    return await store.search(caller, {
-      ...request,
-      conditions: [...(parameter === undefined ? [compartment] : []), ...request.conditions],
-      ...(cursor !== undefined && { cursor }),
-    });
+    return await parts.store.search(parts.caller, { ...request, ...(cursor !== undefined && { cursor }) });
   } catch (error) {
     if (cursor !== undefined && error instanceof FhirError && error.status === 400) throw new CopyTooOld();
     throw error;
   }
+}
+
+function requestOf(
+  { searchOf }: CopyRecordParts,
+  type: string,
+  patientId: string,
+  count: number,
+  way: Way,
+): SearchRequest {
+  if (way !== undefined) return searchOf(type, `_count=${count}&${way}=Patient/${patientId}`);
+  const request = searchOf(type, `_count=${count}`);
+  const compartment = { kind: 'compartment', compartment: 'Patient', id: patientId } as const;
+  return { ...request, conditions: [compartment, ...request.conditions] };
 }
 
 export const contentOf = ({ content }: StoredVersion): Resource => parseJson(content) as Resource; // stored text was checked
@@ -134,13 +145,12 @@ export async function subjectOf(
   patientId: string,
   resources: readonly Resource[],
 ): Promise<Subject> {
-  const { transform, baseUrl, types } = parts;
+  const { transform, baseUrl, types, beside } = parts;
   const asked = new Map<string, Set<string>>();
   for (const resource of resources)
     for (const reference of referencesOf(transform, resource, baseUrl)) {
       const [type = '', id = '', ...more] = reference.split('/');
-      if (more.length > 0 || type === 'Patient' || !(types.includes(type) || BESIDE.some(([one]) => one === type)))
-        continue;
+      if (more.length > 0 || type === 'Patient' || !(types.includes(type) || beside.has(type))) continue;
       asked.set(type, (asked.get(type) ?? new Set()).add(id));
     }
   const own = await Promise.all([...asked].map(([type, ids]) => ownOf(parts, type, [...ids], patientId)));
@@ -159,27 +169,19 @@ async function ownOf(
   type: string,
   ids: readonly string[],
   patientId: string,
-): Promise<string[]> {
-  const parameter = BESIDE.find(([one]) => one === type)?.[1];
-  const { store, caller, searchOf } = parts;
-  const found: string[] = [];
-  for (let at = 0; at < ids.length; at += PAGE) {
-    const some = ids.slice(at, at + PAGE);
-    const request = searchOf(
-      type,
-      parameter === undefined ? `_count=${PAGE}` : `_count=${PAGE}&${parameter}=Patient/${patientId}`,
-    );
-    const { matches } = await store.search(caller, {
-      ...request,
-      conditions: [
-        { kind: 'id', ids: some },
-        ...(parameter === undefined ? [{ kind: 'compartment', compartment: 'Patient', id: patientId } as const] : []),
-        ...request.conditions,
-      ],
-    });
-    found.push(...matches.map(({ id }) => `${type}/${id}`));
-  }
-  return found;
+  ways: readonly Way[] = waysOf(parts, type),
+): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const way of ways)
+    for (let at = 0; at < ids.length; at += PAGE) {
+      const request = requestOf(parts, type, patientId, PAGE, way);
+      const { matches } = await parts.store.search(parts.caller, {
+        ...request,
+        conditions: [{ kind: 'id', ids: ids.slice(at, at + PAGE) }, ...request.conditions],
+      });
+      for (const { id } of matches) found.add(`${type}/${id}`);
+    }
+  return [...found];
 }
 
 async function patientIdentifiers({ store, caller }: CopyRecordParts, patientId: string): Promise<readonly string[]> {

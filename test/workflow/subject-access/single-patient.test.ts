@@ -9,12 +9,18 @@ import type { Resource } from '../../../src/ports/resource-store.ts';
 import type { CopyProgress } from '../../../src/ports/subject-access.ts';
 import { createPools, type Pools } from '../../../src/postgres/pools.ts';
 import { createCopyBook } from '../../../src/postgres/subject-access/copy-book.ts';
+import { patientParametersBeside } from '../../../src/standards/fhir/search/patient-parameters.ts';
 import { createTransform } from '../../../src/standards/fhir/transform.ts';
 import { createCopyRecord, NOTHING_YET } from '../../../src/workflow/subject-access/copy-record.ts';
 import type { CopyRecordParts } from '../../../src/workflow/subject-access/record-part.ts';
 import { silentLog } from '../../support/log.ts';
 import { BASE_URL, openPolicyStore, type PolicyStore, parseQuery, ROOT } from '../../support/policy-store.ts';
 
+/** Where values are planted that the copy of their owner must hold. */
+const OWN = [
+  ...['family', 'code0', 'value1', 'condition0', 'relation1', 'containedrelation0', 'inherited', 'procedure0'],
+  ...['guidance0', 'contract1', 'task0', 'verified1'],
+];
 const MESSAGE = '00000000-0000-4000-8000-0000000000aa';
 
 describe('workflow › subject access › one patient only', () => {
@@ -37,6 +43,7 @@ describe('workflow › subject access › one patient only', () => {
       caller: serviceCaller('jobs'),
       searchOf: parseQuery,
       types: ['Patient', ...Object.keys(definitions.compartments.Patient).filter((type) => type !== 'Patient')],
+      beside: patientParametersBeside(definitions, world.services.parameters, 'any'),
       messages: {
         read: async (_caller, id) =>
           ({ id, kind: 'ADT^A01', receivedAt: world.clock.now(), raw: Buffer.alloc(0) }) as unknown as StoredMessage,
@@ -66,6 +73,10 @@ describe('workflow › subject access › one patient only', () => {
     }
   }
 
+  const div = (words: string) => ({
+    status: 'generated',
+    div: `<div xmlns="http://www.w3.org/1999/xhtml">${words}</div>`,
+  });
   const idOf = (who: number): string => `p${who}`;
   /** A value that stands nowhere but where it is planted. */
   const plant = (who: number, where: string): string => `Zq${who}x${where}`;
@@ -86,6 +97,7 @@ describe('workflow › subject access › one patient only', () => {
         resourceType: 'Observation',
         id: `obs-${id}`,
         status: 'final',
+        text: div(plant(other, 'told')),
         code: { text: words('code') },
         subject: own,
         valueString: words('value'),
@@ -109,21 +121,67 @@ describe('workflow › subject access › one patient only', () => {
         code: { text: words('condition') },
         asserter: { reference: `RelatedPerson/rel-${id}`, display: plant(other, 'asserter') },
         extension: [{ url: 'http://example.org/x', valueReference: to(other, 'extension') }],
+        text: div(plant(other, 'said')),
         contained: [
           { resourceType: 'RelatedPerson', id: 'c', patient: own, name: [{ family: plant(other, 'contained') }] },
+          history(who, other, 'f', words('containedrelation')),
         ],
-        evidence: [{ detail: [{ reference: '#c', display: plant(other, 'evidence') }] }],
+        evidence: [{ detail: ['#c', '#f'].map((reference) => ({ reference, display: plant(other, 'evidence') })) }],
+      },
+      // Nothing in it is about anybody else, and it says itself what it holds.
+      {
+        resourceType: 'Procedure',
+        id: `prc-${id}`,
+        status: 'completed',
+        subject: own,
+        text: div(words('narrative')),
+        code: { text: words('procedure') },
+      },
+      history(who, other, `fam-${id}`, words('relation')),
+      // R4 has these in no compartment.
+      {
+        resourceType: 'GuidanceResponse',
+        id: `gui-${id}`,
+        status: 'success',
+        moduleUri: 'urn:planted',
+        subject: own,
+        note: [{ text: words('guidance') }],
+      },
+      { resourceType: 'Contract', id: `ctr-${id}`, subject: [own], title: words('contract') },
+      {
+        resourceType: 'Task',
+        id: `tsk-${id}`,
+        status: 'requested',
+        intent: 'order',
+        for: own,
+        owner: own,
+        description: words('task'),
       },
       {
-        resourceType: 'FamilyMemberHistory',
-        id: `fam-${id}`,
-        status: 'completed',
-        patient: own,
-        name: plant(other, 'relative'),
-        relationship: { text: words('relation') },
+        resourceType: 'VerificationResult',
+        id: `ver-${id}`,
+        status: 'attested',
+        target: [own],
+        frequency: { code: { text: words('verified') } },
       },
     ] as Resource[];
   }
+
+  /** What a relative had, told with who the relative is. */
+  const history = (who: number, other: number, id: string, relation: string): Resource =>
+    ({
+      resourceType: 'FamilyMemberHistory',
+      id,
+      status: 'completed',
+      patient: { reference: `Patient/${idOf(who)}` },
+      name: plant(other, 'relative'),
+      bornString: plant(other, 'born'),
+      deceasedString: plant(other, 'died'),
+      relationship: { text: relation },
+      note: [{ text: plant(other, 'historynote') }],
+      condition: [{ code: { text: plant(who, 'inherited') }, note: [{ text: plant(other, 'course') }] }],
+      ...(id !== 'f' && { text: div(plant(other, 'historytext')) }),
+    }) as unknown as Resource;
 
   function shared(n: number, people: readonly number[]): Resource[] {
     const named = people.map((who) => idOf(who)).join('-');
@@ -136,7 +194,7 @@ describe('workflow › subject access › one patient only', () => {
         type: 'person',
         actual: true,
         name: all,
-        text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${all}</div>` },
+        text: div(all),
         characteristic: each((who) => ({
           code: { text: plant(who, 'trait') },
           valueReference: to(who, 'trait'),
@@ -207,6 +265,7 @@ describe('workflow › subject access › one patient only', () => {
     id: idOf(who),
     identifier: [{ system: 'urn:planted', value: plant(who, 'number') }],
     name: [{ family: plant(who, 'family') }],
+    text: div(`${plant(who, 'family')}, next of kin ${plant(other, 'kin')}`) as unknown as string,
     contact: [
       {
         name: { family: plant(other, 'contact') },
@@ -279,12 +338,14 @@ describe('workflow › subject access › one patient only', () => {
                 [...text.matchAll(/Zq(\d+)x(\w+)/g)].map(([value, owner]) => `${owner} ${value}`),
               );
               expect([...planted].filter((value) => !value.startsWith(`${who} `))).deep.equal([]);
-              for (const own of ['family', 'code0', 'value1', 'condition0', 'relation1'])
-                expect(text, own).contain(plant(who, own));
-              expect(text).contain('Dr Kept');
+              for (const own of OWN) expect(text, own).contain(plant(who, own));
+              expect(text).contain('Dr Kept').and.not.contain('[object');
               const others = people.filter((one) => one !== who).map((one) => `Patient/${idOf(one)}"`);
               for (const one of others) expect(text).not.contain(one);
             }
+            expect(bundle).contain(plant(who, 'narrative1'));
+            const names = resources.map(({ resourceType, id }) => `${resourceType}/${id}`);
+            expect(new Set(names).size, 'each once').equal(names.length);
             for (const resource of resources)
               if (resource.resourceType !== 'Bundle' && resource.resourceType !== 'AuditEvent')
                 expect(JSON.stringify(resource)).contain(idOf(who));
