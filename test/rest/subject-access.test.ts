@@ -66,6 +66,25 @@ describe('rest › subject access', () => {
         { actor: { reference: 'Practitioner/gp', display: 'Dr Fairweather' }, status: 'accepted' },
       ],
     });
+    await put({ resourceType: 'GuidanceResponse', id: 'advice', status: 'success', moduleUri: 'urn:advice', subject });
+    await put({ resourceType: 'Contract', id: 'agreed', subject: [subject, { reference: 'Patient/other' }] });
+    await put({
+      resourceType: 'Condition',
+      id: 'asthma',
+      subject,
+      text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Like Planted-Mother</div>' },
+      contained: [
+        {
+          resourceType: 'FamilyMemberHistory',
+          id: 'mother',
+          status: 'completed',
+          patient: subject,
+          name: 'Planted-Mother',
+          relationship: { text: 'mother' },
+        },
+      ],
+      evidence: [{ detail: [{ reference: '#mother' }] }],
+    });
     await put({ resourceType: 'Condition', id: 'wrong', subject, code: { text: 'Recorded by mistake' } });
     await fhir.delete('Condition/wrong');
     for (const [name, role, patients] of [
@@ -155,12 +174,25 @@ describe('rest › subject access', () => {
     const of = (type: string): Json[] =>
       entries.map(({ resource }) => resource).filter((one) => one['resourceType'] === type);
     expect(of('Patient').map((one) => one['id'])).deep.equal([patientId]);
-    expect(of('Binary')).deep.include.members([]);
     expect(of('Binary').map((one) => one['id'])).deep.equal(['scan']);
     expect(of('Encounter')).lengthOf(1);
     expect(of('Appointment')[0]?.['participant']).deep.equal([
       { actor: { reference: `Patient/${patientId}` }, status: 'accepted' },
       { actor: { reference: 'Practitioner/gp', display: 'Dr Fairweather' }, status: 'accepted' },
+    ]);
+    expect(of('GuidanceResponse').map((one) => one['id'])).deep.equal(['advice']);
+    expect(of('Contract').map((one) => one['subject'])).deep.equal([
+      [{ reference: `Patient/${patientId}` }, { display: 'another person' }],
+    ]);
+    const asthma = of('Condition').find((one) => one['id'] === 'asthma');
+    expect(asthma?.['contained']).deep.equal([
+      {
+        resourceType: 'FamilyMemberHistory',
+        id: 'mother',
+        status: 'completed',
+        patient: { reference: `Patient/${patientId}` },
+        relationship: { text: 'mother' },
+      },
     ]);
     expect(JSON.stringify(of('List'))).contain('Condition/wrong');
     const [message] = of('Bundle');
