@@ -16,8 +16,6 @@ export interface ConsentRule {
   readonly effect: 'deny' | 'permit' | 'neutral';
   /** Numbers of the rules above, the nearest last. */
   readonly ancestors: readonly number[];
-  /** Whether the patient gave it themselves. */
-  readonly isByPatient: boolean;
   /** `Type/id`; `Device` alone: some program. */
   readonly actors?: readonly string[];
   /** Codes of v3-PurposeOfUse. */
@@ -112,10 +110,6 @@ export function consentRules(consent: Json, reader: ConsentReader): readonly Con
   const patient = text(member(consent['patient'])['reference']);
   if (consent['status'] !== 'active' || patient === undefined) return [];
   if (!codesOf(consent['scope']).includes('patient-privacy')) return [];
-  const isByPatient = list(consent['performer']).some(({ reference }) => {
-    const given = text(reference);
-    return given !== undefined && reader.localOf(given) === reader.localOf(patient);
-  });
   const rules: ConsentRule[] = [];
   const add = (
     effect: ConsentRule['effect'],
@@ -123,7 +117,7 @@ export function consentRules(consent: Json, reader: ConsentReader): readonly Con
     above: readonly number[],
   ): number => {
     const number = rules.length;
-    rules.push({ number, effect, ancestors: above, isByPatient, ...reading });
+    rules.push({ number, effect, ancestors: above, ...reading });
     return number;
   };
   const base = codesOf(consent['policyRule']);
@@ -155,7 +149,7 @@ export function consentRules(consent: Json, reader: ConsentReader): readonly Con
   if (top !== undefined) walk(member(top), root, true, true);
   if (count <= PROVISIONS_MAX) return rules.some(({ effect }) => effect !== 'neutral') ? rules : [];
   return JSON.stringify(top).includes('"deny"') || isOut
-    ? [{ number: 0, effect: 'deny', ancestors: [], isByPatient, ...EVERYTHING }]
+    ? [{ number: 0, effect: 'deny', ancestors: [], ...EVERYTHING }]
     : [];
 }
 

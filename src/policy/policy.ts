@@ -6,6 +6,7 @@ import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Decision, Filter, Policy } from '../ports/policy.ts';
 import { covers, type Letter, type ResourceScope } from '../standards/smart/scope.ts';
 import { programAsks } from './asker.ts';
+import { isNoRightToConsent } from './consent-writing.ts';
 import { all, any, compartment, EVERYTHING, NOTHING, search, undenied } from './filters.ts';
 import { RIGHTS } from './rights.ts';
 import { patientFilter, type RoleContext, roleFilter, visibleElements } from './roles.ts';
@@ -59,7 +60,10 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
   }
 
   function filterFor(caller: Caller, type: string, letter: Letter): Filter {
-    const scopes = caller.scopes.filter((scope) => covers(scope, type, letter));
+    const isFree = hasEverything(caller);
+    const scopes = caller.scopes.filter(
+      (scope) => covers(scope, type, letter) && (isFree || !isNoRightToConsent(scope, type, letter)),
+    );
     const granted = scopes.map((scope) => all(reach(caller, scope.level, type, letter), constrained(scope, type)));
     return all(any(...granted, letter === 'r' ? ownResource(caller, type) : NOTHING), consented(caller, type, letter));
   }
@@ -135,6 +139,7 @@ function personMay(caller: Caller, right: string): boolean {
     caller.scopes.some((s) => s.level === 'user' && s.constraint === undefined && covers(s, type, letter));
   if (right === 'audit:own') return true;
   if (right === 'convert') return caller.scopes.some(({ level }) => level === 'user');
+  if (right === 'consents:record') return may('Consent', 'c') || may('Consent', 'u');
   return right === 'audit:read' ? may('AuditEvent', 's') : hasAll(caller, 'user');
 }
 

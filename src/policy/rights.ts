@@ -8,6 +8,8 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'admin:configuration': ['ADMIN'],
   /** Setting and removing labels of `meta.security`. SECURITY AZ-06 */
   'labels:write': ['ADMIN'],
+  /** Writing down what patients consent to, and what they deny. SECURITY FA-06 */
+  'consents:record': ['RECEPTIONIST'],
   'audit:read': ['ADMIN'],
   'audit:own': ['PATIENT'],
   'break-glass': ['DOCTOR', 'PRESCRIBER'],

@@ -199,6 +199,8 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
   ],
   RECEPTIONIST: [
     ...FRONT_DESK,
+    // They record what patients say, and hold the right to (`consents:record`).
+    { types: only('Consent'), letters: 'crus', where: ofFacility },
     {
       types: only('MedicationRequest'),
       letters: 'rs',

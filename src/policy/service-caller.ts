@@ -18,7 +18,7 @@ const SERVICES = {
   /** Messages about what happened to a record. */
   alerts: everything(['c']),
   /** Retention and erasure: takes references to what is gone out of what stays. */
-  protection: everything(['r', 'u', 's']),
+  protection: [...everything(['r', 'u', 's']), { level: 'system', type: 'Consent', letters: ['u'] }],
   /** Flags and notes beside a record: that processing is stopped, that a correction was refused. */
   'subject-rights': everything(['c', 'r', 'u', 's']),
   /** Tests of the parts below the doors. */

@@ -19,6 +19,8 @@ export interface Access {
   readonly callerKey: string;
   /** Whether the caller may set and remove security labels (AZ-06). */
   readonly mayLabel: boolean;
+  /** Whether the caller holds the right to write down what patients consent to (FA-06). */
+  readonly mayRecordConsents: boolean;
   /** What a MedicationRequest meets that the caller signed (AZ-08). */
   readonly signed: readonly StoreCondition[];
   /** What leaves for the caller passes here. */
@@ -75,6 +77,9 @@ export function createAccess(given: AccessOptions): (caller: Caller) => Access {
       },
       get mayLabel() {
         return policy.allows(caller, 'labels:write').allowed;
+      },
+      get mayRecordConsents() {
+        return policy.allows(caller, 'consents:record').allowed;
       },
       get callerKey() {
         return formatCallerKey(caller);

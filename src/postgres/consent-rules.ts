@@ -9,7 +9,9 @@ import { findTable } from './tables.ts';
 import type { RowBuilder } from './writer.ts';
 
 /** Raised when Consents are read another way: those that are stored are then read anew. */
-const READING = '1';
+const READING = 2;
+/** Before it a Consent was its patient's own when it said so. */
+const TOLD_BY_WRITER = 2;
 
 const EFFECT = { deny: 'D', permit: 'P', neutral: 'N' } as const satisfies Record<ConsentRule['effect'], string>;
 
@@ -28,10 +30,9 @@ export function formatConsentRules(consent: Readonly<Record<string, unknown>>, b
   const rules = readConsentRules(consent, baseUrl);
   if (rules.length === 0) return undefined;
   return JSON.stringify(
-    rules.map(({ effect, isByPatient, from, until, ...rule }) => ({
+    rules.map(({ effect, from, until, ...rule }) => ({
       ...rule,
       effect: EFFECT[effect],
-      by_patient: isByPatient,
       from_ms: from,
       until_ms: until,
     })),
@@ -45,9 +46,10 @@ interface Ruled {
 
 /** The rules of these versions as one parameter; a Consent that is of no patient has none. */
 export function joinConsentRules(versions: readonly Ruled[]): string {
-  const all = versions.flatMap(({ ver, row: { rules, pat, ridHi, ridLo } }) => {
+  const all = versions.flatMap(({ ver, row: { rules, isByPatient, pat, ridHi, ridLo } }) => {
     if (rules === undefined || !pat) return [];
-    const whose = { consent: String(toBigInt(ridHi, ridLo)), ver, pat: String(toBigInt(pat.hi, pat.lo)) };
+    const consent = String(toBigInt(ridHi, ridLo));
+    const whose = { consent, ver, pat: String(toBigInt(pat.hi, pat.lo)), by_patient: isByPatient === true };
     return (JSON.parse(rules) as object[]).map((rule) => ({ ...whose, ...rule })); // our own text
   });
   return JSON.stringify(all);
@@ -76,34 +78,40 @@ export async function readStoredConsents(
   const client = await pool.connect();
   let broken: Error | undefined;
   const send = (text: string, values: readonly unknown[] = []) => sendStatement(client, { text, values });
-  const isRead = async (): Promise<boolean> => {
+  const reading = async (): Promise<number> => {
     const [row] = await send("select value from mortar.meta where name = 'consent-rules'");
-    return row?.[0] === READING;
+    return Number(row?.[0] ?? 0);
   };
   try {
-    if (await isRead()) return;
+    if ((await reading()) === READING) return;
     await send('begin');
     // No Consent is written meanwhile, by whatever process, and of many that start one does the work.
     await send('lock table fhir.consent in share row exclusive mode');
-    if (!(await isRead())) {
-      await send('delete from mortar.consent_rule');
+    const before = await reading();
+    if (before !== READING) {
       let after: unknown = '-9223372036854775808';
       for (;;) {
         const rows = await open(
           await send(
-            `select id, ver, lu, content, rid from fhir.consent where rid > $1::bigint and op <> 'D' order by rid limit ${BATCH}`,
+            `select id, ver, lu, content, rid::text, exists (
+  select from mortar.consent_rule r where r.consent = rid and r.ver = c.ver and r.by_patient)
+from fhir.consent c where rid > $1::bigint and op <> 'D' order by rid limit ${BATCH}`,
             [after],
           ),
         );
-        const ruled = rows.map(([id, ver, lu, content]) => ({
-          ver: ver as number,
-          row: rowOf(parseJson(content as string) as Record<string, unknown>, 'Consent', id as string, Number(lu)), // stored text was checked
-        }));
+        const ruled = rows.map(([id, ver, lu, content, , wasByPatient]) => {
+          const consent = parseJson(content as string) as Record<string, unknown>; // stored text was checked
+          const isByPatient = before >= TOLD_BY_WRITER && wasByPatient === true;
+          return { ver: ver as number, row: { ...rowOf(consent, 'Consent', id as string, Number(lu)), isByPatient } };
+        });
+        await send('delete from mortar.consent_rule where consent = any($1::bigint[])', [rows.map((row) => row[4])]);
         await send(insertConsentRules(1), [joinConsentRules(ruled)]);
         after = rows.at(-1)?.[4];
         if (rows.length < BATCH) break;
       }
-      await send("update mortar.meta set value = $1 where name = 'consent-rules'", [READING]);
+      await send(`delete from mortar.consent_rule r
+where not exists (select from fhir.consent c where c.rid = r.consent and c.ver = r.ver and c.op <> 'D')`);
+      await send("update mortar.meta set value = $1 where name = 'consent-rules'", [String(READING)]);
     }
     await send('commit');
   } catch (error) {

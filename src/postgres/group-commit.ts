@@ -3,6 +3,7 @@
  * A lone create is never delayed. docs/decisions/0003-storage.md
  */
 import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
+import { holdKeys, writeHeld } from './encryption/held-keys.ts';
 import type { Pipeline } from './pools.ts';
 import { readStatement } from './reader.ts';
 import { insertManyStatement, insertStatement, type NewVersion } from './write-sql.ts';
@@ -53,7 +54,7 @@ export function createGroupCommit(writes: Pipeline): GroupCommit {
 
   async function writeOne(one: Waiting): Promise<void> {
     try {
-      await writes.query(insertStatement(one.version));
+      await writeHeld(writes, one.version, insertStatement(one.version));
       one.resolve();
     } catch (error) {
       one.reject(error);
@@ -63,7 +64,7 @@ export function createGroupCommit(writes: Pipeline): GroupCommit {
   async function writeAgain(one: Waiting): Promise<void> {
     const { version } = one;
     try {
-      await writes.query(insertStatement(version));
+      await writeHeld(writes, version, insertStatement(version));
       one.resolve();
     } catch (error) {
       if (errorCode(error) !== UNIQUE_VIOLATION) return one.reject(error);
@@ -76,10 +77,12 @@ export function createGroupCommit(writes: Pipeline): GroupCommit {
   }
 
   async function writeGroup(group: readonly Waiting[]): Promise<void> {
+    const versions = group.map((w) => w.version);
     try {
       await writes.batch([
         { text: 'begin', values: [] },
-        ...byType(group.map((w) => w.version)).map(insertManyStatement),
+        ...holdKeys(versions),
+        ...byType(versions).map(insertManyStatement),
         { text: 'commit', values: [] },
       ]);
       for (const one of group) one.resolve();

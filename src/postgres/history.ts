@@ -168,10 +168,15 @@ left join lateral (
   select h.lu from ${history} h where h.rid = k.rid and h.ver = k.ver + 1
 ) n on true`,
         [group.map((c) => c[1]), group.map((c) => c[2])],
+        'as-empty',
       );
-      for (const row of rows)
+      for (const row of rows) {
+        const version = toVersion(type, row);
+        // What cannot be opened is left out: it must not break the history of others.
+        if (version.content === '' && version.operation !== 'delete') continue;
         if (low === undefined || row[7] === null || Number(row[7]) > low)
-          found.set(`${number}:${row[6]}:${row[1]}`, toVersion(type, row));
+          found.set(`${number}:${row[6]}:${row[1]}`, version);
+      }
     }),
   );
   return changes.flatMap((c) => found.get(`${c[0]}:${c[1]}:${c[2]}`) ?? []);

@@ -11,7 +11,12 @@ export interface Statement {
   readonly values: readonly unknown[];
   /** Most UTF-16 units of text the rows may hold together; beyond it the statement fails with `tooCostly`. */
   readonly textMax?: number;
+  /** What becomes of sealed values that cannot be opened; they are errors unless it says otherwise. */
+  readonly unopened?: Unopened;
 }
+
+/** In pages of many rows such a text is empty, and the reader leaves the row out. */
+export type Unopened = 'as-empty';
 
 /** Rows as arrays, in the order of the select list. */
 export type Row = readonly unknown[];

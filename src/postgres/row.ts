@@ -32,6 +32,8 @@ export interface SearchRow {
   readonly sv: readonly string[];
   /** Rules of a Consent, as `mortar.consent_rule` takes them; absent: none. */
   readonly rules?: string;
+  /** Of a Consent: the patient wrote it. Not read from it, as anybody can write that. SECURITY FA-09 */
+  readonly isByPatient?: boolean;
 }
 
 /** Longest string kept for prefix search; a btree entry must stay under a third of a page. */

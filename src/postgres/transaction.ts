@@ -1,5 +1,6 @@
 /** Interactive transactions: everything that decides from what it reads, and bundles. DESIGN "identity lock". */
 import type pg from 'pg';
+import { isPatientsOwn } from '../policy/consent-writing.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { AddedJob } from '../ports/jobs.ts';
 import type {
@@ -15,6 +16,7 @@ import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
+import { holdKeys, isKeyGone } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
 import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
@@ -63,7 +65,8 @@ export async function runTransaction<T>(
     try {
       return await attempt(tools, work);
     } catch (error) {
-      const again = isRetryable(error) || errorCode(error) === UNIQUE_VIOLATION;
+      if (isKeyGone(error)) tools.shield?.forget();
+      const again = isRetryable(error) || errorCode(error) === UNIQUE_VIOLATION || isKeyGone(error);
       if (!again) throw error;
       if (tries === TRIES_MAX)
         throw conflict('Other requests keep changing the same resources; nothing was changed, try again');
@@ -112,12 +115,21 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
   const { keys } = search;
   const historyTools = (): HistoryTools => ({ rids: keys.rids, cursors: search.cursors, callerKey: access.callerKey });
   const send = shield
-    ? async (statement: Statement): Promise<readonly Row[]> => shield.open(await sendStatement(client, statement))
+    ? async (statement: Statement): Promise<readonly Row[]> =>
+        shield.open(await sendStatement(client, statement), statement.unopened)
     : (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
-  const run: Run = (text, values) => send(searchStatement(tools.nameOf, text, values));
+  const run: Run = (text, values, unopened) => send(searchStatement(tools.nameOf, text, values, unopened));
   let written = false;
+  /** A Consent, with whether it comes from its patient. SECURITY FA-09 */
+  const given = (made: NewVersion): NewVersion => {
+    const { pat, rules } = made.row;
+    if (rules === undefined || !pat) return made;
+    const own = (access.caller.user?.patientIds ?? []).filter((id) => isPatientsOwn(access.caller, id));
+    const isByPatient = own.some((id) => keys.rids.rid(id) === toBigInt(pat.hi, pat.lo));
+    return { ...made, row: { ...made.row, isByPatient } };
+  };
   const audited = (made: NewVersion, old?: OldVersion): NewVersion =>
-    tools.audit ? tools.audit.audited(access.caller, made, old?.row.pat) : made;
+    tools.audit ? tools.audit.audited(access.caller, given(made), old?.row.pat) : given(made);
 
   const passed = (version: StoredVersion): StoredVersion => {
     access.belt([version]);
@@ -243,18 +255,24 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       });
       const everything = beside ? [...results, ...beside(results).map(create)] : results;
       const inserts = shield ? await all(made.map((version) => shield.seal(version))) : made;
-      const updates = shield
-        ? await all(changed.map(async (c) => updateStatement(await shield.seal(c.made), c.replaced)))
-        : changed.map((c) => updateStatement(c.made, c.replaced));
+      const replacing = shield
+        ? await all(changed.map(async (c) => ({ ...c, made: await shield.seal(c.made) })))
+        : changed;
+      const updates = replacing.map((c) => updateStatement(c.made, c.replaced));
+      const held = holdKeys([...inserts, ...replacing.map(({ made }) => made)]).map(send);
+      for (const each of held) each.catch(() => undefined); // seen with the others
       // Rights to what is about a new patient need the patient to be there.
       const isFirst = ({ table }: NewVersion): boolean => checks.isRestricted && table.type === 'Patient';
       if (checks.isRestricted) {
         await checks.checkReferences(results, old, run);
         await all(byType(inserts.filter(isFirst)).map(insertManyStatement).map(send));
-        await checks.checkContents(results, run);
+        await checks.checkContents(results, old, run);
       }
       const rest = inserts.filter((made) => !isFirst(made));
-      const sending = all([...byType(rest).map(insertManyStatement), ...updates].map(send));
+      const sending = all<readonly Row[]>([
+        ...held,
+        ...[...byType(rest).map(insertManyStatement), ...updates].map(send),
+      ]);
       const ending = last?.(everything);
       if (last) {
         end.commit = client.query('commit');

@@ -2,8 +2,7 @@
  * Rights on what is written, in the transaction that writes it: the version that goes, the version that comes, and every
  * reference the new one adds. SECURITY AZ-05, CP-10, CP-11
  */
-import { personAsks } from '../policy/asker.ts';
-import type { Caller } from '../ports/caller.ts';
+import { type ConsentState, mayWriteConsent } from '../policy/consent-writing.ts';
 import type { StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import { forbidden } from '../standards/fhir/outcome.ts';
@@ -33,7 +32,7 @@ export interface WriteChecks {
    * Throws `forbidden` when a new content is one the caller may not write, or dispenses what they signed (AZ-08). New
    * patients are there by then and nothing else is: no content may be the reason why it is allowed itself.
    */
-  checkContents(results: readonly WriteResult[], run: Run): Promise<void>;
+  checkContents(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
 }
 
 const LETTER = { create: 'c', update: 'u', delete: 'd' } as const satisfies Record<TransactionWrite['kind'], Letter>;
@@ -99,14 +98,14 @@ export function createWriteChecks(
       );
     },
 
-    async checkContents(results, run) {
+    async checkContents(results, old, run) {
       const written = writtenBy(results);
       const verdicts = await Promise.all(
         written.map(({ version, conditions }) => isMatch(search, rowOf, version, conditions, run)),
       );
       if (verdicts.includes(false)) throw forbidden();
-      for (const { type, version } of written)
-        if (type === 'Consent') checkConsent(access.caller, version.content, baseUrl);
+      for (const { version } of results)
+        if (version.type === 'Consent') checkConsent(access, old.get(`Consent/${version.id}`), version, baseUrl);
       const dispensed = written.flatMap(({ type, version }) =>
         type === 'MedicationDispense' ? prescriptionsOf(version.content, baseUrl) : [],
       );
@@ -121,21 +120,18 @@ export function createWriteChecks(
   };
 }
 
-/**
- * Throws `forbidden` when a person writes a Consent of somebody else that opens to themselves what it speaks of, or labels
- * to their facility: the patient, or another, says that. SECURITY AZ-08, FA-06
- */
-function checkConsent({ user }: Caller, content: string, baseUrl: string): void {
-  const consent = parseJson(content) as { readonly patient?: { readonly reference?: string } }; // stored text was checked
-  const patient = localPath(consent.patient?.reference, baseUrl);
-  if (!user || user.roles.includes('SYSTEM') || (patient && user.patientIds.includes(patient[1]))) return;
-  const writer = new Set(personAsks(user, 'r').actors);
-  const opens = readConsentRules(consent as Readonly<Record<string, unknown>>, baseUrl).some(
-    ({ effect, actors = [], labels }) =>
-      effect === 'permit' &&
-      actors.some((actor) => writer.has(actor) && (labels !== undefined || !actor.startsWith('Organization/'))),
-  );
-  if (opens) throw forbidden();
+/** Throws `forbidden` when a person writes a Consent that is not theirs to write. SECURITY AZ-08, FA-06 */
+function checkConsent(access: Access, before: StoredVersion | undefined, after: StoredVersion, baseUrl: string): void {
+  const stateOf = (version: StoredVersion | undefined): ConsentState | undefined => {
+    if (!version || version.operation === 'delete') return undefined;
+    const consent = parseJson(version.content) as { readonly patient?: { readonly reference?: string } }; // stored text was checked
+    const [type, patientId] = localPath(consent.patient?.reference, baseUrl) ?? [];
+    const rules = readConsentRules(consent as Readonly<Record<string, unknown>>, baseUrl);
+    return { patientId: type === 'Patient' ? patientId : undefined, rules };
+  };
+  const isWritten = before?.versionId !== after.versionId;
+  const may = mayWriteConsent(access.caller, access.mayRecordConsents, stateOf(before), stateOf(after));
+  if (isWritten && !may) throw forbidden();
 }
 
 /** Ids of the prescriptions that a MedicationDispense names. */

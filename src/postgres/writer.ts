@@ -5,6 +5,7 @@ import { parseJson } from '../standards/fhir/json.ts';
 import { conflict, gone, notFound, versionConflict } from '../standards/fhir/outcome.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { errorCode, UNIQUE_VIOLATION } from './database-error.ts';
+import { sealedWith, writeHeld } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Pipeline } from './pools.ts';
@@ -63,8 +64,10 @@ export function createWriter(options: {
     async create(caller, resource, id) {
       const made = newVersion(rowOf, resource.resourceType, id, resource, 1, now(), 'C');
       await audit?.admit(caller);
-      const sealed = shield ? await shield.seal(made) : made;
-      await group.insert(audit ? audit.audited(caller, sealed) : sealed);
+      await sealedWith(shield, async () => {
+        const sealed = shield ? await shield.seal(made) : made;
+        await group.insert(audit ? audit.audited(caller, sealed) : sealed);
+      });
       return { version: storedVersion(made), outcome: 'created' };
     },
 
@@ -76,16 +79,15 @@ export function createWriter(options: {
         const next = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
         if (next === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
         const { replaced } = next;
-        const sealed = shield ? await shield.seal(next.made) : next.made;
-        const made = audit ? audit.audited(caller, sealed, replaced?.row.pat) : sealed;
         try {
-          if (!old || !replaced) {
-            await writes.query(insertStatement(made));
-            return { version: storedVersion(made), outcome: 'created' };
-          }
-          const rows = await writes.query(updateStatement(made, replaced));
-          if (rows[0]?.[0] === 1)
-            return { version: storedVersion(made), outcome: old.operation === 'delete' ? 'created' : 'updated' };
+          const [row] = await sealedWith(shield, async () => {
+            const sealed = shield ? await shield.seal(next.made) : next.made;
+            const made = audit ? audit.audited(caller, sealed, replaced?.row.pat) : sealed;
+            return writeHeld(writes, made, replaced ? updateStatement(made, replaced) : insertStatement(made));
+          });
+          const version = storedVersion(next.made);
+          if (!replaced) return { version, outcome: 'created' };
+          if (row?.[0] === 1) return { version, outcome: old?.operation === 'delete' ? 'created' : 'updated' };
         } catch (error) {
           if (errorCode(error) !== UNIQUE_VIOLATION) throw error;
         }

@@ -77,19 +77,6 @@ describe('policy › Consents', () => {
     ]);
   });
 
-  it('[FA-06] whose word it is: the patient’s, or somebody’s for them', () => {
-    const by = (performer: unknown) => rulesOf({ type: 'deny' }, { performer })[0]?.isByPatient;
-    expect(by([{ reference: 'Patient/p' }])).to.equal(true);
-    for (const other of [
-      undefined,
-      [],
-      [{ reference: 'Patient/q' }],
-      [{ reference: 'RelatedPerson/p' }],
-      [{ display: 'p' }],
-    ])
-      expect(by(other)).to.equal(false);
-  });
-
   it('[FA-06] nobody’s consent opens what law has sealed', () => {
     const labels = (...codes: string[]) =>
       rulesOf({ type: 'permit', securityLabel: codes.map((code) => ({ code })) })[0]?.labels;

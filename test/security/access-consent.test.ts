@@ -447,24 +447,69 @@ describe('access › Consents', () => {
     await world.store.delete(ROOT, 'Consent', 'c');
   });
 
-  it('[FA-06] [AZ-08] a clinician writes what patients say, but nothing by which they would see more themselves', async () => {
-    const write = async (provision: object): Promise<number> => {
-      now = CALLERS['doctor'] as Caller;
-      const { id: _id, ...body } = consent(provision);
+  describe('who may write them', () => {
+    before(async () => {
+      for (const id of await world.ids(ROOT, 'Consent?_count=100')) await world.store.delete(ROOT, 'Consent', id);
+    });
+    const psy = { securityLabel: [{ code: 'PSY' }] };
+    const desk = person('RECEPTIONIST', { practitioner: 'd4', practitionerRoles: ['r4'], organizations: ['o1'] });
+    const both = person(['DOCTOR', 'RECEPTIONIST'], ME);
+    const own = patientApp('p');
+    const send = async (caller: Caller, method: string, path: string, body: Resource): Promise<number> => {
+      now = caller;
       const headers = { 'content-type': 'application/fhir+json' };
-      const answer = await fetch(`${base}/Consent`, { method: 'POST', headers, body: JSON.stringify(body) });
-      const made = (await answer.json()) as { id: string };
-      if (answer.status === 201) await world.store.delete(ROOT, 'Consent', made.id);
+      const answer = await fetch(`${base}/${path}`, { method, headers, body: JSON.stringify(body) });
+      const { id } = (await answer.json()) as { id?: string };
+      // What one writes must not decide on the next.
+      if (answer.status === 201) await world.store.delete(ROOT, 'Consent', String(id));
       return answer.status;
     };
-    const psy = { securityLabel: [{ code: 'PSY' }] };
-    expect(await write(permit({ actor: [actor('Practitioner/d1')] }))).to.equal(403);
-    expect(await write(permit({ actor: [actor('PractitionerRole/r1')], ...psy }))).to.equal(403);
-    expect(await write(permit({ actor: [actor('Organization/o1')], ...psy }))).to.equal(403);
-    expect(await write(deny({ provision: [permit({ actor: [actor('Practitioner/d1')] })] }))).to.equal(403);
-    expect(await write(permit({ actor: [actor('Organization/o1')] }))).to.equal(201);
-    expect(await write(permit({ actor: [actor('Practitioner/d2')], ...psy })), 'a colleague').to.equal(201);
-    expect(await write(deny({ actor: [actor('Practitioner/d1')] })), 'less for themselves').to.equal(201);
+    const opening = permit({ actor: [actor('Organization/o1')] });
+    const closing = deny({ actor: [actor('Practitioner/d1')] });
+    const TABLE: readonly [caller: Caller, provision: object, status: number, what: string][] = [
+      [own, opening, 201, 'a patient what opens'],
+      [own, closing, 201, 'a patient what denies'],
+      [CALLERS['doctor'] as Caller, closing, 201, 'a clinician what denies'],
+      [CALLERS['doctor'] as Caller, deny(), 201, 'a clinician a denial of everything'],
+      [CALLERS['doctor'] as Caller, opening, 403, 'a clinician what opens to their facility'],
+      [CALLERS['doctor'] as Caller, permit({ actor: [actor('Practitioner/d1')] }), 403, 'a clinician to themselves'],
+      [CALLERS['doctor'] as Caller, permit({ actor: [actor('Practitioner/d2')], ...psy }), 403, 'to a colleague'],
+      [CALLERS['doctor'] as Caller, deny({ provision: [opening] }), 403, 'an exception to a denial'],
+      [both, opening, 403, 'a clinician who is at the desk as well'],
+      [desk, opening, 201, 'the desk what opens to the facility'],
+      [desk, permit({ actor: [actor('Practitioner/d1')], ...psy }), 201, 'the desk what opens to a clinician'],
+      [desk, permit({ actor: [actor('PractitionerRole/r4')], ...psy }), 403, 'the desk to itself'],
+      [CALLERS['stranger'] as Caller, closing, 403, 'somebody who does not know the patient'],
+      [client('system/*.crus'), opening, 403, 'a program by a wildcard'],
+      [client('system/Consent.crus'), opening, 201, 'a program that was granted it by name'],
+    ];
+    for (const [caller, provision, status, what] of TABLE)
+      it(`[FA-06] [AZ-08] ${what}: ${status}`, async () => {
+        const { id: _id, ...body } = consent(provision);
+        expect(await send(caller, 'POST', 'Consent', body as Resource)).to.equal(status);
+      });
+
+    const GONE: readonly [caller: Caller, status: number, what: string][] = [
+      [CALLERS['doctor'] as Caller, 403, 'a clinician'],
+      [both, 403, 'a clinician who is at the desk as well'],
+      [desk, 200, 'the desk'],
+      [own, 200, 'the patient'],
+    ];
+    for (const [caller, status, what] of GONE)
+      it(`[FA-06] a denial taken back by ${what}: ${status}`, async () => {
+        // What is denied is another's, so that the writer still sees the patient.
+        await world.put(consent(deny({ actor: [actor('Practitioner/d7')] })));
+        const body = { ...consent(undefined), status: 'inactive' };
+        const patch = [{ op: 'replace', path: '/status', value: 'inactive' }];
+        now = caller;
+        const patched = await fetch(`${base}/Consent/c`, {
+          method: 'PATCH',
+          headers: { 'content-type': 'application/json-patch+json' },
+          body: JSON.stringify(patch),
+        });
+        expect(patched.status).to.equal(status);
+        expect(await send(caller, 'PUT', 'Consent/c', body)).to.equal(status);
+      });
   });
 
   it('[FA-06] Consents that were stored before they were understood are read when a store opens', async () => {

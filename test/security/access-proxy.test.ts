@@ -1,11 +1,12 @@
 /** SECURITY FA-09: people who act for a patient, over HTTP: each leg there and away, by the injected clock. */
+import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import type { Caller, ProxyRight } from '../../src/ports/caller.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import type { User } from '../../src/ports/users.ts';
 import { createProxies } from '../../src/proxies.ts';
 import { createRecords } from '../../src/records.ts';
-import { person } from '../support/callers.ts';
+import { patientApp, person } from '../support/callers.ts';
 import { openPolicyStore, type PolicyStore, parseQuery, ROOT, START } from '../support/policy-store.ts';
 
 const HOUR = 3_600_000;
@@ -61,6 +62,8 @@ interface Case {
   readonly related?: Resource;
   readonly child?: Resource;
   readonly consents?: readonly Resource[];
+  /** Who writes them: what somebody writes of themselves is their own word. */
+  readonly writer?: Caller;
   /** What is read of the child's record. */
   readonly reads: string;
 }
@@ -133,8 +136,15 @@ const CASES: readonly Case[] = [
   {
     what: 'a parent of somebody of seventeen who has consented',
     child: child(SEVENTEEN),
-    consents: [{ ...YES, ...OWN }],
+    consents: [YES],
+    writer: patientApp('child'),
     reads: ALL,
+  },
+  {
+    what: 'a parent of somebody of seventeen, of whom another writes that they have consented',
+    child: child(SEVENTEEN),
+    consents: [{ ...YES, ...OWN }],
+    reads: '',
   },
   { what: 'a parent of somebody whose age is not known', child: child(), reads: '' },
   { what: 'a parent of somebody of whom the year is known', child: child('2010'), reads: '' },
@@ -200,13 +210,24 @@ describe('access › proxies', () => {
     expect(found).to.include.members(['Patient/parent', 'Observation/mine']);
     return found.filter((one) => RECORD.includes(one)).join(' ');
   };
+  const written: string[] = [];
+  const withdraw = async (): Promise<void> => {
+    for (const id of written.splice(0)) await world.store.delete(ROOT, 'Consent', id);
+  };
   const setUp = async ({
     related: relation = related(),
     child: one = child(EIGHT),
     consents = [YES],
+    writer = ROOT,
   }: Partial<Case>) => {
-    for (const id of ['yes', 'no']) await world.store.delete(ROOT, 'Consent', id).catch(() => undefined);
-    for (const resource of [one, relation, ...consents]) await world.put(resource);
+    await withdraw();
+    for (const resource of [one, relation]) await world.put(resource);
+    world.clock.pass(1000);
+    for (const resource of consents) {
+      const id = randomUUID();
+      await world.store.create(writer, { ...resource, id }, id);
+      written.push(id);
+    }
     world.clock.pass(FORGOTTEN);
   };
 
@@ -239,7 +260,8 @@ describe('access › proxies', () => {
     expect(await readable(), 'after the Consent').to.equal('');
     await setUp({});
     expect(await readable()).to.equal(ALL);
-    await world.put({ ...YES, status: 'rejected' });
+    const [id = ''] = written;
+    await world.put({ ...YES, id, status: 'rejected' });
     expect(await readable(), 'as soon as it is withdrawn').to.equal('');
   });
 
@@ -264,7 +286,7 @@ describe('access › proxies', () => {
     const { id: _id, ...given } = YES;
     expect(await post(given)).to.equal(403);
     expect(await post({ ...given, patient: { reference: 'Patient/parent' } }), 'for oneself').to.equal(201);
-    await world.store.delete(ROOT, 'Consent', 'yes');
+    await withdraw();
     expect(await post(appointment('Patient/child'))).to.equal(403);
   });
 
@@ -274,7 +296,7 @@ describe('access › proxies', () => {
     patient = 'child';
     expect(await readable()).to.equal(ALL.replace(' Task/t', ''));
     expect((await fetch(`${base}/Observation/mine`)).status).to.equal(404);
-    await world.store.delete(ROOT, 'Consent', 'yes');
+    await withdraw();
     expect(await readable()).to.equal('');
   });
 

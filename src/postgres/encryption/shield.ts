@@ -13,15 +13,20 @@ import {
   sealText,
 } from '../../standards/fhir/encryption/sealed-text.ts';
 import { toBigInt } from '../hash.ts';
-import type { Pipeline, Pools, Row } from '../pools.ts';
+import type { Pipeline, Pools, Row, Unopened } from '../pools.ts';
 import type { NewVersion } from '../write-sql.ts';
 import type { DataKeys, KeyScope } from './data-keys.ts';
 
 export interface Shield {
   /** The version with the text that is stored. */
   seal(version: NewVersion): Promise<NewVersion>;
-  /** Rows with plaintext in the place of sealed values; the same rows when there are none. */
-  open(rows: readonly Row[]): Promise<readonly Row[]>;
+  /**
+   * Rows with plaintext in the place of sealed values; the same rows when there are none. A value that cannot be opened
+   * is told as an alert; then it throws `SealedValueError`, or gives an empty text for that row where they are many.
+   */
+  open(rows: readonly Row[], unopened?: Unopened): Promise<readonly Row[]>;
+  /** Lets go of remembered keys: one of them has been destroyed. */
+  forget(): void;
 }
 
 /** How every stored text begins: `stampMeta` puts type and id first. */
@@ -35,7 +40,12 @@ export function createShield(options: {
 }): Shield {
   const { elements, keys, log } = options;
 
-  function openCell(text: string, row: Row, found: ReadonlyMap<string, KeyObject>): string {
+  function openCell(
+    text: string,
+    row: Row,
+    found: ReadonlyMap<string, KeyObject>,
+    unopened: Unopened | undefined,
+  ): string {
     const [, type = '', id = ''] = TYPE_AND_ID.exec(text) ?? [];
     try {
       // A text that was moved as a whole opens by its own words: the row must say the same.
@@ -44,6 +54,7 @@ export function createShield(options: {
     } catch (cause) {
       if (!(cause instanceof SealedValueError)) throw cause;
       log.error('a protected value cannot be opened', { alert: true, cause: cause.message });
+      if (unopened === 'as-empty') return '';
       throw cause;
     }
   }
@@ -56,7 +67,7 @@ export function createShield(options: {
       return { ...version, stored: sealText(version.content, type, version.id, elements, key) };
     },
 
-    async open(rows) {
+    async open(rows, unopened) {
       const ids = new Set<string>();
       const places: [row: number, column: number][] = [];
       rows.forEach((row, r) => {
@@ -73,10 +84,11 @@ export function createShield(options: {
       const opened = [...rows];
       for (const [r, c] of places) {
         const row = opened[r] as Row; // a place in these rows
-        opened[r] = row.with(c, openCell(row[c] as string, row, found));
+        opened[r] = row.with(c, openCell(row[c] as string, row, found, unopened));
       }
       return opened;
     },
+    forget: () => keys.forget(),
   };
 }
 
@@ -87,7 +99,7 @@ const scopeOf = ({ row, table }: NewVersion): KeyScope =>
 /** The same connections, with plaintext in the rows they give. */
 export function shieldedPools(pools: Pools, shield: Shield): Pools {
   const opening = (pipeline: Pipeline): Pipeline => ({
-    query: async (statement) => shield.open(await pipeline.query(statement)),
+    query: async (statement) => shield.open(await pipeline.query(statement), statement.unopened),
     batch: async (statements) => Promise.all((await pipeline.batch(statements)).map((rows) => shield.open(rows))),
   });
   return { ...pools, reads: opening(pools.reads), writes: opening(pools.writes) };

@@ -6,12 +6,13 @@
 import type { Cipher } from '../../ports/cipher.ts';
 import type { ErasureReview, RemovalCounts } from '../../ports/protection.ts';
 import type { DataKeys } from '../encryption/data-keys.ts';
-import type { Pools } from '../pools.ts';
+import type { Pools, Statement } from '../pools.ts';
 import { STORED_TYPES } from '../tables.ts';
 import { countElsewhere, findMessages, removeAccounts, removeJobs, removeMessages } from './elsewhere.ts';
 import { createGuard, type GuardTools, HeldError } from './guard.ts';
 import { inTransaction, type Send } from './in-transaction.ts';
 import { type Plan, type PlanTools, planRemoval } from './plan.ts';
+import { visitRecord } from './record.ts';
 import { removeRows } from './remove-rows.ts';
 import { type ScrubTools, scrub } from './scrub.ts';
 
@@ -75,7 +76,7 @@ export function createRemoval(tools: RemovalTools): Removal {
         const plan = await planRemoval(tools, patientIds, { isWhole: true, signal });
         // What was written meanwhile is found in the next round; when there was nothing, the end has come.
         if (await removeOnce(plan, batch, signal)) continue;
-        return finish(plan, batch);
+        if (await finish(plan, batch)) return;
       }
       throw new Error('the record grows faster than it can be removed');
     },
@@ -118,10 +119,21 @@ export function createRemoval(tools: RemovalTools): Removal {
     return isChanged;
   }
 
-  /** The patients themselves, their keys, and what the protection of data remembers of them. */
-  async function finish(plan: Plan, batch: Batch): Promise<void> {
+  /**
+   * The patients themselves, their keys, and what the protection of data remembers of them. False, and nothing is done, when
+   * something came since the last look: what was sealed with these keys would be lost.
+   */
+  async function finish(plan: Plan, batch: Batch): Promise<boolean> {
     const rids = plan.patients.map(({ rid }) => rid);
+    let isLate = false;
     await batch(plan, async (send) => {
+      // From here to the commit no write takes them: it waits, and seals with another.
+      await send({
+        text: 'select from mortar.data_key where pat = any($1::bigint[]) order by id for update',
+        values: [rids],
+      });
+      isLate = await hasMore(plan, send);
+      if (isLate) return {};
       const [keys] = await send({
         text: `with k as (delete from mortar.data_key where pat = any($1::bigint[]) returning 1) select count(*)::int from k`,
         values: [rids],
@@ -134,6 +146,19 @@ export function createRemoval(tools: RemovalTools): Removal {
       return { dataKeys: Number(keys?.[0]), resources: { Patient: await removeRows(send, 'Patient', rids) } };
     });
     tools.dataKeys?.forget();
+    return !isLate;
+  }
+
+  /** Asked on the connection of the batch: on those of reads the question could stand behind one that waits for the keys. */
+  async function hasMore({ patients, dataKeys }: Plan, send: Send): Promise<boolean> {
+    if (dataKeys.size === 0) return false;
+    let isMore = false;
+    const ids = patients.map(({ id }) => id);
+    const onBatch = { query: send, batch: (statements: readonly Statement[]) => Promise.all(statements.map(send)) };
+    await visitRecord({ ...tools, reads: onBatch }, ids, ({ type, rid }) => {
+      if (type !== 'Patient' || !patients.some((patient) => patient.rid === rid)) isMore = true;
+    });
+    return isMore;
   }
 }
 

@@ -3,6 +3,7 @@ import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Resource } from '../../ports/resource-store.ts';
 import { keyIdsOf } from '../../standards/fhir/encryption/sealed-text.ts';
 import { gone } from '../../standards/fhir/outcome.ts';
+import { holdKeys } from '../encryption/held-keys.ts';
 import type { Shield } from '../encryption/shield.ts';
 import type { Pipeline } from '../pools.ts';
 import { tableOf } from '../tables.ts';
@@ -70,7 +71,9 @@ select ver, content, '${history}' from ${history} where rid = $1::bigint and con
       content: text,
       row: rowOf(next, type, id, version.lastUpdated),
     };
-    const { stored: other = text } = shield ? await shield.seal(again) : again;
+    const sealing = shield ? await shield.seal(again) : again;
+    for (const held of holdKeys([sealing])) await send(held);
+    const { stored: other = text } = sealing;
     await send({
       text: `update ${table} set content = $3 where rid = $1::bigint and ver = $2::int and content = $4`,
       values: [rid, ver, other, sealed],

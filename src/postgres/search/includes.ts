@@ -40,7 +40,8 @@ export async function includedResources(
       ...(await backward(tools, revincludes, frontier, run)),
     ];
     frontier = found.filter((version) => {
-      if (seen.has(keyOf(version))) return false;
+      // An empty text is one that could not be opened.
+      if (version.content === '' || seen.has(keyOf(version))) return false;
       seen.add(keyOf(version));
       return true;
     });

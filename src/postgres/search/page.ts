@@ -2,7 +2,7 @@
 import type { SearchParameters } from '../../standards/fhir/search/parameter.ts';
 import type { SortKey } from '../../standards/fhir/search/request.ts';
 import type { Keys } from '../keys.ts';
-import type { Row } from '../pools.ts';
+import type { Row, Unopened } from '../pools.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition, Visible } from './condition.ts';
 import { chooseDriver, type Driver } from './driver.ts';
@@ -25,7 +25,7 @@ import {
 } from './walk.ts';
 
 /** Runs one statement; the name is that of its shape. */
-export type Run = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
+export type Run = (text: string, values: readonly unknown[], unopened?: Unopened) => Promise<readonly Row[]>;
 
 export interface SearchTools {
   readonly keys: Keys;

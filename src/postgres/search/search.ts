@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { SearchPage, StoredVersion } from '../../ports/resource-store.ts';
 import { tooCostly } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
-import type { Pipeline, Row, Statement } from '../pools.ts';
+import type { Pipeline, Row, Statement, Unopened } from '../pools.ts';
 import { toVersion } from '../reader.ts';
 import { resolveChains } from './chains.ts';
 import type { StoreCondition } from './condition.ts';
@@ -20,7 +20,7 @@ export interface SearchOptions extends IncludeTools {
 
 const OFFSET_MAX = 10_000;
 
-/** Runs a search on the given connection. */
+/** Runs a search on the given connection. A row that cannot be opened is left out: it must not break the pages of others. */
 export async function runSearch(options: SearchOptions, request: SearchRequest, run: Run): Promise<SearchPage> {
   const { type } = request;
   if (request.offset > OFFSET_MAX)
@@ -34,6 +34,7 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
   const count = request.summary === 'count' ? 0 : (request.count ?? options.pageSizeDefault);
   // The links of a page at an offset go on from its last row: the offset was passed over once.
   const offset = position ? 0 : request.offset;
+  const opening: Run = (text, values) => run(text, values, 'as-empty');
   const none = { rows: [] as readonly Row[] };
   const page =
     count === 0
@@ -41,12 +42,13 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
       : await searchPage(
           options,
           { type, conditions, sort: request.sort, count, offset, ...(position && { position }) },
-          run,
+          opening,
         );
   const matches = page.rows
     .map((row) => toVersion(type, row))
+    .filter(isOpened)
     .filter((version) => identifiersAgree(request.conditions, version));
-  const { included, issues } = await includedResources(options, request, matches, run);
+  const { included, issues } = await includedResources(options, request, matches, opening);
   const whole = !position && request.offset === 0 && count > 0 && !('next' in page && page.next);
   const total = await totalOf(options, request, conditions, whole ? matches.length : undefined, run);
   const next = 'next' in page && page.next ? options.cursors.format(scope, page.next) : undefined;
@@ -81,6 +83,9 @@ export function identifiersAgree(conditions: SearchRequest['conditions'], versio
   );
 }
 
+/** What is found is never deleted, so that an empty text is one that could not be opened. */
+const isOpened = ({ content }: StoredVersion): boolean => content !== '';
+
 /** Statement shapes that are prepared on each connection at most; others are planned each time. */
 const SHAPES_MAX = 500;
 /** Shapes that have been seen once. */
@@ -112,11 +117,16 @@ export function createShapeNames(): NameShape {
 
 /** Runs searches over a pipeline. */
 export function createRun(pipeline: Pipeline, nameOf: NameShape): Run {
-  return (text, values) => pipeline.query(searchStatement(nameOf, text, values));
+  return (text, values, unopened) => pipeline.query(searchStatement(nameOf, text, values, unopened));
 }
 
 /** A search's statement: prepared by shape, its rows bounded. */
-export function searchStatement(nameOf: NameShape, text: string, values: readonly unknown[]): Statement {
+export function searchStatement(
+  nameOf: NameShape,
+  text: string,
+  values: readonly unknown[],
+  unopened?: Unopened,
+): Statement {
   const name = nameOf(text);
-  return { text, values, textMax: PAGE_TEXT_MAX, ...(name !== undefined && { name }) };
+  return { text, values, textMax: PAGE_TEXT_MAX, ...(name !== undefined && { name }), ...(unopened && { unopened }) };
 }
