@@ -1,0 +1,64 @@
+/** The signature of a prescription as a Provenance. */
+import { Buffer } from 'node:buffer';
+import { canonicalise } from '../../../standards/xml/canonicalise.ts';
+import { isElement, type XmlElement, type XmlNode } from '../../../standards/xml/tree.ts';
+import { CODE_SYSTEM } from '../systems.ts';
+import type { AnswerContext } from './context.ts';
+import { coding, type Entry, type Json, referenceTo, resource } from './fhir-parts.ts';
+import { dateTimeOfValue, findChild, requiredChild, type V3Node } from './v3-node.ts';
+
+const XMLDSIG = 'http://www.w3.org/2000/09/xmldsig#';
+/** A signature of the author, ASTM E1762. */
+const AUTHOR_SIGNATURE = '1.2.840.10065.1.12.1.1';
+
+/** The Signature element of the author, if they signed. */
+export function signatureOf(author: V3Node): XmlElement | undefined {
+  const text = findChild(author, 'signatureText');
+  return text?.element.children
+    .filter(isElement)
+    .find(({ name, namespace }) => name === 'Signature' && namespace === XMLDSIG);
+}
+
+/** `targets`: all the prescription says. The signature is kept in canonical form, without the white space between its elements. */
+export function provenance(
+  author: V3Node,
+  role: Entry,
+  targets: readonly Entry[],
+  { newId }: AnswerContext,
+): Entry | undefined {
+  const signature = signatureOf(author);
+  if (signature === undefined) return undefined;
+  author.seen.add(signature);
+  markRead(signature, author.seen);
+  const when = dateTimeOfValue(requiredChild(author, 'time'));
+  const who: Json = referenceTo(role);
+  return resource('Provenance', newId(), {
+    target: targets.map(referenceTo),
+    recorded: when,
+    agent: [{ who }],
+    signature: [
+      {
+        type: [coding(CODE_SYSTEM.signatureType, AUTHOR_SIGNATURE)],
+        when,
+        who,
+        data: Buffer.from(canonicalise(withoutWhiteSpace(signature))).toString('base64'),
+      },
+    ],
+  });
+}
+
+function markRead(element: XmlElement, seen: Set<XmlElement>): void {
+  for (const child of element.children) {
+    if (!isElement(child)) continue;
+    seen.add(child);
+    markRead(child, seen);
+  }
+}
+
+/** White space between elements comes and goes with the layout of the message; signers leave it out. */
+export const withoutWhiteSpace = (element: XmlElement): XmlElement => ({
+  ...element,
+  children: element.children.flatMap((child): XmlNode[] =>
+    isElement(child) ? [withoutWhiteSpace(child)] : child.trim() === '' ? [] : [child],
+  ),
+});
