@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { canonicalise } from '../../../standards/xml/canonicalise.ts';
 import { isElement, type XmlElement, type XmlNode } from '../../../standards/xml/tree.ts';
 import { CODE_SYSTEM } from '../systems.ts';
-import type { AnswerContext } from './context.ts';
+import type { AnswerContext, AnswerForm } from './context.ts';
 import { coding, type Entry, type Json, referenceTo, resource } from './fhir-parts.ts';
 import { dateTimeOfValue, findChild, requiredChild, type V3Node } from './v3-node.ts';
 
@@ -11,12 +11,14 @@ const XMLDSIG = 'http://www.w3.org/2000/09/xmldsig#';
 /** A signature of the author, ASTM E1762. */
 const AUTHOR_SIGNATURE = '1.2.840.10065.1.12.1.1';
 
-/** The Signature element of the author, if they signed. */
-export function signatureOf(author: V3Node): XmlElement | undefined {
-  const text = findChild(author, 'signatureText');
-  return text?.element.children
-    .filter(isElement)
-    .find(({ name, namespace }) => name === 'Signature' && namespace === XMLDSIG);
+/**
+ * What the author signed with. Deviates: whatever stands there is kept, a signature or not, and it is for the checker to
+ * refuse it; the national gateway keeps a Signature alone.
+ */
+function signatureOf(author: V3Node, form: AnswerForm): XmlElement | undefined {
+  const elements = findChild(author, 'signatureText')?.element.children.filter(isElement) ?? [];
+  const signature = elements.find(({ name, namespace }) => name === 'Signature' && namespace === XMLDSIG);
+  return signature ?? (form === 'full' ? elements[0] : undefined);
 }
 
 /** `targets`: all the prescription says. The signature is kept in canonical form, without the white space between its elements. */
@@ -24,9 +26,9 @@ export function provenance(
   author: V3Node,
   role: Entry,
   targets: readonly Entry[],
-  { newId }: AnswerContext,
+  { newId, form }: AnswerContext,
 ): Entry | undefined {
-  const signature = signatureOf(author);
+  const signature = signatureOf(author, form);
   if (signature === undefined) return undefined;
   author.seen.add(signature);
   markRead(signature, author.seen);

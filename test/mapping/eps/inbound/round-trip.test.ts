@@ -1,0 +1,57 @@
+/** FHIR to V3 to FHIR to V3: what a prescriber sent is what a pharmacy can send on, to the letter of the V3. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { convertToV3 } from '../../../../src/mapping/eps/convert.ts';
+import { convertFromV3 } from '../../../../src/mapping/eps/inbound/convert-from-v3.ts';
+import { readMessageBundle } from '../../../../src/mapping/eps/message-bundle.ts';
+import { isNode } from '../../../../src/mapping/eps/node.ts';
+import { parentPrescription } from '../../../../src/mapping/eps/parent-prescription.ts';
+import { parseJson } from '../../../../src/standards/fhir/json.ts';
+import { contextAt, fixtureMessage, orderNames } from '../fixture.ts';
+import { answerContext, comparable, findElement, parsed } from './answer.ts';
+
+const SAMPLES = process.env['PUBLISHED_SAMPLES_DIR'];
+
+function checkRoundTrip(order: unknown, clock: string): void {
+  const { value: xml, issues } = convertToV3(order, contextAt(clock));
+  expect(issues).deep.equal([]);
+  const first = parsed(xml ?? '');
+  const answer = convertFromV3(xml ?? '', answerContext());
+  expect(answer.issues).deep.equal([]);
+  expect(isNode(answer.value)).equal(true);
+  // The rules would refuse what is released: they are for new orders.
+  const second = parentPrescription(readMessageBundle(answer.value ?? {}), Date.parse(clock));
+  expect(comparable(second.message)).equal(comparable(findElement(first, 'ParentPrescription')));
+}
+
+describe('mapping › eps › inbound › round trip', () => {
+  for (const name of orderNames) it(name, () => checkRoundTrip(fixtureMessage(name), '2026-11-16T09:41:30Z'));
+
+  if (SAMPLES === undefined) it('published orders need PUBLISHED_SAMPLES_DIR: a folder with eps/examples in it');
+  else publishedOrders(join(SAMPLES, 'eps/examples'));
+});
+
+interface Case {
+  readonly id: string;
+  readonly kind: string;
+  readonly request: string;
+  readonly clock?: string;
+}
+
+function publishedOrders(folder: string): void {
+  const { cases } = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as { cases: readonly Case[] };
+  const orders = cases.filter(
+    ({ kind, request }) =>
+      /order -> Parent|^prepare ->|^spec example: (?:prepare|prescribing.prescription-order)$/.test(kind) &&
+      /\.json$/.test(request),
+  );
+  let passed = 0;
+  for (const { id, request, clock } of orders)
+    it(`${id} › ${request}`, () => {
+      checkRoundTrip(parseJson(readFileSync(join(folder, request))), clock ?? '2022-02-01T00:00:00Z');
+      passed += 1;
+    });
+  it('are all there', () => expect(passed).at.least(40));
+  after(() => console.log(`\n      Published EPS orders there and back: ${passed} pass, of ${orders.length}`));
+}
