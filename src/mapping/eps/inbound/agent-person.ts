@@ -13,13 +13,14 @@ import {
   findChild,
   findPath,
   findText,
+  readWhole,
   requiredAttribute,
   requiredChild,
   type V3Node,
 } from './v3-node.ts';
 
-/** How the number of the person is to be read. */
-export type ReadNumber = (value: string) => PersonNumber;
+/** How the number of the person is to be read, and the register it is of. */
+export type ReadNumber = (value: string, register: string | undefined) => PersonNumber;
 
 export interface Agent {
   readonly source: V3Node;
@@ -53,7 +54,7 @@ export function agent(agentPerson: V3Node, readNumber: ReadNumber, context: Answ
     ],
     practitioner: practitioner && referenceTo(practitioner),
     code: jobRole(agentPerson),
-    telecom: telecoms(agentPerson),
+    telecom: telecoms(agentPerson, context.form),
     organization: referenceTo(organisation),
   });
   return { source: agentPerson, role, practitioner, organisation };
@@ -63,8 +64,9 @@ export const roleProfileIdOf = (agentPerson: V3Node): string | undefined =>
   findAttribute(findChild(agentPerson, 'id'), 'extension');
 
 function numberOf(agentPerson: V3Node, readNumber: ReadNumber): PersonNumber | undefined {
-  const value = findAttribute(findPath(agentPerson, 'agentPerson', 'id'), 'extension');
-  return value === undefined ? undefined : readNumber(value);
+  const id = findPath(agentPerson, 'agentPerson', 'id');
+  const value = findAttribute(id, 'extension');
+  return value === undefined ? undefined : readNumber(value, findAttribute(id, 'root'));
 }
 
 function jobRole(agentPerson: V3Node): readonly Json[] {
@@ -74,12 +76,12 @@ function jobRole(agentPerson: V3Node): readonly Json[] {
   return [concept(system, code, jobRoleName(code))];
 }
 
-export function organization(node: V3Node, { newId }: Pick<AnswerContext, 'newId'>): Entry {
+export function organization(node: V3Node, { newId, form }: Pick<AnswerContext, 'newId' | 'form'>): Entry {
   const licence = findPath(node, 'healthCareProviderLicense', 'Organization');
   return resource('Organization', newId(), {
     identifier: [odsIdentifier(node)],
     name: findText(findChild(node, 'name')),
-    telecom: telecoms(node),
+    telecom: telecoms(node, form),
     address: addresses(node),
     partOf: licence && present({ identifier: odsIdentifier(licence), display: findText(findChild(licence, 'name')) }),
   });
@@ -110,7 +112,8 @@ export function mergedAgent(
     if (withoutNumber(first.source) !== withoutNumber(second)) return undefined;
     if (!known && number !== undefined && !number.besideProfessional) return undefined;
   }
-  readAll(second);
+  // What is equal to what was read is read.
+  readWhole(second);
   if (known || number === undefined) return first;
   const { role, practitioner } = first;
   if (number.ofRole) return { ...first, role: withIdentifier(role, number.identifier) };
@@ -137,12 +140,3 @@ const stripped = (element: XmlElement, path: readonly string[]): XmlElement => (
     return [stripped(child, [...path, child.name])];
   }),
 });
-
-/** What is equal to what was read is read. */
-function readAll({ element, seen }: V3Node): void {
-  for (const child of element.children) {
-    if (!isElement(child)) continue;
-    seen.add(child);
-    readAll({ element: child, parent: undefined, seen });
-  }
-}

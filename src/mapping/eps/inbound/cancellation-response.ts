@@ -2,7 +2,15 @@
 import type { Issue, IssueCode } from '../../../standards/fhir/outcome.ts';
 import type { FhirResource } from '../../transaction-bundle.ts';
 import { CODE_SYSTEM, EXTENSION, ID_SYSTEM } from '../systems.ts';
-import { type Agent, agent, mergedAgent, odsCodeOf, odsIdentifier, resourcesOfAgent } from './agent-person.ts';
+import {
+  type Agent,
+  agent,
+  mergedAgent,
+  odsCodeOf,
+  odsIdentifier,
+  type ReadNumber,
+  resourcesOfAgent,
+} from './agent-person.ts';
 import type { AnswerContext } from './context.ts';
 import { patient } from './demographics.ts';
 import {
@@ -19,7 +27,7 @@ import {
   uuidIdentifier,
 } from './fhir-parts.ts';
 import { messageHeader } from './message-header.ts';
-import { type PersonNumber, personNumber } from './person-number.ts';
+import { userNumber } from './person-number.ts';
 import {
   childrenOf,
   dateTimeOfValue,
@@ -113,7 +121,7 @@ interface People {
 }
 
 function peopleOf(response: V3Node, context: AnswerContext): People {
-  const readNumber = (value: string): PersonNumber => personNumber(value, 'other', context.form);
+  const readNumber: ReadNumber = (value, register) => userNumber(value, register, context.form);
   const agents: Agent[] = [agent(requiredChild(response, 'author', 'AgentPerson'), readNumber, context)];
   /** The place of that person among the agents, where they are put unless they are there. */
   const placeOf = (node: V3Node): number => {

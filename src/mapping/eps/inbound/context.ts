@@ -21,6 +21,8 @@ export interface AnswerContext {
   readonly form: AnswerForm;
   /** Where this gateway is reached: what answers name as their source, without `/$process-message`. */
   readonly baseUrl: string;
+  /** The order of that prescription UUID as it was sent, where this gateway knows it: `full` restores from it what V3 lost. */
+  readonly sentOrder?: (prescriptionId: string) => unknown;
   /** Without it no released prescription passes. */
   readonly checkSignature?: CheckSignature;
 }

@@ -2,7 +2,7 @@
 
 import { ID_SYSTEM } from '../systems.ts';
 import { FHIR_ADDRESS_USE, FHIR_NAME_USE, FHIR_SEX, FHIR_TELECOM_USE } from '../uses.ts';
-import type { AnswerContext } from './context.ts';
+import type { AnswerContext, AnswerForm } from './context.ts';
 import { type Entry, identifier, type Json, present, resource } from './fhir-parts.ts';
 import {
   childrenOf,
@@ -27,7 +27,7 @@ export function patient(recordTarget: V3Node, { newId, form }: AnswerContext): E
   return resource('Patient', newId(), {
     identifier: [identifier(ID_SYSTEM.nhsNumber, requiredAttribute(requiredChild(role, 'id'), 'extension'))],
     name: childrenOf(person, 'name').map(humanName),
-    telecom: form === 'full' ? telecoms(role) : undefined,
+    telecom: form === 'full' ? telecoms(role, form) : undefined,
     gender: sexOf(person),
     birthDate: dateOfValue(requiredChild(person, 'birthTime')),
     address: addresses(role),
@@ -79,12 +79,16 @@ export const addresses = (node: V3Node): readonly Json[] =>
     })
     .filter((address) => Object.keys(address).length > 0);
 
-/** Those without a number say nothing. */
-export const telecoms = (node: V3Node): readonly Json[] =>
+/**
+ * Those without a number say nothing. Deviates: an e-mail address, which V3 has as a telephone number too, is one; to the
+ * national gateway it is a telephone number.
+ */
+export const telecoms = (node: V3Node, form: AnswerForm): readonly Json[] =>
   childrenOf(node, 'telecom').flatMap((telecom) => {
-    const value = findAttribute(telecom, 'value');
-    if (value === undefined) return [];
-    return [present({ system: 'phone', use: useOf(telecom, FHIR_TELECOM_USE), value: value.replace(/^[^:]*:/, '') })];
+    const value = findAttribute(telecom, 'value')?.replace(/^[^:]*:/, '');
+    if (value === undefined || value === '') return [];
+    const system = form === 'full' && value.includes('@') ? 'email' : 'phone';
+    return [present({ system, use: useOf(telecom, FHIR_TELECOM_USE), value })];
   });
 
 /** V3 may name several, parted by white space; the first that FHIR has is it. */

@@ -1,4 +1,5 @@
 /** By which number somebody is known: V3 has one register for all of them, FHIR one for each professional body. */
+import { OID } from '../../../standards/hl7v3/oid.ts';
 import { ID_SYSTEM } from '../systems.ts';
 import type { AnswerForm } from './context.ts';
 import { identifier, type Json } from './fhir-parts.ts';
@@ -58,6 +59,15 @@ export const authorNumber = (value: string, kind: PrescriberKind, form: AnswerFo
   const found = personNumber(value, kind, form);
   return form === 'full' && found.besideProfessional ? number(ID_SYSTEM.professional, value) : found;
 };
+
+/**
+ * Who cancels and who dispenses. Deviates: V3 names them by their SDS user id, which dispensers send as if it were a
+ * professional number; to the national gateway it is one of a body unknown.
+ */
+export function userNumber(value: string, register: string | undefined, form: AnswerForm): PersonNumber {
+  const isUserId = register === OID.sdsUser || /^\d{12}$/.test(value);
+  return isUserId && form === 'full' ? number(ID_SYSTEM.sdsUser, value) : personNumber(value, 'other', form);
+}
 
 const number = (system: System, value: string): PersonNumber => ({
   identifier: identifier(system, value),

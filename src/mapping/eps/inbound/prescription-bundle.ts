@@ -12,10 +12,12 @@ import {
   medicationRequest,
   observed,
   performerOf,
+  prescriptionIds,
   type Shared,
 } from './medication-request.ts';
 import { messageHeader } from './message-header.ts';
 import { authorNumber, personNumber, prescriberKindOf } from './person-number.ts';
+import { restoreFromOrder } from './restore.ts';
 import { provenance } from './signature.ts';
 import {
   dateTimeOfValue,
@@ -79,7 +81,7 @@ export function prescriptionBundle(
     ...requests,
   ];
   const signed = provenance(author, people.author.role, resources, context);
-  return {
+  const bundle: FhirResource = {
     resourceType: 'Bundle',
     id: bundleId,
     meta: { lastUpdated: dateTimeOfValue(effectiveTime) },
@@ -87,6 +89,9 @@ export function prescriptionBundle(
     type: 'message',
     entry: sortedEntries(signed === undefined ? resources : [...resources, signed]),
   };
+  const order =
+    context.form === 'full' ? context.sentOrder?.(prescriptionIds(prescription)[0].toLowerCase()) : undefined;
+  return order === undefined ? bundle : restoreFromOrder(bundle, order);
 }
 
 const prescriptionTypeOf = (prescription: V3Node): V3Node =>

@@ -17,6 +17,7 @@ import {
   findChild,
   findPath,
   instantOfValue,
+  readWhole,
   requiredAttribute,
   requiredChild,
   type V3Node,
@@ -46,6 +47,7 @@ export function releaseResponse(response: V3Node, context: AnswerContext): Relea
   for (const component of childrenOf(response, 'component')) {
     if (!isReleased(component)) {
       issues.push(v3Issue('warning', 'not-supported', component, 'A prescription of another model is left out'));
+      readWhole(component);
       continue;
     }
     const outcome = translated(component, context, issues, requestId);
@@ -54,6 +56,8 @@ export function releaseResponse(response: V3Node, context: AnswerContext): Relea
       failed.push(entryOf(failure(component, outcome.issues, context)));
       if (outcome.bundle !== undefined) failed.push(entryOf(outcome.bundle));
       if (outcome.reason !== undefined) returned(component, outcome.reason);
+      // What could not be read is told as a whole.
+      if (outcome.bundle === undefined) readWhole(component);
     }
   }
   const list = (entry: readonly Json[]): FhirResource => ({

@@ -5,7 +5,7 @@ import { isElement, type XmlElement, type XmlNode } from '../../../standards/xml
 import { CODE_SYSTEM } from '../systems.ts';
 import type { AnswerContext, AnswerForm } from './context.ts';
 import { coding, type Entry, type Json, referenceTo, resource } from './fhir-parts.ts';
-import { dateTimeOfValue, findChild, requiredChild, type V3Node } from './v3-node.ts';
+import { dateTimeOfValue, findChild, readWhole, requiredChild, type V3Node } from './v3-node.ts';
 
 const XMLDSIG = 'http://www.w3.org/2000/09/xmldsig#';
 /** A signature of the author, ASTM E1762. */
@@ -30,8 +30,7 @@ export function provenance(
 ): Entry | undefined {
   const signature = signatureOf(author, form);
   if (signature === undefined) return undefined;
-  author.seen.add(signature);
-  markRead(signature, author.seen);
+  readWhole({ element: signature, seen: author.seen });
   const when = dateTimeOfValue(requiredChild(author, 'time'));
   const who: Json = referenceTo(role);
   return resource('Provenance', newId(), {
@@ -47,14 +46,6 @@ export function provenance(
       },
     ],
   });
-}
-
-function markRead(element: XmlElement, seen: Set<XmlElement>): void {
-  for (const child of element.children) {
-    if (!isElement(child)) continue;
-    seen.add(child);
-    markRead(child, seen);
-  }
 }
 
 /** White space between elements comes and goes with the layout of the message; signers leave it out. */

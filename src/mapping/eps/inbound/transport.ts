@@ -50,7 +50,7 @@ function ebxmlError(error: XmlElement): Issue {
   const said = textOf(error, 'Description');
   return refusal(
     TRANSIENT.has(code) ? 'transient' : 'invalid',
-    `ebXML error ${code}: ${said}`,
+    `ebXML error ${code}${said === '' ? '' : `: ${said}`}`,
     attributeOf(error, 'location'),
   );
 }

@@ -46,6 +46,12 @@ export const v3Issue = (
   expression: [`${pathOf(node)}${name}`],
 });
 
+/** All that is within counts as read. */
+export function readWhole({ element, seen }: Pick<V3Node, 'element' | 'seen'>): void {
+  seen.add(element);
+  for (const child of element.children) if (isElement(child)) readWhole({ element: child, seen });
+}
+
 /** The child elements of that name in the V3 namespace. */
 export function childrenOf(node: V3Node, name: string): readonly V3Node[] {
   const children: V3Node[] = [];
