@@ -6,9 +6,12 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** Without what is undefined and without empty lists, as FHIR has it. */
 export function present(members: Json): Json {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
-  );
+  const kept: Record<string, unknown> = {};
+  for (const name in members) {
+    const value = members[name];
+    if (value !== undefined && !(Array.isArray(value) && value.length === 0)) kept[name] = value;
+  }
+  return kept;
 }
 
 export type Entry = FhirResource & { readonly id: string };

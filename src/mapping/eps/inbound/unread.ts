@@ -20,7 +20,7 @@ const STRUCTURAL: ReadonlySet<string> = new Set([
 export function findUnread(root: V3Node): readonly Issue[] {
   const places: string[] = [];
   visit(root, places);
-  const notes = places.slice(0, NOTES_MAX).map((place) => note(`${place} has no place in FHIR and is left out`, place));
+  const notes = places.slice(0, NOTES_MAX).map((place) => note(`${place} is left out`, place));
   return places.length <= NOTES_MAX ? notes : [...notes, note(`${places.length - NOTES_MAX} more are left out`)];
 }
 
