@@ -22,13 +22,18 @@ export function dosageTexts(payload: unknown): Mapped<readonly DosageInstruction
   if (resources.length === 0) return { issues: [NOTHING_DOSED] };
   const issues: Issue[] = [];
   const value = resources.flatMap(({ resource, path }) => {
-    const told = doseToText(resource['dosageInstruction'] ?? undefined);
+    const dosages = resource['dosageInstruction'] ?? [];
+    const told = isEmpty(dosages) ? NOTHING_TOLD : doseToText(dosages);
     issues.push(...told.issues.map((one) => within(one, path)));
     const identifier = resource['identifier'] === undefined ? {} : { identifier: resource['identifier'] };
     return told.value === undefined ? [] : [{ ...identifier, dosageInstructionText: told.value }];
   });
   return issues.length === 0 ? { value, issues } : { issues };
 }
+
+const isEmpty = (dosages: unknown): boolean => Array.isArray(dosages) && dosages.length === 0;
+/** A cancellation need not say the dose. */
+const NOTHING_TOLD: Mapped<string> = { value: '', issues: [] };
 
 interface Dosed {
   readonly resource: Node;
