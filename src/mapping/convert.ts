@@ -64,11 +64,15 @@ export const MEDIA_TYPES: ReadonlyMap<string, Source | 'xml'> = new Map([
   ['text/xml', 'xml'],
   ['x-application/hl7-v2+er7', 'hl7v2'],
   ['application/vnd.ncpdp.telecom', 'd0'],
+  ['multipart/related', 'eps-v3'],
 ]);
 /** Segment, group and field separator. */
 const TELECOM_SEPARATORS = ['\u001E', '\u001D', '\u001C'];
 const FHIR = 'application/fhir+json';
 const XML = 'application/xml';
+
+/** The Spine answers in them. */
+const MIME_PARTS = /^--\S/;
 
 /** What the bytes are, by how they begin; for XML by the root element. */
 export function findSource(content: Buffer): Source | undefined {
@@ -80,12 +84,12 @@ export function findSource(content: Buffer): Source | undefined {
   if (/^[{[]/.test(head)) return 'fhir';
   if (/^(?:MSH|FHS|BHS)/.test(head)) return 'hl7v2';
   if (head.startsWith('<')) return findXmlSource(content);
-  // The Spine answers in MIME parts.
-  if (/^--\S/.test(head)) return 'eps-v3';
+  if (MIME_PARTS.test(head)) return 'eps-v3';
   return TELECOM_SEPARATORS.some((separator) => head.includes(separator)) ? 'd0' : undefined;
 }
 
 export const findXmlSource = (content: Buffer): Source => {
+  if (MIME_PARTS.test(content.subarray(0, 64).toString('latin1'))) return 'eps-v3';
   const { value } = readXml(content);
   return value === undefined || value.name === 'Message' ? 'script' : 'eps-v3';
 };
