@@ -9,7 +9,7 @@ export type AnswerForm = 'national' | 'full';
 
 /**
  * What is wrong with the signature of a ParentPrescription, an empty list when nothing is; the element is as it came, in
- * the tree of the whole answer.
+ * the tree of the whole answer. It must not throw: the other prescriptions of the answer are released too.
  */
 export type CheckSignature = (parentPrescription: XmlElement) => readonly string[];
 

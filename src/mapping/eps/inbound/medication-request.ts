@@ -1,13 +1,11 @@
 /** An item of a prescription. */
 import type { Issue } from '../../../standards/fhir/outcome.ts';
-import { formatIso, formatIsoDate } from '../../../standards/hl7v3/date-time.ts';
 import { TREATMENT_TYPE } from '../course-of-therapy.ts';
 import { CODE_SYSTEM, EXTENSION, ID_SYSTEM } from '../systems.ts';
 import { type Instructions, NO_INSTRUCTIONS, readInstructions } from './additional-instructions.ts';
-import { odsIdentifier } from './agent-person.ts';
 import type { AnswerContext, AnswerForm } from './context.ts';
+import { codingOf, dispenseRequest, repeatsOf, type Terms } from './dispense-request.ts';
 import {
-  coding,
   concept,
   type Entry,
   extension,
@@ -24,12 +22,9 @@ import {
   countOfValue,
   dateOfValue,
   dateTimeOfValue,
-  decimalOf,
-  findAttribute,
   findChild,
   findPath,
   findText,
-  instantOfValue,
   requiredAttribute,
   requiredChild,
   requiredText,
@@ -39,15 +34,11 @@ import {
 } from './v3-node.ts';
 
 /** What the items of a prescription share. */
-export interface Shared {
-  readonly prescription: V3Node;
-  /** From when it may be dispensed. */
-  readonly effectiveTime: V3Node;
+export interface Shared extends Terms {
   readonly prescriptionType: V3Node;
   readonly patient: Entry;
   readonly requester: Entry;
   readonly responsible: Entry;
-  readonly authorTime: V3Node;
 }
 
 export const lineItemsOf = (prescription: V3Node): readonly V3Node[] =>
@@ -137,9 +128,6 @@ const treatmentType = (prescription: V3Node): string =>
     requiredChild(prescription, 'pertinentInformation5', 'pertinentPrescriptionTreatmentType', 'value'),
     'code',
   );
-
-const codingOf = (value: V3Node, system: string): Json =>
-  coding(system, requiredAttribute(value, 'code'), findAttribute(value, 'displayName'));
 
 const endorsements = (lineItem: V3Node): readonly Json[] =>
   childrenOf(lineItem, 'pertinentInformation3').map((relationship) => {
@@ -232,12 +220,6 @@ export function prescriptionIds(prescription: V3Node): readonly [id: string, sho
   return [requiredAttribute(id, 'root'), requiredAttribute(shortFormId, 'extension')];
 }
 
-/** FHIR counts repeats from nought, V3 issues from one. */
-const repeatsOf = (node: V3Node | undefined, end: 'low' | 'high'): number | undefined => {
-  const count = findPath(node, 'repeatNumber', end);
-  return count && countOfValue(count) - 1;
-};
-
 function basedOn(itemId: string, course: Course, prescription: V3Node): readonly Json[] | undefined {
   if (course === 'acute') return undefined;
   const counts = [
@@ -253,71 +235,3 @@ function basedOn(itemId: string, course: Course, prescription: V3Node): readonly
 
 const dosageText = (lineItem: V3Node): string =>
   requiredText(requiredChild(lineItem, 'pertinentInformation2', 'pertinentDosageInstructions', 'value'));
-
-function dispenseRequest(lineItem: V3Node, shared: Shared, context: AnswerContext): Json {
-  const { prescription } = shared;
-  const preference = requiredChild(prescription, 'pertinentInformation1', 'pertinentDispensingSitePreference', 'value');
-  const supply = findPath(prescription, 'component1', 'daysSupply');
-  const performer = performerOf(prescription);
-  return present({
-    extension: [
-      extension(EXTENSION.performerSiteType, { valueCoding: codingOf(preference, CODE_SYSTEM.sitePreference) }),
-    ],
-    numberOfRepeatsAllowed: repeatsOf(lineItem, 'high') ?? 0,
-    quantity: quantity(lineItem),
-    validityPeriod: validityPeriod(supply, shared, context),
-    expectedSupplyDuration: supplyDuration(supply),
-    performer: performer && { identifier: odsIdentifier(performer) },
-  });
-}
-
-/** The nominated pharmacy. */
-export const performerOf = (prescription: V3Node): V3Node | undefined =>
-  findPath(prescription, 'performer', 'AgentOrgSDS', 'agentOrganizationSDS');
-
-/** In the unit of the translation, which is the one people count in. */
-function quantity(lineItem: V3Node): Json {
-  const whole = requiredChild(lineItem, 'component', 'lineItemQuantity', 'quantity');
-  const translation = findChild(whole, 'translation');
-  const code = findAttribute(translation, 'code');
-  return present({
-    value: decimalOf(translation ?? whole),
-    unit: findAttribute(translation, 'displayName'),
-    system: code && CODE_SYSTEM.snomedCt,
-    code,
-  });
-}
-
-/**
- * Deviates: the time from which the prescription may be dispensed is kept where it is another than that of the signature;
- * the national gateway keeps the date alone, and that for repeat dispensing only.
- */
-function validityPeriod(supply: V3Node | undefined, shared: Shared, { form }: AnswerContext): Json | undefined {
-  const low = valued(findPath(supply, 'effectiveTime', 'low'));
-  const high = valued(findPath(supply, 'effectiveTime', 'high'));
-  const period = present({ start: low && dateOfValue(low), end: high && dateOfValue(high) });
-  if (form === 'full') {
-    const start = startOf(shared);
-    if (start !== undefined && (low === undefined || dateOfValue(low) === start.slice(0, 10)))
-      return { ...period, start };
-  }
-  return Object.keys(period).length === 0 ? undefined : period;
-}
-
-/** Midnight is a day. */
-function startOf({ effectiveTime, authorTime }: Shared): string | undefined {
-  const start = instantOfValue(effectiveTime);
-  if (start === instantOfValue(authorTime)) return undefined;
-  return start % 86_400_000 === 0 ? formatIsoDate(start) : formatIso(start);
-}
-
-const valued = (node: V3Node | undefined): V3Node | undefined =>
-  findAttribute(node, 'value') === undefined ? undefined : node;
-
-function supplyDuration(supply: V3Node | undefined): Json | undefined {
-  const width = findPath(supply, 'expectedUseTime', 'width');
-  if (width === undefined) return undefined;
-  if (requiredAttribute(width, 'unit') !== 'd')
-    throw v3Fault('value', width, 'The duration of the supply is not in days', '/@unit');
-  return { unit: 'days', value: decimalOf(width), system: CODE_SYSTEM.ucum, code: 'd' };
-}

@@ -5,13 +5,13 @@ import { type Instructions, NO_INSTRUCTIONS } from './additional-instructions.ts
 import { type Agent, agent, mergedAgent, odsCodeOf, resourcesOfAgent } from './agent-person.ts';
 import type { AnswerContext } from './context.ts';
 import { patient } from './demographics.ts';
+import { performerOf } from './dispense-request.ts';
 import { type Entry, referenceTo, resource, sortedEntries, uuidIdentifier } from './fhir-parts.ts';
 import {
   instructionsOf,
   lineItemsOf,
   medicationRequest,
   observed,
-  performerOf,
   prescriptionIds,
   type Shared,
 } from './medication-request.ts';

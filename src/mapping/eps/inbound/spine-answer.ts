@@ -120,7 +120,7 @@ function released(found: Found, context: AnswerContext): SpineAnswer {
   return { ...answer(found, 200, parameters), issues: [...issues, ...findUnread(response)], returns };
 }
 
-/** Deviates: a prescription not cancelled has the status of the error, and the whole of what is known of it: so it is there too. */
+/** What was not cancelled has the status of an error, and the body that says how it stands. */
 function cancelled(found: Found, context: AnswerContext): SpineAnswer {
   const response = subjectOf(found, 'CancellationResponse');
   const result = cancellationResponse(response, context);

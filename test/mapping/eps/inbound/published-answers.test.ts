@@ -79,13 +79,50 @@ function publishedAnswers(folder: string): void {
   });
 }
 
-function checkAnswer({ id, request, expected }: Case, read: Read): void {
+function checkAnswer(entry: Case, read: Read): void {
+  const { id, request, expected } = entry;
   const { statusCode, body } = JSON.parse(read(expected[0] ?? '')) as Expected;
   const checkSignature = () => (UNTRUSTED.has(id) ? ['Certificate not trusted'] : []);
   const answer = translateSpineAnswer(read(request), officialContext({ checkSignature }));
   expect(answer.status).equal(statusCode);
   expectSame(sent(answer.body), body);
   expect(answer.returns.map(({ name }) => name)).deep.equal(UNTRUSTED.has(id) ? ['DispenseProposalReturn'] : []);
+  checkFullForm(entry, read);
+}
+
+/** Members in which the full form may differ from what the national gateway answers: each is a `Deviates:` of the code. */
+const DEVIATIONS = [
+  'MedicationRequest.authoredOn',
+  'MedicationRequest.category',
+  'MedicationRequest.dispenseRequest.validityPeriod',
+  'MedicationRequest.extension',
+  'Practitioner.identifier',
+];
+
+/** `Resource.member` of what differs, ids aside. */
+function differences(a: unknown, b: unknown, path = '', found = new Set<string>()): ReadonlySet<string> {
+  const type = (a as { resourceType?: string } | undefined)?.resourceType;
+  const here = type ?? path;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
+    if (a !== b && !/^urn:uuid:00000000|^00000000/.test(String(a))) found.add(path);
+    return found;
+  }
+  if (Array.isArray(a) && Array.isArray(b) && a.length !== b.length) return found.add(path);
+  for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const step = Array.isArray(a) ? here : `${here}.${name}`;
+    differences((a as Record<string, unknown>)[name], (b as Record<string, unknown>)[name], step, found);
+  }
+  return found;
+}
+
+function checkFullForm({ request }: Case, read: Read): void {
+  const [national, full] = (['national', 'full'] as const).map((form) =>
+    sent(translateSpineAnswer(read(request), officialContext({ form })).body),
+  );
+  const members = [...differences(national, full)].map((path) =>
+    path.replace(/^(MedicationRequest\.(?:category|extension)|Practitioner\.identifier).*/, '$1'),
+  );
+  expect([...new Set(members)].filter((member) => !DEVIATIONS.includes(member))).deep.equal([]);
 }
 
 function checkTracker({ request, expected }: Case, read: Read): void {
