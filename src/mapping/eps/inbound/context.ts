@@ -21,7 +21,7 @@ export interface AnswerContext {
   readonly form: AnswerForm;
   /** Where this gateway is reached: what answers name as their source, without `/$process-message`. */
   readonly baseUrl: string;
-  /** The order of that prescription UUID as it was sent, where this gateway knows it: `full` restores from it what V3 lost. */
+  /** The order of that prescription UUID that the Spine took of this gateway, if it did: `full` restores from it what V3 lost. */
   readonly sentOrder?: (prescriptionId: string) => unknown;
   /** Without it no released prescription passes. */
   readonly checkSignature?: CheckSignature;

@@ -30,7 +30,7 @@ interface Part {
 function documents(parts: readonly Part[]): Mapped<readonly XmlElement[]> {
   const roots: XmlElement[] = [];
   for (const { text, line } of parts) {
-    const encoding = /^<\?xml\s[^>]*?\bencoding\s*=\s*["']([^"']*)["']/.exec(text)?.[1];
+    const encoding = ENCODING.exec(text.slice(0, DECLARATION_MAX))?.[2];
     if (encoding !== undefined && !/^(?:utf-8|us-ascii)$/i.test(encoding))
       return refused('The XML declares another encoding than UTF-8', `${line + 1}:1`);
     const { value, issues } = readXml(text);
@@ -39,6 +39,10 @@ function documents(parts: readonly Part[]): Mapped<readonly XmlElement[]> {
   }
   return { value: roots, issues: [] };
 }
+
+/** No XML declaration is longer; beyond it nothing is looked for. */
+const DECLARATION_MAX = 256;
+const ENCODING = /^(<\?xml\s[^>]*?)\bencoding\s*=\s*["']([^"'>]*)["']/i;
 
 /** The reader counts lines from the beginning of the part. */
 const within = <T extends { readonly diagnostics?: string }>(one: T, line: number): T => ({
@@ -95,11 +99,19 @@ function textOf(content: Buffer | string): string | undefined {
   const encoding = UTF_16.find(([mark]) => content.subarray(0, 2).equals(mark))?.[1] ?? 'utf-8';
   try {
     const text = new TextDecoder(encoding, { fatal: true }).decode(content);
-    return encoding === 'utf-8' ? text : text.replace(/^(<\?xml\s[^>]*?)\s+encoding\s*=\s*(["'])utf-16\2/i, '$1');
+    return encoding === 'utf-8' ? text : withoutUtf16(text);
   } catch {
     return undefined;
   }
 }
+
+/** What is decoded is declared no more. */
+const withoutUtf16 = (text: string): string =>
+  text
+    .slice(0, DECLARATION_MAX)
+    .replace(ENCODING, (whole: string, before: string, encoding: string) =>
+      encoding.toLowerCase() === 'utf-16' ? before : whole,
+    ) + text.slice(DECLARATION_MAX);
 
 const UTF_16 = [
   [Buffer.from([0xfe, 0xff]), 'utf-16be'],

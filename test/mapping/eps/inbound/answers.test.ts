@@ -298,7 +298,7 @@ const REFUSED: readonly (readonly [title: string, content: string | Buffer, issu
   ],
 ];
 
-describe('mapping › eps › inbound › what cannot be read', () => {
+describe('mapping › eps › inbound › [IN-20] what cannot be read', () => {
   for (const [title, content, expected] of REFUSED)
     it(title, () => {
       const { kind, status, body, issues } = translate(content);
