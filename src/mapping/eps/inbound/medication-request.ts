@@ -27,6 +27,7 @@ import {
   findText,
   requiredAttribute,
   requiredChild,
+  requiredChildren,
   requiredText,
   type V3Node,
   v3Fault,
@@ -42,7 +43,7 @@ export interface Shared extends Terms {
 }
 
 export const lineItemsOf = (prescription: V3Node): readonly V3Node[] =>
-  childrenOf(prescription, 'pertinentInformation2').map((relationship) => {
+  requiredChildren(prescription, 'pertinentInformation2').map((relationship) => {
     findChild(relationship, 'seperatableInd');
     return requiredChild(relationship, 'pertinentLineItem');
   });
