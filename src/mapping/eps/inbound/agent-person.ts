@@ -69,7 +69,7 @@ function numberOf(agentPerson: V3Node, readNumber: ReadNumber): PersonNumber | u
   return value === undefined ? undefined : readNumber(value, findAttribute(id, 'root'));
 }
 
-function jobRole(agentPerson: V3Node): readonly Json[] {
+export function jobRole(agentPerson: V3Node): readonly Json[] {
   const code = findAttribute(findChild(agentPerson, 'code'), 'code');
   if (code === undefined) return [];
   const system = code.includes(':') ? CODE_SYSTEM.sdsJobRoleCode : CODE_SYSTEM.sdsJobRoleName;

@@ -154,8 +154,8 @@ interface Parts {
   readonly when: string;
 }
 
-/** Which product it was the Spine does not say. */
-const MEDICINAL_PRODUCT = concept(CODE_SYSTEM.snomedCt, '763158003', 'Medicinal product');
+/** Which product it was a cancellation does not say. */
+export const MEDICINAL_PRODUCT = concept(CODE_SYSTEM.snomedCt, '763158003', 'Medicinal product');
 
 function medicationRequest(response: V3Node, parts: Parts, { newId }: AnswerContext): Entry {
   const { people } = parts;

@@ -1,23 +1,41 @@
 /** The header of a message that the Spine gave, as the gateway passes it on. */
 import { CODE_SYSTEM, EXTENSION, ID_SYSTEM } from '../systems.ts';
 import type { AnswerContext } from './context.ts';
-import { coding, type Entry, extension, identifier, referenceTo, resource, uuidIdentifier } from './fhir-parts.ts';
+import {
+  coding,
+  type Entry,
+  extension,
+  identifier,
+  type Json,
+  present,
+  referenceTo,
+  resource,
+  uuidIdentifier,
+} from './fhir-parts.ts';
 
 const EVENTS = {
   'prescription-order': 'Prescription Order',
+  'prescription-order-update': 'Prescription Order Update',
   'prescription-order-response': 'Prescription Order Response',
 } as const;
 
-/** The ODS code of the Spine itself. */
-const SPINE = 'X2601';
+/** By its own ODS code. */
+const SPINE = { identifier: identifier(ID_SYSTEM.odsOrganisation, 'X2601'), display: 'NHS Digital Spine' };
+
+const senderOf = (organisation: Entry): Json => {
+  const [own] = organisation['identifier'] as readonly Json[]; // It was made with one.
+  return present({ identifier: own, display: organisation['name'] });
+};
 
 export interface Header {
   readonly event: keyof typeof EVENTS;
   readonly messageId: string;
+  /** An Organization; without it the Spine. */
+  readonly sender?: Entry;
   /** ODS code of who it is for. */
-  readonly destination: string | undefined;
+  readonly destination?: string | undefined;
   /** Id of the message it answers. */
-  readonly inResponseTo: string | undefined;
+  readonly inResponseTo?: string | undefined;
   readonly focus: readonly Entry[];
 }
 
@@ -25,7 +43,7 @@ export const messageHeader = (header: Header, { newId, baseUrl }: AnswerContext)
   ...resource('MessageHeader', newId(), {
     extension: [extension(EXTENSION.messageId, { valueIdentifier: uuidIdentifier(header.messageId) })],
     eventCoding: coding(CODE_SYSTEM.messageEvent, header.event, EVENTS[header.event]),
-    sender: { identifier: identifier(ID_SYSTEM.odsOrganisation, SPINE), display: 'NHS Digital Spine' },
+    sender: header.sender === undefined ? SPINE : senderOf(header.sender),
     source: { name: 'NHS Spine', endpoint: `${baseUrl}/$process-message` },
     response:
       header.inResponseTo === undefined ? undefined : { identifier: header.inResponseTo.toLowerCase(), code: 'ok' },

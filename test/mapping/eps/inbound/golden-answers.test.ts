@@ -7,13 +7,16 @@ import { translateTrackerAnswer } from '../../../../src/mapping/eps/inbound/trac
 import { parseJson } from '../../../../src/standards/fhir/json.ts';
 import { textOf } from '../../../../src/standards/fhir/outcome.ts';
 import { writeXml } from '../../../../src/standards/xml/write.ts';
-import { orderNames, readFixture } from '../fixture.ts';
+import { fixtureNames, readFixture } from '../fixture.ts';
 import { ANSWERS, answerContext, findElement, readAnswer, sent } from './answer.ts';
 
 const names = (ending: string): readonly string[] =>
   readdirSync(ANSWERS)
     .filter((name) => name.endsWith(ending) && !name.endsWith('.fhir.json'))
     .map((name) => name.slice(0, -ending.length));
+
+/** What is sent, and becomes FHIR again. */
+const REQUESTS = fixtureNames.filter((name) => !/^(?:claim|dispense)-/.test(name));
 
 /** What is signed passes. */
 const checkSignature = (parentPrescription: Parameters<typeof findElement>[0]): readonly string[] =>
@@ -35,7 +38,7 @@ describe('mapping › eps › inbound › golden answers', () => {
       expect(sent(answer)).deep.equal(JSON.parse(readAnswer(`${name}.fhir.json`)));
     });
 
-  for (const name of orderNames)
+  for (const name of REQUESTS)
     it(`${name}, back from V3`, () => {
       const { value, issues } = convertFromV3(readFixture(`${name}.v3.xml`), answerContext());
       expect(issues).deep.equal([]);
