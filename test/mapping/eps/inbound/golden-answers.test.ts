@@ -42,7 +42,7 @@ describe('mapping › eps › inbound › golden answers', () => {
     it(`${name}, back from V3`, () => {
       const { value, issues } = convertFromV3(readFixture(`${name}.v3.xml`), answerContext());
       expect(issues).deep.equal([]);
-      expect(sent(value)).deep.equal(JSON.parse(readAnswer(`${name}.fhir.json`)));
+      expect(sent(value)).deep.equal(JSON.parse(readAnswer(`${name}.back.fhir.json`)));
     });
 
   it('say every kind of answer', () => {
