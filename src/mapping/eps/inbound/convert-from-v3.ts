@@ -10,6 +10,7 @@ import type { FhirResource } from '../../transaction-bundle.ts';
 import { mapped } from '../fault.ts';
 import { cancellationBundle } from './cancellation-request.ts';
 import type { AnswerContext } from './context.ts';
+import { notificationBundle } from './dispense-notification.ts';
 import { peel } from './peel.ts';
 import { prescriptionBundle } from './prescription-bundle.ts';
 import { releaseParameters } from './release-request.ts';
@@ -44,6 +45,7 @@ const MESSAGES: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['CancellationRequest', inFull(cancellationBundle)],
   ['NominatedPrescriptionReleaseRequest', inFull(releaseParameters)],
   ['PatientPrescriptionReleaseRequest', inFull(releaseParameters)],
+  ['DispenseNotification', inFull(notificationBundle)],
   ['DispenseProposalReturn', inFull(returnTask)],
   ['ETPWithdraw', inFull(withdrawTask)],
 ]);

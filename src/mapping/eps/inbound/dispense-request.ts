@@ -36,7 +36,7 @@ export function dispenseRequest(lineItem: V3Node, terms: Terms, context: AnswerC
       extension(EXTENSION.performerSiteType, { valueCoding: codingOf(preference, CODE_SYSTEM.sitePreference) }),
     ],
     numberOfRepeatsAllowed: repeatsOf(lineItem, 'high') ?? 0,
-    quantity: quantity(lineItem),
+    quantity: quantityOf(requiredChild(lineItem, 'component', 'lineItemQuantity')),
     validityPeriod: validityPeriod(supply, terms, context),
     expectedSupplyDuration: supplyDuration(supply),
     performer: performer && { identifier: odsIdentifier(performer) },
@@ -58,8 +58,8 @@ export const performerOf = (prescription: V3Node): V3Node | undefined =>
   findPath(prescription, 'performer', 'AgentOrgSDS', 'agentOrganizationSDS');
 
 /** In the unit of the translation, which is the one people count in. */
-function quantity(lineItem: V3Node): Json {
-  const whole = requiredChild(lineItem, 'component', 'lineItemQuantity', 'quantity');
+export function quantityOf(act: V3Node): Json {
+  const whole = requiredChild(act, 'quantity');
   const translation = findChild(whole, 'translation');
   const code = findAttribute(translation, 'code');
   return present({

@@ -44,6 +44,7 @@ export const extensions = (url: string, parts: readonly (Json | undefined)[]): J
 const RANKS = [
   'MessageHeader',
   'MedicationRequest',
+  'MedicationDispense',
   'Patient',
   'Practitioner',
   'PractitionerRole',

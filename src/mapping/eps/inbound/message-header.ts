@@ -16,6 +16,7 @@ import {
 const EVENTS = {
   'prescription-order': 'Prescription Order',
   'prescription-order-update': 'Prescription Order Update',
+  'dispense-notification': 'Dispense Notification',
   'prescription-order-response': 'Prescription Order Response',
 } as const;
 
@@ -36,12 +37,19 @@ export interface Header {
   readonly destination?: string | undefined;
   /** Id of the message it answers. */
   readonly inResponseTo?: string | undefined;
+  /** Id of the message it takes the place of. */
+  readonly replacementOf?: string | undefined;
   readonly focus: readonly Entry[];
 }
 
 export const messageHeader = (header: Header, { newId, baseUrl }: AnswerContext): Entry => ({
   ...resource('MessageHeader', newId(), {
-    extension: [extension(EXTENSION.messageId, { valueIdentifier: uuidIdentifier(header.messageId) })],
+    extension: [
+      extension(EXTENSION.messageId, { valueIdentifier: uuidIdentifier(header.messageId) }),
+      ...(header.replacementOf === undefined
+        ? []
+        : [extension(EXTENSION.replacementOf, { valueIdentifier: uuidIdentifier(header.replacementOf) })]),
+    ],
     eventCoding: coding(CODE_SYSTEM.messageEvent, header.event, EVENTS[header.event]),
     sender: header.sender === undefined ? SPINE : senderOf(header.sender),
     source: { name: 'NHS Spine', endpoint: `${baseUrl}/$process-message` },
