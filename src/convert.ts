@@ -11,7 +11,8 @@ const HELP = `npm run -s convert -- --to KIND [options] FILE      FILE may be - 
 
   --to KIND            ${TARGETS.join(', ')}; there is ${translations().join(', ')}
   --at INSTANT         the time the translation takes for now, such as 2026-05-01T09:00:00Z
-  --header NAME=VALUE  what a request would say in its headers (EPS: NHSD-ASID …); may be repeated
+  --header NAME=VALUE  what a request would say in its headers (EPS: NHSD-ASID …, or eps-form=national for an answer of
+                       the Spine exactly as the national gateway puts it); may be repeated
   --prepare            what a prescriber signs, instead of the message
   --verify             check a signature
   --check              only check the message by the rules of its standard

@@ -55,6 +55,38 @@ describe('convert, the command', function () {
     expect(JSON.parse(run([join(FIXTURES, 'script/newrx-basic.xml')]).out)).property('type', 'transaction');
   });
 
+  it('translates EPS V3 back, in MIME parts too', () => {
+    const { code, out, err } = run(['--to', 'fhir', join(FIXTURES, 'eps/prescription-order-acute.v3.xml')]);
+    expect([code, err]).deep.equal([0, '']);
+    expect(JSON.parse(out)).property('type', 'message');
+    const released = run([join(FIXTURES, 'eps/inbound/release-patient.xml')]);
+    expect(released.code).equal(0);
+    expect(JSON.parse(released.out)).property('resourceType', 'Parameters');
+    expect(released.out).contain('Signature was not checked.');
+    expect(released.err).match(/^information informational PORX_IN070103UK31\/.*is left out/);
+  });
+
+  it('translates EPS V3 back exactly as the national gateway does, when asked', () => {
+    const file = join(FIXTURES, 'eps/prescription-order-acute.v3.xml');
+    expect(run([file]).out).contain('"community"');
+    expect(run(['--header', 'eps-form=national', file]).out).not.contain('"community"');
+  });
+
+  it('refuses EPS V3 that cannot be read, with the place', () => {
+    const broken = fixture('eps/prescription-order-acute.v3.xml')
+      .toString()
+      .replace(/<birthTime[^>]*>/, '');
+    const { code, out, err } = run(['--to', 'fhir', '-'], { input: broken });
+    expect(code).equal(1);
+    expect(JSON.parse(out)).property('resourceType', 'OperationOutcome');
+    expect(err).match(/^error required .*\/patientPerson\/birthTime: birthTime is missing \(line \d+, column \d+\)\n$/);
+  });
+
+  it('does not check signatures', () => {
+    const { code, err } = run(['--verify', join(FIXTURES, 'eps/inbound/release-patient.xml')]);
+    expect([code, err]).deep.equal([1, 'error not-supported Signatures cannot be verified yet\n']);
+  });
+
   it('exits with 1 and an OperationOutcome when it is refused, and says why on standard error', () => {
     const { code, out, err } = run(['--check', join(FIXTURES, 'script/bad-gender.xml')]);
     expect(code).equal(1);

@@ -19,6 +19,7 @@ import { readScript } from '../standards/script/read.ts';
 import { readXml } from '../standards/xml/read.ts';
 import { epsContext } from './eps/context.ts';
 import { convertToV3 } from './eps/convert.ts';
+import { convertFromV3 } from './eps/inbound/convert-from-v3.ts';
 import { lastUpdatedOf, statusOf, toEpsOutcome } from './eps/outcome.ts';
 import { prepare } from './eps/prepare.ts';
 import { mapToFhir as mapHl7v2ToFhir } from './hl7v2/map-to-fhir.ts';
@@ -63,11 +64,15 @@ export const MEDIA_TYPES: ReadonlyMap<string, Source | 'xml'> = new Map([
   ['text/xml', 'xml'],
   ['x-application/hl7-v2+er7', 'hl7v2'],
   ['application/vnd.ncpdp.telecom', 'd0'],
+  ['multipart/related', 'eps-v3'],
 ]);
 /** Segment, group and field separator. */
 const TELECOM_SEPARATORS = ['\u001E', '\u001D', '\u001C'];
 const FHIR = 'application/fhir+json';
 const XML = 'application/xml';
+
+/** The Spine answers in them. */
+const MIME_PARTS = /^--\S/;
 
 /** What the bytes are, by how they begin; for XML by the root element. */
 export function findSource(content: Buffer): Source | undefined {
@@ -79,10 +84,12 @@ export function findSource(content: Buffer): Source | undefined {
   if (/^[{[]/.test(head)) return 'fhir';
   if (/^(?:MSH|FHS|BHS)/.test(head)) return 'hl7v2';
   if (head.startsWith('<')) return findXmlSource(content);
+  if (MIME_PARTS.test(head)) return 'eps-v3';
   return TELECOM_SEPARATORS.some((separator) => head.includes(separator)) ? 'd0' : undefined;
 }
 
 export const findXmlSource = (content: Buffer): Source => {
+  if (MIME_PARTS.test(content.subarray(0, 64).toString('latin1'))) return 'eps-v3';
   const { value } = readXml(content);
   return value === undefined || value.name === 'Message' ? 'script' : 'eps-v3';
 };
@@ -102,6 +109,7 @@ type Translate = (request: ConvertRequest) => Converted;
 
 const TRANSLATIONS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['fhir eps-v3', toEps],
+  ['eps-v3 fhir', fromEps],
   ['fhir script', toScript],
   ['script fhir', fromScript],
   [
@@ -127,6 +135,15 @@ function toEps(request: ConvertRequest): Converted {
     return converted({ value, issues }, typeof value === 'string' ? XML : FHIR);
   });
 }
+
+/** `eps-form: national` asks for exactly what the national gateway makes of it. Without a checker no signature is valid. */
+function fromEps({ content, at, newId, headers }: ConvertRequest): Converted {
+  const form = headers['eps-form'] === 'national' ? 'national' : 'full';
+  return converted(convertFromV3(content, { now: at, newId, form, baseUrl: EPS_BASE }), FHIR);
+}
+
+/** Nothing is sent or received here: where this gateway is reached does not matter. */
+const EPS_BASE = 'urn:mortar:convert';
 
 /** EPS asks for this text (its reference, section 3). */
 function fromJson(request: ConvertRequest, next: (value: unknown) => Converted): Converted {

@@ -4,34 +4,7 @@ import { codeIn } from '../../standards/hl7v3/identifier.ts';
 import type { XmlElement } from '../../standards/xml/tree.ts';
 import { invalidValue } from './fault.ts';
 import { type Node, stringAt, stringsAt } from './node.ts';
-
-const ADDRESS_USE = new Map([
-  ['home', 'H'],
-  ['work', 'WP'],
-  ['temp', 'TMP'],
-  ['billing', 'PST'],
-]);
-const NAME_USE = new Map([
-  ['usual', 'L'],
-  ['official', 'L'],
-  ['temp', 'A'],
-  ['anonymous', 'A'],
-  ['nickname', 'PREFERRED'],
-  ['old', 'PREVIOUS'],
-  ['maiden', 'PREVIOUS-MAIDEN'],
-]);
-const TELECOM_USE = new Map([
-  ['home', 'HP'],
-  ['work', 'WP'],
-  ['temp', 'HV'],
-  ['mobile', 'MC'],
-]);
-const GENDER = new Map([
-  ['male', '1'],
-  ['female', '2'],
-  ['other', '9'],
-  ['unknown', '0'],
-]);
+import { V3_ADDRESS_USE, V3_NAME_USE, V3_SEX, V3_TELECOM_USE } from './uses.ts';
 
 /** The V3 code of FHIR's `use`, if the part has one. */
 function useOf(kind: string, uses: ReadonlyMap<string, string>, part: Node, path: string): string | undefined {
@@ -53,7 +26,7 @@ export function address(part: Node, path: string): XmlElement {
   const postalCode = stringAt(part, 'postalCode', path);
   return element(
     'addr',
-    { use: useOf('address', ADDRESS_USE, part, path) },
+    { use: useOf('address', V3_ADDRESS_USE, part, path) },
     lines.map((line) => textElement('streetAddressLine', line)),
     postalCode === undefined ? undefined : textElement('postalCode', postalCode),
   );
@@ -68,7 +41,7 @@ export function name(part: Node, path: string): XmlElement {
       .filter((text) => text !== undefined && text !== '')
       .map((text) => textElement(kind, text)),
   );
-  const use = useOf('name', NAME_USE, part, path);
+  const use = useOf('name', V3_NAME_USE, part, path);
   if (parts.length > 0) return element('name', { use }, parts);
   return { ...element('name', { use }), children: textElement('name', stringAt(part, 'text', path)).children };
 }
@@ -80,14 +53,14 @@ export const textName = (text: string | undefined): XmlElement => textElement('n
 export function telecom(part: Node, path: string): XmlElement {
   const value = stringAt(part, 'value', path)?.replaceAll(/\s/g, '');
   return element('telecom', {
-    use: useOf('telecom', TELECOM_USE, part, path),
+    use: useOf('telecom', V3_TELECOM_USE, part, path),
     value: value === undefined || value.startsWith('tel:') ? value : `tel:${value}`,
   });
 }
 
 export function administrativeGender(patient: Node): XmlElement {
   const gender = stringAt(patient, 'gender', 'Patient');
-  const code = GENDER.get(gender ?? '');
+  const code = V3_SEX.get(gender ?? '');
   if (code === undefined) throw invalidValue(`Unhandled gender '${gender}'.`, 'Patient.gender');
   return codeIn('administrativeGender', code, undefined, 'administrativeGenderCode');
 }

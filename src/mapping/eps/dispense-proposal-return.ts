@@ -14,28 +14,51 @@ import { focusOf, organisationOfTask, reason, requesterOfTask, shortFormIdOfTask
 export function dispenseProposalReturn(task: Node): XmlElement {
   const role = requesterOfTask(task);
   const issue = issueNumber(task);
-  return element(
+  return proposalReturn({
+    id: globalId(messageId(task, 'Task')),
+    effectiveTime: valueElement('effectiveTime', dateTime(stringAt(task, 'authoredOn', 'Task'), 'Task.authoredOn')),
+    author: element('author', { typeCode: 'AUT' }, dispenser(role, organisationOfTask(task, role))),
+    shortFormId: shortFormIdOfTask(task),
+    reason: reason(task, 'pertinentReturnReason'),
+    releaseResponseId: focusOf(task),
+    ...(issue !== undefined && { issue }),
+  });
+}
+
+/** What a return is made of, whoever asks for it. */
+export interface ProposalReturn {
+  readonly id: XmlElement;
+  readonly effectiveTime: XmlElement;
+  readonly author: XmlElement;
+  readonly shortFormId: string;
+  readonly reason: XmlElement;
+  readonly releaseResponseId: XmlElement;
+  /** The number of the issue, of prescriptions that are repeated. */
+  readonly issue?: string;
+}
+
+export const proposalReturn = (parts: ProposalReturn): XmlElement =>
+  element(
     'DispenseProposalReturn',
     { classCode: 'INFO', moodCode: 'EVN' },
-    globalId(messageId(task, 'Task')),
-    valueElement('effectiveTime', dateTime(stringAt(task, 'authoredOn', 'Task'), 'Task.authoredOn')),
-    element('author', { typeCode: 'AUT' }, dispenser(role, organisationOfTask(task, role))),
-    pertinentPrescriptionId('pertinentInformation1', shortFormIdOfTask(task)),
+    parts.id,
+    parts.effectiveTime,
+    parts.author,
+    pertinentPrescriptionId('pertinentInformation1', parts.shortFormId),
     element(
       'pertinentInformation3',
       { contextConductionInd: 'false', typeCode: 'PERT' },
       separableInd(false),
-      reason(task, 'pertinentReturnReason'),
+      parts.reason,
     ),
     element(
       'reversalOf',
       { inversionInd: 'true', negationInd: 'false', typeCode: 'REV' },
       separableInd(true),
-      element('priorPrescriptionReleaseResponseRef', { classCode: 'INFO', moodCode: 'EVN' }, focusOf(task)),
+      element('priorPrescriptionReleaseResponseRef', { classCode: 'INFO', moodCode: 'EVN' }, parts.releaseResponseId),
     ),
-    issue === undefined ? undefined : repeatInstanceInfo(issue),
+    parts.issue === undefined ? undefined : repeatInstanceInfo(parts.issue),
   );
-}
 
 /** At the end, and the value before the code: so the national gateway writes it. */
 function repeatInstanceInfo(issue: string): XmlElement {
