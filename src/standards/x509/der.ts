@@ -184,10 +184,8 @@ export function readTime({ tag, content }: DerValue, what: string): number {
   const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = rest.map(Number);
   if (year === '') throw new DerFault(`${what} is not a time`);
   const full = year.length === 4 ? Number(year) : Number(year) + (Number(year) < 50 ? 2000 : 1900);
-  const at = new Date(0);
-  at.setUTCFullYear(full, month - 1, day);
-  at.setUTCHours(hour, minute, second);
-  const isReal = at.getUTCMonth() === month - 1 && at.getUTCDate() === day && hour < 24 && minute < 60 && second < 60;
-  if (!isReal) throw new DerFault(`${what} is not a time`);
-  return at.getTime();
+  const at = Date.UTC(full, month - 1, day, hour, minute, second);
+  const isReal = month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(full, month, 0)).getUTCDate();
+  if (full < 1900 || !isReal || hour > 23 || minute > 59 || second > 59) throw new DerFault(`${what} is not a time`);
+  return at;
 }

@@ -138,8 +138,9 @@ function readEntries(list: DerValue | undefined): Pick<RevocationList, 'revoked'
     const revokedAt = readTime(cursor.any('the time of the revocation'), 'the time of the revocation');
     const extensions = cursor.optional(TAG.sequence);
     cursor.end('an entry');
-    let reason: RevocationReason = 'unspecified';
-    if (extensions) {
+    const plain = extensions && plainReason(extensions.content);
+    let reason = plain ?? 'unspecified';
+    if (extensions && plain === undefined) {
       const found = readExtensions(extensions.content);
       reason = readReason(found.get(EXTENSION.reasonCode)) ?? reason;
       const odd = [...found.values()].find(({ oid: id, critical }) => critical && id !== EXTENSION.reasonCode);
@@ -150,6 +151,14 @@ function readEntries(list: DerValue | undefined): Pick<RevocationList, 'revoked'
   }
   return { revoked, ...(unsupported !== undefined && { unsupported }) };
 }
+
+/** What nearly every entry has, and nothing else: a reason that is not critical. Lists are long. */
+const PLAIN_REASON = Buffer.from('300a0603551d1504030a01', 'hex');
+
+const plainReason = (content: Buffer): RevocationReason | undefined =>
+  content.length === PLAIN_REASON.length + 1 && content.subarray(0, -1).equals(PLAIN_REASON)
+    ? reasonOf(content[content.length - 1]!)
+    : undefined;
 
 function readReason(extension: Extension | undefined): RevocationReason | undefined {
   if (!extension) return undefined;
@@ -224,7 +233,7 @@ export function formatRevocationList(body: RevocationListBody, signer: X509Signe
     body.issuer.bytes,
     time(body.thisUpdate),
     time(body.nextUpdate),
-    ...(entries.length === 0 ? [] : [sequence(...entries)]),
+    ...(entries.length === 0 ? [] : [sequence(Buffer.concat(entries))]),
     explicit(0, sequence(...extensions.map(formatExtension))),
   );
   return sequence(signed, signer.algorithm, bits(signer.sign(signed)));
