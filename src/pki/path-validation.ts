@@ -22,6 +22,8 @@ export interface PathOptions {
   readonly use: CertificateUse;
   /** A policy that the certificate must carry. */
   readonly policy?: string;
+  /** Of the leaf alone: fewer bits than 2048, for signatures of old that are only verified. */
+  readonly leafRsaBitsMin?: number;
 }
 
 export type RefusalCode =
@@ -101,12 +103,12 @@ function* pathsFrom(leaf: Certificate, { anchors, intermediates = [] }: PathOpti
 const fitsKeyIdentifier = (issuer: Certificate, { authorityKeyIdentifier }: Certificate): boolean =>
   !authorityKeyIdentifier || !issuer.subjectKeyIdentifier || issuer.subjectKeyIdentifier.equals(authorityKeyIdentifier);
 
-function refusalOfPath(path: Path, { at, use }: PathOptions): Refusal | undefined {
+function refusalOfPath(path: Path, { at, use, leafRsaBitsMin }: PathOptions): Refusal | undefined {
   for (const [depth, certificate] of path.entries()) {
     const isAnchor = depth === path.length - 1;
     const refusal =
       refusalOfTime(certificate, at) ??
-      refusalOfStrength(certificate, isAnchor) ??
+      refusalOfStrength(certificate, isAnchor, depth === 0 ? leafRsaBitsMin : undefined) ??
       refusalOfExtensions(certificate) ??
       (depth === 0 ? undefined : refusalOfAuthority(certificate, path.slice(0, depth), use));
     if (refusal) return refusal;
@@ -120,10 +122,14 @@ function refusalOfTime(certificate: Certificate, at: number): Refusal | undefine
   return at >= certificate.notAfter + 1000 ? refuse(certificate, 'expired', 'it has expired') : undefined;
 }
 
-function refusalOfStrength(certificate: Certificate, isAnchor: boolean): Refusal | undefined {
+function refusalOfStrength(
+  certificate: Certificate,
+  isAnchor: boolean,
+  bitsMin: number | undefined,
+): Refusal | undefined {
   // An anchor is trusted by itself: its signature says nothing.
   const what =
-    weaknessOfKey(certificate.publicKey) ??
+    weaknessOfKey(certificate.publicKey, bitsMin) ??
     (isAnchor ? undefined : weaknessOfAlgorithm(certificate.signatureAlgorithm));
   return what === undefined ? undefined : refuse(certificate, 'weak', what);
 }

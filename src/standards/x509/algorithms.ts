@@ -52,11 +52,11 @@ export function weaknessOfAlgorithm(algorithm: AlgorithmId): string | undefined 
 }
 
 /** Why a key is not accepted, if so. */
-export function weaknessOfKey(key: KeyObject): string | undefined {
+export function weaknessOfKey(key: KeyObject, rsaBitsMin: number = RSA_BITS_MIN): string | undefined {
   const { modulusLength = 0, namedCurve = '', publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case 'rsa':
-      if (modulusLength < RSA_BITS_MIN) return `its RSA key has ${modulusLength} bits, fewer than ${RSA_BITS_MIN}`;
+      if (modulusLength < rsaBitsMin) return `its RSA key has ${modulusLength} bits, fewer than ${rsaBitsMin}`;
       if (modulusLength > RSA_BITS_MAX) return `its RSA key has more than ${RSA_BITS_MAX} bits`;
       return publicExponent < 65537n || publicExponent % 2n === 0n ? 'the exponent of its RSA key is weak' : undefined;
     case 'ec':
