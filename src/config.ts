@@ -96,7 +96,35 @@ const SETTINGS = {
     env: 'TLS_CLIENT_CA_FILE',
     fallbackAbout: 'none: no client is asked for a certificate',
     ...file,
-    about: 'Certificates, in PEM, of the authorities whose client certificates are believed.',
+    about:
+      'Certificates, in PEM, of the authorities whose client certificates are believed, with the intermediate ones below them.',
+  },
+  tlsClientCertificate: {
+    env: 'TLS_CLIENT_CERTIFICATE',
+    fallback: 'optional',
+    ...oneOf('optional', 'required'),
+    about:
+      'Whether clients may come without a certificate. One that is sent must hold, or the connection is broken off.',
+  },
+  tlsClientCrlFile: {
+    env: 'TLS_CLIENT_CRL_FILE',
+    fallbackAbout: 'none: they are fetched from the places that certificates name',
+    ...file,
+    about: 'Lists of revoked client certificates (CRLs), in PEM. A renewed file is read by itself.',
+  },
+  revocation: {
+    env: 'REVOCATION',
+    fallback: 'fail-closed',
+    ...oneOf('fail-closed', 'fail-open', 'off'),
+    about:
+      'What happens when nobody can say whether a certificate is revoked: it is refused, believed with a warning, or never asked about.',
+  },
+  revocationHosts: {
+    env: 'REVOCATION_HOSTS',
+    fallbackAbout: 'none',
+    allowed: 'names with ports such as `pki.example.org:8079`, with commas between them',
+    about: 'Hosts of revocation lists and responders that may be reached although they are in the own network.',
+    parse: parseHosts,
   },
   trustedProxies: {
     env: 'TRUSTED_PROXIES',

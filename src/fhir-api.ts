@@ -19,6 +19,7 @@ import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
@@ -81,6 +82,7 @@ export interface FhirApi {
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
   readonly identity?: Identity;
+  readonly audit?: AuditLog;
   /** Ends what runs in the background (leases, timers, queues); the pools still work. */
   stop?(): Promise<void>;
   /** Loads the demo data; resolves to a line that says what there is now. */
@@ -259,6 +261,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   if (resealing) stack.defer(resealing.stop);
   const everything = stack.move();
   return {
+    audit: audit.trail,
     store,
     gateway,
     identity,

@@ -2,6 +2,7 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
+import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
 import { listenAddresses } from './config-checks.ts';
 import { loadDefinitions } from './definitions-cache.ts';
@@ -10,8 +11,11 @@ import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { openDevelopmentCertificate } from './pki/development-certificate.ts';
+import { openPeerTrust } from './pki/peer-trust.ts';
 import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
+import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
+import type { FetchBytes } from './ports/fetch-bytes.ts';
 import { checkDatabaseClock } from './postgres/database-clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
 import { prepareDatabase } from './postgres/migrate.ts';
@@ -23,6 +27,8 @@ import { createGuard } from './rest/guard.ts';
 import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
 import { createMetrics } from './rest/metrics.ts';
 import { createOperatorAccess } from './rest/operator-access.ts';
+import type { PeerGateOptions } from './rest/peer-gate.ts';
+import { createPeerRefusals } from './rest/peer-refusals.ts';
 import { createRateLimits } from './rest/rate-limit.ts';
 import { createReadiness } from './rest/readiness.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
@@ -88,7 +94,10 @@ export async function startServer(
   stack.defer(metrics.stop);
   const tls = openTls(config, dataDir, log);
   stack.defer(() => tls?.stop());
-  const http = await bindPort(config, log, metrics, tls);
+  let audit: AuditLog | undefined;
+  const peers = tls && openPeers(config, tls, createPeerRefusals({ audit: () => audit, now, log }), now, log);
+  stack.defer(() => peers?.stop());
+  const http = await bindPort(config, log, metrics, tls, peers?.gate);
   let closed: Promise<number> | undefined;
   const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
   stack.defer(async () => void (await closeHttp(0)));
@@ -159,6 +168,7 @@ export async function startServer(
   stack.defer(readiness.stop);
   const { gateway } = fhir;
   identity = fhir.identity;
+  audit = fhir.audit;
   const doors = new Map<string, RequestHandler>([
     ...(gateway ? ([['ncpdp', gateway.script] as const, ['gateway', gateway.messages] as const] as const) : []),
     ...(identity?.doors ?? []),
@@ -239,6 +249,35 @@ function openTls(config: Config, dataDir: string, log: ContextLog): TlsFiles | u
   return openTlsFiles({ ...made, clientCaFile, log });
 }
 
+interface Peers {
+  readonly gate: Omit<PeerGateOptions, 'log'>;
+  stop(): void;
+}
+
+/** Who judges client certificates, where any are asked for. Throws `TlsFileError`. */
+function openPeers(
+  config: Config,
+  tls: TlsFiles,
+  onRefused: NonNullable<PeerGateOptions['onRefused']>,
+  now: Clock,
+  log: ContextLog,
+): Peers | undefined {
+  const {
+    tlsClientCaFile,
+    tlsClientCrlFile: crlFile,
+    tlsClientCertificate,
+    revocation: mode,
+    revocationHosts,
+  } = config;
+  if (tlsClientCaFile === undefined) return undefined;
+  const fetch: FetchBytes = async ({ url, ...request }) => {
+    const allowed = revocationHosts && { allowed: revocationHosts };
+    return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
+  };
+  const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log });
+  return { gate: { check: trust.check, certificates: tlsClientCertificate, onRefused }, stop: trust.stop };
+}
+
 /** Loaded when there is a Redis. Servers of one public URL count together. */
 async function openSharedRates({ redisUrl }: Config, name: string, log: ContextLog) {
   if (redisUrl === undefined) return undefined;
@@ -257,10 +296,12 @@ async function bindPort(
   log: ContextLog,
   metrics: ReturnType<typeof createMetrics>,
   source: TlsFiles | undefined,
+  peers: Peers['gate'] | undefined,
 ): Promise<HttpServer> {
   const { plainHost: host, https } = listenAddresses(config);
+  const tls = https && source && { ...https, source, ...(peers && { peers }) };
   try {
-    return await listen({ host, port: config.port, tls: https && source && { ...https, source }, metrics, log });
+    return await listen({ host, port: config.port, tls, metrics, log });
   } catch (cause) {
     const { code, port = config.port } = cause as NodeJS.ErrnoException & { port?: number };
     const setting = port === https?.port ? 'HTTPS_PORT' : 'PORT';

@@ -39,7 +39,7 @@ const LAYERS = new Map<string, Row>([
   ['policy', { folders: ['standards', 'ports'], packages: [], node: PURE_NODE }],
   ['workflow', { folders: ['standards', 'mapping', 'ports', 'policy'], packages: [], node: PURE_NODE }],
   ['postgres', { folders: INSIDE, packages: ['pg', 'knex'], node: 'all' }],
-  ['pki', { folders: INSIDE, packages: ['@peculiar/x509', 'pkijs', 'node-forge'], node: 'all' }],
+  ['pki', { folders: INSIDE, packages: ['node-forge', 'pkcs11js'], node: 'all' }],
   ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
   ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici', 'nodemailer'], node: 'all' }],
   ['jobs', { folders: DOOR, packages: ['bull'], node: 'all' }],

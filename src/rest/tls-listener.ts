@@ -7,6 +7,7 @@ import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
 import type { Log } from '../ports/log.ts';
+import { guardPeers, type PeerGateOptions } from './peer-gate.ts';
 
 /** Where certificates come from, and the news of a renewed one. */
 export interface TlsSource {
@@ -40,8 +41,14 @@ const HANDSHAKE_MS_MAX = 10_000;
 const TICKET_KEYS_MS = 12 * 60 * 60 * 1000;
 const TICKET_KEY_BYTES = 48;
 
-/** Creates the server; the caller binds it. A renewed certificate serves new connections, those that are open stay. */
-export function createTlsServer(limits: ServerOptions, source: TlsSource, handle: RequestListener, log: Log): Server {
+/** Creates the server; the caller binds it. `peers` judges client certificates; without it whoever needs one looks at `authorized`. A renewed certificate serves new connections, those that are open stay. */
+export function createTlsServer(
+  limits: ServerOptions,
+  source: TlsSource,
+  handle: RequestListener,
+  log: Log,
+  peers?: Omit<PeerGateOptions, 'log'>,
+): Server {
   const first = source.current();
   const asksForCertificate = first.ca !== undefined;
   const server = createServer(
@@ -51,13 +58,15 @@ export function createTlsServer(limits: ServerOptions, source: TlsSource, handle
       ...first,
       handshakeTimeout: HANDSHAKE_MS_MAX,
       sessionTimeout: TICKET_KEYS_MS / 1000,
-      // A client may come without one, or with one we do not know: whoever needs a certificate looks at `authorized`.
+      // Node itself would refuse late and without a word: the gate judges, and the trail learns of it.
       requestCert: asksForCertificate,
       rejectUnauthorized: false,
+      allowPartialTrustChain: true, // what is configured is trusted, also where it is not a root
     },
     handle,
   );
-  source.onChange((next) => server.setSecureContext({ ...RULES, ...next })); // which brings ticket keys of its own
+  if (peers) guardPeers(server, { ...peers, log });
+  source.onChange((next) => server.setSecureContext({ ...RULES, allowPartialTrustChain: true, ...next })); // which brings ticket keys of its own
   const timer = setInterval(() => server.setTicketKeys(randomBytes(TICKET_KEY_BYTES)), TICKET_KEYS_MS);
   timer.unref();
   server.on('close', () => clearInterval(timer));

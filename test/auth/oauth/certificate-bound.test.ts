@@ -75,7 +75,7 @@ describe('oauth › tokens bound to a certificate', () => {
   const service = () =>
     server.addApp({ kind: 'mtls', scope: 'system/*.rs', redirectUris: [], certificateSubject: subject });
 
-  it('[ST-10] [SA-01] [SA-10] a client gets a token by its certificate, and only that certificate uses it', async () => {
+  it('[PK-14] [ST-10] [SA-01] [SA-10] a client gets a token by its certificate, and only that certificate uses it', async () => {
     const { client } = await service();
     const form = { grant_type: 'client_credentials', scope: 'system/*.rs', client_id: client.id };
     const { status, body } = await post(own, form);
@@ -93,7 +93,7 @@ describe('oauth › tokens bound to a certificate', () => {
     expect(told.body.cnf['x5t#S256'], 'SX-02').match(/^[A-Za-z0-9_-]{43}$/);
   });
 
-  it('[SA-01] no certificate, and that of another subject: invalid_client', async () => {
+  it('[PK-14] [SA-01] no certificate, and that of another subject: invalid_client', async () => {
     const { client } = await service();
     const form = { grant_type: 'client_credentials', scope: 'system/*.rs', client_id: client.id };
     for (const tls of [bare, foreign])
