@@ -49,7 +49,7 @@ const POLLING: Polling = { firstMs: 500, delayMs: 5000, totalMs: 25_000 };
 /** Nothing was worked on, whoever says so. */
 const NOT_TAKEN: readonly number[] = [429, 503];
 /** On the Spine's own host: an answer must not send us elsewhere. */
-const POLL_PATH = /^\/?(?!\/)[\w.~%=&?/:-]{1,500}$/;
+const POLL_PATH = /^\/?(?!\/)[\w.~%=&?/-]{1,500}$/;
 
 export function createSpineExchange(options: SpineExchangeOptions): SpineExchange & { readonly tracker: SpineTracker } {
   const { https, breaker, log, polling = POLLING } = options;

@@ -61,9 +61,9 @@ describe('people › sessions', () => {
     expect(read(`x=1; mortar=${a}; y=2`)).equal(a);
     for (const cookie of ['', `mortar=${a}; mortar=${b}`, `mortar=${a}x`, 'mortar=', `xmortar=${a}`, `mortar="${a}"`])
       expect(read(cookie), cookie).equal(undefined);
-    expect(createCookies('https://host').read({ headers: { cookie: `mortar=${a}` } } as IncomingMessage, 'session')).equal(
-      undefined,
-    );
+    expect(
+      createCookies('https://host').read({ headers: { cookie: `mortar=${a}` } } as IncomingMessage, 'session'),
+    ).equal(undefined);
   });
 
   it('[LG-13] signing in gives a new id: one that was planted before is nobody’s', async () => {
