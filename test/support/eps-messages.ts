@@ -135,6 +135,10 @@ export function order(
     // eRD: the supply's dates are days; the first is the prescription's own.
     dispense['validityPeriod'] = { start: iso(from), end: iso(from + 365 * 86_400_000) };
     if (pharmacy === null) delete dispense['performer'];
+    else
+      dispense['performer'] = {
+        identifier: { system: 'https://fhir.nhs.uk/Id/ods-organization-code', value: pharmacy },
+      };
   }
   if (signer) {
     const prepared = prepare(parseJson(JSON.stringify(bundle)), contextAt(at));

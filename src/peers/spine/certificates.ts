@@ -21,65 +21,63 @@ export interface SpineCertificates {
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
-const VALID_DAYS = 90;
-const LEFT_DAYS_MIN = 30;
+const TLS_DAYS = 90;
+const SIGNER_DAYS = 730;
 const ORGANIZATION = 'Mortar local Spine';
 
+/** What TLS goes by, and what the signatures of prescriptions go by: the second can be moved to try things. ms UTC. */
+export interface CertificateClocks {
+  readonly tls: number;
+  readonly signing: number;
+}
+
+type Request = Omit<CertificateRequest, 'notBefore' | 'notAfter'>;
+
 /** Finds or makes everything in the folder. `names` are what clients may call the Spine. */
-export function openCertificates(folder: string, names: readonly string[], now: () => number): SpineCertificates {
+export function openCertificates(
+  folder: string,
+  names: readonly string[],
+  clocks: CertificateClocks,
+): SpineCertificates {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const ensure = (
-    name: string,
-    daysLeft: number,
-    request: Omit<CertificateRequest, 'notBefore' | 'notAfter'>,
-    days: number,
-  ): Issued => {
-    const [certFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
-    if (!isUsable(certFile, keyFile, request.issuer, now() + daysLeft * DAY_MS)) {
-      const made = issueCertificate({ ...request, notBefore: now() - DAY_MS, notAfter: now() + days * DAY_MS });
-      replace(keyFile, made.key);
-      replace(certFile, made.certificate);
-    }
-    return {
-      certificate: readFileSync(certFile, 'utf8'),
-      key: readFileSync(keyFile, 'utf8'),
-      subject: request.subject,
-    };
-  };
-  const authority = (name: string, commonName: string): Issued =>
-    ensure(name, VALID_DAYS, { subject: { commonName, organization: ORGANIZATION }, use: 'ca' }, CA_DAYS);
-  const issue = (name: string, request: Omit<CertificateRequest, 'notBefore' | 'notAfter'>): Issued =>
-    ensure(name, LEFT_DAYS_MIN, request, VALID_DAYS);
-  const tlsCa = authority('ca', 'Mortar local Spine CA');
-  const signerCa = authority('signing-ca', 'Mortar local Spine signing CA');
-  const server = issue('server', {
-    subject: { commonName: names[0] ?? 'localhost', organization: ORGANIZATION },
-    use: 'server',
-    sans: names,
-    issuer: tlsCa,
-  });
-  issue('gateway', { subject: { commonName: 'gateway', organization: ORGANIZATION }, use: 'client', issuer: tlsCa });
-  issue('prescriber', {
-    subject: { commonName: 'A Prescriber', organization: ORGANIZATION },
-    use: 'signing',
-    key: 'rsa',
-    issuer: signerCa,
-  });
+  const authority = (name: string, commonName: string, at: number): Issued =>
+    ensure(folder, name, { subject: { commonName, organization: ORGANIZATION }, use: 'ca' }, at, CA_DAYS);
+  const tlsCa = authority('ca', 'Mortar local Spine CA', clocks.tls);
+  const signerCa = authority('signing-ca', 'Mortar local Spine signing CA', clocks.signing);
+  const subject = (commonName: string): Request['subject'] => ({ commonName, organization: ORGANIZATION });
+  const server: Request = { subject: subject(names[0] ?? 'localhost'), use: 'server', sans: names, issuer: tlsCa };
+  const client: Request = { subject: subject('gateway'), use: 'client', issuer: tlsCa };
+  const signer: Request = { subject: subject('A Prescriber'), use: 'signing', key: 'rsa', issuer: signerCa };
+  const { certificate: cert, key } = ensure(folder, 'server', server, clocks.tls, TLS_DAYS);
+  ensure(folder, 'gateway', client, clocks.tls, TLS_DAYS);
+  ensure(folder, 'prescriber', signer, clocks.signing, SIGNER_DAYS);
   const file = (name: string): string => join(folder, name);
   return {
-    tls: { cert: server.certificate, key: server.key, ca: tlsCa.certificate },
+    tls: { cert, key, ca: tlsCa.certificate },
     client: { certFile: file('gateway.crt'), keyFile: file('gateway.key'), caFile: file('ca.crt') },
     signer: { certFile: file('prescriber.crt'), keyFile: file('prescriber.key') },
     signerCa: signerCa.certificate,
   };
 }
 
-function isUsable(certFile: string, keyFile: string, issuer: Issued | undefined, until: number): boolean {
+/** The certificate of this name, made anew when there is none that is good for a third of its time. */
+function ensure(folder: string, name: string, request: Request, at: number, days: number): Issued {
+  const [certFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  if (!isUsable(certFile, keyFile, request.issuer, at, at + (days / 3) * DAY_MS)) {
+    const made = issueCertificate({ ...request, notBefore: at - DAY_MS, notAfter: at + days * DAY_MS });
+    replace(keyFile, made.key);
+    replace(certFile, made.certificate);
+  }
+  const [certificate, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')];
+  return { certificate, key, subject: request.subject };
+}
+
+function isUsable(certFile: string, keyFile: string, issuer: Issued | undefined, from: number, until: number): boolean {
   if (!existsSync(certFile) || !existsSync(keyFile)) return false;
   try {
     const certificate = new X509Certificate(readFileSync(certFile));
     const isOurs = issuer === undefined || certificate.verify(new X509Certificate(issuer.certificate).publicKey);
-    return isOurs && Date.parse(certificate.validTo) > until;
+    return isOurs && Date.parse(certificate.validFrom) <= from && Date.parse(certificate.validTo) > until;
   } catch {
     return false; // not readable: it is made anew
   }

@@ -49,7 +49,10 @@ export async function startSpine(options: SpineProgramOptions): Promise<RunningS
   const stop = async (): Promise<void> => {
     for (const end of stops.splice(0).reverse()) await end();
   };
-  const certificates = openCertificates(join(folder, 'certificates'), names, now);
+  const certificates = openCertificates(join(folder, 'certificates'), names, {
+    tls: Date.now(),
+    signing: now(),
+  });
   const checkSigner = believing([certificates.signerCa, ...(options.signerAuthorities ?? [])]);
   const faults = createFaults();
   try {
