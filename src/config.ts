@@ -1,7 +1,13 @@
 /** Every setting of the server, as one table: read once by `main.ts`; docs/configuration.md is printed from it. */
 
 import { isIP } from 'node:net';
-import { findProductionProblems, findSignInProblems, findTlsProblems, HTTPS_PORT } from './config-checks.ts';
+import {
+  findProductionProblems,
+  findSignInProblems,
+  findSpineProblems,
+  findTlsProblems,
+  HTTPS_PORT,
+} from './config-checks.ts';
 import {
   clientId,
   file,
@@ -15,6 +21,7 @@ import {
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
+  parseSpineUrl,
   parseTimeZone,
   privateFile,
 } from './config-parsers.ts';
@@ -395,6 +402,38 @@ const SETTINGS = {
     about: 'Accredited system id of the Spine that EPS messages are addressed to.',
     parse: (text: string): string | undefined => (/^\d{12}$/.test(text) ? text : undefined),
   },
+  epsToPartyKey: {
+    env: 'EPS_TO_PARTY_KEY',
+    fallback: 'YES-0000806',
+    allowed: 'a party key such as `YES-0000806`',
+    about: 'ebXML party of the Spine that EPS messages are addressed to.',
+    parse: (text: string): string | undefined => (/^[A-Za-z0-9-]{1,40}$/.test(text) ? text : undefined),
+  },
+  spineUrl: {
+    env: 'SPINE_URL',
+    fallbackAbout: 'none: nothing is sent to a Spine',
+    allowed: 'an https URL without path, query or user name, such as `https://localhost:9443`',
+    about: 'The Spine that EPS messages are sent to, over mutual TLS.',
+    parse: parseSpineUrl,
+  },
+  spineCertFile: {
+    env: 'SPINE_CERT_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Client certificate for the Spine, in PEM. A renewed file is read by itself.',
+  },
+  spineKeyFile: {
+    env: 'SPINE_KEY_FILE',
+    fallbackAbout: 'none',
+    ...privateFile,
+    about: 'Private key of SPINE_CERT_FILE, in PEM.',
+  },
+  spineCaFile: {
+    env: 'SPINE_CA_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Authorities whose server certificate the Spine may have, in PEM. No others are believed.',
+  },
   shutdownDelayMs: {
     env: 'SHUTDOWN_DELAY_MS',
     fallback: '0',
@@ -454,7 +493,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (problems.length === 0 && config.pageSizeDefault > config.pageSizeMax)
     problems.push(`PAGE_SIZE_DEFAULT is ${config.pageSizeDefault}; PAGE_SIZE_MAX, ${config.pageSizeMax}, is less`);
   if (problems.length === 0)
-    problems.push(...findTlsProblems(config), ...findSignInProblems(config), ...findProductionProblems(config, env));
+    problems.push(
+      ...findTlsProblems(config),
+      ...findSignInProblems(config),
+      ...findSpineProblems(config),
+      ...findProductionProblems(config, env),
+    );
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
 }

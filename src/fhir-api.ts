@@ -10,8 +10,10 @@ import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
+import { openEps } from './eps.ts';
 import { every } from './every.ts';
 import { createGateway, type Gateway } from './gateway.ts';
+import type { Queued } from './gateways/eps/submit.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
@@ -201,6 +203,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
   const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
+  const queueSending = ({ message, job }: Queued): Promise<void> =>
+    store.transaction(serviceCaller('gateway'), async (tx) => {
+      await tx.messages.queue(message);
+      await tx.jobs.add([job]);
+    });
+  const eps = openEps({ config, messages: store.messages, queue: queueSending, now, log });
+  if (eps) stack.defer(eps.stop);
   const gateway = createGateway({
     config,
     store,
@@ -212,6 +221,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
     observeMessage: parts.observeMessage,
+    ...(eps && { moreJobs: [eps.jobs] }),
     now,
     log,
   });

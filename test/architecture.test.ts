@@ -82,6 +82,8 @@ const COMPOSITION = new Set([
   'every.ts',
   'organizations.ts',
   'audit.ts',
+  'eps.ts',
+  'spine-send.ts',
   'rotate-keys.ts',
   'verify-audit.ts',
 ]);

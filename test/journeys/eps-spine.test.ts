@@ -149,7 +149,7 @@ describe('journeys › eps › spine', () => {
     const none = await s.spine.exchange.tracker.summary(WHO, { nhsNumber, latestDate: '20200101' });
     expect(none?.kind === 'found' && none.prescriptions).eql([]);
     const unknown = await s.spine.exchange.tracker.details(WHO, newPrescription().id, 1);
-    expect(unknown).eql({ kind: 'refused', statusCode: '8', reason: 'Prescription not found' });
+    expect(unknown).include({ kind: 'refused', statusCode: '8', reason: 'Prescription not found' });
     expect(await s.spine.exchange.tracker.details(WHO, made.id, 2)).property('kind', 'refused');
   });
 });

@@ -31,8 +31,10 @@ export interface TrackerQuery {
   readonly roleProfileId?: string | undefined;
 }
 
+export type Tracked = TrackerAnswer & { readonly text: string };
+
 export interface SpineTracker {
-  /** Undefined when it could not be asked. Dates are `YYYYMMDD`. */
+  /** Undefined when it could not be asked. Dates are `YYYYMMDD`; `text` is the JSON as it came. */
   summary(
     who: TrackerQuery,
     query: {
@@ -41,8 +43,8 @@ export interface SpineTracker {
       readonly earliestDate?: string;
       readonly latestDate?: string;
     },
-  ): Promise<TrackerAnswer | undefined>;
-  details(who: TrackerQuery, prescriptionId: string, issueNumber: number): Promise<TrackerAnswer | undefined>;
+  ): Promise<Tracked | undefined>;
+  details(who: TrackerQuery, prescriptionId: string, issueNumber: number): Promise<Tracked | undefined>;
 }
 
 const POLLING: Polling = { firstMs: 500, delayMs: 5000, totalMs: 25_000 };
@@ -88,7 +90,7 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
     return { kind: 'waiting', pollPath: path };
   }
 
-  const get = async (who: TrackerQuery, path: string, signal?: AbortSignal): Promise<TrackerAnswer | undefined> => {
+  const get = async (who: TrackerQuery, path: string, signal?: AbortSignal): Promise<Tracked | undefined> => {
     const result = note(
       await https.call({
         method: 'GET',
@@ -102,9 +104,10 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
         signal,
       }),
     );
-    return result.kind === 'response' && result.status === 200
-      ? readTrackerAnswer(result.body.toString('utf8'))
-      : undefined;
+    if (result.kind !== 'response' || result.status !== 200) return undefined;
+    const text = result.body.toString('utf8');
+    const answer = readTrackerAnswer(text);
+    return answer && { ...answer, text };
   };
   const detailsPath = (prescriptionId: string, issueNumber: number): string =>
     `/mm/nhs111itemdetails?${new URLSearchParams({ prescriptionId, issueNumber: String(issueNumber) })}`;
