@@ -43,6 +43,14 @@ export function findTlsProblems(config: Config): string[] {
   return problems;
 }
 
+/** The way to the Spine is given whole. */
+export function findSpineProblems({ spineUrl, spineCertFile, spineKeyFile, spineCaFile }: Config): string[] {
+  const given = [spineUrl, spineCertFile, spineKeyFile, spineCaFile].filter((value) => value !== undefined).length;
+  return given === 0 || given === 4
+    ? []
+    : ['SPINE_URL, SPINE_CERT_FILE, SPINE_KEY_FILE and SPINE_CA_FILE are given together or not at all'];
+}
+
 /** A provider's settings are given together. */
 export function findSignInProblems(config: Config): string[] {
   const groups = [

@@ -119,3 +119,9 @@ export function parseTimeZone(text: string): string | undefined {
     return undefined;
   }
 }
+
+export function parseSpineUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBare = url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
+  return url?.protocol === 'https:' && isBare ? url : undefined;
+}

@@ -5,6 +5,7 @@ import {
   findMailProblems,
   findProductionProblems,
   findSignInProblems,
+  findSpineProblems,
   findTlsProblems,
   HTTPS_PORT,
 } from './config-checks.ts';
@@ -23,6 +24,7 @@ import {
   parseRates,
   parseRedisUrl,
   parseSmtpUrl,
+  parseSpineUrl,
   parseTimeZone,
   privateFile,
 } from './config-parsers.ts';
@@ -465,6 +467,38 @@ const SETTINGS = {
     about: 'Accredited system id of the Spine that EPS messages are addressed to.',
     parse: (text: string): string | undefined => (/^\d{12}$/.test(text) ? text : undefined),
   },
+  epsToPartyKey: {
+    env: 'EPS_TO_PARTY_KEY',
+    fallback: 'YES-0000806',
+    allowed: 'a party key such as `YES-0000806`',
+    about: 'ebXML party of the Spine that EPS messages are addressed to.',
+    parse: (text: string): string | undefined => (/^[A-Za-z0-9-]{1,40}$/.test(text) ? text : undefined),
+  },
+  spineUrl: {
+    env: 'SPINE_URL',
+    fallbackAbout: 'none: nothing is sent to a Spine',
+    allowed: 'an https URL without path, query or user name, such as `https://localhost:9443`',
+    about: 'The Spine that EPS messages are sent to, over mutual TLS.',
+    parse: parseSpineUrl,
+  },
+  spineCertFile: {
+    env: 'SPINE_CERT_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Client certificate for the Spine, in PEM. A renewed file is read by itself.',
+  },
+  spineKeyFile: {
+    env: 'SPINE_KEY_FILE',
+    fallbackAbout: 'none',
+    ...privateFile,
+    about: 'Private key of SPINE_CERT_FILE, in PEM.',
+  },
+  spineCaFile: {
+    env: 'SPINE_CA_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Authorities whose server certificate the Spine may have, in PEM. No others are believed.',
+  },
   shutdownDelayMs: {
     env: 'SHUTDOWN_DELAY_MS',
     fallback: '0',
@@ -528,6 +562,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...findTlsProblems(config),
       ...findSignInProblems(config),
       ...findMailProblems(config),
+      ...findSpineProblems(config),
       ...findProductionProblems(config, env),
     );
   if (problems.length > 0) throw new ConfigError(problems);

@@ -12,8 +12,10 @@ import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
+import { openEps } from './eps.ts';
 import { every } from './every.ts';
 import { createGateway, type Gateway } from './gateway.ts';
+import type { Queued } from './gateways/eps/submit.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
@@ -241,6 +243,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
   const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
+  const queueSending = ({ message, job }: Queued): Promise<void> =>
+    store.transaction(serviceCaller('gateway'), async (tx) => {
+      await tx.messages.queue(message);
+      await tx.jobs.add([job]);
+    });
+  const eps = openEps({ config, messages: store.messages, queue: queueSending, now, log });
+  if (eps) stack.defer(eps.stop);
   gateway = createGateway({
     config,
     store,
@@ -251,7 +260,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs],
+    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : [])],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     now,

@@ -50,7 +50,8 @@ const LAYERS = new Map<string, Row>([
       folders: ['standards/xml', 'standards/xmldsig', 'standards/x509', 'pki'],
       // The tour asks for its token as `npm run token` does: it is started by the operator.
       files: ['auth/oauth/operator-client.ts'],
-      packages: [],
+      // The local Spine reads XML by itself.
+      packages: ['saxes'],
       node: 'all',
     },
   ],
@@ -83,6 +84,8 @@ const COMPOSITION = new Set([
   'audit.ts',
   'anonymise.ts',
   'data-subjects.ts',
+  'eps.ts',
+  'spine-send.ts',
   'rotate-keys.ts',
   'protection.ts',
   'verify-audit.ts',
@@ -221,6 +224,14 @@ describe('architecture', () => {
       expect(breaches).deep.equal([]);
     });
   }
+
+  it('the local Spine reads V3 by itself: it shares nothing with what translates and sends it', () => {
+    const shared = sources
+      .filter(({ path }) => path.startsWith('peers/spine/'))
+      .flatMap((source) => source.imports.map(({ from }) => resolveOwn(source, from)))
+      .filter((target) => target !== undefined && /^(?:standards|mapping|gateways)\//.test(target));
+    expect(shared).deep.equal([]);
+  });
 
   it('standards, mapping, policy and workflow know neither clock nor environment', () => {
     const pure = new Set(['standards', 'mapping', 'policy', 'workflow']);

@@ -1,5 +1,5 @@
 /**
- * Writes X.509 v3 certificates for development and tests: a CA, servers, clients, with ECDSA P-256 keys. RFC 5280,
+ * Writes X.509 v3 certificates for development and tests: a CA, servers, clients, signed with ECDSA P-256 keys. RFC 5280,
  * in DER (X.690). Nothing here decides whom to trust.
  */
 import {
@@ -20,8 +20,10 @@ export interface Subject {
 
 export interface CertificateRequest {
   readonly subject: Subject;
-  /** `ca` signs others; `server` and `client` are what the extended key usage says. */
-  readonly use: 'ca' | 'server' | 'client';
+  /** `ca` signs others; `server` and `client` are what the extended key usage says; `signing` is for documents. */
+  readonly use: 'ca' | 'server' | 'client' | 'signing';
+  /** Of the key that is made; `ec` (P-256) unless told otherwise. Who signs others has an EC key. */
+  readonly key?: 'ec' | 'rsa';
   /** Names that the certificate is good for: DNS names, IP addresses, URIs. */
   readonly sans?: readonly string[];
   /** ms UTC */
@@ -40,7 +42,10 @@ export interface Issued {
 
 /** Makes a key and a certificate for it. */
 export function issueCertificate(request: CertificateRequest): Issued {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { publicKey, privateKey } =
+    request.key === 'rsa'
+      ? generateKeyPairSync('rsa', { modulusLength: RSA_BITS })
+      : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const publicKeyInfo = publicKey.export({ type: 'spki', format: 'der' });
   const issuer = request.issuer ?? { subject: request.subject, key: privateKey };
   const issuerKey = typeof issuer.key === 'string' ? createPrivateKey(issuer.key) : issuer.key;
@@ -62,6 +67,8 @@ export function issueCertificate(request: CertificateRequest): Issued {
   };
 }
 
+const RSA_BITS = 2048;
+
 const signed = (body: Buffer, key: KeyObject): Buffer => sign('sha256', body, key);
 
 /** Positive and 128 bits long, so that no two are alike. */
@@ -75,14 +82,23 @@ function extensions({ use, sans = [] }: CertificateRequest, publicKey: KeyObject
   const isCa = use === 'ca';
   return [
     extension(OID.basicConstraints, true, isCa ? sequence(TRUE) : sequence()),
-    // keyCertSign and cRLSign, or digitalSignature
-    extension(OID.keyUsage, true, tagged(0x03, Buffer.from(isCa ? [1, 0x06] : [7, 0x80]))),
-    ...(isCa ? [] : [extension(OID.extendedKeyUsage, false, sequence(use === 'server' ? SERVER_AUTH : CLIENT_AUTH))]),
+    extension(OID.keyUsage, true, tagged(0x03, KEY_USAGE[use])),
+    ...(isCa || use === 'signing'
+      ? []
+      : [extension(OID.extendedKeyUsage, false, sequence(use === 'server' ? SERVER_AUTH : CLIENT_AUTH))]),
     ...(sans.length === 0 ? [] : [extension(OID.subjectAltName, false, sequence(...sans.map(generalName)))]),
     extension(OID.subjectKeyIdentifier, false, octets(keyId(publicKey))),
     extension(OID.authorityKeyIdentifier, false, sequence(tagged(0x80, keyId(issuerKey)))),
   ];
 }
+
+/** Unused bits, and the bits: keyCertSign and cRLSign; digitalSignature; digitalSignature and contentCommitment. */
+const KEY_USAGE = {
+  ca: Buffer.from([1, 0x06]),
+  server: Buffer.from([7, 0x80]),
+  client: Buffer.from([7, 0x80]),
+  signing: Buffer.from([6, 0xc0]),
+} as const;
 
 const keyId = (key: KeyObject): Buffer =>
   createHash('sha256')

@@ -117,6 +117,8 @@ export interface MessageTransaction {
    * before it sends anything when the settlement cannot be sealed.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
+  /** A message that is to be sent, in state `queued`. One whose id is there already stays as it is. */
+  queue(message: NewMessage): Promise<void>;
 }
 
 export interface MessageLog {

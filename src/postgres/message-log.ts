@@ -252,6 +252,27 @@ export function createMessageTransaction(
         },
       );
     },
+    async queue(message) {
+      await send({
+        name: 'message-queue',
+        text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
+  hash, state, raw, received_at, updated_at)
+values ($1, 'out', $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)
+on conflict (id) do nothing`,
+        values: [
+          message.id,
+          message.dialect,
+          label(message.kind),
+          label(message.controlId),
+          label(message.sender),
+          label(message.receiver),
+          label(message.correlation),
+          message.hash,
+          cipher.seal(message.raw, rawContext(message.id)),
+          new Date(message.receivedAt),
+        ],
+      });
+    },
   };
 }
 

@@ -1,10 +1,11 @@
 /** The message log and the job table on a database of their own, without the rest of the server. */
 import { randomBytes } from 'node:crypto';
 import { createCipher } from '../../src/pki/key-file.ts';
-import type { MessageLog } from '../../src/ports/message-log.ts';
+import type { AddedJob, NewJob } from '../../src/ports/jobs.ts';
+import type { MessageLog, NewMessage } from '../../src/ports/message-log.ts';
 import { createJobs, type Jobs } from '../../src/postgres/jobs.ts';
-import { createMessageLog } from '../../src/postgres/message-log.ts';
-import { createPools, type Pools } from '../../src/postgres/pools.ts';
+import { createMessageLog, createMessageTransaction } from '../../src/postgres/message-log.ts';
+import { createPools, type Pools, type Row, type Statement } from '../../src/postgres/pools.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { silentLog } from './log.ts';
 
@@ -13,6 +14,8 @@ export interface MessageStore {
   readonly pools: Pools;
   readonly messages: MessageLog;
   readonly jobs: Jobs;
+  /** Commits a message to be sent together with its job. */
+  queue(queued: { readonly message: NewMessage; readonly job: NewJob }): Promise<void>;
   /** What another process on this database would hold. */
   openAnother(): Promise<{ readonly jobs: Jobs; readonly pools: Pools; end(): Promise<void> }>;
   stop(): Promise<void>;
@@ -30,11 +33,27 @@ export async function openMessageStore(): Promise<MessageStore> {
     });
   const pools = open();
   const cipher = createCipher([{ number: 1, key: randomBytes(32) }]);
+  const jobs = createJobs({ ...pools, now: Date.now });
   return {
     database,
     pools,
     messages: createMessageLog({ ...pools, cipher }),
-    jobs: createJobs({ ...pools, now: Date.now }),
+    jobs,
+    async queue({ message, job }) {
+      const client = await pools.transactions.connect();
+      const send = async ({ text, values }: Statement): Promise<readonly Row[]> =>
+        (await client.query({ text, values: [...values], rowMode: 'array' })).rows as Row[];
+      const added: AddedJob[] = [];
+      try {
+        await client.query('begin');
+        await createMessageTransaction(cipher, send).queue(message);
+        await jobs.transaction(send, (more) => void added.push(...more)).add([job]);
+        await client.query('commit');
+      } finally {
+        client.release();
+      }
+      jobs.announce(added);
+    },
     async openAnother() {
       const others = open();
       return { jobs: createJobs({ ...others, now: Date.now }), pools: others, end: () => others.end() };
