@@ -73,6 +73,7 @@ const SETTINGS: RestSettings = {
   bundleEntriesMax: 10_000,
   messageTimeZone: 'Europe/London',
   epsToAsid: '000000000000',
+  isProduction: false,
   softwareVersion: 'bench',
 };
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -195,6 +196,7 @@ async function prepare(
   const services = (store: ResourceStore): Services => ({
     store,
     messages: plain.messages,
+    policy,
     definitions,
     parameters,
     validate: createValidator(definitions),

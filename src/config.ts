@@ -474,6 +474,26 @@ const SETTINGS = {
     about: 'ebXML party of the Spine that EPS messages are addressed to.',
     parse: (text: string): string | undefined => (/^[A-Za-z0-9-]{1,40}$/.test(text) ? text : undefined),
   },
+  epsFromAsid: {
+    env: 'EPS_FROM_ASID',
+    fallbackAbout: 'none: each request says it in NHSD-ASID',
+    allowed: '12 digits',
+    about: 'Accredited system id that EPS messages come from; a request that says another is refused.',
+    parse: (text: string): string | undefined => (/^\d{12}$/.test(text) ? text : undefined),
+  },
+  epsFromPartyKey: {
+    env: 'EPS_FROM_PARTY_KEY',
+    fallbackAbout: 'none: each request says it in NHSD-Party-Key',
+    allowed: 'a party key such as `Z9991-800001`',
+    about: 'ebXML party that EPS messages come from; a request that says another is refused.',
+    parse: (text: string): string | undefined => (/^[A-Za-z0-9-]{1,40}$/.test(text) ? text : undefined),
+  },
+  epsSignerCaFile: {
+    env: 'EPS_SIGNER_CA_FILE',
+    fallbackAbout: 'none: no released prescription passes',
+    ...file,
+    about: 'Authorities whose prescribers may sign, in PEM. Orders are then checked before they are sent as well.',
+  },
   spineUrl: {
     env: 'SPINE_URL',
     fallbackAbout: 'none: nothing is sent to a Spine',

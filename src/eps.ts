@@ -1,29 +1,58 @@
-/** Composition of the way to the Spine: certificates, breaker, exchange, jobs, and the sender that hands messages in. */
+/** Composition of the way to the Spine: certificates, breaker, exchange, jobs, and the desk that clients send messages at. */
+import { readFileSync } from 'node:fs';
+import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
 import { createCircuitBreaker } from './gateways/eps/circuit-breaker.ts';
-import { createSpineExchange, type SpineTracker } from './gateways/eps/exchange.ts';
+import { createSpineExchange } from './gateways/eps/exchange.ts';
 import { createHttpsCaller } from './gateways/eps/https-call.ts';
-import { createSpineSender, type Queued, type SpineSender } from './gateways/eps/submit.ts';
+import { readSentEnvelope } from './gateways/eps/sent-message.ts';
+import { createSpineSender, prepareSending, sendingId } from './gateways/eps/submit.ts';
 import { createEpsJobs } from './jobs/eps-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
+import { createRevocations } from './pki/revocation/revocations.ts';
+import { createSignerJudge } from './pki/signer-trust.ts';
 import { openTlsFiles, TlsFileError } from './pki/tls-files.ts';
+import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
+import type { FetchBytes } from './ports/fetch-bytes.ts';
 import type { Log } from './ports/log.ts';
 import type { MessageLog } from './ports/message-log.ts';
+import type { Policy } from './ports/policy.ts';
+import type { ResourceStore } from './ports/resource-store.ts';
+import { type Certificate, readCertificates } from './standards/x509/certificate.ts';
+import { type ApplyMessageServices, createApplyMessage } from './workflow/apply-message.ts';
+import { createJudgePrescriptions, type JudgePrescriptions } from './workflow/eps/check-signatures.ts';
+import { createEpsDesk, type EpsDesk } from './workflow/eps/desk.ts';
+import { createEpsSend } from './workflow/eps/send.ts';
+import { createEpsRecord } from './workflow/eps/settle.ts';
+import { createEpsTrack } from './workflow/eps/track.ts';
 
-export interface EpsParts {
-  readonly config: Pick<Config, 'spineUrl' | 'spineCertFile' | 'spineKeyFile' | 'spineCaFile'>;
+export interface EpsParts extends Omit<ApplyMessageServices, 'newId'> {
+  readonly config: Pick<
+    Config,
+    | 'spineUrl'
+    | 'spineCertFile'
+    | 'spineKeyFile'
+    | 'spineCaFile'
+    | 'epsToAsid'
+    | 'epsToPartyKey'
+    | 'epsFromAsid'
+    | 'epsFromPartyKey'
+  >;
   readonly messages: Pick<MessageLog, 'read' | 'settle'>;
-  /** Commits a message and its job together. */
-  readonly queue: (queued: Queued) => Promise<void>;
+  readonly store: Pick<ResourceStore, 'transaction' | 'newId'>;
+  readonly policy: Pick<Policy, 'allows'>;
+  readonly audit: Pick<AuditLog, 'record'>;
+  readonly judge: JudgePrescriptions | undefined;
+  /** Base of links to the answers. */
+  readonly baseUrl: string;
   readonly now: Clock;
   readonly log: Log;
 }
 
 export interface Eps {
   readonly jobs: JobSet;
-  readonly sender: SpineSender;
-  readonly tracker: SpineTracker;
+  readonly desk: EpsDesk;
   readonly stop: () => void;
 }
 
@@ -31,9 +60,12 @@ const TIMEOUT_MS = 30_000;
 const FAILURES_MAX = 5;
 const PAUSE_MS = 5_000;
 const PAUSE_MAX_MS = 5 * 60_000;
+/** The edge of the national API gives up after 30 s. */
+const WAIT_MS = 25_000;
 
 /** Undefined when no Spine is configured. Throws `TlsFileError` when its files cannot be used. */
-export function openEps({ config, messages, queue, now, log }: EpsParts): Eps | undefined {
+export function openEps(parts: EpsParts): Eps | undefined {
+  const { config, messages, store, policy, audit, judge, baseUrl, criteriaOf, now, log } = parts;
   const { spineUrl, spineCertFile, spineKeyFile, spineCaFile } = config;
   if (spineUrl === undefined || spineCertFile === undefined || spineKeyFile === undefined || spineCaFile === undefined)
     return undefined; // they are given together
@@ -46,16 +78,79 @@ export function openEps({ config, messages, queue, now, log }: EpsParts): Eps | 
     now,
   });
   const exchange = createSpineExchange({ https, breaker, log });
+  const queue = (): Promise<void> => Promise.reject(new Error('messages are queued with what is stored of them'));
   const sender = createSpineSender({ messages, queue, now });
+  const apply = createApplyMessage({ ...parts, newId: store.newId });
+  const record = createEpsRecord({
+    messages,
+    store,
+    apply,
+    criteriaOf,
+    prepareSending,
+    sendingId,
+    readSent: readSentEnvelope,
+    judge,
+    toAsid: config.epsToAsid,
+    baseUrl,
+    now,
+    log,
+  });
+  const toPartyKey = config.epsToPartyKey;
   return {
-    jobs: createEpsJobs({ messages, exchange, onSettled: sender.settled, log }),
-    sender,
-    tracker: exchange.tracker,
+    jobs: createEpsJobs({ messages, exchange, settleFinally: record.settle, onSettled: sender.settled, log }),
+    desk: createEpsDesk({
+      send: createEpsSend({ messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey }),
+      track: createEpsTrack({ tracker: exchange.tracker, note: record.note }),
+      wait: sender.wait,
+      messages,
+      policy,
+      settings: {
+        toAsid: config.epsToAsid,
+        toPartyKey,
+        fromAsid: config.epsFromAsid,
+        fromPartyKey: config.epsFromPartyKey,
+      },
+      baseUrl,
+      waitMs: WAIT_MS,
+      now,
+    }),
     stop() {
       files.stop();
       https.close();
     },
   };
+}
+
+/** Whether prescriptions are truly signed; undefined where no authorities of signers are configured. Throws `TlsFileError`. */
+export function openSignerTrust(
+  config: Pick<Config, 'epsSignerCaFile' | 'revocation' | 'revocationHosts'>,
+  now: Clock,
+  log: Log,
+): JudgePrescriptions | undefined {
+  const { epsSignerCaFile, revocation: mode, revocationHosts } = config;
+  if (epsSignerCaFile === undefined) return undefined;
+  const fetch: FetchBytes = async ({ url, ...request }) => {
+    const allowed = revocationHosts && { allowed: revocationHosts };
+    return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
+  };
+  const revocations = createRevocations({ fetch, now, log });
+  return createJudgePrescriptions(
+    createSignerJudge({ ...authoritiesIn(epsSignerCaFile), revocations, mode, log }),
+    now,
+  );
+}
+
+/** Who is certified by another of the file stands between the anchors and the signers. */
+function authoritiesIn(file: string): { anchors: readonly Certificate[]; intermediates: readonly Certificate[] } {
+  try {
+    const all = readCertificates(readFileSync(file, 'latin1'));
+    if (all.length === 0) throw new Error('it holds no certificate in PEM');
+    const isBetween = ({ issuer, subject }: Certificate): boolean =>
+      issuer.key !== subject.key && all.some((other) => other.subject.key === issuer.key);
+    return { anchors: all.filter((one) => !isBetween(one)), intermediates: all.filter(isBetween) };
+  } catch (cause) {
+    throw new TlsFileError(`EPS_SIGNER_CA_FILE: ${file} cannot be used (${(cause as Error).message})`, cause);
+  }
 }
 
 /** The files are read as those of our own listener are, and are told of by their own settings. */

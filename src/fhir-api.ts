@@ -12,10 +12,9 @@ import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
-import { openEps } from './eps.ts';
+import { openEps, openSignerTrust } from './eps.ts';
 import { every } from './every.ts';
 import { createGateway, type Gateway } from './gateway.ts';
-import type { Queued } from './gateways/eps/submit.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
@@ -150,6 +149,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const services: Services = {
     store,
     messages: store.messages,
+    policy,
     definitions,
     parameters,
     validate: createValidator(definitions),
@@ -170,6 +170,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       bundleEntriesMax: config.bundleEntriesMax,
       messageTimeZone: config.messageTimeZone,
       epsToAsid: config.epsToAsid,
+      isProduction: config.nodeEnv === 'production',
       softwareVersion: packageJson.version,
       oauthUris: oauthUris({ issuer: url, interactive: interactiveOf(url) }),
     },
@@ -243,12 +244,21 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { authenticate } = identity;
   const { addressOf, limits } = parts;
   const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
-  const queueSending = ({ message, job }: Queued): Promise<void> =>
-    store.transaction(serviceCaller('gateway'), async (tx) => {
-      await tx.messages.queue(message);
-      await tx.jobs.add([job]);
-    });
-  const eps = openEps({ config, messages: store.messages, queue: queueSending, now, log });
+  const judge = openSignerTrust(config, now, log);
+  const eps = openEps({
+    config,
+    messages: store.messages,
+    store,
+    policy,
+    audit: audit.trail,
+    judge,
+    validate: services.validate,
+    rewriteReferences: services.rewriteReferences,
+    criteriaOf: (type, query) => criteriaOf(services, type, query),
+    baseUrl,
+    now,
+    log,
+  });
   if (eps) stack.defer(eps.stop);
   gateway = createGateway({
     config,
@@ -274,7 +284,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     store,
     gateway,
     identity,
-    handle: createFhirHandler(services, door),
+    handle: createFhirHandler(
+      { ...services, ...(eps && { eps: eps.desk }), ...(judge && { judgePrescriptions: judge }) },
+      door,
+    ),
     stop: () => everything.disposeAsync(),
     async loadDemo() {
       const text = await loadDemo(store, services.validate, serviceCaller('demo'), now);

@@ -21,6 +21,8 @@ export interface EpsJobsOptions {
   readonly delayMs?: number;
   readonly delayMaxMs?: number;
   readonly attemptsMax?: number;
+  /** Settles a message for good, with all that its answer brings; the log alone unless given. */
+  readonly settleFinally?: (message: StoredMessage, settlement: Settlement) => Promise<void>;
   /** Told of each message that is settled. */
   readonly onSettled?: (id: string) => void;
   readonly log: Log;
@@ -32,6 +34,7 @@ const DELAY_MS = 500;
 const DELAY_MAX_MS = 5 * 60 * 1000;
 /** Some eight hours of a Spine that is away. */
 const ATTEMPTS_MAX = 200;
+const FINAL: readonly string[] = ['acknowledged', 'rejected', 'dead'];
 /** Kept as the answer until there is one: where it will be. */
 const WAITING = 'Content-Location: ';
 
@@ -42,9 +45,11 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
   const { messages, exchange, onSettled, log, askAgainMs = ASK_AGAIN_MS } = options;
 
   async function settle(message: StoredMessage, settlement: Omit<Settlement, 'resources'>): Promise<void> {
-    await messages.settle(message.id, { ...settlement, resources: message.resources });
-    if (settlement.state === 'acknowledged' || settlement.state === 'rejected' || settlement.state === 'dead')
-      onSettled?.(message.id);
+    const isFinal = FINAL.includes(settlement.state);
+    const kept = { ...settlement, resources: message.resources };
+    if (isFinal && options.settleFinally) await options.settleFinally(message, kept);
+    else await messages.settle(message.id, kept);
+    if (isFinal) onSettled?.(message.id);
   }
 
   /** Throws when there is something left to do. */

@@ -140,8 +140,24 @@ function personMay(caller: Caller, right: string): boolean {
   if (right === 'audit:own') return true;
   if (right === 'convert') return caller.scopes.some(({ level }) => level === 'user');
   if (right === 'consents:record') return may('Consent', 'c') || may('Consent', 'u');
+  if (Object.hasOwn(EPS_NEEDS, right)) return needsOf(right).every(([type, letter]) => may(type, letter));
   return right === 'audit:read' ? may('AuditEvent', 's') : hasAll(caller, 'user');
 }
+
+/** What a message to the Spine writes here, or tells of: whoever may send it holds as much for itself. */
+const EPS_NEEDS = {
+  'eps:prescribe': [
+    ['MedicationRequest', 'c'],
+    ['MedicationRequest', 'u'],
+  ],
+  'eps:dispense': [
+    ['MedicationDispense', 'c'],
+    ['MedicationRequest', 'u'],
+    ['Task', 'u'],
+  ],
+  'eps:track': [['Task', 's']],
+} as const satisfies Readonly<Record<string, readonly (readonly [string, Letter])[]>>;
+const needsOf = (right: string): readonly (readonly [string, Letter])[] => EPS_NEEDS[right as keyof typeof EPS_NEEDS];
 
 /** What systems may do by narrower scopes. */
 function systemMay(caller: Caller, right: string): boolean {
@@ -156,6 +172,10 @@ function systemMay(caller: Caller, right: string): boolean {
       return caller.scopes.some(({ level }) => level === 'system');
     case 'audit:read':
       return may('AuditEvent', 's');
+    case 'eps:prescribe':
+    case 'eps:dispense':
+    case 'eps:track':
+      return needsOf(right).every(([type, letter]) => may(type, letter));
     default:
       return false;
   }

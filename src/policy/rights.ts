@@ -36,6 +36,12 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   /** Saying that something in one's record is wrong, and answering those who do. SECURITY DP-05 */
   'rectifications:ask': ['PATIENT'],
   'rectifications:answer': ['ADMIN', 'DOCTOR', 'PRESCRIBER'],
+  /** Sending prescriptions to the Spine, and cancelling them. MISSION M3 */
+  'eps:prescribe': ['DOCTOR', 'PRESCRIBER'],
+  /** Releases, notifications, claims, returns and withdrawals. */
+  'eps:dispense': ['PHARMACIST'],
+  /** Asking the Spine where prescriptions are. */
+  'eps:track': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
   /** Translation and checking, which look at nothing that is stored. */
   convert: ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
 };

@@ -34,6 +34,8 @@ export interface NewMessage {
   readonly correctionOf?: string;
   /** Other content under a control id whose message was rejected is a correction of it, not a conflict. */
   readonly mayCorrect?: boolean;
+  /** Of a message that is sent: who asked for it, as `Caller` names them. */
+  readonly askedBy?: string;
 }
 
 /** One row without its bytes. */
@@ -57,6 +59,8 @@ export interface LoggedMessage {
   readonly resources: readonly string[];
   /** The message this one conflicts with, or corrects. */
   readonly relation?: { readonly kind: 'conflict' | 'correction'; readonly firstId: string };
+  /** Who asked for it to be sent. */
+  readonly askedBy?: string;
   readonly receivedAt: number;
   readonly updatedAt: number;
 }
@@ -119,6 +123,11 @@ export interface MessageTransaction {
   settle(id: string, settlement: Settlement): Promise<boolean>;
   /** A message that is to be sent, in state `queued`. One whose id is there already stays as it is. */
   queue(message: NewMessage): Promise<void>;
+  /**
+   * The same with what is stored of the message. False when its id is there: then the transaction has failed, and nothing
+   * of it is kept. Throws before it sends anything when the message cannot be sealed.
+   */
+  queueOnce(message: NewMessage, resources: readonly string[]): Promise<boolean>;
 }
 
 export interface MessageLog {

@@ -7,6 +7,7 @@ import type {
   MessageLog,
   MessageState,
   MessageTransaction,
+  NewMessage,
   Reception,
   Settlement,
   StoredMessage,
@@ -253,37 +254,59 @@ export function createMessageTransaction(
       );
     },
     async queue(message) {
-      await send({
-        name: 'message-queue',
-        text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
-  hash, state, raw, received_at, updated_at)
-values ($1, 'out', $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)
-on conflict (id) do nothing`,
-        values: [
-          message.id,
-          message.dialect,
-          label(message.kind),
-          label(message.controlId),
-          label(message.sender),
-          label(message.receiver),
-          label(message.correlation),
-          message.hash,
-          cipher.seal(message.raw, rawContext(message.id)),
-          new Date(message.receivedAt),
-        ],
-      });
+      await send(queueStatement(cipher, message, []));
+    },
+    // As with `settle`: of two that queue the same message the second waits for the first, and must not commit.
+    queueOnce(message, resources) {
+      const { text, values } = queueStatement(cipher, message, resources);
+      return send({
+        name: 'message-queue-once',
+        text: `with done as (${text} returning 1) select 1 / count(*) from done`,
+        values,
+      }).then(
+        () => true,
+        (error: unknown) => {
+          if (errorCode(error) === DIVISION_BY_ZERO) return false;
+          throw error;
+        },
+      );
     },
   };
 }
 
-/** Leaves a message alone that has been applied before. */
+/** Leaves a message alone whose id is there. */
+function queueStatement(cipher: Cipher, message: NewMessage, resources: readonly string[]): Statement {
+  return {
+    name: 'message-queue',
+    text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
+  hash, state, raw, resources, asked_by, received_at, updated_at)
+values ($1, 'out', $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $11, $12, $12)
+on conflict (id) do nothing`,
+    values: [
+      message.id,
+      message.dialect,
+      label(message.kind),
+      label(message.controlId),
+      label(message.sender),
+      label(message.receiver),
+      label(message.correlation),
+      message.hash,
+      cipher.seal(message.raw, rawContext(message.id)),
+      resources,
+      label(message.askedBy),
+      new Date(message.receivedAt),
+    ],
+  };
+}
+
+/** Leaves a message alone that has been applied before, or whose receiver has answered. */
 function settleStatement(cipher: Cipher, id: string, settlement: Settlement): Statement {
   const { state, answer, error, issues, resources } = settlement;
   return {
     name: 'message-settle',
     text: `update mortar.message set state = $2, answer = coalesce($3, answer), error = $4, issues = $5,
   resources = $6, attempts = attempts + 1, updated_at = now()
-where id = $1 and state <> 'applied'
+where id = $1 and state <> 'applied' and not (direction = 'out' and state in ('acknowledged', 'rejected'))
 returning 1`,
     values: [
       id,
@@ -313,9 +336,9 @@ const formatIssues = (issues: readonly Issue[]): string =>
   );
 
 const SUMMARY = `id, direction, dialect, kind, control_id, sender, receiver, correlation, encode(hash, 'hex'), state,
-  attempts, error, issues, resources, relation, first_id,
+  attempts, error, issues, resources, relation, first_id, asked_by,
   (extract(epoch from received_at) * 1000)::float8, (extract(epoch from updated_at) * 1000)::float8`;
-const SUMMARY_COLUMNS = 18;
+const SUMMARY_COLUMNS = 19;
 
 type Summary = [
   string,
@@ -334,13 +357,14 @@ type Summary = [
   readonly string[],
   'conflict' | 'correction' | null,
   string | null,
+  string | null,
   number,
   number,
 ];
 
 function toLogged(row: Row): LoggedMessage {
   const [id, direction, dialect, kind, controlId, sender, receiver, correlation, ...rest] = row as unknown as Summary;
-  const [hash, state, attempts, error, issues, resources, relation, firstId, receivedAt, updatedAt] = rest;
+  const [hash, state, attempts, error, issues, resources, relation, firstId, askedBy, receivedAt, updatedAt] = rest;
   return {
     id,
     direction,
@@ -357,6 +381,7 @@ function toLogged(row: Row): LoggedMessage {
     ...(issues !== null && { issues }),
     resources,
     ...(relation !== null && firstId !== null && { relation: { kind: relation, firstId } }),
+    ...(askedBy !== null && { askedBy }),
     receivedAt: Math.round(receivedAt),
     updatedAt: Math.round(updatedAt),
   };

@@ -19,15 +19,32 @@ export function checkAccess(
   route: Route,
   request: Pick<FhirRequest, 'caller' | 'segments' | 'headers'>,
 ): void {
-  const { caller } = request;
-  if (typeof route.access !== 'string' && 'right' in route.access) checkRight(policy, caller, route.access.right);
+  const { access } = route;
+  if (typeof access === 'string') return;
+  if ('right' in access) checkRight(policy, request.caller, access.right);
+  else if ('rights' in access) checkAnyRight(policy, request.caller, access.rights);
+  else if (!('orRight' in access) || !policy.allows(request.caller, access.orRight).allowed)
+    checkLetters(policy, route, request);
+}
+
+function checkLetters(
+  policy: Policy,
+  route: Route,
+  request: Pick<FhirRequest, 'caller' | 'segments' | 'headers'>,
+): void {
   const type = route.path.startsWith('/:compartment') ? request.segments[2] : request.segments[0];
   for (const letter of lettersOf(route, request)) {
     // On system level every type is met: what may not be seen is left out by the store.
     if (route.path.startsWith('/_')) return;
-    const decision = policy.decide(caller, type as string, letter); // a route with letters has a type
+    const decision = policy.decide(request.caller, type as string, letter); // a route with letters has a type
     if (!decision.allowed) throw refused(decision.rule);
   }
+}
+
+function checkAnyRight(policy: Policy, caller: Caller, rights: readonly string[]): void {
+  const decisions = rights.map((right) => policy.allows(caller, right));
+  const [first] = decisions;
+  if (!decisions.some(({ allowed }) => allowed)) throw refused(first && !first.allowed ? first.rule : 'right');
 }
 
 /** Throws 403 unless the caller has the right. */

@@ -148,9 +148,18 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
 
 const EMPTY = Buffer.alloc(0);
 /** First segments of paths that take more than one ordinary resource. */
-const LARGE_BODIES = new Set(['Bundle', 'Binary', '$process-message', '$convert', '$prepare']);
+const LARGE_BODIES = new Set([
+  'Bundle',
+  'Binary',
+  '$process-message',
+  '$convert',
+  '$prepare',
+  '$validate',
+  '$dose-to-text',
+  '$verify-signature',
+]);
 /** First segments of paths whose answer is not FHIR. */
-const OTHER_FORMATS = new Set(['$convert']);
+const OTHER_FORMATS = new Set(['$convert', '$dose-to-text']);
 
 function write(
   req: IncomingMessage,

@@ -33,15 +33,18 @@ export interface Preferences {
   /** What a write answers with; absent: the resource for single writes, nothing in bundles. */
   readonly return?: 'minimal' | 'representation' | 'OperationOutcome';
   readonly handling?: 'strict' | 'lenient';
+  /** `respond-async`: what takes its time is not waited for (RFC 7240 section 4.1). */
+  readonly isAsync?: true;
 }
 
 /** https://hl7.org/fhir/R4/http.html#ops; what is unknown is ignored, as RFC 7240 asks. */
 export function parsePrefer(headers: Headers): Preferences {
-  const found: { return?: Preferences['return']; handling?: Preferences['handling'] } = {};
+  const found: { return?: Preferences['return']; handling?: Preferences['handling']; isAsync?: true } = {};
   for (const part of (headers['prefer'] ?? '').split(/[,;]/)) {
     const [name, value] = part.split('=').map((s) => s.trim().replace(/^"|"$/g, ''));
     if (name === 'return' && (value === 'minimal' || value === 'representation' || value === 'OperationOutcome'))
       found.return = value;
+    if (name === 'respond-async') found.isAsync = true;
     if (name === 'handling' && (value === 'strict' || value === 'lenient')) found.handling = value;
   }
   return found as Preferences;
@@ -117,5 +120,17 @@ export function parseQuery(query: string): Map<string, string> {
       throw badRequest('The query holds a % that is not followed by two hexadecimal digits');
     }
   }
+  return found;
+}
+
+const QUERY_PARTS_MAX = 100;
+
+/** Parameters of a query, with all the values of each. Throws 400. */
+export function parseRepeatedQuery(query: string): Map<string, string[]> {
+  const parts = query.split('&').filter((part) => part !== '');
+  if (parts.length > QUERY_PARTS_MAX) throw badRequest(`The query has more than ${QUERY_PARTS_MAX} parameters`);
+  const found = new Map<string, string[]>();
+  for (const part of parts)
+    for (const [name, value] of parseQuery(part)) found.set(name, [...(found.get(name) ?? []), value]);
   return found;
 }

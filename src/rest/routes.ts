@@ -12,6 +12,8 @@ import { compartmentSearch, searchByPost, searchType } from './interactions/sear
 import { conditionalUpdate, update } from './interactions/update.ts';
 import { withNhsHeaders } from './nhs-headers.ts';
 import { convertOperation, prepareOperation } from './operations/convert.ts';
+import { epsMessageOr, epsMessageStatus, release, trackOr } from './operations/eps.ts';
+import { doseToTextOperation, validateOperation, verifySignatureOperation } from './operations/eps-checks.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -23,9 +25,16 @@ export interface Route {
   readonly level: 'system' | 'type' | 'operation';
   /**
    * Who may use it. `public`: anybody; `token`: any valid token, each part of the request being judged alone; letters on
-   * the type of the path (SMART scopes: c, r, u, d, s); a right of the policy.
+   * the type of the path (SMART scopes: c, r, u, d, s); a right of the policy, or one of several. Where there are several
+   * ways in, the handler asks for the one that the content needs.
    */
-  readonly access: 'public' | 'token' | { readonly letters: string } | { readonly right: string };
+  readonly access:
+    | 'public'
+    | 'token'
+    | { readonly letters: string }
+    | { readonly right: string }
+    | { readonly rights: readonly string[] }
+    | { readonly letters: string; readonly orRight: string };
   readonly handle: Handler;
 }
 
@@ -54,8 +63,72 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     path: '/$process-message',
     interaction: 'process-message',
     level: 'operation',
-    access: { right: 'messages:send' },
-    handle: withNhsHeaders(processMessage),
+    access: { rights: ['messages:send', 'eps:prescribe', 'eps:dispense'] },
+    handle: withNhsHeaders(epsMessageOr({ right: 'messages:send' }, processMessage)),
+  },
+  {
+    method: 'GET',
+    path: '/$eps-message',
+    interaction: 'eps-message',
+    level: 'operation',
+    access: { rights: ['eps:prescribe', 'eps:dispense'] },
+    handle: epsMessageStatus,
+  },
+  {
+    method: 'POST',
+    path: '/Task/$release',
+    interaction: 'release',
+    level: 'operation',
+    access: { right: 'eps:dispense' },
+    handle: withNhsHeaders(release),
+  },
+  {
+    method: 'POST',
+    path: '/Task',
+    interaction: 'create',
+    level: 'type',
+    access: { letters: 'c', orRight: 'eps:dispense' },
+    handle: epsMessageOr({ letters: 'c' }, create),
+  },
+  {
+    method: 'POST',
+    path: '/Claim',
+    interaction: 'create',
+    level: 'type',
+    access: { letters: 'c', orRight: 'eps:dispense' },
+    handle: epsMessageOr({ letters: 'c' }, create),
+  },
+  {
+    method: 'GET',
+    path: '/Task',
+    interaction: 'search-type',
+    level: 'type',
+    access: { letters: 's', orRight: 'eps:track' },
+    handle: trackOr({ letters: 's' }, searchType),
+  },
+  {
+    method: 'POST',
+    path: '/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { right: 'convert' },
+    handle: validateOperation,
+  },
+  {
+    method: 'POST',
+    path: '/$dose-to-text',
+    interaction: 'dose-to-text',
+    level: 'operation',
+    access: { right: 'convert' },
+    handle: doseToTextOperation,
+  },
+  {
+    method: 'POST',
+    path: '/$verify-signature',
+    interaction: 'verify-signature',
+    level: 'operation',
+    access: { right: 'convert' },
+    handle: verifySignatureOperation,
   },
   {
     method: 'POST',
@@ -172,6 +245,10 @@ export const OPERATIONS = [
   { name: 'process-message', definition: 'http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message' },
   { name: 'convert', definition: `${MORTAR}/OperationDefinition/convert` },
   { name: 'prepare', definition: 'https://fhir.nhs.uk/OperationDefinition/prepare' },
+  { name: 'validate', definition: `${MORTAR}/OperationDefinition/validate` },
+  { name: 'dose-to-text', definition: `${MORTAR}/OperationDefinition/dose-to-text` },
+  { name: 'verify-signature', definition: `${MORTAR}/OperationDefinition/verify-signature` },
+  { name: 'eps-message', definition: `${MORTAR}/OperationDefinition/eps-message` },
 ] as const;
 
 export interface RouteMatch {

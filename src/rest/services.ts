@@ -2,11 +2,14 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
+import type { Policy } from '../ports/policy.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
+import type { EpsDesk } from '../workflow/eps/desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 
 export interface RestSettings {
@@ -21,6 +24,7 @@ export interface RestSettings {
   /** IANA name of the zone in which HL7 v2 times without an offset are read. */
   readonly messageTimeZone: string;
   readonly epsToAsid: string;
+  readonly isProduction: boolean;
   readonly softwareVersion: string;
   /** Endpoints of the authorisation server: `authorize`, `token` … SECURITY SD-07 */
   readonly oauthUris?: Readonly<Record<string, string>>;
@@ -29,6 +33,12 @@ export interface RestSettings {
 export interface Services {
   readonly store: ResourceStore;
   readonly messages: MessageLog;
+  /** For handlers whose content decides which right it needs; the route's own is asked before. */
+  readonly policy: Policy;
+  /** Where a Spine is configured. */
+  readonly eps?: EpsDesk;
+  /** Where authorities of signers are configured. */
+  readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];

@@ -120,6 +120,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   const services: Services = {
     store,
     messages: store.messages,
+    policy,
     definitions,
     parameters,
     validate: createValidator(definitions),
@@ -136,6 +137,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
       bundleEntriesMax: 100,
       messageTimeZone: 'Europe/London',
       epsToAsid: '1',
+      isProduction: false,
       softwareVersion: '0',
     },
     now: clock.now,

@@ -80,6 +80,8 @@ export interface SpineSender {
    * id stands for another message.
    */
   submit(caller: Caller, outgoing: Outgoing, waitMs: number): Promise<StoredMessage>;
+  /** Waits for the answer of a message that is committed, as `submit` does. */
+  wait(caller: Caller, id: string, waitMs: number): Promise<StoredMessage>;
   /** To be told of each message that is settled in this process. */
   readonly settled: (id: string) => void;
 }
@@ -106,23 +108,28 @@ export function createSpineSender({ messages, queue, pollMs = POLL_MS, now }: Sp
     });
   }
 
+  async function wait(caller: Caller, id: string, waitMs: number): Promise<StoredMessage> {
+    const until = now() + waitMs;
+    for (;;) {
+      const message = await messages.read(caller, id);
+      const left = until - now();
+      if (SETTLED.includes(message.state) || left <= 0) return message;
+      await wake(id, Math.min(left, pollMs));
+    }
+  }
+
   return {
     settled: (id) => {
       for (const finish of [...(waiting.get(id) ?? [])]) finish();
     },
+    wait,
     async submit(caller, outgoing, waitMs) {
       const queued = prepareSending(outgoing);
-      const { id, hash } = queued.message;
       await queue(queued);
-      const until = now() + waitMs;
-      for (;;) {
-        const message = await messages.read(caller, id);
-        if (message.hash !== hash.toString('hex'))
-          throw conflict('The id of this message stands for another one: it is sent again under one of its own');
-        const left = until - now();
-        if (SETTLED.includes(message.state) || left <= 0) return message;
-        await wake(id, Math.min(left, pollMs));
-      }
+      const { id, hash } = queued.message;
+      if ((await messages.read(caller, id)).hash !== hash.toString('hex'))
+        throw conflict('The id of this message stands for another one: it is sent again under one of its own');
+      return wait(caller, id, waitMs);
     },
   };
 }

@@ -42,3 +42,18 @@ export function findRefusal(name: EpsFunction, context: EpsContext, attended = t
   if (!attended) return undefined;
   return fatalFinding('forbidden', `${name} functionality can only be accessed using the user-restricted access mode.`);
 }
+
+const TRACKER = `${API}:tracker`;
+
+/** What a caller may use, as the scopes of the national gateway. `isAttended`: a person is signed in. */
+export function scopesFor(
+  functions: { readonly prescribing: boolean; readonly dispensing: boolean; readonly tracking: boolean },
+  isAttended: boolean,
+): ReadonlySet<string> {
+  const kind = isAttended ? 'user' : 'application';
+  return new Set([
+    ...(functions.prescribing ? SCOPES.Prescribing[kind] : []),
+    ...(functions.dispensing ? SCOPES.Dispensing[kind] : []),
+    ...(functions.tracking ? [`${isAttended ? USER : APPLICATION}${TRACKER}`] : []),
+  ]);
+}

@@ -1,0 +1,89 @@
+/** What clients may have done at the Spine, and what they get. The doors stand in `src/rest/operations/eps.ts`. docs/eps.md */
+import type { EpsRequestKind } from '../../mapping/eps/recognise.ts';
+import { serviceCaller } from '../../policy/service-caller.ts';
+import type { Caller } from '../../ports/caller.ts';
+import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
+import type { Policy } from '../../ports/policy.ts';
+import { notFound } from '../../standards/fhir/outcome.ts';
+import { answerOf, type EpsAnswer } from './answer.ts';
+import { askerOf, type EpsSend } from './send.ts';
+import { type EpsSender, readSender, type SenderSettings } from './sender.ts';
+import type { EpsTrack, TrackerParameters } from './track.ts';
+
+export interface EpsAsked {
+  readonly caller: Caller;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/** `raw`: the Spine's own words, where it has answered. */
+export type EpsReply = EpsAnswer & { readonly raw?: Buffer };
+
+export interface EpsDesk {
+  /** Throws `FhirError`: 400 and 403 for headers, 409, 412 and 422 for what cannot be stored. */
+  send(asked: EpsAsked, payload: unknown, isWaitedFor: boolean): Promise<EpsReply>;
+  /** The answer to a message that the same caller has sent. Throws not-found. */
+  status(caller: Caller, id: string): Promise<EpsReply>;
+  track(asked: EpsAsked, parameters: TrackerParameters): Promise<EpsAnswer>;
+}
+
+/** The right that each kind needs. */
+export const RIGHT_FOR: Readonly<Record<EpsRequestKind, string>> = {
+  order: 'eps:prescribe',
+  cancellation: 'eps:prescribe',
+  notification: 'eps:dispense',
+  release: 'eps:dispense',
+  return: 'eps:dispense',
+  withdrawal: 'eps:dispense',
+  claim: 'eps:dispense',
+};
+
+export interface EpsDeskServices {
+  readonly send: EpsSend;
+  readonly track: EpsTrack;
+  /** Resolves when it is settled, or after the time. */
+  readonly wait: (caller: Caller, id: string, waitMs: number) => Promise<StoredMessage>;
+  readonly messages: Pick<MessageLog, 'read'>;
+  readonly policy: Pick<Policy, 'allows'>;
+  readonly settings: SenderSettings;
+  readonly baseUrl: string;
+  /** How long a client waits for the Spine. The national gateway gives up after 30 s. */
+  readonly waitMs: number;
+  readonly now: () => number;
+}
+
+export function createEpsDesk(services: EpsDeskServices): EpsDesk {
+  const { policy, settings, messages, baseUrl, now } = services;
+
+  function senderOf({ caller, headers }: EpsAsked): EpsSender {
+    const may = (right: string): boolean => policy.allows(caller, right).allowed;
+    const functions = {
+      prescribing: may('eps:prescribe'),
+      dispensing: may('eps:dispense'),
+      tracking: may('eps:track'),
+    };
+    return readSender(caller, headers, functions, settings, now());
+  }
+
+  const replyTo = (message: StoredMessage): EpsReply => ({
+    ...answerOf(message, baseUrl),
+    ...(message.answer &&
+      (message.state === 'acknowledged' || message.state === 'rejected') && { raw: message.answer }),
+  });
+
+  return {
+    async send(asked, payload, isWaitedFor) {
+      const sent = await services.send(asked.caller, payload, senderOf(asked));
+      if ('refused' in sent) return sent.refused;
+      return replyTo(await services.wait(GATEWAY, sent.message.id, isWaitedFor ? services.waitMs : 0));
+    },
+    async status(caller, id) {
+      const message = await messages.read(caller, id);
+      if (message.dialect !== 'eps' || message.askedBy !== askerOf(caller)) throw notFound(`Message ${message.id}`);
+      return replyTo(message);
+    },
+    track: async (asked, parameters) => services.track(senderOf(asked), parameters),
+  };
+}
+
+const GATEWAY = serviceCaller('gateway');

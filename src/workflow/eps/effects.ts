@@ -1,0 +1,254 @@
+/**
+ * What the Spine's answer to a message changes in the record. A table by interaction; each row names resources and says how
+ * they are from now on. Nothing is removed: what was wrong is marked as entered in error, with why. docs/eps.md
+ */
+import { COURSES } from '../../mapping/eps/inbound/medication-request.ts';
+import { ITEM_STATUSES } from '../../mapping/eps/inbound/tracker-tables.ts';
+import { isNode, type Node } from '../../mapping/eps/node.ts';
+import { CODE_SYSTEM, EXTENSION, ID_SYSTEM } from '../../mapping/eps/systems.ts';
+import type { FhirResource } from '../../mapping/transaction-bundle.ts';
+import type { Resource } from '../../ports/resource-store.ts';
+import type { Coding, Issue } from '../../standards/fhir/outcome.ts';
+import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
+
+/** A change of the resources that a search finds. */
+export interface Effect {
+  readonly type: string;
+  /** FHIR search, such as `identifier=…`. */
+  readonly query: string;
+  readonly change: (current: Resource) => Resource;
+}
+
+export interface Answered {
+  readonly kind: string;
+  /** What the Spine decided; `dead`: it was never sent. */
+  readonly verdict: 'accepted' | 'refused' | 'dead';
+  /** The answer as FHIR, where there is one. */
+  readonly answer: FhirResource | undefined;
+  /** What was asked, as far as V3 tells it. */
+  readonly asked: FhirResource | undefined;
+  /** What is stored of the message itself. */
+  readonly own: readonly Resource[];
+  /** What is stored of the message that it amends or takes back. */
+  readonly earlier: readonly Resource[];
+}
+
+type EffectsOf = (answered: Answered) => readonly Effect[];
+
+const EFFECTS: ReadonlyMap<string, EffectsOf> = new Map<string, EffectsOf>([
+  [INTERACTIONS.ParentPrescription, ofOrder],
+  [INTERACTIONS.CancellationRequest, ofCancellation],
+  [INTERACTIONS.DispenseNotification, ofNotification],
+  [INTERACTIONS.DispenseClaim, ofClaim],
+  [INTERACTIONS.DispenseProposalReturn, ofReturn],
+  [INTERACTIONS.ETPWithdraw, ofWithdrawal],
+]);
+
+export const effectsOf: EffectsOf = (answered) => EFFECTS.get(answered.kind)?.(answered) ?? [];
+
+const ofType = (resources: readonly Resource[], type: string): readonly Resource[] =>
+  resources.filter(({ resourceType }) => resourceType === type);
+const byId = ({ resourceType, ...rest }: Resource, change: Effect['change']): Effect => ({
+  type: resourceType,
+  query: `_id=${String(rest['id'])}`,
+  change,
+});
+const itemQuery = (itemId: string): string => `identifier=${ID_SYSTEM.orderItem}|${itemId}`;
+
+/** A refused order never was one; one that could not be sent waits until somebody sends it. */
+function ofOrder({ verdict, answer, own }: Answered): readonly Effect[] {
+  const requests = ofType(own, 'MedicationRequest');
+  if (verdict === 'accepted')
+    return requests
+      .filter(({ status }) => status === 'on-hold')
+      .map((one) => byId(one, ({ statusReason: _waited, ...rest }) => ({ ...rest, status: 'active' }) as Resource));
+  const status = verdict === 'refused' ? 'entered-in-error' : 'on-hold';
+  const statusReason = verdict === 'refused' ? reasonIn(answer) : { text: 'It could not be sent to the Spine' };
+  return requests.map((one) => byId(one, (current) => ({ ...current, status, statusReason })));
+}
+
+/** The codes of the Spine's refusal, which are no patient's. */
+function reasonIn(answer: FhirResource | undefined): Node {
+  const issues = (answer?.resourceType === 'OperationOutcome' ? answer['issue'] : []) as readonly Issue[]; // made by us
+  const coding = issues.flatMap(({ details }) => details?.coding ?? []);
+  const said = coding.map(({ display, code }: Coding) => display ?? code).join('; ');
+  return { ...(coding.length > 0 && { coding }), text: `The Spine refused it${said === '' ? '' : `: ${said}`}` };
+}
+
+/** The item as the Spine says it is, and why, where the cancellation took effect or will. */
+function ofCancellation({ answer, asked }: Answered): readonly Effect[] {
+  const response = resourcesIn(answer, 'MedicationRequest')[0];
+  const itemId = response && identifierIn(response, ID_SYSTEM.orderItem);
+  if (response === undefined || itemId === undefined) return [];
+  const history = extensionsIn(response).find(({ url }) => url === EXTENSION.statusHistory);
+  const reason = resourcesIn(asked, 'MedicationRequest')[0]?.['statusReason'];
+  const status = String(response['status']);
+  const isTaken = status === 'cancelled' || status === 'active';
+  return [
+    {
+      type: 'MedicationRequest',
+      query: itemQuery(itemId),
+      change: (current) => ({
+        ...current,
+        ...(history && { extension: withExtension(current, history) }),
+        // "Asked for by another prescriber" says nothing of the item.
+        ...(status !== 'unknown' && { status }),
+        ...(isTaken && reason !== undefined && { statusReason: reason }),
+      }),
+    },
+  ];
+}
+
+/** What an item's state is to the order; repeat dispensing goes on after an issue is dispensed. */
+const ORDER_STATUS: ReadonlyMap<string, string> = new Map([
+  ['0001', 'completed'],
+  ['0002', 'stopped'],
+  ['0003', 'active'],
+  ['0004', 'active'],
+  ['0005', 'cancelled'],
+  ['0006', 'stopped'],
+  ['0007', 'active'],
+  ['0008', 'active'],
+]);
+const ITEM_DISPLAY: ReadonlyMap<string, string> = new Map([...ITEM_STATUSES].map(([display, code]) => [code, display]));
+const WITH_DISPENSER = '0008';
+const TO_BE_DISPENSED = '0007';
+const REPEAT_DISPENSING = COURSES['continuous-repeat-dispensing'];
+
+/** The order's item in that state. */
+export function itemEffect(itemId: string, code: string, dispensedAt?: string): Effect {
+  return { type: 'MedicationRequest', query: itemQuery(itemId), change: itemChange(code, dispensedAt) };
+}
+
+const itemChange =
+  (code: string, dispensedAt?: string): Effect['change'] =>
+  (current) => {
+    const display = ITEM_DISPLAY.get(code);
+    const before = extensionsIn(current).find(({ url }) => url === EXTENSION.dispensingInformation);
+    const last = extensionsIn(before).find(({ url }) => url === 'dateLastDispensed');
+    const dated = dispensedAt === undefined ? last : { url: 'dateLastDispensed', valueDateTime: dispensedAt };
+    const valueCoding = { system: CODE_SYSTEM.itemStatus, code, ...(display !== undefined && { display }) };
+    const information = {
+      url: EXTENSION.dispensingInformation,
+      extension: [...(dated ? [dated] : []), { url: 'dispenseStatus', valueCoding }],
+    };
+    const status = ORDER_STATUS.get(code);
+    const goesOn = codesIn(current['courseOfTherapyType']).some((one) => codesIn(REPEAT_DISPENSING).includes(one));
+    return {
+      ...current,
+      extension: withExtension(current, information),
+      ...(status !== undefined && !(goesOn && status !== 'cancelled') && { status }),
+    };
+  };
+
+const entered =
+  (reason: Node): Effect['change'] =>
+  (current) => ({
+    ...current,
+    status: 'entered-in-error',
+    statusReasonCodeableConcept: reason,
+  });
+
+function ofNotification({ verdict, answer, own, earlier }: Answered): readonly Effect[] {
+  const dispenses = ofType(own, 'MedicationDispense');
+  if (verdict === 'dead') return [];
+  if (verdict === 'refused') return dispenses.map((one) => byId(one, entered(reasonIn(answer))));
+  const mine = new Set(dispenses.map(({ id }) => id));
+  return [
+    ...ofType(earlier, 'MedicationDispense')
+      .filter(({ id }) => !mine.has(id))
+      .map((one) => byId(one, entered({ text: 'Another notification stands in its place' }))),
+    ...itemStatesOf(dispenses),
+  ];
+}
+
+/** One an item: of several products for it the last says how far it is. */
+function itemStatesOf(dispenses: readonly Resource[]): readonly Effect[] {
+  const states = new Map<string, Effect>();
+  for (const dispense of dispenses) {
+    const contained = (Array.isArray(dispense['contained']) ? dispense['contained'] : []).filter(isNode);
+    const request = contained.find(({ resourceType }) => resourceType === 'MedicationRequest');
+    const itemId = request && identifierIn(request, ID_SYSTEM.orderItem);
+    const [code] = codingsIn(dispense['type'], CODE_SYSTEM.itemStatus);
+    const at = dispense['whenHandedOver'];
+    if (itemId !== undefined && code !== undefined)
+      states.set(itemId, itemEffect(itemId, code, typeof at === 'string' ? at : undefined));
+  }
+  return [...states.values()];
+}
+
+function ofClaim({ verdict, own, earlier }: Answered): readonly Effect[] {
+  if (verdict === 'dead') return [];
+  const set = (status: string) => (one: Resource) => byId(one, (current) => ({ ...current, status }));
+  const claims = ofType(own, 'Claim');
+  if (verdict === 'refused') return claims.map(set('entered-in-error'));
+  const mine = new Set(claims.map(({ id }) => id));
+  return ofType(earlier, 'Claim')
+    .filter(({ id }) => !mine.has(id))
+    .map(set('cancelled'));
+}
+
+const failed =
+  (answer: FhirResource | undefined): Effect['change'] =>
+  (current) => ({
+    ...current,
+    status: 'failed',
+    note: [...(Array.isArray(current['note']) ? current['note'] : []), { text: reasonIn(answer)['text'] }],
+  });
+
+/** Each item of the prescription that a Task is about. */
+function ofGroup(task: Resource, code: string): readonly Effect[] {
+  const group = task['groupIdentifier'];
+  if (!isNode(group)) return [];
+  const query = `group-identifier=${String(group['system'])}|${String(group['value'])}`;
+  const change = itemChange(code);
+  // What was cancelled meanwhile stays so.
+  return [{ type: 'MedicationRequest', query, change: (one) => (one['status'] === 'cancelled' ? one : change(one)) }];
+}
+
+function ofReturn({ verdict, answer, own }: Answered): readonly Effect[] {
+  if (verdict === 'dead') return [];
+  return ofType(own, 'Task').flatMap((task) =>
+    verdict === 'refused' ? [byId(task, failed(answer))] : ofGroup(task, TO_BE_DISPENSED),
+  );
+}
+
+function ofWithdrawal({ verdict, answer, own, earlier }: Answered): readonly Effect[] {
+  if (verdict === 'dead') return [];
+  if (verdict === 'refused') return ofType(own, 'Task').map((task) => byId(task, failed(answer)));
+  return [
+    ...ofType(own, 'Task').flatMap((task) => [
+      byId(task, (current) => ({ ...current, status: 'completed' })),
+      ...ofGroup(task, WITH_DISPENSER),
+    ]),
+    ...ofType(earlier, 'MedicationDispense').map((one) => byId(one, entered({ text: 'It was withdrawn' }))),
+  ];
+}
+
+const resourcesIn = (bundle: FhirResource | undefined, type: string): readonly Node[] =>
+  (Array.isArray(bundle?.['entry']) ? bundle['entry'] : [])
+    .map((entry: unknown) => (isNode(entry) ? entry['resource'] : undefined))
+    .filter((resource): resource is Node => isNode(resource) && resource['resourceType'] === type);
+
+export function identifierIn(resource: Node, system: string): string | undefined {
+  const list = Array.isArray(resource['identifier']) ? resource['identifier'].filter(isNode) : [];
+  const value = list.find((one) => one['system'] === system)?.['value'];
+  return typeof value === 'string' ? value : undefined;
+}
+
+const extensionsIn = (parent: Node | undefined): readonly Node[] =>
+  Array.isArray(parent?.['extension']) ? parent['extension'].filter(isNode) : [];
+
+const withExtension = (current: Node, own: Node): readonly Node[] => [
+  ...extensionsIn(current).filter(({ url }) => url !== own['url']),
+  own,
+];
+
+function codingsIn(concept: unknown, system: string): readonly string[] {
+  const list = isNode(concept) && Array.isArray(concept['coding']) ? concept['coding'].filter(isNode) : [];
+  return list.filter((one) => one['system'] === system).map((one) => String(one['code']));
+}
+const codesIn = (concept: unknown): readonly string[] =>
+  isNode(concept) && Array.isArray(concept['coding'])
+    ? concept['coding'].filter(isNode).map((one) => String(one['code']))
+    : [];

@@ -1,0 +1,205 @@
+/**
+ * Sends a FHIR message to the Spine: its resources are stored in the transaction that commits the message to the log and
+ * its job, so that nothing is sent that is not here, and nothing is here that is not sent. Handed in again it is waited
+ * for, not sent again. MISSION M3; docs/eps.md "Operations"
+ */
+import { createHash } from 'node:crypto';
+import type { EpsContext } from '../../mapping/eps/context.ts';
+import { convertToV3 } from '../../mapping/eps/convert.ts';
+import { isNode, type Node } from '../../mapping/eps/node.ts';
+import { normaliseSystems } from '../../mapping/eps/normalise-systems.ts';
+import { lastUpdatedOf, statusOf, toEpsOutcome } from '../../mapping/eps/outcome.ts';
+import { recogniseEps } from '../../mapping/eps/recognise.ts';
+import { storedEntries } from '../../mapping/eps/stored-message.ts';
+import { CODE_SYSTEM } from '../../mapping/eps/systems.ts';
+import { nameUuid, type TransactionEntry, transactionBundle } from '../../mapping/transaction-bundle.ts';
+import { serviceCaller } from '../../policy/service-caller.ts';
+import type { AuditLog } from '../../ports/audit.ts';
+import type { Caller } from '../../ports/caller.ts';
+import type { NewJob } from '../../ports/jobs.ts';
+import type { MessageLog, NewMessage, StoredMessage } from '../../ports/message-log.ts';
+import type { Criteria, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
+import { formatJson, parseJson } from '../../standards/fhir/json.ts';
+import { conflict, FhirError, type Issue } from '../../standards/fhir/outcome.ts';
+import type { ApplyMessage } from '../apply-message.ts';
+import { messageUrn } from '../import-provenance.ts';
+import type { EpsAnswer } from './answer.ts';
+import { faultsIn, type JudgePrescriptions } from './check-signatures.ts';
+import type { EpsSender } from './sender.ts';
+
+/** A V3 document with what its envelope says. */
+export interface Outgoing {
+  readonly v3: string;
+  readonly fromPartyKey: string;
+  readonly toPartyKey: string;
+  readonly requestId: string;
+  readonly hash: Buffer;
+  /** ms UTC */
+  readonly at: number;
+}
+
+/** The log's entry and the job of a message. */
+export interface Queued {
+  readonly message: NewMessage;
+  readonly job: NewJob;
+}
+
+export interface EpsSendServices {
+  readonly messages: Pick<MessageLog, 'read'>;
+  readonly store: Pick<ResourceStore, 'transaction'>;
+  readonly apply: ApplyMessage;
+  readonly criteriaOf: (type: string, query: string) => Criteria;
+  readonly prepareSending: (outgoing: Outgoing) => Queued;
+  /** Without it orders are not checked here. */
+  readonly judge: JudgePrescriptions | undefined;
+  readonly audit: Pick<AuditLog, 'record'>;
+  readonly toPartyKey: string;
+}
+
+export type EpsSend = (
+  caller: Caller,
+  payload: unknown,
+  sender: EpsSender,
+) => Promise<{ readonly refused: EpsAnswer } | { readonly message: StoredMessage }>;
+
+/** Takes back a transaction that found its message in the log. */
+class SentBefore extends Error {}
+
+export function createEpsSend(services: EpsSendServices): EpsSend {
+  const { messages, store, apply, prepareSending, judge, audit, toPartyKey } = services;
+  const findMessage = (caller: Caller, id: string): Promise<StoredMessage | undefined> =>
+    messages.read(caller, id).catch((error: unknown) => {
+      if (error instanceof FhirError && error.status === 404) return undefined;
+      throw error;
+    });
+
+  async function commit(caller: Caller, payload: unknown, { message, job }: Queued): Promise<void> {
+    const entries = storedEntries(payload, message.id);
+    const service = serviceCaller('gateway', caller.correlationId);
+    await store.transaction(service, async (tx) => {
+      const queue = async (versions: readonly string[]): Promise<void> => {
+        const queued = tx.messages.queueOnce(message, versions);
+        const added = tx.jobs.add([job]);
+        // Both are sent before either is awaited; of a message that is there the job goes with the transaction.
+        const [isNew] = await Promise.all([queued, added.catch(ignore)]);
+        if (!isNew) throw new SentBefore();
+        await added;
+      };
+      if (entries.length === 0) return queue([]);
+      await checkNew(services, tx, entries, (id) => findMessage(service, id));
+      const origin = { kind: message.kind, messageId: message.id, sender: agentOf(caller) };
+      await apply(tx, transactionBundle(entries), origin, queue);
+    });
+  }
+
+  return async (caller, payload, sender) => {
+    const { context, requestId } = sender;
+    const resource = normaliseOrGiven(payload);
+    const { value: v3, issues } = convertToV3(payload, context);
+    if (v3 === undefined) return { refused: refusal(issues, payload, context) };
+    if (judge !== undefined && recogniseEps(resource) === 'order') {
+      const faults = faultsIn(await judge(v3));
+      if (faults.length > 0) return { refused: unsigned(faults) };
+    }
+    const outgoing: Outgoing = {
+      v3,
+      fromPartyKey: context.fromPartyKey,
+      toPartyKey,
+      requestId: requestId ?? requestIdFor(context, payload),
+      hash: createHash('sha256').update(formatJson(payload)).digest(),
+      at: context.now,
+    };
+    const { message, job } = prepareSending(outgoing);
+    const queued = { message: { ...message, askedBy: askerOf(caller) }, job };
+    const before = await findMessage(caller, message.id);
+    if (before === undefined)
+      await commit(caller, resource, queued).catch((error: unknown) => {
+        if (!(error instanceof SentBefore)) throw error;
+      });
+    const stored = before ?? (await messages.read(caller, message.id));
+    if (stored.hash !== message.hash.toString('hex'))
+      throw conflict('The id of this message stands for another one: it is sent again under one of its own');
+    await audit.record({
+      kind: 'message-out',
+      operation: message.kind,
+      caller,
+      outcome: 0,
+      targets: stored.resources.map(targetOf),
+    });
+    return { message: stored };
+  };
+}
+
+const ignore = (): void => undefined;
+
+/** Translation refuses what this cannot go through. */
+function normaliseOrGiven(payload: unknown): unknown {
+  try {
+    return normaliseSystems(payload);
+  } catch {
+    return payload;
+  }
+}
+
+/** For the audit trail, and to give the answer to nobody else. */
+export const askerOf = ({ user, clientId, name }: Caller): string =>
+  user === undefined ? `client ${clientId ?? name}` : `user ${user.id}`;
+
+const agentOf = ({ user, clientId, name }: Caller): Node =>
+  user?.fhirUser === undefined ? { display: clientId ?? name } : { reference: user.fhirUser };
+
+/** Of a message without a request id: always the same for the same message of the same sender. */
+const requestIdFor = ({ fromPartyKey }: EpsContext, payload: unknown): string =>
+  nameUuid('eps-request-id', fromPartyKey, formatJson(payload));
+
+const targetOf = (version: string): { type: string; id: string; versionId: number } => {
+  const [type = '', id = '', , versionId] = version.split('/');
+  return { type, id, versionId: Number(versionId) };
+};
+
+const refusal = (issues: readonly Issue[], payload: unknown, { now }: EpsContext): EpsAnswer => ({
+  status: statusOf(issues),
+  body: { ...toEpsOutcome(issues, lastUpdatedOf(payload, now)) },
+});
+
+const unsigned = (faults: readonly string[]): EpsAnswer => ({
+  status: 400,
+  body: {
+    resourceType: 'OperationOutcome',
+    issue: faults.map((diagnostics) => ({ severity: 'error', code: 'invalid', diagnostics })),
+  },
+});
+
+const DUPLICATE: Issue = {
+  severity: 'error',
+  code: 'duplicate',
+  details: {
+    coding: [
+      { system: CODE_SYSTEM.epsIssue, code: 'DUPLICATE_MEDICATIONREQUEST_ID', display: 'Duplicate item ID exists' },
+    ],
+  },
+  diagnostics: 'An item of this prescription was sent before under another message: it is not written over',
+};
+
+/**
+ * An item that another message has brought to the Spine is not written over by an order that the Spine will refuse.
+ * Items of an order that was refused may be sent again, corrected.
+ */
+async function checkNew(
+  { criteriaOf }: EpsSendServices,
+  tx: StoreTransaction,
+  entries: readonly TransactionEntry[],
+  findMessage: (id: string) => Promise<StoredMessage | undefined>,
+): Promise<void> {
+  const items = entries.filter(({ resource }) => resource.resourceType === 'MedicationRequest');
+  if (items.length === 0) return;
+  const criteria = items.map(({ request }) => criteriaOf('MedicationRequest', request.url.split('?')[1] ?? ''));
+  for (const { content } of (await tx.findCurrent(criteria, 2)).flat()) {
+    const stored = parseJson(content); // stored text was checked
+    const { source } = isNode(stored) && isNode(stored['meta']) ? stored['meta'] : {};
+    const id =
+      typeof source === 'string' && source.startsWith(messageUrn('')) ? source.slice(messageUrn('').length) : '';
+    const message = id === '' ? undefined : await findMessage(id);
+    if (message?.dialect === 'eps' && message.state !== 'rejected') throw new FhirError(400, [DUPLICATE]);
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * What the Spine's answer brings, in one transaction with the settling of its message, so that it happens once, whoever
+ * stops in the middle: changes of what is stored, prescriptions that were released, returns of those that may not be
+ * dispensed. docs/eps.md "What is stored"
+ */
+import { createHash } from 'node:crypto';
+import type { EpsContext } from '../../mapping/eps/context.ts';
+import { convertFromV3 } from '../../mapping/eps/inbound/convert-from-v3.ts';
+import { isNode, type Node } from '../../mapping/eps/node.ts';
+import { sendMessage, type V3Message } from '../../mapping/eps/send-message.ts';
+import { entriesOfBundle } from '../../mapping/eps/stored-message.ts';
+import { EXTENSION, ID_SYSTEM, UUID_SYSTEM } from '../../mapping/eps/systems.ts';
+import {
+  DEFAULT_ELEMENTS,
+  type FhirResource,
+  type TransactionEntry,
+  transactionBundle,
+} from '../../mapping/transaction-bundle.ts';
+import { serviceCaller } from '../../policy/service-caller.ts';
+import type { Log } from '../../ports/log.ts';
+import type { MessageLog, Settlement, StoredMessage } from '../../ports/message-log.ts';
+import type {
+  Criteria,
+  Resource,
+  ResourceStore,
+  StoreTransaction,
+  TransactionWrite,
+} from '../../ports/resource-store.ts';
+import { parseJson } from '../../standards/fhir/json.ts';
+import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
+import { writeXml } from '../../standards/xml/write.ts';
+import type { ApplyMessage } from '../apply-message.ts';
+import { importProvenance } from '../import-provenance.ts';
+import { spineAnswerOf } from './answer.ts';
+import type { JudgePrescriptions } from './check-signatures.ts';
+import { type Effect, effectsOf, identifierIn } from './effects.ts';
+import type { Outgoing, Queued } from './send.ts';
+import { idsOf } from './sender.ts';
+
+export interface EpsSettleServices {
+  readonly messages: Pick<MessageLog, 'read' | 'settle'>;
+  readonly store: Pick<ResourceStore, 'transaction' | 'newId'>;
+  readonly apply: ApplyMessage;
+  readonly criteriaOf: (type: string, query: string) => Criteria;
+  readonly prepareSending: (outgoing: Outgoing) => Queued;
+  /** The log's id of a message to the Spine. */
+  readonly sendingId: (partyKey: string, messageId: string) => string;
+  /** Who sent a message, from its bytes. */
+  readonly readSent: (raw: Buffer) => Pick<EpsContext, 'fromAsid'> & {
+    readonly userId: string | undefined;
+    readonly roleProfileId: string | undefined;
+  };
+  readonly judge: JudgePrescriptions | undefined;
+  readonly toAsid: string;
+  readonly baseUrl: string;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+export interface EpsRecord {
+  /** Settles a message for good: acknowledged, rejected or dead. Rejects when it is to be tried again. */
+  settle(message: StoredMessage, settlement: Settlement): Promise<void>;
+  /** Writes down what the Spine says beside any message. */
+  note(effects: readonly Effect[]): Promise<void>;
+}
+
+/** Takes back what a message that was settled before would have brought again. */
+class SettledBefore extends Error {}
+
+const GATEWAY = serviceCaller('gateway');
+/** A prescription has four items; a release 25 prescriptions. */
+const FOUND_MAX = 20;
+
+export function createEpsRecord(services: EpsSettleServices): EpsRecord {
+  const { messages, store, now, log } = services;
+
+  async function note(effects: readonly Effect[]): Promise<void> {
+    if (effects.length === 0) return;
+    await store.transaction(GATEWAY, async (tx) => {
+      const writes = await writesOf(services, tx, effects);
+      const origin = { kind: 'tracker', sender: SPINE };
+      if (writes.length > 0) await tx.write(writes, undefined, importProvenance(origin, now(), store.newId));
+    });
+  }
+
+  async function settle(message: StoredMessage, given: Settlement): Promise<void> {
+    const issues = given.answer && services.judge ? await services.judge(given.answer) : [];
+    const settlement: Settlement = { ...given, resources: message.resources, ...(issues.length > 0 && { issues }) };
+    try {
+      await bring(services, message, settlement);
+    } catch (error) {
+      if (error instanceof SettledBefore) return;
+      // What cannot be stored must not keep the answer from whoever waits for it.
+      if (!(error instanceof FhirError) || error.status >= 500 || error.status === 409) throw error;
+      const why = error.issues.map(textOf).join('; ');
+      log.error('what the Spine answered could not be stored', { message: message.id, cause: why.slice(0, 500) });
+      await messages.settle(message.id, { ...settlement, error: `not stored: ${why}` });
+    }
+  }
+
+  return { settle, note };
+}
+
+async function bring(services: EpsSettleServices, message: StoredMessage, settlement: Settlement): Promise<void> {
+  const { store, apply, baseUrl, now } = services;
+  const asking = { now: now(), newId: idsOf('eps-asked', message.id), form: 'full', baseUrl } as const;
+  const asked = convertFromV3(message.raw, asking).value;
+  const answer =
+    settlement.answer && spineAnswerOf({ ...message, issues: settlement.issues ?? [] }, settlement.answer, baseUrl);
+  const passed = answer === undefined ? [] : prescriptionsIn(answer.body, 'passedPrescriptions');
+  const returns = (answer?.returns ?? []).map((one) => returnOf(services, message, one));
+  const origin = { kind: message.kind, messageId: message.id, sender: SPINE };
+
+  await store.transaction(GATEWAY, async (tx) => {
+    const settle = async (versions: readonly string[]): Promise<void> => {
+      const resources = [...new Set([...message.resources, ...versions])];
+      const settled = tx.messages.settle(message.id, { ...settlement, resources });
+      const queued = returns.flatMap((one) => [tx.messages.queue(one.message), tx.jobs.add([one.job])]);
+      const [isFirst] = await Promise.all([settled, ...queued.map((one) => one.catch(() => undefined))]);
+      if (!isFirst) throw new SettledBefore();
+      await Promise.all(queued);
+    };
+    if (passed.length > 0) {
+      const owner = ownerIn(asked);
+      const entries = passed.flatMap((bundle) => entriesOfBundle(bundle, message.id, owner));
+      return apply(tx, transactionBundle(onceEach(entries.map(leavingWhatIsKnown))), origin, settle);
+    }
+    const effects = await effectsIn(services, tx, message, settlement, { answer: answer?.body, asked });
+    const writes = await writesOf(services, tx, effects);
+    if (writes.length === 0) return settle([]);
+    const changed = (results: Awaited<ReturnType<StoreTransaction['write']>>): Promise<void> =>
+      settle(
+        results
+          .filter(({ outcome }) => outcome !== 'unchanged')
+          .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
+      );
+    await tx.write(writes, changed, importProvenance(origin, now(), store.newId));
+  });
+}
+
+const SPINE = { display: 'NHS Spine' };
+
+/** What the message brought when it was sent, and what the one did that it takes the place of. */
+async function effectsIn(
+  { messages, sendingId, criteriaOf }: EpsSettleServices,
+  tx: StoreTransaction,
+  message: StoredMessage,
+  { state }: Settlement,
+  said: { readonly answer: FhirResource | undefined; readonly asked: FhirResource | undefined },
+): Promise<readonly Effect[]> {
+  const stored = (versions: readonly string[]): Promise<readonly Resource[]> => currentOf(tx, criteriaOf, versions);
+  const own = await stored(message.resources);
+  const earlierId = earlierIn(said.asked, own);
+  const earlier =
+    earlierId === undefined ? undefined : await findMessage(messages, sendingId(message.sender ?? '', earlierId));
+  return effectsOf({
+    kind: message.kind,
+    verdict: state === 'acknowledged' ? 'accepted' : state === 'rejected' ? 'refused' : 'dead',
+    ...said,
+    own,
+    earlier: earlier === undefined ? [] : await stored(earlier.resources),
+  });
+}
+
+async function findMessage(messages: Pick<MessageLog, 'read'>, id: string): Promise<StoredMessage | undefined> {
+  try {
+    return await messages.read(GATEWAY, id);
+  } catch (error) {
+    if (error instanceof FhirError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+async function currentOf(
+  tx: StoreTransaction,
+  criteriaOf: EpsSettleServices['criteriaOf'],
+  versions: readonly string[],
+): Promise<readonly Resource[]> {
+  const paths = new Set(versions.map((version) => version.split('/').slice(0, 2).join('/')));
+  if (paths.size === 0) return [];
+  const criteria = [...paths].map((path) => {
+    const [type = '', id = ''] = path.split('/');
+    return criteriaOf(type, `_id=${id}`);
+  });
+  const found = (await tx.findCurrent(criteria, 1)).flat();
+  return found.map(({ id, content }) => ({ ...(parseJson(content) as Resource), id })); // stored text was checked
+}
+
+/** The message that is amended, or taken back. */
+function earlierIn(asked: FhirResource | undefined, own: readonly Resource[]): string | undefined {
+  const header = entriesIn(asked).find(({ resourceType }) => resourceType === 'MessageHeader');
+  for (const resource of [header, ...own]) {
+    const extensions = resource && Array.isArray(resource['extension']) ? resource['extension'].filter(isNode) : [];
+    const replaced = extensions.find(({ url }) => url === EXTENSION.replacementOf)?.['valueIdentifier'];
+    if (isNode(replaced) && typeof replaced['value'] === 'string') return replaced['value'];
+  }
+  const task = own.find(({ resourceType }) => resourceType === 'Task');
+  const focus = task && isNode(task['focus']) ? task['focus']['identifier'] : undefined;
+  return isNode(focus) && focus['system'] === UUID_SYSTEM ? String(focus['value']) : undefined;
+}
+
+/** One write a resource, of all that is said of it. */
+async function writesOf(
+  { criteriaOf }: EpsSettleServices,
+  tx: StoreTransaction,
+  effects: readonly Effect[],
+): Promise<readonly TransactionWrite[]> {
+  if (effects.length === 0) return [];
+  const found = await tx.findCurrent(
+    effects.map(({ type, query }) => criteriaOf(type, query)),
+    FOUND_MAX,
+  );
+  const changes = new Map<string, { readonly type: string; readonly id: string; readonly all: Effect['change'][] }>();
+  effects.forEach(({ type, change }, n) => {
+    for (const { id } of found[n] ?? []) {
+      const known = changes.get(`${type}/${id}`) ?? { type, id, all: [] };
+      known.all.push(change);
+      changes.set(`${type}/${id}`, known);
+    }
+  });
+  return [...changes.values()].map(({ type, id, all }) => ({
+    kind: 'update',
+    operation: 'update',
+    type,
+    id,
+    change(current) {
+      if (current === undefined) throw new FhirError(409, [{ severity: 'error', code: 'conflict', diagnostics: GONE }]);
+      return all.reduce((resource, change) => change(resource), current);
+    },
+  }));
+}
+
+const GONE = 'What the answer speaks of was deleted meanwhile';
+
+/** Bundles in one of the two lists of a release. */
+function prescriptionsIn(parameters: FhirResource, name: string): readonly Node[] {
+  const list = Array.isArray(parameters['parameter']) ? parameters['parameter'].filter(isNode) : [];
+  const bundle = list.find((one) => one['name'] === name)?.['resource'];
+  return entriesIn(bundle).filter(({ resourceType }) => resourceType === 'Bundle');
+}
+
+const entriesIn = (bundle: unknown): readonly Node[] =>
+  (isNode(bundle) && Array.isArray(bundle['entry']) ? bundle['entry'] : [])
+    .map((entry: unknown) => (isNode(entry) ? entry['resource'] : undefined))
+    .filter(isNode);
+
+/** The pharmacy that has them now. */
+function ownerIn(asked: FhirResource | undefined): Node | undefined {
+  const list = Array.isArray(asked?.['parameter']) ? asked['parameter'].filter(isNode) : [];
+  const owner = list.find(({ name }) => name === 'owner')?.['resource'];
+  const odsCode = isNode(owner) ? identifierIn(owner, ID_SYSTEM.odsOrganisation) : undefined;
+  if (!isNode(owner) || odsCode === undefined) return undefined;
+  return {
+    identifier: { system: ID_SYSTEM.odsOrganisation, value: odsCode },
+    ...(typeof owner['name'] === 'string' && { display: owner['name'] }),
+  };
+}
+
+/** Elements that a release brings anew; of all others the order as it was prescribed here knows more. */
+const BROUGHT: ReadonlySet<string> = new Set(['resourceType', 'identifier', 'extension', 'status', 'dispenseRequest']);
+
+function leavingWhatIsKnown(entry: TransactionEntry): TransactionEntry {
+  if (entry.resource.resourceType !== 'MedicationRequest') return entry;
+  const known = Object.keys(entry.resource).filter((name) => !BROUGHT.has(name));
+  return { ...entry, extension: known.map((name) => ({ url: DEFAULT_ELEMENTS, valueString: name })) };
+}
+
+/** Prescriptions of one release mention the same pharmacy by the same URL. */
+function onceEach(entries: readonly TransactionEntry[]): readonly TransactionEntry[] {
+  return [...new Map(entries.map((entry) => [entry.fullUrl, entry])).values()];
+}
+
+/** Sent as any message is; its ids come of the answer's, so that it is queued once. */
+function returnOf(services: EpsSettleServices, message: StoredMessage, v3: V3Message): Queued {
+  const { userId, roleProfileId, fromAsid } = services.readSent(message.raw);
+  const at = services.now();
+  const context: EpsContext = {
+    now: at,
+    toAsid: services.toAsid,
+    fromAsid,
+    fromPartyKey: message.sender ?? '',
+    ...(userId !== undefined && roleProfileId !== undefined && { userId, roleProfileId }),
+    scopes: new Set(),
+    applicationId: '',
+    sha1ApplicationIds: new Set(),
+    prescribeEnabled: true,
+    dispenseEnabled: true,
+    newId: services.store.newId,
+  };
+  return services.prepareSending({
+    v3: writeXml(sendMessage(v3, context), 'pretty'),
+    fromPartyKey: message.sender ?? '',
+    toPartyKey: message.receiver ?? '',
+    requestId: v3.id,
+    hash: createHash('sha256').update(`return ${v3.id}`).digest(),
+    at,
+  });
+}

@@ -1,0 +1,98 @@
+/** The real server with a local Spine over mutual TLS, and the people of a surgery, a pharmacy and a patient. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { formatJson } from '../../src/standards/fhir/json.ts';
+import { NHS_NUMBER, PHARMACY, type V3Document } from './eps-messages.ts';
+import { createFhirClient, type FhirClient, type Json, type Reply } from './fhir-client.ts';
+import { operatorToken, startTestServer, type TestServer } from './server.ts';
+import { startTestSpine, type TestSpine } from './spine.ts';
+import { makeTempFolder } from './temp-folder.ts';
+
+export type Person = 'prescriber' | 'pharmacist' | 'receptionist' | 'patient';
+type Headers = Readonly<Record<string, string>>;
+
+export interface EpsGateway {
+  readonly spine: TestSpine;
+  readonly server: TestServer;
+  readonly fhir: FhirClient;
+  readonly now: () => number;
+  as(person: Person): Headers;
+  /** The FHIR of a document to where its kind goes. */
+  send(person: Person, document: V3Document, headers?: Headers): Promise<Reply>;
+  /** What the patient's app sees. */
+  mine(query: string): Promise<readonly Json[]>;
+  stop(): Promise<void>;
+}
+
+const SESSION = { 'NHSD-Identity-UUID': '555254239107', 'NHSD-Session-URID': '555254240100' };
+const PEOPLE: Readonly<Record<Person, Json>> = {
+  prescriber: { roles: ['PRESCRIBER'], practitioner_id: 'gp', organization_ids: ['surgery'] },
+  pharmacist: { roles: ['PHARMACIST'], practitioner_id: 'chemist', organization_ids: ['pharmacy'] },
+  receptionist: { roles: ['RECEPTIONIST'], organization_ids: ['surgery'] },
+  patient: { roles: ['PATIENT'], patient_ids: ['p34'] },
+};
+
+export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
+  const folder = makeTempFolder();
+  const spine = await startTestSpine({ folder });
+  const { client } = spine.certificates;
+  const server = await startTestServer({
+    env: {
+      SPINE_URL: spine.url,
+      SPINE_CERT_FILE: client.certFile,
+      SPINE_KEY_FILE: client.keyFile,
+      SPINE_CA_FILE: client.caFile,
+      EPS_FROM_ASID: '200000001285',
+      EPS_FROM_PARTY_KEY: 'T9991-800001',
+      EPS_SIGNER_CA_FILE: join(folder, 'certificates', 'signing-ca.crt'),
+      REVOCATION: 'off',
+      ...env,
+    },
+  });
+  const fhir = createFhirClient(server);
+  const put = async (type: string, id: string, more: Json): Promise<void> => {
+    const reply = await fhir.put(`${type}/${id}`, { resourceType: type, id, ...more });
+    if (reply.status !== 201) throw new Error(reply.text);
+  };
+  const ods = 'https://fhir.nhs.uk/Id/ods-organization-code';
+  await put('Patient', 'p34', { identifier: [{ system: 'https://fhir.nhs.uk/Id/nhs-number', value: NHS_NUMBER }] });
+  await put('Organization', 'surgery', { identifier: [{ system: ods, value: 'Z99911' }], name: 'Surgery' });
+  await put('Organization', 'pharmacy', { identifier: [{ system: ods, value: PHARMACY }], name: 'Pharmacy' });
+  for (const id of ['gp', 'chemist']) await put('Practitioner', id, { name: [{ family: id }] });
+  const tokens = new Map<Person, string>();
+  for (const [name, more] of Object.entries(PEOPLE) as [Person, Json][]) {
+    const email = `${name}@example.org`;
+    const added = await fetch(`${server.url}/api/v2/admin/users`, {
+      method: 'POST',
+      headers: { ...server.bearer, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name, email, ...more }),
+    });
+    if (added.status !== 201) throw new Error(await added.text());
+    tokens.set(name, await operatorToken(server, { user: email }));
+  }
+  const as = (person: Person): Headers => ({ authorization: `Bearer ${tokens.get(person)}`, ...SESSION });
+  return {
+    spine,
+    server,
+    fhir,
+    now: () => spine.clock.now,
+    as,
+    send(person, { payload }, headers = {}) {
+      const text = formatJson(payload);
+      const { resourceType } = payload as { resourceType: string };
+      const path = PATHS[resourceType] ?? '$process-message';
+      return fhir.post(path, text, { ...as(person), 'X-Request-ID': randomUUID(), ...headers });
+    },
+    async mine(query) {
+      const reply = await fhir.get(query, as('patient'));
+      const { entry = [] } = reply.json<{ entry?: { resource: Json }[] }>();
+      return entry.map(({ resource }) => resource);
+    },
+    async stop() {
+      await server.stop();
+      await spine.stop();
+    },
+  };
+}
+
+const PATHS: Readonly<Record<string, string>> = { Parameters: 'Task/$release', Task: 'Task', Claim: 'Claim' };
