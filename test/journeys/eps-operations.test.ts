@@ -37,17 +37,15 @@ describe('journeys › eps › operations', () => {
   async function taken(): Promise<{ made: Prescribed; requestId: string; responseId: string }> {
     const made = await prescribed();
     const answer = (await ok(g.send('pharmacist', patientRelease(made, g.now())))).json();
-    const [passed] = answer['parameter'] as { resource: Json }[];
-    const [bundle] = passed?.resource['entry'] as { resource: { entry: { resource: Json }[] } }[];
-    const header = bundle?.resource.entry[0]?.resource['response'] as { identifier: string };
-    const { value } = passed?.resource['identifier'] as { value: string };
-    return { made, requestId: header.identifier, responseId: value };
+    const [passed] = answer['parameter'] as [{ resource: Json }];
+    const [bundle] = passed.resource['entry'] as [{ resource: { entry: [{ resource: Json }] } }];
+    const { identifier } = bundle.resource.entry[0].resource['response'] as { identifier: string };
+    return { made, requestId: identifier, responseId: (passed.resource['identifier'] as { value: string }).value };
   }
   /** The status of each item, and how the Spine has it. */
   async function items(made: Prescribed): Promise<readonly string[]> {
-    const found = await g.mine(
-      `MedicationRequest?group-identifier=https://fhir.nhs.uk/Id/prescription-order-number|${made.id}`,
-    );
+    const numbers = made.items.map((item) => `https://fhir.nhs.uk/Id/prescription-order-item-number|${item}`);
+    const found = await g.mine(`MedicationRequest?identifier=${numbers.join(',')}`);
     return found
       .map((one) => {
         const code = /"dispenseStatus","valueCoding":\{[^}]*"code":"(\d+)"/.exec(JSON.stringify(one))?.[1] ?? '';
@@ -55,6 +53,8 @@ describe('journeys › eps › operations', () => {
       })
       .sort();
   }
+
+  const stateOf = ({ id }: Prescribed): string => g.spine.spine.find(id)?.issues[0]?.status ?? 'none';
 
   it('prescribed, released, dispensed in two parts, claimed, claim amended › the patient sees each step', async () => {
     const { made, requestId } = await taken();
@@ -69,6 +69,102 @@ describe('journeys › eps › operations', () => {
     const again = claim(made, { at: g.now(), status: '0006', items: FULL, replaces: asked.id });
     await ok(g.send('pharmacist', again));
     expect(g.spine.spine.find(made.id)?.issues[0]?.claims.map(({ id }) => id)).eql([asked.id, again.id]);
+    expect((await g.mine('Claim?_sort=_lastUpdated')).map(({ status }) => status).sort()).eql(['active', 'cancelled']);
+  });
+
+  it('the order as it was prescribed › what V3 has no place for stays when it is released, and the signature is kept', async () => {
+    const { made } = await taken();
+    const number = `https://fhir.nhs.uk/Id/prescription-order-item-number|${made.items[1]}`;
+    const [item] = await g.mine(`MedicationRequest?identifier=${number}`);
+    expect(JSON.stringify(item)).include('"url":"schedule"').and.include('"reference":"Organization/pharmacy"');
+    const [signed] = await g.mine(`Provenance?target=MedicationRequest/${item?.['id']}&_has:nothing`).catch(() => []);
+    expect(signed).equal(undefined);
+    const { entry } = (await g.fhir.get(`Provenance?target=MedicationRequest/${item?.['id']}`)).json<{
+      entry: { resource: Json }[];
+    }>();
+    expect(entry.filter(({ resource }) => resource['signature'] !== undefined)).not.empty;
+  });
+
+  it('cancelled before and after the release › 200 and 400, and the record says which', async () => {
+    const early = await prescribed();
+    const answer = (await ok(g.send('prescriber', cancellation(early, { at: g.now() })))).json();
+    expect(answer).include({ resourceType: 'Bundle', type: 'message' });
+    expect(await items(early)).eql(['active', 'cancelled']);
+    const late = await taken();
+    await ok(g.send('prescriber', cancellation(late.made, { at: g.now() })), 400);
+    expect(await items(late.made)).eql(['active 0008', 'active 0008']);
+    const [, said] = await Promise.all([undefined, g.mine(`MedicationRequest?identifier=${late.made.items[0]}`)]);
+    expect(JSON.stringify(said)).include('R-0002');
+  });
+
+  it('returned › to be dispensed again; withdrawn › with the dispenser again', async () => {
+    const given = await taken();
+    await ok(g.send('pharmacist', returnTask(given.made, given.responseId, { at: g.now() })));
+    expect(await items(given.made)).eql(['active 0007', 'active 0007']);
+    const { made, requestId } = await taken();
+    const told = notification(made, requestId, { at: g.now(), status: '0006', items: FULL });
+    await ok(g.send('pharmacist', told));
+    await ok(g.send('pharmacist', withdrawTask(made, told.id, { at: g.now() })));
+    expect(await items(made)).eql(['active 0008', 'active 0008']);
+    const tasks = (await g.mine('Task')).map(({ status }) => status);
+    expect(tasks.sort()).eql(['completed', 'rejected']);
+    // A second time there is nothing to withdraw: the Spine refuses, and the Task says so.
+    await ok(g.send('pharmacist', withdrawTask(made, told.id, { at: g.now() })), 400);
+    expect((await g.mine('Task?status=failed')).length).equal(1);
+  });
+
+  it('resent › the first answer, and nothing is sent; other content under the id › 409', async () => {
+    const made = newPrescription();
+    const signed = order(made, { at: g.now(), signer: g.spine.signer });
+    const first = await ok(g.send('prescriber', signed));
+    const again = await ok(g.send('prescriber', signed));
+    expect(again.text).equal(first.text);
+    expect(g.spine.spine.messages(1000).filter(({ id }) => id === signed.id.toUpperCase())).lengthOf(1);
+    const other = structuredClone(signed.payload) as { entry: { resource: Json }[] };
+    const request = other.entry.find(({ resource }) => resource['resourceType'] === 'MedicationRequest');
+    Object.assign(request?.resource ?? {}, { note: [{ text: 'other' }] });
+    const unsigned = { ...signed, payload: other };
+    expect((await g.send('prescriber', unsigned)).status).oneOf([400, 409]);
+  });
+
+  it('a release that is asked for again under its X-Request-ID brings the same prescriptions', async () => {
+    const made = await prescribed();
+    const ask = patientRelease(made, g.now());
+    const headers = { 'X-Request-ID': randomUUID() };
+    const first = await ok(g.send('pharmacist', ask, headers));
+    expect((await ok(g.send('pharmacist', ask, headers))).text).equal(first.text);
+  });
+
+  it('refused by the Spine › its code, and the items are entered in error', async () => {
+    const made = newPrescription();
+    const sent = order(made, { at: g.now(), signer: g.spine.signer });
+    await ok(g.send('prescriber', sent));
+    const other = { ...newPrescription(), id: made.id };
+    const refused = await ok(g.send('prescriber', order(other, { at: g.now(), signer: g.spine.signer })), 400);
+    expect(refused.text).include('DUPLICATE_PRESCRIPTION_ID');
+    expect(await items(other)).eql(['entered-in-error', 'entered-in-error']);
+    expect(await items(made)).eql(['active', 'active']);
+    const same = await ok(g.send('prescriber', order(made, { at: g.now(), signer: g.spine.signer })), 400);
+    expect(same.text).include('DUPLICATE_MEDICATIONREQUEST_ID');
+    expect(await items(made)).eql(['active', 'active']);
+  });
+
+  it('the Spine is away › 202, and the answer is there once it is back; only for who asked', async () => {
+    g.spine.faults.set([{ mode: 'http-500', times: 3 }] as never);
+    const made = newPrescription();
+    const signed = order(made, { at: g.now(), signer: g.spine.signer });
+    const reply = await ok(g.send('prescriber', signed, { Prefer: 'respond-async' }), 202);
+    const place = reply.headers.get('content-location') ?? '';
+    expect(await items(made)).eql(['active', 'active']);
+    expect((await g.fhir.get(place, g.as('pharmacist'))).status).equal(404);
+    g.spine.faults.set([]);
+    let status = 202;
+    for (let n = 0; n < 100 && status === 202; n++) {
+      await new Promise((done) => setTimeout(done, 100));
+      ({ status } = await g.fhir.get(place, g.as('prescriber')));
+    }
+    expect(status).equal(200);
+    expect(stateOf(made)).equal('to-be-dispensed');
   });
 
   it('[AZ-01] the wrong role › 403, and nothing is sent', async () => {

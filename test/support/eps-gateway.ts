@@ -78,7 +78,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
     now: () => spine.clock.now,
     as,
     send(person, { payload }, headers = {}) {
-      const text = formatJson(payload);
+      const text = formatJson(withoutEmptyLists(payload));
       const { resourceType } = payload as { resourceType: string };
       const path = PATHS[resourceType] ?? '$process-message';
       return fhir.post(path, text, { ...as(person), 'X-Request-ID': randomUUID(), ...headers });
@@ -96,3 +96,11 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
 }
 
 const PATHS: Readonly<Record<string, string>> = { Parameters: 'Task/$release', Task: 'Task', Claim: 'Claim' };
+
+/** Builders of messages leave out parts of lists, which may leave none. */
+function withoutEmptyLists(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmptyLists);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const members = Object.entries(value).filter(([, member]) => !(Array.isArray(member) && member.length === 0));
+  return Object.fromEntries(members.map(([name, member]) => [name, withoutEmptyLists(member)]));
+}

@@ -16,6 +16,8 @@ export interface Effect {
   readonly type: string;
   /** FHIR search, such as `identifier=…`. */
   readonly query: string;
+  /** Which of those that the search finds; all unless given. */
+  readonly fits?: (found: Resource) => boolean;
   readonly change: (current: Resource) => Resource;
 }
 
@@ -111,7 +113,7 @@ const ORDER_STATUS: ReadonlyMap<string, string> = new Map([
   ['0008', 'active'],
 ]);
 const ITEM_DISPLAY: ReadonlyMap<string, string> = new Map([...ITEM_STATUSES].map(([display, code]) => [code, display]));
-const WITH_DISPENSER = '0008';
+export const WITH_DISPENSER = '0008';
 const TO_BE_DISPENSED = '0007';
 const REPEAT_DISPENSING = COURSES['continuous-repeat-dispensing'];
 
@@ -120,9 +122,9 @@ export function itemEffect(itemId: string, code: string, dispensedAt?: string): 
   return { type: 'MedicationRequest', query: itemQuery(itemId), change: itemChange(code, dispensedAt) };
 }
 
-const itemChange =
-  (code: string, dispensedAt?: string): Effect['change'] =>
-  (current) => {
+export const itemChange =
+  (code: string, dispensedAt?: string) =>
+  <T extends FhirResource>(current: T): T => {
     const display = ITEM_DISPLAY.get(code);
     const before = extensionsIn(current).find(({ url }) => url === EXTENSION.dispensingInformation);
     const last = extensionsIn(before).find(({ url }) => url === 'dateLastDispensed');
@@ -166,15 +168,21 @@ function ofNotification({ verdict, answer, own, earlier }: Answered): readonly E
 function itemStatesOf(dispenses: readonly Resource[]): readonly Effect[] {
   const states = new Map<string, Effect>();
   for (const dispense of dispenses) {
-    const contained = (Array.isArray(dispense['contained']) ? dispense['contained'] : []).filter(isNode);
-    const request = contained.find(({ resourceType }) => resourceType === 'MedicationRequest');
-    const itemId = request && identifierIn(request, ID_SYSTEM.orderItem);
+    const [itemId] = itemOf(dispense);
     const [code] = codingsIn(dispense['type'], CODE_SYSTEM.itemStatus);
     const at = dispense['whenHandedOver'];
     if (itemId !== undefined && code !== undefined)
       states.set(itemId, itemEffect(itemId, code, typeof at === 'string' ? at : undefined));
   }
   return [...states.values()];
+}
+
+/** The order's item that something was dispensed for. */
+function itemOf(dispense: Resource): readonly string[] {
+  const contained = (Array.isArray(dispense['contained']) ? dispense['contained'] : []).filter(isNode);
+  const request = contained.find(({ resourceType }) => resourceType === 'MedicationRequest');
+  const itemId = request && identifierIn(request, ID_SYSTEM.orderItem);
+  return itemId === undefined ? [] : [itemId];
 }
 
 function ofClaim({ verdict, own, earlier }: Answered): readonly Effect[] {
@@ -196,14 +204,19 @@ const failed =
     note: [...(Array.isArray(current['note']) ? current['note'] : []), { text: reasonIn(answer)['text'] }],
   });
 
-/** Each item of the prescription that a Task is about. */
+/** The items of the prescription that a Task gives back. R4 has no search by group: they are among the patient's open ones. */
 function ofGroup(task: Resource, code: string): readonly Effect[] {
-  const group = task['groupIdentifier'];
-  if (!isNode(group)) return [];
-  const query = `group-identifier=${String(group['system'])}|${String(group['value'])}`;
-  const change = itemChange(code);
-  // What was cancelled meanwhile stays so.
-  return [{ type: 'MedicationRequest', query, change: (one) => (one['status'] === 'cancelled' ? one : change(one)) }];
+  const [group, patient] = [task['groupIdentifier'], task['for']];
+  const reference = isNode(patient) ? patient['reference'] : undefined;
+  if (!isNode(group) || typeof reference !== 'string') return [];
+  return [
+    {
+      type: 'MedicationRequest',
+      query: `subject=${reference}&status=active`,
+      fits: ({ groupIdentifier }) => isNode(groupIdentifier) && groupIdentifier['value'] === group['value'],
+      change: itemChange(code),
+    },
+  ];
 }
 
 function ofReturn({ verdict, answer, own }: Answered): readonly Effect[] {
@@ -213,15 +226,15 @@ function ofReturn({ verdict, answer, own }: Answered): readonly Effect[] {
   );
 }
 
+/** The dispenser has again what the notification told of. */
 function ofWithdrawal({ verdict, answer, own, earlier }: Answered): readonly Effect[] {
   if (verdict === 'dead') return [];
   if (verdict === 'refused') return ofType(own, 'Task').map((task) => byId(task, failed(answer)));
+  const dispenses = ofType(earlier, 'MedicationDispense');
   return [
-    ...ofType(own, 'Task').flatMap((task) => [
-      byId(task, (current) => ({ ...current, status: 'completed' })),
-      ...ofGroup(task, WITH_DISPENSER),
-    ]),
-    ...ofType(earlier, 'MedicationDispense').map((one) => byId(one, entered({ text: 'It was withdrawn' }))),
+    ...ofType(own, 'Task').map((task) => byId(task, (current) => ({ ...current, status: 'completed' }))),
+    ...dispenses.map((one) => byId(one, entered({ text: 'It was withdrawn' }))),
+    ...[...new Set(dispenses.flatMap(itemOf))].map((itemId) => itemEffect(itemId, WITH_DISPENSER)),
   ];
 }
 

@@ -6,16 +6,10 @@
 import { createHash } from 'node:crypto';
 import type { EpsContext } from '../../mapping/eps/context.ts';
 import { convertFromV3 } from '../../mapping/eps/inbound/convert-from-v3.ts';
-import { isNode, type Node } from '../../mapping/eps/node.ts';
+import { isNode } from '../../mapping/eps/node.ts';
 import { sendMessage, type V3Message } from '../../mapping/eps/send-message.ts';
-import { entriesOfBundle } from '../../mapping/eps/stored-message.ts';
-import { EXTENSION, ID_SYSTEM, UUID_SYSTEM } from '../../mapping/eps/systems.ts';
-import {
-  DEFAULT_ELEMENTS,
-  type FhirResource,
-  type TransactionEntry,
-  transactionBundle,
-} from '../../mapping/transaction-bundle.ts';
+import { EXTENSION, UUID_SYSTEM } from '../../mapping/eps/systems.ts';
+import { type FhirResource, transactionBundle } from '../../mapping/transaction-bundle.ts';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MessageLog, Settlement, StoredMessage } from '../../ports/message-log.ts';
@@ -33,7 +27,8 @@ import type { ApplyMessage } from '../apply-message.ts';
 import { importProvenance } from '../import-provenance.ts';
 import { spineAnswerOf } from './answer.ts';
 import type { JudgePrescriptions } from './check-signatures.ts';
-import { type Effect, effectsOf, identifierIn } from './effects.ts';
+import { type Effect, effectsOf } from './effects.ts';
+import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released.ts';
 import type { Outgoing, Queued } from './send.ts';
 import { idsOf } from './sender.ts';
 
@@ -68,8 +63,8 @@ export interface EpsRecord {
 class SettledBefore extends Error {}
 
 const GATEWAY = serviceCaller('gateway');
-/** A prescription has four items; a release 25 prescriptions. */
-const FOUND_MAX = 20;
+/** Orders of one patient that are open at the same time. */
+const FOUND_MAX = 200;
 
 export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   const { messages, store, now, log } = services;
@@ -102,7 +97,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
 }
 
 async function bring(services: EpsSettleServices, message: StoredMessage, settlement: Settlement): Promise<void> {
-  const { store, apply, baseUrl, now } = services;
+  const { store, apply, criteriaOf, baseUrl, now } = services;
   const asking = { now: now(), newId: idsOf('eps-asked', message.id), form: 'full', baseUrl } as const;
   const asked = convertFromV3(message.raw, asking).value;
   const answer =
@@ -121,9 +116,8 @@ async function bring(services: EpsSettleServices, message: StoredMessage, settle
       await Promise.all(queued);
     };
     if (passed.length > 0) {
-      const owner = ownerIn(asked);
-      const entries = passed.flatMap((bundle) => entriesOfBundle(bundle, message.id, owner));
-      return apply(tx, transactionBundle(onceEach(entries.map(leavingWhatIsKnown))), origin, settle);
+      const released = { bundles: passed, owner: ownerIn(asked), messageId: message.id };
+      return apply(tx, transactionBundle(await releasedEntries(tx, criteriaOf, released)), origin, settle);
     }
     const effects = await effectsIn(services, tx, message, settlement, { answer: answer?.body, asked });
     const writes = await writesOf(services, tx, effects);
@@ -211,8 +205,9 @@ async function writesOf(
     FOUND_MAX,
   );
   const changes = new Map<string, { readonly type: string; readonly id: string; readonly all: Effect['change'][] }>();
-  effects.forEach(({ type, change }, n) => {
-    for (const { id } of found[n] ?? []) {
+  effects.forEach(({ type, fits = () => true, change }, n) => {
+    for (const { id, content } of found[n] ?? []) {
+      if (!fits(parseJson(content) as Resource)) continue; // stored text was checked
       const known = changes.get(`${type}/${id}`) ?? { type, id, all: [] };
       known.all.push(change);
       changes.set(`${type}/${id}`, known);
@@ -231,44 +226,6 @@ async function writesOf(
 }
 
 const GONE = 'What the answer speaks of was deleted meanwhile';
-
-/** Bundles in one of the two lists of a release. */
-function prescriptionsIn(parameters: FhirResource, name: string): readonly Node[] {
-  const list = Array.isArray(parameters['parameter']) ? parameters['parameter'].filter(isNode) : [];
-  const bundle = list.find((one) => one['name'] === name)?.['resource'];
-  return entriesIn(bundle).filter(({ resourceType }) => resourceType === 'Bundle');
-}
-
-const entriesIn = (bundle: unknown): readonly Node[] =>
-  (isNode(bundle) && Array.isArray(bundle['entry']) ? bundle['entry'] : [])
-    .map((entry: unknown) => (isNode(entry) ? entry['resource'] : undefined))
-    .filter(isNode);
-
-/** The pharmacy that has them now. */
-function ownerIn(asked: FhirResource | undefined): Node | undefined {
-  const list = Array.isArray(asked?.['parameter']) ? asked['parameter'].filter(isNode) : [];
-  const owner = list.find(({ name }) => name === 'owner')?.['resource'];
-  const odsCode = isNode(owner) ? identifierIn(owner, ID_SYSTEM.odsOrganisation) : undefined;
-  if (!isNode(owner) || odsCode === undefined) return undefined;
-  return {
-    identifier: { system: ID_SYSTEM.odsOrganisation, value: odsCode },
-    ...(typeof owner['name'] === 'string' && { display: owner['name'] }),
-  };
-}
-
-/** Elements that a release brings anew; of all others the order as it was prescribed here knows more. */
-const BROUGHT: ReadonlySet<string> = new Set(['resourceType', 'identifier', 'extension', 'status', 'dispenseRequest']);
-
-function leavingWhatIsKnown(entry: TransactionEntry): TransactionEntry {
-  if (entry.resource.resourceType !== 'MedicationRequest') return entry;
-  const known = Object.keys(entry.resource).filter((name) => !BROUGHT.has(name));
-  return { ...entry, extension: known.map((name) => ({ url: DEFAULT_ELEMENTS, valueString: name })) };
-}
-
-/** Prescriptions of one release mention the same pharmacy by the same URL. */
-function onceEach(entries: readonly TransactionEntry[]): readonly TransactionEntry[] {
-  return [...new Map(entries.map((entry) => [entry.fullUrl, entry])).values()];
-}
 
 /** Sent as any message is; its ids come of the answer's, so that it is queued once. */
 function returnOf(services: EpsSettleServices, message: StoredMessage, v3: V3Message): Queued {
