@@ -1,6 +1,7 @@
 /** A prescription from the prescriber's FHIR to the patient's app, the pharmacy and the claim: client, Mortar, Spine. MISSION M3 */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
+import { formatJson } from '../../src/standards/fhir/json.ts';
 import { type EpsGateway, startEpsGateway } from '../support/eps-gateway.ts';
 import {
   cancellation,
@@ -77,8 +78,6 @@ describe('journeys › eps › operations', () => {
     const number = `https://fhir.nhs.uk/Id/prescription-order-item-number|${made.items[1]}`;
     const [item] = await g.mine(`MedicationRequest?identifier=${number}`);
     expect(JSON.stringify(item)).include('"url":"schedule"').and.include('"reference":"Organization/pharmacy"');
-    const [signed] = await g.mine(`Provenance?target=MedicationRequest/${item?.['id']}&_has:nothing`).catch(() => []);
-    expect(signed).equal(undefined);
     const { entry } = (await g.fhir.get(`Provenance?target=MedicationRequest/${item?.['id']}`)).json<{
       entry: { resource: Json }[];
     }>();
@@ -93,7 +92,7 @@ describe('journeys › eps › operations', () => {
     const late = await taken();
     await ok(g.send('prescriber', cancellation(late.made, { at: g.now() })), 400);
     expect(await items(late.made)).eql(['active 0008', 'active 0008']);
-    const [, said] = await Promise.all([undefined, g.mine(`MedicationRequest?identifier=${late.made.items[0]}`)]);
+    const said = await g.mine(`MedicationRequest?identifier=${late.made.items[0]}`);
     expect(JSON.stringify(said)).include('R-0002');
   });
 
@@ -120,11 +119,11 @@ describe('journeys › eps › operations', () => {
     const again = await ok(g.send('prescriber', signed));
     expect(again.text).equal(first.text);
     expect(g.spine.spine.messages(1000).filter(({ id }) => id === signed.id.toUpperCase())).lengthOf(1);
-    const other = structuredClone(signed.payload) as { entry: { resource: Json }[] };
-    const request = other.entry.find(({ resource }) => resource['resourceType'] === 'MedicationRequest');
-    Object.assign(request?.resource ?? {}, { note: [{ text: 'other' }] });
-    const unsigned = { ...signed, payload: other };
-    expect((await g.send('prescriber', unsigned)).status).oneOf([400, 409]);
+    const { responseId } = await taken();
+    const given = returnTask(made, responseId, { at: g.now() });
+    await g.send('pharmacist', given);
+    const other = { ...given, payload: { ...(given.payload as Json), authoredOn: '2026-01-01T00:00:00Z' } };
+    await ok(g.send('pharmacist', other), 409);
   });
 
   it('a release that is asked for again under its X-Request-ID brings the same prescriptions', async () => {
@@ -150,7 +149,7 @@ describe('journeys › eps › operations', () => {
   });
 
   it('the Spine is away › 202, and the answer is there once it is back; only for who asked', async () => {
-    g.spine.faults.set([{ mode: 'http-500', times: 3 }] as never);
+    g.spine.faults.set([{ mode: 'busy', count: 1_000 }]);
     const made = newPrescription();
     const signed = order(made, { at: g.now(), signer: g.spine.signer });
     const reply = await ok(g.send('prescriber', signed, { Prefer: 'respond-async' }), 202);
@@ -164,7 +163,51 @@ describe('journeys › eps › operations', () => {
       ({ status } = await g.fhir.get(place, g.as('prescriber')));
     }
     expect(status).equal(200);
-    expect(stateOf(made)).equal('to-be-dispensed');
+    expect(stateOf(made)).equal('0001');
+  });
+
+  it('tracked › where the Spine has it; without a header of the NHS it is a search of what is stored', async () => {
+    const { made } = await taken();
+    const query = `Task?focus:identifier=https://fhir.nhs.uk/Id/prescription-order-number|${made.id}`;
+    const { total, entry } = (await g.fhir.get(query, g.as('pharmacist'))).json<{
+      total: number;
+      entry: { resource: { businessStatus: { coding: { code: string }[] } } }[];
+    }>();
+    expect([total, entry[0]?.resource.businessStatus.coding[0]?.code]).eql([1, '0002']);
+    expect((await g.fhir.get('Task?status=unknown')).json()['total']).equal(0);
+    const wrong = await g.fhir.get('Task?identifier=other|1', g.as('pharmacist'));
+    expect([wrong.status, wrong.text.includes('must have system')]).eql([400, true]);
+    expect((await g.fhir.get(query, g.as('receptionist'))).status).equal(403);
+  });
+
+  it('headers › what is missing or another system’s is refused; raw answers are the Spine’s own', async () => {
+    const made = newPrescription();
+    const signed = order(made, { at: g.now(), signer: g.spine.signer });
+    expect((await g.send('prescriber', signed, { 'X-Request-ID': 'mine' })).text).include('MISSING_FIELD');
+    expect((await ok(g.send('prescriber', signed, { 'NHSD-Session-URID': '1' }), 400)).text).include(
+      'NHSD-Session-URID',
+    );
+    await ok(g.send('prescriber', signed, { 'NHSD-ASID': '999999999999' }), 403);
+    const raw = await ok(g.send('prescriber', signed, { 'x-raw-response': '1' }));
+    expect(raw.headers.get('content-type')).include('application/xml');
+    expect(raw.text).include('MCCI_IN010000UK13');
+  });
+
+  it('$verify-signature, $validate, $dose-to-text', async () => {
+    const made = newPrescription();
+    const [signed, bare] = [order(made, { at: g.now(), signer: g.spine.signer }), order(made, { at: g.now() })];
+    const post = (name: string, { payload }: typeof signed) =>
+      g.fhir.post(name, formatJson(payload), g.as('prescriber'));
+    expect((await ok(post('$verify-signature', signed))).text)
+      .include('informational')
+      .and.not.include('"error"');
+    expect((await ok(post('$verify-signature', bare))).text).include('Invalid signature format');
+    await ok(post('$validate', signed));
+    const wrong = { ...signed, payload: cancellation(made, { at: g.now() }).payload as Json };
+    (wrong.payload['entry'] as { resource: Json }[])[1]!.resource['status'] = 'active';
+    expect((await ok(post('$validate', wrong), 400)).text).include('MedicationRequest.status must be cancelled.');
+    const told = await post('$dose-to-text', signed);
+    expect([told.status, told.headers.get('content-type')?.split(';')[0]]).eql([200, 'application/json']);
   });
 
   it('[AZ-01] the wrong role › 403, and nothing is sent', async () => {
