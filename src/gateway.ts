@@ -1,4 +1,5 @@
 /** Composition of the gateway: the dialects, the way in they share, the jobs behind them. docs/gateway.md */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from './config.ts';
 import type { Dialect } from './gateways/dialect.ts';
@@ -11,6 +12,7 @@ import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
+import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
@@ -140,6 +142,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       onError: (error) => log.error('a request failed', { error }),
     }),
     translate(message) {
+      if (message.dialect === 'eps') return readSpineMessage(message, parts.now());
       const view = viewOf(dialects.get(message.dialect), message, config.messageTimeZone);
       return message.dialect === 'fhir' ? readBundle(message.raw) : (view.fhir as Resource | undefined); // a Bundle
     },
@@ -189,6 +192,13 @@ function readBundle(raw: Buffer): Resource | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What was sent to the Spine, as a Bundle. */
+function readSpineMessage({ raw }: StoredMessage, now: number): Resource | undefined {
+  const { value } = convertFromV3(raw, { now, newId: randomUUID, form: 'full', baseUrl: '' });
+  if (value === undefined || value.resourceType === 'Bundle') return value;
+  return { resourceType: 'Bundle', type: 'collection', entry: [{ resource: value }] };
 }
 
 const CRITERIA_MAX = 5000;

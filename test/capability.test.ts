@@ -197,6 +197,9 @@ describe('capability statement', function () {
           'content-type': 'x-application/hl7-v2+er7',
         }),
       prepare: () => fhir.post('$prepare', fixture('eps/prescription-order-acute.json')),
+      validate: () => fhir.post('$validate', fixture('eps/prescription-order-acute.json')),
+      'dose-to-text': () => fhir.post('$dose-to-text', fixture('eps/prescription-order-acute.json')),
+      'verify-signature': () => fhir.post('$verify-signature', fixture('eps/prescription-order-acute.json')),
     };
     const declared = [...codes(rest.interaction), ...rest.operation.map((o) => o.name)];
     expect(declared).to.have.members(Object.keys(steps));

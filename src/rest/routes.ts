@@ -83,6 +83,14 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: withNhsHeaders(release),
   },
   {
+    method: 'GET',
+    path: '/Task',
+    interaction: 'search-type',
+    level: 'type',
+    access: { letters: 's', orRight: 'eps:track' },
+    handle: trackOr({ letters: 's' }, searchType),
+  },
+  {
     method: 'POST',
     path: '/Task',
     interaction: 'create',
@@ -97,14 +105,6 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     level: 'type',
     access: { letters: 'c', orRight: 'eps:dispense' },
     handle: epsMessageOr({ letters: 'c' }, create),
-  },
-  {
-    method: 'GET',
-    path: '/Task',
-    interaction: 'search-type',
-    level: 'type',
-    access: { letters: 's', orRight: 'eps:track' },
-    handle: trackOr({ letters: 's' }, searchType),
   },
   {
     method: 'POST',
@@ -240,7 +240,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
 ];
 
-/** Operations the statement lists. */
+/** Operations the statement lists; those of a Spine are not everywhere. */
 export const OPERATIONS = [
   { name: 'process-message', definition: 'http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message' },
   { name: 'convert', definition: `${MORTAR}/OperationDefinition/convert` },
@@ -248,7 +248,6 @@ export const OPERATIONS = [
   { name: 'validate', definition: `${MORTAR}/OperationDefinition/validate` },
   { name: 'dose-to-text', definition: `${MORTAR}/OperationDefinition/dose-to-text` },
   { name: 'verify-signature', definition: `${MORTAR}/OperationDefinition/verify-signature` },
-  { name: 'eps-message', definition: `${MORTAR}/OperationDefinition/eps-message` },
 ] as const;
 
 export interface RouteMatch {

@@ -56,7 +56,7 @@ describe('policy › default', () => {
       Object.keys(RIGHTS).filter((right) => policy.allows(person(everyRole, { scopes }), right).allowed);
     for (const scopes of ['user/Patient.rs', 'user/Patient.cruds', 'user/*.cruds?_id=a', 'user/Observation.s'])
       expect(rights(scopes), scopes).to.deep.equal(['convert']);
-    expect(rights('user/*.rs')).to.deep.equal(['audit:read', 'convert']);
+    expect(rights('user/*.rs')).to.deep.equal(['audit:read', 'eps:track', 'convert']);
     expect(rights('user/*.rs user/*.cud')).to.include.members(['admin:users', 'break-glass', 'messages:content']);
     expect(policy.allows(person('ADMIN', { scopes: 'user/Patient.rs' }), 'admin:users')).to.deep.equal({
       allowed: false,
@@ -246,7 +246,8 @@ describe('policy › letters', () => {
 
   it('[SC-03] the table of this test is that of the routes', () => {
     const withLetters = routes.filter(
-      (r) => typeof r.access !== 'string' && 'letters' in r.access && r.path !== '/_history',
+      ({ access, path }) =>
+        typeof access !== 'string' && 'letters' in access && !('orRight' in access) && path !== '/_history',
     );
     expect(withLetters.map((r) => `${r.method} ${r.path}`).sort()).to.deep.equal(Object.keys(NEEDED).sort());
   });
@@ -258,6 +259,45 @@ describe('policy › letters', () => {
           [...needed].every((l) => letters.includes(l as Letter)),
         );
     });
+  for (const [name, letter, scopes] of [
+    ['POST /Task', 'c', 'system/MedicationDispense.c system/MedicationRequest.u system/Task.u'],
+    ['POST /Claim', 'c', 'system/MedicationDispense.c system/MedicationRequest.u system/Task.u'],
+    ['GET /Task', 's', 'system/Task.s'],
+  ] as const)
+    it(`[SC-03] [AZ-01] ${name} needs ${letter}, or what a message to the Spine needs, and nothing less`, () => {
+      const route = routes.find((r) => `${r.method} ${r.path}` === name) as Route;
+      const type = route.path.slice(1);
+      const may = (text: string): boolean => {
+        try {
+          checkAccess(policy, route, { caller: client(text), segments: [type], headers: {} });
+          return true;
+        } catch (error) {
+          expect(error).to.be.instanceOf(FhirError).with.property('status', 403);
+          return false;
+        }
+      };
+      expect(may(`system/${type}.${letter}`)).equal(true);
+      expect(may(scopes)).equal(true);
+      expect(may('system/Patient.cruds')).equal(false);
+      for (const less of scopes.split(' ')) expect(may(less), less).equal(less === `system/${type}.${letter}`);
+    });
+  it('[AZ-01] each right of EPS takes the scopes of what its messages write', () => {
+    for (const [right, needed] of [
+      ['eps:prescribe', 'MedicationRequest.cu'],
+      ['eps:dispense', 'MedicationDispense.c MedicationRequest.u Task.u'],
+      ['eps:track', 'Task.s'],
+    ] as const)
+      for (const [level, caller] of [
+        ['system', (scopes: string) => client(scopes)],
+        ['user', (scopes: string) => person(['PRESCRIBER', 'PHARMACIST'], { scopes })],
+      ] as const) {
+        const scopes = needed.split(' ').map((one) => `${level}/${one}`);
+        expect(policy.allows(caller(scopes.join(' ')), right).allowed, `${level} ${right}`).equal(true);
+        expect(policy.allows(caller(`${level}/Patient.cruds`), right).allowed).equal(false);
+        for (const one of scopes.length > 1 ? scopes : [])
+          expect(policy.allows(caller(one), right).allowed, one).equal(false);
+      }
+  });
   it('[SC-03] a conditional create needs s as well, as it tells of matches', () => {
     const route = routes.find((r) => r.method === 'POST' && r.path === '/:type') as Route;
     expect(lettersOf(route, { headers: { 'if-none-exist': 'identifier=1' } })).to.deep.equal(['c', 's']);
