@@ -23,6 +23,7 @@ import { type Certificate, readCertificates } from './standards/x509/certificate
 import { type ApplyMessageServices, createApplyMessage } from './workflow/apply-message.ts';
 import { createJudgePrescriptions, type JudgePrescriptions } from './workflow/eps/check-signatures.ts';
 import { createEpsDesk, type EpsDesk } from './workflow/eps/desk.ts';
+import { createIdentitiesOf } from './workflow/eps/identities.ts';
 import { createEpsSend } from './workflow/eps/send.ts';
 import { createEpsRecord } from './workflow/eps/settle.ts';
 import { createEpsTrack } from './workflow/eps/track.ts';
@@ -97,13 +98,21 @@ export function openEps(parts: EpsParts): Eps | undefined {
   });
   const toPartyKey = config.epsToPartyKey;
   return {
-    jobs: createEpsJobs({ messages, exchange, settleFinally: record.settle, onSettled: sender.settled, log }),
+    jobs: createEpsJobs({
+      messages,
+      exchange,
+      settleFinally: record.settle,
+      patientsOf: record.patientsOf,
+      onSettled: sender.settled,
+      log,
+    }),
     desk: createEpsDesk({
       send: createEpsSend({ messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey }),
       track: createEpsTrack({ tracker: exchange.tracker, note: record.note }),
       wait: sender.wait,
       messages,
       policy,
+      identitiesOf: createIdentitiesOf({ store, criteriaOf }),
       settings: {
         toAsid: config.epsToAsid,
         toPartyKey,

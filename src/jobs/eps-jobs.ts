@@ -23,6 +23,8 @@ export interface EpsJobsOptions {
   readonly attemptsMax?: number;
   /** Settles a message for good, with all that its answer brings; the log alone unless given. */
   readonly settleFinally?: (message: StoredMessage, settlement: Settlement) => Promise<void>;
+  /** Whose data a message holds: it waits while that may only be stored. SECURITY DP-05 */
+  readonly patientsOf?: (message: StoredMessage) => Promise<readonly string[]>;
   /** Told of each message that is settled. */
   readonly onSettled?: (id: string) => void;
   readonly log: Log;
@@ -42,7 +44,7 @@ const WAITING = 'Content-Location: ';
 const DUPLICATE = { system: '2.16.840.1.113883.2.1.3.2.4.17.32', code: '202' };
 
 export function createEpsJobs(options: EpsJobsOptions): JobSet {
-  const { messages, exchange, onSettled, log, askAgainMs = ASK_AGAIN_MS } = options;
+  const { messages, exchange, patientsOf, onSettled, log, askAgainMs = ASK_AGAIN_MS } = options;
 
   async function settle(message: StoredMessage, settlement: Omit<Settlement, 'resources'>): Promise<void> {
     const isFinal = FINAL.includes(settlement.state);
@@ -133,6 +135,9 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
     attemptsMax: options.attemptsMax ?? ATTEMPTS_MAX,
     delayMs: options.delayMs ?? DELAY_MS,
     delayMaxMs: options.delayMaxMs ?? DELAY_MAX_MS,
+    ...(patientsOf && {
+      patientsOf: async ({ payload }) => patientsOf(await readMessage(messages, String(payload['message']))),
+    }),
     async run({ payload }, signal) {
       const message = await readMessage(messages, String(payload['message']));
       if (message.state === 'queued') return send(message, true, signal);

@@ -6,6 +6,7 @@ import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { notFound } from '../../standards/fhir/outcome.ts';
 import { answerOf, type EpsAnswer } from './answer.ts';
+import type { IdentitiesOf } from './identities.ts';
 import { askerOf, type EpsSend } from './send.ts';
 import { type EpsSender, readSender, type SenderSettings } from './sender.ts';
 import type { EpsTrack, TrackerParameters } from './track.ts';
@@ -45,6 +46,7 @@ export interface EpsDeskServices {
   readonly wait: (caller: Caller, id: string, waitMs: number) => Promise<StoredMessage>;
   readonly messages: Pick<MessageLog, 'read'>;
   readonly policy: Pick<Policy, 'allows'>;
+  readonly identitiesOf: IdentitiesOf;
   readonly settings: SenderSettings;
   readonly baseUrl: string;
   /** How long a client waits for the Spine. The national gateway gives up after 30 s. */
@@ -55,14 +57,14 @@ export interface EpsDeskServices {
 export function createEpsDesk(services: EpsDeskServices): EpsDesk {
   const { policy, settings, messages, baseUrl, now } = services;
 
-  function senderOf({ caller, headers }: EpsAsked): EpsSender {
+  async function senderOf({ caller, headers }: EpsAsked): Promise<EpsSender> {
     const may = (right: string): boolean => policy.allows(caller, right).allowed;
     const functions = {
       prescribing: may('eps:prescribe'),
       dispensing: may('eps:dispense'),
       tracking: may('eps:track'),
     };
-    return readSender(caller, headers, functions, settings, now());
+    return readSender({ caller, headers, functions, known: await services.identitiesOf(caller) }, settings, now());
   }
 
   const replyTo = (message: StoredMessage): EpsReply => ({
@@ -73,7 +75,7 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
 
   return {
     async send(asked, payload, isWaitedFor) {
-      const sent = await services.send(asked.caller, payload, senderOf(asked));
+      const sent = await services.send(asked.caller, payload, await senderOf(asked));
       if ('refused' in sent) return sent.refused;
       return replyTo(await services.wait(GATEWAY, sent.message.id, isWaitedFor ? services.waitMs : 0));
     },
@@ -82,7 +84,7 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
       if (message.dialect !== 'eps' || message.askedBy !== askerOf(caller)) throw notFound(`Message ${message.id}`);
       return replyTo(message);
     },
-    track: async (asked, parameters) => services.track(senderOf(asked), parameters),
+    track: async (asked, parameters) => services.track(await senderOf(asked), parameters),
   };
 }
 

@@ -25,6 +25,7 @@ import type { ApplyMessage } from '../apply-message.ts';
 import { messageUrn } from '../import-provenance.ts';
 import type { EpsAnswer } from './answer.ts';
 import { faultsIn, type JudgePrescriptions } from './check-signatures.ts';
+import { findMessage } from './message-record.ts';
 import type { EpsSender } from './sender.ts';
 
 /** A V3 document with what its envelope says. */
@@ -67,12 +68,6 @@ class SentBefore extends Error {}
 
 export function createEpsSend(services: EpsSendServices): EpsSend {
   const { messages, store, apply, prepareSending, judge, audit, toPartyKey } = services;
-  const findMessage = (caller: Caller, id: string): Promise<StoredMessage | undefined> =>
-    messages.read(caller, id).catch((error: unknown) => {
-      if (error instanceof FhirError && error.status === 404) return undefined;
-      throw error;
-    });
-
   async function commit(caller: Caller, payload: unknown, { message, job }: Queued): Promise<void> {
     const entries = storedEntries(payload, message.id);
     const service = serviceCaller('gateway', caller.correlationId);
@@ -86,7 +81,7 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
         await added;
       };
       if (entries.length === 0) return queue([]);
-      await checkNew(services, tx, entries, (id) => findMessage(service, id));
+      await checkNew(services, tx, entries, (id) => findMessage(messages, service, id));
       const origin = { kind: message.kind, messageId: message.id, sender: agentOf(caller) };
       await apply(tx, transactionBundle(entries), origin, queue);
     });
@@ -111,7 +106,7 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
     };
     const { message, job } = prepareSending(outgoing);
     const queued = { message: { ...message, askedBy: askerOf(caller) }, job };
-    const before = await findMessage(caller, message.id);
+    const before = await findMessage(messages, caller, message.id);
     if (before === undefined)
       await commit(caller, resource, queued).catch((error: unknown) => {
         if (!(error instanceof SentBefore)) throw error;
@@ -189,7 +184,7 @@ async function checkNew(
   { criteriaOf }: EpsSendServices,
   tx: StoreTransaction,
   entries: readonly TransactionEntry[],
-  findMessage: (id: string) => Promise<StoredMessage | undefined>,
+  messageOf: (id: string) => Promise<StoredMessage | undefined>,
 ): Promise<void> {
   const items = entries.filter(({ resource }) => resource.resourceType === 'MedicationRequest');
   if (items.length === 0) return;
@@ -199,7 +194,7 @@ async function checkNew(
     const { source } = isNode(stored) && isNode(stored['meta']) ? stored['meta'] : {};
     const id =
       typeof source === 'string' && source.startsWith(messageUrn('')) ? source.slice(messageUrn('').length) : '';
-    const message = id === '' ? undefined : await findMessage(id);
+    const message = id === '' ? undefined : await messageOf(id);
     if (message?.dialect === 'eps' && message.state !== 'rejected') throw new FhirError(400, [DUPLICATE]);
   }
 }

@@ -5,6 +5,7 @@ import { scopesFor } from '../../mapping/eps/permission.ts';
 import { nameUuid } from '../../mapping/transaction-bundle.ts';
 import type { Caller } from '../../ports/caller.ts';
 import { FhirError, type Issue } from '../../standards/fhir/outcome.ts';
+import type { Identities } from './identities.ts';
 
 export interface SenderSettings {
   /** Accredited system ids and ebXML parties. */
@@ -45,14 +46,21 @@ export interface Functions {
   readonly tracking: boolean;
 }
 
+export interface Asking {
+  readonly caller: Caller;
+  /** Names in lower case. */
+  readonly headers: Headers;
+  readonly functions: Functions;
+  /** Who the person is, where that is known here: a header can choose among these, and say no other. */
+  readonly known: Identities;
+}
+
 /**
- * Names of `headers` in lower case. A person's session is that of their sign-in; a program names the person it acts for,
+ * A person's session is that of their sign-in; a program names the person it acts for,
  * and acts for nobody where it names none. Throws `FhirError` 400 with all that is wrong, 403 for another system's id.
  */
 export function readSender(
-  caller: Caller,
-  headers: Headers,
-  functions: Functions,
+  { caller, headers, functions, known }: Asking,
   settings: SenderSettings,
   now: number,
 ): EpsSender {
@@ -69,12 +77,16 @@ export function readSender(
   const fromAsid = value('NHSD-ASID', SDS_ID, settings.fromAsid === undefined);
   const fromPartyKey = value('NHSD-Party-Key', PARTY_KEY, settings.fromPartyKey === undefined);
   const isPerson = caller.kind === 'user';
-  const roleProfileId = value('NHSD-Session-URID', SDS_ID, isPerson);
-  const known = caller.user?.nhs?.sdsUserId;
-  const userId = known ?? value('NHSD-Identity-UUID', SDS_ID, isPerson || roleProfileId !== undefined);
+  const onlyOf = (ids: readonly string[]): string | undefined => (ids.length === 1 ? ids[0] : undefined);
+  const [ownRole, ownUser] = [onlyOf(known.roleProfileIds), onlyOf(known.userIds)];
+  const roleProfileId = value('NHSD-Session-URID', SDS_ID, isPerson && ownRole === undefined) ?? ownRole;
+  const isNamed = roleProfileId !== undefined && ownUser === undefined;
+  const userId = value('NHSD-Identity-UUID', SDS_ID, isNamed) ?? ownUser;
   if (issues.length > 0) throw new FhirError(400, issues);
   checkOwn('NHSD-ASID', fromAsid, settings.fromAsid);
   checkOwn('NHSD-Party-Key', fromPartyKey, settings.fromPartyKey);
+  checkAmong('NHSD-Session-URID', roleProfileId, known.roleProfileIds);
+  checkAmong('NHSD-Identity-UUID', userId, known.userIds);
   const party = fromPartyKey ?? settings.fromPartyKey ?? '';
   const isAttended = userId !== undefined && roleProfileId !== undefined;
   return {
@@ -111,13 +123,16 @@ const REQUEST_ID: Issue = {
 };
 
 function checkOwn(name: string, given: string | undefined, own: string | undefined): void {
-  if (own === undefined || given === undefined || given === own) return;
-  const issues: readonly Issue[] = [
-    {
-      severity: 'error',
-      code: 'forbidden',
-      diagnostics: `The system in header '${name}' is not one that sends from here`,
-    },
-  ];
-  throw new FhirError(403, issues);
+  if (own !== undefined && given !== undefined && given !== own)
+    throw forbidden(`The system in header '${name}' is not one that sends from here`);
 }
+
+function checkAmong(name: string, given: string | undefined, own: readonly string[]): void {
+  if (own.length > 0 && given !== undefined && !own.includes(given))
+    throw forbidden(`The id in header '${name}' is not the caller's`);
+}
+
+const forbidden = (diagnostics: string): FhirError => {
+  const issues: readonly Issue[] = [{ severity: 'error', code: 'forbidden', diagnostics }];
+  return new FhirError(403, issues);
+};

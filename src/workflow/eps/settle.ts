@@ -5,7 +5,6 @@
  */
 import { createHash } from 'node:crypto';
 import type { EpsContext } from '../../mapping/eps/context.ts';
-import { convertFromV3 } from '../../mapping/eps/inbound/convert-from-v3.ts';
 import { isNode } from '../../mapping/eps/node.ts';
 import { sendMessage, type V3Message } from '../../mapping/eps/send-message.ts';
 import { EXTENSION, UUID_SYSTEM } from '../../mapping/eps/systems.ts';
@@ -28,9 +27,9 @@ import { importProvenance } from '../import-provenance.ts';
 import { spineAnswerOf } from './answer.ts';
 import type { JudgePrescriptions } from './check-signatures.ts';
 import { type Effect, effectsOf } from './effects.ts';
+import { askedOf, currentOf, findMessage, patientsOfMessage } from './message-record.ts';
 import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released.ts';
 import type { Outgoing, Queued } from './send.ts';
-import { idsOf } from './sender.ts';
 
 export interface EpsSettleServices {
   readonly messages: Pick<MessageLog, 'read' | 'settle'>;
@@ -55,6 +54,8 @@ export interface EpsSettleServices {
 export interface EpsRecord {
   /** Settles a message for good: acknowledged, rejected or dead. Rejects when it is to be tried again. */
   settle(message: StoredMessage, settlement: Settlement): Promise<void>;
+  /** Whose data a message holds, by the ids of their Patient resources. */
+  patientsOf(message: StoredMessage): Promise<readonly string[]>;
   /** Writes down what the Spine says beside any message. */
   note(effects: readonly Effect[]): Promise<void>;
 }
@@ -93,13 +94,15 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
     }
   }
 
-  return { settle, note };
+  const patientsOf = (message: StoredMessage): Promise<readonly string[]> =>
+    store.transaction(GATEWAY, (tx) => patientsOfMessage(services, tx, message));
+
+  return { settle, patientsOf, note };
 }
 
 async function bring(services: EpsSettleServices, message: StoredMessage, settlement: Settlement): Promise<void> {
   const { store, apply, criteriaOf, baseUrl, now } = services;
-  const asking = { now: now(), newId: idsOf('eps-asked', message.id), form: 'full', baseUrl } as const;
-  const asked = convertFromV3(message.raw, asking).value;
+  const asked = askedOf(message, baseUrl);
   const answer =
     settlement.answer && spineAnswerOf({ ...message, issues: settlement.issues ?? [] }, settlement.answer, baseUrl);
   const passed = answer === undefined ? [] : prescriptionsIn(answer.body, 'passedPrescriptions');
@@ -146,7 +149,9 @@ async function effectsIn(
   const own = await stored(message.resources);
   const earlierId = earlierIn(said.asked, own);
   const earlier =
-    earlierId === undefined ? undefined : await findMessage(messages, sendingId(message.sender ?? '', earlierId));
+    earlierId === undefined
+      ? undefined
+      : await findMessage(messages, GATEWAY, sendingId(message.sender ?? '', earlierId));
   return effectsOf({
     kind: message.kind,
     verdict: state === 'acknowledged' ? 'accepted' : state === 'rejected' ? 'refused' : 'dead',
@@ -154,30 +159,6 @@ async function effectsIn(
     own,
     earlier: earlier === undefined ? [] : await stored(earlier.resources),
   });
-}
-
-async function findMessage(messages: Pick<MessageLog, 'read'>, id: string): Promise<StoredMessage | undefined> {
-  try {
-    return await messages.read(GATEWAY, id);
-  } catch (error) {
-    if (error instanceof FhirError && error.status === 404) return undefined;
-    throw error;
-  }
-}
-
-async function currentOf(
-  tx: StoreTransaction,
-  criteriaOf: EpsSettleServices['criteriaOf'],
-  versions: readonly string[],
-): Promise<readonly Resource[]> {
-  const paths = new Set(versions.map((version) => version.split('/').slice(0, 2).join('/')));
-  if (paths.size === 0) return [];
-  const criteria = [...paths].map((path) => {
-    const [type = '', id = ''] = path.split('/');
-    return criteriaOf(type, `_id=${id}`);
-  });
-  const found = (await tx.findCurrent(criteria, 1)).flat();
-  return found.map(({ id, content }) => ({ ...(parseJson(content) as Resource), id })); // stored text was checked
 }
 
 /** The message that is amended, or taken back. */
