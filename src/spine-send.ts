@@ -12,12 +12,13 @@ import { epsContext } from './mapping/eps/context.ts';
 import { convertToV3 } from './mapping/eps/convert.ts';
 import { prepare } from './mapping/eps/prepare.ts';
 import type { SpineOutcome } from './ports/spine-exchange.ts';
-import { parseJson } from './standards/fhir/json.ts';
+import { formatJson, parseJson } from './standards/fhir/json.ts';
 import { type Issue, textOf } from './standards/fhir/outcome.ts';
 
 const HELP = `npm run -s spine:send -- [options] FILE      FILE is an EPS message in FHIR JSON
 
   --sign             an order is signed with the local Spine's own prescriber key
+  --print            prints the FHIR message, signed if asked to, and sends nothing
   --at INSTANT       the time the translation takes for now; now unless given
   --raw              prints the whole answer
   --data-dir DIR     of the Spine (DATA_DIR, .data)
@@ -47,6 +48,7 @@ async function run(): Promise<number> {
     allowPositionals: true,
     options: {
       sign: { type: 'boolean' },
+      print: { type: 'boolean' },
       at: { type: 'string' },
       raw: { type: 'boolean' },
       'data-dir': { type: 'string' },
@@ -64,6 +66,10 @@ async function run(): Promise<number> {
   const text = readFileSync(resolve(process.env['INIT_CWD'] ?? '.', file), 'utf8');
   const context = epsContext({}, { now, newId: randomUUID });
   const payload = values.sign ? signed(text, context, folder) : parseJson(text);
+  if (values.print) {
+    process.stdout.write(`${formatJson(payload, true)}\n`);
+    return 0;
+  }
   const { value: v3, issues } = convertToV3(payload, context);
   if (v3 === undefined) throw new Error(issues.map(describeIssue).join('; '));
   const outcome = await send(v3, folder, now);

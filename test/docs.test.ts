@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { findUnexplained, formatSecurity, readBearers, readRequirements } from '../docs/security-page.ts';
 import { createTerminal, normalise, stepsOf } from './support/documents.ts';
+import { type EpsGateway, startEpsGateway } from './support/eps-gateway.ts';
 import { agreeInBrowser } from './support/person.ts';
 import { databaseUrl, startTestServer, type TestServer } from './support/server.ts';
 import { makeTempFolder } from './support/temp-folder.ts';
@@ -21,6 +22,8 @@ const isUpdate = process.env['UPDATE_DOCS'] !== undefined;
 describe('docs', function () {
   this.timeout(120_000);
   let server: TestServer;
+  /** For the page that needs a Spine; with one, messages of other pages would be sent there. */
+  let withSpine: EpsGateway | undefined;
   let demo = '';
   const rootBefore = readdirSync(ROOT).toSorted();
   const states = makeTempFolder();
@@ -28,7 +31,16 @@ describe('docs', function () {
     server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional' } });
     demo = await server.loadDemo();
   });
-  after(() => server.stop());
+  after(async () => {
+    await withSpine?.stop();
+    await server.stop();
+  });
+
+  async function serverOf(page: string): Promise<TestServer> {
+    if (page !== 'eps.md') return server;
+    withSpine ??= await startEpsGateway();
+    return withSpine.server;
+  }
 
   /** Pages name the address of `npm start`, plain or as a part of another address. */
   const ofServer = (text: string): string =>
@@ -37,12 +49,13 @@ describe('docs', function () {
     text.replaceAll(server.url, DOCUMENTED).replaceAll(encodeURIComponent(server.url), encodeURIComponent(DOCUMENTED));
 
   const run = async (page: string, command: string, input?: string): Promise<string> => {
+    const { fhirBaseUrl, mllpPort, dataDir, database } = await serverOf(page);
     const terminal = createTerminal(
       {
-        FHIR: server.fhirBaseUrl,
-        MLLP: String(server.mllpPort),
-        DATA_DIR: server.dataDir,
-        DATABASE_URL: databaseUrl(server.database),
+        FHIR: fhirBaseUrl,
+        MLLP: String(mllpPort),
+        DATA_DIR: dataDir,
+        DATABASE_URL: databaseUrl(database),
         UNSAFE_DATABASE: 'allow',
       },
       join(states, page),

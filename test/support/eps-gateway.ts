@@ -1,5 +1,6 @@
 /** The real server with a local Spine over mutual TLS, and the people of a surgery, a pharmacy and a patient. */
 import { randomUUID } from 'node:crypto';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatJson } from '../../src/standards/fhir/json.ts';
 import { NHS_NUMBER, PHARMACY, type V3Document } from './eps-messages.ts';
@@ -49,6 +50,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
       ...env,
     },
   });
+  symlinkSync(folder, join(server.dataDir, 'spine')); // where programs look for it
   const fhir = createFhirClient(server);
   const put = async (type: string, id: string, more: Json): Promise<void> => {
     const reply = await fhir.put(`${type}/${id}`, { resourceType: type, id, ...more });
