@@ -36,7 +36,7 @@ describe('docs', function () {
     await server.stop();
   });
 
-  async function serverOf(page: string): Promise<TestServer> {
+  async function serverOf(page: string): Promise<Omit<TestServer, 'stop'>> {
     if (page !== 'eps.md') return server;
     withSpine ??= await startEpsGateway();
     return withSpine.server;

@@ -55,6 +55,14 @@ describe('journeys › eps › operations', () => {
       .sort();
   }
 
+  /** The answer, once there is one. */
+  async function settled(place: string): Promise<Reply> {
+    for (let n = 0; ; n++) {
+      const reply = await g.fhir.get(place, g.as('prescriber'));
+      if (reply.status !== 202 || n === 300) return reply;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }
   const stateOf = ({ id }: Prescribed): string => g.spine.spine.find(id)?.issues[0]?.status ?? 'none';
 
   it('prescribed, released, dispensed in two parts, claimed, claim amended › the patient sees each step', async () => {
@@ -157,13 +165,21 @@ describe('journeys › eps › operations', () => {
     expect(await items(made)).eql(['active', 'active']);
     expect((await g.fhir.get(place, g.as('pharmacist'))).status).equal(404);
     g.spine.faults.set([]);
-    let status = 202;
-    for (let n = 0; n < 100 && status === 202; n++) {
-      await new Promise((done) => setTimeout(done, 100));
-      ({ status } = await g.fhir.get(place, g.as('prescriber')));
-    }
-    expect(status).equal(200);
+    expect((await settled(place)).status).equal(200);
     expect(stateOf(made)).equal('0001');
+  });
+
+  it('the answer is lost, and the server is started again › the Spine is asked, and the order is there once', async () => {
+    g.spine.faults.set([{ mode: 'error-after', count: 1 }]);
+    const made = newPrescription();
+    const signed = order(made, { at: g.now(), signer: g.spine.signer });
+    const reply = await ok(g.send('prescriber', signed, { Prefer: 'respond-async' }), 202);
+    await g.restart();
+    const place = new URL(reply.headers.get('content-location') ?? '');
+    expect((await settled(`${g.fhir.base}/$eps-message${place.search}`)).status).equal(200);
+    await ok(g.send('prescriber', signed));
+    expect(g.spine.spine.messages(1000).filter(({ id }) => id === signed.id.toUpperCase())).lengthOf(1);
+    expect(await items(made)).eql(['active', 'active']);
   });
 
   it('tracked › where the Spine has it; without a header of the NHS it is a search of what is stored', async () => {

@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { startServer } from '../../src/server.ts';
 import { formatJson } from '../../src/standards/fhir/json.ts';
+import { createDatabase } from './database.ts';
 import { NHS_NUMBER, PHARMACY, type V3Document } from './eps-messages.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from './fhir-client.ts';
-import { operatorToken, startTestServer, type TestServer } from './server.ts';
+import { operatorToken, type TestServer, testConfig, testLog } from './server.ts';
 import { startTestSpine, type TestSpine } from './spine.ts';
 import { makeTempFolder } from './temp-folder.ts';
 
@@ -14,9 +16,11 @@ type Headers = Readonly<Record<string, string>>;
 
 export interface EpsGateway {
   readonly spine: TestSpine;
-  readonly server: TestServer;
+  readonly server: Omit<TestServer, 'stop'>;
   readonly fhir: FhirClient;
   readonly now: () => number;
+  /** Ends the server and starts another on the same database and data folder. */
+  restart(): Promise<void>;
   as(person: Person): Headers;
   /** The FHIR of a document to where its kind goes. */
   send(person: Person, document: V3Document, headers?: Headers): Promise<Reply>;
@@ -37,21 +41,26 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
   const folder = makeTempFolder();
   const spine = await startTestSpine({ folder });
   const { client } = spine.certificates;
-  const server = await startTestServer({
-    env: {
-      SPINE_URL: spine.url,
-      SPINE_CERT_FILE: client.certFile,
-      SPINE_KEY_FILE: client.keyFile,
-      SPINE_CA_FILE: client.caFile,
-      EPS_FROM_ASID: '200000001285',
-      EPS_FROM_PARTY_KEY: 'T9991-800001',
-      EPS_SIGNER_CA_FILE: join(folder, 'certificates', 'signing-ca.crt'),
-      REVOCATION: 'off',
-      ...env,
-    },
+  const database = await createDatabase();
+  const config = testConfig(database, {
+    SPINE_URL: spine.url,
+    SPINE_CERT_FILE: client.certFile,
+    SPINE_KEY_FILE: client.keyFile,
+    SPINE_CA_FILE: client.caFile,
+    EPS_FROM_ASID: '200000001285',
+    EPS_FROM_PARTY_KEY: 'T9991-800001',
+    EPS_SIGNER_CA_FILE: join(folder, 'certificates', 'signing-ca.crt'),
+    REVOCATION: 'off',
+    ...env,
   });
+  const start = async () => {
+    const running = await startServer(config, testLog());
+    const token = await operatorToken(running);
+    return { ...running, database, token, bearer: { authorization: `Bearer ${token}` } };
+  };
+  let server = await start();
+  let fhir = createFhirClient(server);
   symlinkSync(folder, join(server.dataDir, 'spine')); // where programs look for it
-  const fhir = createFhirClient(server);
   const put = async (type: string, id: string, more: Json): Promise<void> => {
     const reply = await fhir.put(`${type}/${id}`, { resourceType: type, id, ...more });
     if (reply.status !== 201) throw new Error(reply.text);
@@ -70,16 +79,30 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
       body: JSON.stringify({ name, email, ...more }),
     });
     if (added.status !== 201) throw new Error(await added.text());
-    tokens.set(name, await operatorToken(server, { user: email }));
   }
+  const signIn = async (): Promise<void> => {
+    for (const name of Object.keys(PEOPLE) as Person[])
+      tokens.set(name, await operatorToken(server, { user: `${name}@example.org` }));
+  };
+  await signIn();
   const as = (person: Person): Headers => ({
     authorization: `Bearer ${tokens.get(person)}`,
     ...(person !== 'patient' && SESSION),
   });
   return {
     spine,
-    server,
-    fhir,
+    get server() {
+      return server;
+    },
+    get fhir() {
+      return fhir;
+    },
+    async restart() {
+      await server.stop();
+      server = await start();
+      fhir = createFhirClient(server);
+      await signIn();
+    },
     now: () => spine.clock.now,
     as,
     send(person, { payload }, headers = {}) {
@@ -95,6 +118,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
     },
     async stop() {
       await server.stop();
+      await database.drop();
       await spine.stop();
     },
   };
