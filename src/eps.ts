@@ -88,6 +88,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
     apply,
     criteriaOf,
     prepareSending,
+    validate: parts.validate,
     sendingId,
     readSent: readSentEnvelope,
     judge,
@@ -97,6 +98,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
     log,
   });
   const toPartyKey = config.epsToPartyKey;
+  const sending = { messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey };
   return {
     jobs: createEpsJobs({
       messages,
@@ -107,12 +109,14 @@ export function openEps(parts: EpsParts): Eps | undefined {
       log,
     }),
     desk: createEpsDesk({
-      send: createEpsSend({ messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey }),
+      send: createEpsSend({ ...sending, patientsOf: record.patientsOf }),
       track: createEpsTrack({ tracker: exchange.tracker, note: record.note }),
       wait: sender.wait,
       messages,
       policy,
       identitiesOf: createIdentitiesOf({ store, criteriaOf }),
+      audit,
+      patientsOf: record.patientsOf,
       settings: {
         toAsid: config.epsToAsid,
         toPartyKey,

@@ -64,7 +64,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     interaction: 'process-message',
     level: 'operation',
     access: { rights: ['messages:send', 'eps:prescribe', 'eps:dispense'] },
-    handle: withNhsHeaders(epsMessageOr({ right: 'messages:send' }, processMessage)),
+    handle: epsMessageOr({ right: 'messages:send' }, withNhsHeaders(processMessage)),
   },
   {
     method: 'GET',

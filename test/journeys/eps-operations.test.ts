@@ -182,14 +182,19 @@ describe('journeys › eps › operations', () => {
     expect(await items(made)).eql(['active', 'active']);
   });
 
-  it('tracked › where the Spine has it; without a header of the NHS it is a search of what is stored', async () => {
-    const { made } = await taken();
+  it('tracked › where the Spine has it, and what is stored follows; without a header of the NHS it is a search', async () => {
+    const { made, requestId } = await taken();
+    const elsewhere = notification(made, requestId, { at: g.now(), status: '0003', items: ['0001', '0004'] });
     const query = `Task?focus:identifier=https://fhir.nhs.uk/Id/prescription-order-number|${made.id}`;
     const { total, entry } = (await g.fhir.get(query, g.as('pharmacist'))).json<{
       total: number;
       entry: { resource: { businessStatus: { coding: { code: string }[] } } }[];
     }>();
     expect([total, entry[0]?.resource.businessStatus.coding[0]?.code]).eql([1, '0002']);
+    expect(await g.spine.tell(elsewhere)).equal('AA');
+    expect(await items(made)).eql(['active 0008', 'active 0008']);
+    await ok(g.fhir.get(query, g.as('pharmacist')));
+    expect(await items(made)).eql(['active 0004', 'completed 0001']);
     expect((await g.fhir.get('Task?status=unknown')).json()['total']).equal(0);
     const wrong = await g.fhir.get('Task?identifier=other|1', g.as('pharmacist'));
     expect([wrong.status, wrong.text.includes('must have system')]).eql([400, true]);
@@ -224,6 +229,16 @@ describe('journeys › eps › operations', () => {
     expect((await ok(post('$validate', wrong), 400)).text).include('MedicationRequest.status must be cancelled.');
     const told = await post('$dose-to-text', signed);
     expect([told.status, told.headers.get('content-type')?.split(';')[0]]).eql([200, 'application/json']);
+  });
+
+  it('[AU-01] who sent what, and who was told of whom, is in the trail', async () => {
+    const { made } = await taken();
+    await ok(g.send('prescriber', cancellation(made, { at: g.now() })), 400);
+    const { entry } = (await g.fhir.get('AuditEvent?patient=Patient/p34&_count=50')).json<{
+      entry: { resource: Json }[];
+    }>();
+    const text = JSON.stringify(entry);
+    for (const name of ['PORX_IN020101SM31', 'PORX_IN030101SM32', 'eps-answer']) expect(text).include(name);
   });
 
   it('[AZ-01] the wrong role › 403, and nothing is sent', async () => {

@@ -1,13 +1,15 @@
 /** What clients may have done at the Spine, and what they get. The doors stand in `src/rest/operations/eps.ts`. docs/eps.md */
 import type { EpsRequestKind } from '../../mapping/eps/recognise.ts';
 import { serviceCaller } from '../../policy/service-caller.ts';
+import type { AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { notFound } from '../../standards/fhir/outcome.ts';
+import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { answerOf, type EpsAnswer } from './answer.ts';
 import type { IdentitiesOf } from './identities.ts';
-import { askerOf, type EpsSend } from './send.ts';
+import { aboutEach, askerOf, type EpsSend } from './send.ts';
 import { type EpsSender, readSender, type SenderSettings } from './sender.ts';
 import type { EpsTrack, TrackerParameters } from './track.ts';
 
@@ -47,6 +49,9 @@ export interface EpsDeskServices {
   readonly messages: Pick<MessageLog, 'read'>;
   readonly policy: Pick<Policy, 'allows'>;
   readonly identitiesOf: IdentitiesOf;
+  readonly audit: Pick<AuditLog, 'record'>;
+  /** Whom a message and its answer are about. */
+  readonly patientsOf: (message: StoredMessage) => Promise<readonly string[]>;
   readonly settings: SenderSettings;
   readonly baseUrl: string;
   /** How long a client waits for the Spine. The national gateway gives up after 30 s. */
@@ -67,25 +72,46 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
     return readSender({ caller, headers, functions, known: await services.identitiesOf(caller) }, settings, now());
   }
 
-  const replyTo = (message: StoredMessage): EpsReply => ({
-    ...answerOf(message, baseUrl),
-    ...(message.answer &&
-      (message.state === 'acknowledged' || message.state === 'rejected') && { raw: message.answer }),
-  });
+  /** Answers that tell of patients are in the trail before they are given. */
+  async function replyTo(caller: Caller, message: StoredMessage): Promise<EpsReply> {
+    const isAnswered = message.state === 'acknowledged' || message.state === 'rejected';
+    if (isAnswered && TELLING.has(message.kind))
+      for (const about of aboutEach(await services.patientsOf(message)))
+        await services.audit.record({ kind: 'operation', operation: 'eps-answer', caller, outcome: 0, ...about });
+    return { ...answerOf(message, baseUrl), ...(isAnswered && message.answer && { raw: message.answer }) };
+  }
 
   return {
     async send(asked, payload, isWaitedFor) {
       const sent = await services.send(asked.caller, payload, await senderOf(asked));
       if ('refused' in sent) return sent.refused;
-      return replyTo(await services.wait(GATEWAY, sent.message.id, isWaitedFor ? services.waitMs : 0));
+      return replyTo(asked.caller, await services.wait(GATEWAY, sent.message.id, isWaitedFor ? services.waitMs : 0));
     },
     async status(caller, id) {
       const message = await messages.read(caller, id);
       if (message.dialect !== 'eps' || message.askedBy !== askerOf(caller)) throw notFound(`Message ${message.id}`);
-      return replyTo(message);
+      return replyTo(caller, message);
     },
-    track: async (asked, parameters) => services.track(await senderOf(asked), parameters),
+    async track(asked, parameters) {
+      const answer = await services.track(await senderOf(asked), parameters);
+      const detail = { parameters: [...parameters.keys()].join(' ').slice(0, 200) };
+      await services.audit.record({
+        kind: 'operation',
+        operation: 'eps-track',
+        caller: asked.caller,
+        outcome: 0,
+        detail,
+      });
+      return answer;
+    },
   };
 }
 
 const GATEWAY = serviceCaller('gateway');
+
+/** Interactions whose answers hold more than codes. */
+const TELLING: ReadonlySet<string> = new Set([
+  INTERACTIONS.CancellationRequest,
+  INTERACTIONS.NominatedPrescriptionReleaseRequest,
+  INTERACTIONS.PatientPrescriptionReleaseRequest,
+]);

@@ -54,6 +54,8 @@ export interface EpsSendServices {
   /** Without it orders are not checked here. */
   readonly judge: JudgePrescriptions | undefined;
   readonly audit: Pick<AuditLog, 'record'>;
+  /** Whom a message is about. */
+  readonly patientsOf: (message: StoredMessage) => Promise<readonly string[]>;
   readonly toPartyKey: string;
 }
 
@@ -67,7 +69,7 @@ export type EpsSend = (
 class SentBefore extends Error {}
 
 export function createEpsSend(services: EpsSendServices): EpsSend {
-  const { messages, store, apply, prepareSending, judge, audit, toPartyKey } = services;
+  const { messages, store, apply, prepareSending, judge, audit, patientsOf, toPartyKey } = services;
   async function commit(caller: Caller, payload: unknown, { message, job }: Queued): Promise<void> {
     const entries = storedEntries(payload, message.id);
     const service = serviceCaller('gateway', caller.correlationId);
@@ -91,10 +93,15 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
     const { context, requestId } = sender;
     const resource = normaliseOrGiven(payload);
     const { value: v3, issues } = convertToV3(payload, context);
-    if (v3 === undefined) return { refused: refusal(issues, payload, context) };
+    const refuse = async (refused: EpsAnswer): Promise<{ readonly refused: EpsAnswer }> => {
+      const operation = recogniseEps(resource) ?? 'unknown';
+      await audit.record({ kind: 'message-out', operation, caller, outcome: 4, rule: 'eps' });
+      return { refused };
+    };
+    if (v3 === undefined) return refuse(refusal(issues, payload, context));
     if (judge !== undefined && recogniseEps(resource) === 'order') {
       const faults = faultsIn(await judge(v3));
-      if (faults.length > 0) return { refused: unsigned(faults) };
+      if (faults.length > 0) return refuse(unsigned(faults));
     }
     const outgoing: Outgoing = {
       v3,
@@ -114,16 +121,16 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
     const stored = before ?? (await messages.read(caller, message.id));
     if (stored.hash !== message.hash.toString('hex'))
       throw conflict('The id of this message stands for another one: it is sent again under one of its own');
-    await audit.record({
-      kind: 'message-out',
-      operation: message.kind,
-      caller,
-      outcome: 0,
-      targets: stored.resources.map(targetOf),
-    });
+    const told = { kind: 'message-out', operation: message.kind, caller, outcome: 0 } as const;
+    for (const about of aboutEach(await patientsOf(stored)))
+      await audit.record({ ...told, targets: stored.resources.map(targetOf), ...about });
     return { message: stored };
   };
 }
+
+/** An entry of the trail for each patient; one where none is known. */
+export const aboutEach = (patientIds: readonly string[]): readonly { readonly patientId?: string }[] =>
+  patientIds.length === 0 ? [{}] : patientIds.map((patientId) => ({ patientId }));
 
 const ignore = (): void => undefined;
 

@@ -20,7 +20,7 @@ import type {
   TransactionWrite,
 } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
+import { FhirError, type Issue, textOf } from '../../standards/fhir/outcome.ts';
 import { writeXml } from '../../standards/xml/write.ts';
 import type { ApplyMessage } from '../apply-message.ts';
 import { importProvenance } from '../import-provenance.ts';
@@ -32,11 +32,12 @@ import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released
 import type { Outgoing, Queued } from './send.ts';
 
 export interface EpsSettleServices {
-  readonly messages: Pick<MessageLog, 'read' | 'settle'>;
+  readonly messages: Pick<MessageLog, 'read'>;
   readonly store: Pick<ResourceStore, 'transaction' | 'newId'>;
   readonly apply: ApplyMessage;
   readonly criteriaOf: (type: string, query: string) => Criteria;
   readonly prepareSending: (outgoing: Outgoing) => Queued;
+  readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
   /** The log's id of a message to the Spine. */
   readonly sendingId: (partyKey: string, messageId: string) => string;
   /** Who sent a message, from its bytes. */
@@ -68,7 +69,7 @@ const GATEWAY = serviceCaller('gateway');
 const FOUND_MAX = 200;
 
 export function createEpsRecord(services: EpsSettleServices): EpsRecord {
-  const { messages, store, now, log } = services;
+  const { store, now, log } = services;
 
   async function note(effects: readonly Effect[]): Promise<void> {
     if (effects.length === 0) return;
@@ -90,7 +91,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
       if (!(error instanceof FhirError) || error.status >= 500 || error.status === 409) throw error;
       const why = error.issues.map(textOf).join('; ');
       log.error('what the Spine answered could not be stored', { message: message.id, cause: why.slice(0, 500) });
-      await messages.settle(message.id, { ...settlement, error: `not stored: ${why}` });
+      await bring(services, message, { ...settlement, error: `not stored: ${why}` }, false).catch(unlessBefore);
     }
   }
 
@@ -100,12 +101,26 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   return { settle, patientsOf, note };
 }
 
-async function bring(services: EpsSettleServices, message: StoredMessage, settlement: Settlement): Promise<void> {
-  const { store, apply, criteriaOf, baseUrl, now } = services;
+function unlessBefore(error: unknown): void {
+  if (!(error instanceof SettledBefore)) throw error;
+}
+
+/** `isStored`: false where what it brings cannot be; then the message is settled, and what goes back goes. */
+async function bring(
+  services: EpsSettleServices,
+  message: StoredMessage,
+  settlement: Settlement,
+  isStored = true,
+): Promise<void> {
+  const { store, apply, criteriaOf, validate, baseUrl, now } = services;
   const asked = askedOf(message, baseUrl);
   const answer =
     settlement.answer && spineAnswerOf({ ...message, issues: settlement.issues ?? [] }, settlement.answer, baseUrl);
-  const passed = answer === undefined ? [] : prescriptionsIn(answer.body, 'passedPrescriptions');
+  const released = answer === undefined ? [] : prescriptionsIn(answer.body, 'passedPrescriptions');
+  // One that is not valid R4 is given to the pharmacy as it is, and keeps no other from being stored.
+  const passed = released.filter((bundle) => entriesIn(bundle).every((one) => validate(one).length === 0));
+  if (passed.length < released.length)
+    services.log.warn('a released prescription is not valid R4 and is not stored', { message: message.id });
   const returns = (answer?.returns ?? []).map((one) => returnOf(services, message, one));
   const origin = { kind: message.kind, messageId: message.id, sender: SPINE };
 
@@ -118,9 +133,10 @@ async function bring(services: EpsSettleServices, message: StoredMessage, settle
       if (!isFirst) throw new SettledBefore();
       await Promise.all(queued);
     };
+    if (!isStored) return settle([]);
     if (passed.length > 0) {
-      const released = { bundles: passed, owner: ownerIn(asked), messageId: message.id };
-      return apply(tx, transactionBundle(await releasedEntries(tx, criteriaOf, released)), origin, settle);
+      const taken = { bundles: passed, owner: ownerIn(asked), messageId: message.id };
+      return apply(tx, transactionBundle(await releasedEntries(tx, criteriaOf, taken)), origin, settle);
     }
     const effects = await effectsIn(services, tx, message, settlement, { answer: answer?.body, asked });
     const writes = await writesOf(services, tx, effects);

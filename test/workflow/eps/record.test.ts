@@ -33,9 +33,9 @@ describe('workflow › eps › record', () => {
     const apply = createApplyMessage({ ...services, criteriaOf, newId: store.newId, now: clock.now });
     const shared = { messages: store.messages, store, apply, criteriaOf, prepareSending };
     const audit = { record: async (event: unknown) => void recorded.push(event) };
-    send = createEpsSend({ ...shared, judge: undefined, audit, toPartyKey: SETTINGS.toPartyKey });
     record = createEpsRecord({
       ...shared,
+      validate: services.validate,
       sendingId,
       readSent: readSentEnvelope,
       judge: async () => JUDGED,
@@ -44,6 +44,8 @@ describe('workflow › eps › record', () => {
       now: clock.now,
       log: silentLog,
     });
+    const { patientsOf } = record;
+    send = createEpsSend({ ...shared, judge: undefined, audit, patientsOf, toPartyKey: SETTINGS.toPartyKey });
   });
   after(() => world.stop());
 
@@ -94,7 +96,9 @@ describe('workflow › eps › record', () => {
     expect(raw.toString()).include('PORX_IN020101SM31');
     const jobs = (await world.store.jobs.list('ready', 100)).filter(({ kind }) => kind === 'eps-send');
     expect(jobs).lengthOf(1);
-    expect(recorded.at(-1)).deep.include({ kind: 'message-out', operation: 'PORX_IN020101SM31', caller: CALLER });
+    const [patientId] = await world.ids(ROOT, 'Patient?identifier=https://fhir.nhs.uk/Id/nhs-number|9990000034');
+    const told = { kind: 'message-out', operation: 'PORX_IN020101SM31', caller: CALLER, outcome: 0, patientId };
+    expect(recorded.at(-1)).deep.include(told);
   });
 
   it('settled twice › its effect is there once, and what the second brings is not kept', async () => {
@@ -162,6 +166,12 @@ describe('workflow › eps › record', () => {
     const before = (await world.store.messages.list(ROOT, {}, 100)).messages.length;
     expect(await sent(broken).catch((e: unknown) => e)).property('status', 422);
     expect((await world.store.messages.list(ROOT, {}, 100)).messages.length).equal(before);
+  });
+
+  it('[AU-01] what the rules refuse is in the trail', async () => {
+    const refused = await send(CALLER, { resourceType: 'Parameters', parameter: [] }, sender());
+    expect(refused).nested.property('refused.status', 400);
+    expect(recorded.at(-1)).deep.include({ kind: 'message-out', operation: 'release', outcome: 4 });
   });
 
   it('a release asked for twice under one request id › one message; under another, another', async () => {
