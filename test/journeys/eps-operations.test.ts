@@ -201,6 +201,14 @@ describe('journeys › eps › operations', () => {
     expect((await g.fhir.get(query, g.as('receptionist'))).status).equal(403);
   });
 
+  it('/metadata says that there is a Spine', async () => {
+    const { rest } = (await g.fhir.get('metadata')).json<{
+      rest: [{ operation: { name: string }[]; resource: { type: string; operation?: { name: string }[] }[] }];
+    }>();
+    expect(rest[0].operation.map(({ name }) => name)).include('eps-message');
+    expect(rest[0].resource.find(({ type }) => type === 'Task')?.operation?.map(({ name }) => name)).eql(['release']);
+  });
+
   it('headers › what is missing or another system’s is refused; raw answers are the Spine’s own', async () => {
     const made = newPrescription();
     const signed = order(made, { at: g.now(), signer: g.spine.signer });

@@ -1,10 +1,17 @@
 /** capabilities: GET /metadata. https://hl7.org/fhir/R4/http.html#capabilities */
+import { MORTAR } from '../../standards/fhir/canonical.ts';
 import { withOAuthUris } from '../../standards/fhir/capability.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { isPretty, parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
+
+/** What is offered where a Spine is configured, beside what every server has: of a type, or of the system. */
+export const SPINE_OPERATIONS = [
+  { name: 'release', type: 'Task', definition: `${MORTAR}/OperationDefinition/release` },
+  { name: 'eps-message', type: undefined, definition: `${MORTAR}/OperationDefinition/eps-message` },
+] as const;
 
 const made = new WeakMap<Services, unknown>();
 
@@ -34,5 +41,26 @@ function statementOf(services: Services): unknown {
     implementation: { description: 'Mortar', url: baseUrl },
     ...rest,
   };
-  return oauthUris ? withOAuthUris(statement, oauthUris) : statement;
+  const complete = services.eps ? withSpineOperations(statement) : statement;
+  return oauthUris ? withOAuthUris(complete, oauthUris) : complete;
+}
+
+type Rest = Readonly<Record<string, unknown>> & {
+  readonly resource: readonly (Readonly<Record<string, unknown>> & { readonly type: string })[];
+  readonly operation: readonly object[];
+};
+
+function withSpineOperations<T extends object>(statement: T): T {
+  const { rest } = statement as { readonly rest: readonly Rest[] }; // the published one has it
+  const operationsOf = (type: string | undefined): readonly object[] =>
+    SPINE_OPERATIONS.filter((one) => one.type === type).map(({ name, definition }) => ({ name, definition }));
+  const more = rest.map((one) => ({
+    ...one,
+    resource: one.resource.map((resource) => {
+      const operation = operationsOf(resource.type);
+      return operation.length === 0 ? resource : { ...resource, operation };
+    }),
+    operation: [...one.operation, ...operationsOf(undefined)],
+  }));
+  return { ...statement, rest: more };
 }

@@ -64,8 +64,9 @@ describe('mapping › eps › stored message', () => {
     const [item] = entries('prescription-order-acute.json').filter(({ request }) =>
       request.url.includes('item-number'),
     );
-    const { performer } = item?.resource['dispenseRequest'] as { performer: Json };
-    const owner = entries('prescription-order-acute.json').find(({ fullUrl }) => fullUrl === performer['reference']);
+    const request = item?.resource['dispenseRequest'] as { performer: Json } | undefined;
+    const url = request?.performer['reference'];
+    const owner = entries('prescription-order-acute.json').find(({ fullUrl }) => fullUrl === url);
     expect(owner?.resource).deep.include({ resourceType: 'Organization' });
   });
   for (const [file, about] of [
