@@ -140,7 +140,8 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
     }),
     async run({ payload }, signal) {
       const message = await readMessage(messages, String(payload['message']));
-      if (message.state === 'queued') return send(message, true, signal);
+      // `dead`: it was never sent, and somebody wants it to be after all.
+      if (message.state === 'queued' || message.state === 'dead') return send(message, true, signal);
       // `sent`: the process that sent it is gone, and what it would have learned with it.
       if (message.state === 'sent' || message.state === 'unknown') return resolve(message, signal);
     },

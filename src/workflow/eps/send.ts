@@ -89,6 +89,13 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
     });
   }
 
+  /** What was laid aside, and never sent, is sent after all. */
+  const revive = ({ id, resources }: StoredMessage, job: NewJob): Promise<void> =>
+    store.transaction(serviceCaller('gateway'), async (tx) => {
+      await tx.messages.settle(id, { state: 'queued', resources });
+      await tx.jobs.add([job]);
+    });
+
   return async (caller, payload, sender) => {
     const { context, requestId } = sender;
     const resource = normaliseOrGiven(payload);
@@ -121,6 +128,7 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
     const stored = before ?? (await messages.read(caller, message.id));
     if (stored.hash !== message.hash.toString('hex'))
       throw conflict('The id of this message stands for another one: it is sent again under one of its own');
+    if (stored.state === 'dead') await revive(stored, job);
     const told = { kind: 'message-out', operation: message.kind, caller, outcome: 0 } as const;
     for (const about of aboutEach(await patientsOf(stored)))
       await audit.record({ ...told, targets: stored.resources.map(targetOf), ...about });

@@ -125,6 +125,22 @@ describe('workflow › eps › record', () => {
     expect([status, statusReason]).eql(['active', undefined]);
   });
 
+  it('laid aside and handed in again › it waits to be sent once more', async () => {
+    const { payload } = order(newPrescription(), { at });
+    const message = await sent(payload);
+    const jobs = async () => (await world.store.jobs.list('ready', 200)).length;
+    const taken = await world.store.jobs.take({ kinds: ['eps-send'], limit: 100, leaseMs: 60_000 });
+    const own = taken.filter(({ payload: { message: id } }) => id === message.id);
+    for (const one of taken)
+      await (own.includes(one) ? world.store.jobs.bury(one, 'away') : world.store.jobs.release(one));
+    expect(own).lengthOf(1);
+    await record.settle(message, { state: 'dead', error: 'away' });
+    const before = await jobs();
+    await sent(payload);
+    expect((await again(message.id)).state).equal('queued');
+    expect(await jobs()).equal(before + 1);
+  });
+
   it('a release with prescriptions that fail › each goes back to the Spine, once, under the same id', async () => {
     const made = newPrescription();
     const message = await sent(patientRelease(made, at).payload);
