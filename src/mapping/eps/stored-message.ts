@@ -28,6 +28,8 @@ const MENTIONED_BY: ReadonlyMap<string, readonly string[]> = new Map([
   ['HealthcareService', [ID_SYSTEM.odsOrganisation]],
   ['Location', [ID_SYSTEM.odsOrganisation]],
 ]);
+/** Why an order was refused goes when it is sent again, corrected. */
+const REMOVED: ReadonlyMap<string, readonly string[]> = new Map([['MedicationRequest', ['statusReason']]]);
 /** Says how the message travels, which its log does as well. */
 const NOT_STORED: ReadonlySet<string> = new Set(['MessageHeader', 'OperationOutcome', 'Parameters', 'Bundle']);
 
@@ -123,7 +125,8 @@ function entryFor(fullUrl: string, given: FhirResource, messageId: string): Tran
   const type = resource.resourceType;
   const system = KNOWN_BY.get(type);
   const own = system === undefined ? undefined : findValue(resource, system);
-  if (system !== undefined && own !== undefined) return updateByIdentifier(fullUrl, resource, [{ system, value: own }]);
+  if (system !== undefined && own !== undefined)
+    return updateByIdentifier(fullUrl, resource, [{ system, value: own }], REMOVED.get(type));
   for (const one of MENTIONED_BY.get(type) ?? []) {
     const value = findValue(resource, one);
     if (value !== undefined) return createUnlessFound(fullUrl, resource, [{ system: one, value }]);

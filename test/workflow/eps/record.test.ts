@@ -115,6 +115,21 @@ describe('workflow › eps › record', () => {
     }
   });
 
+  it('refused, corrected and sent again › active, and nothing is left of the refusal', async () => {
+    const made = newPrescription();
+    const message = await sent(order(made, { at }).payload);
+    await record.settle(message, answered('rejected', 'acknowledgement-refused.xml'));
+    const better = await sent(order(made, { at }).payload);
+    expect(better.id).not.equal(message.id);
+    const { status, statusReason } = await current(requests(message.resources)[0] ?? '');
+    expect([status, statusReason]).eql(['active', undefined]);
+    // Once the Spine may have it, it is not written over.
+    expect(await sent(order(made, { at }).payload).catch((e: unknown) => e)).nested.property(
+      'issues[0].code',
+      'duplicate',
+    );
+  });
+
   it('never sent › on hold, and active once it is', async () => {
     const message = await sent(order(newPrescription(), { at }).payload);
     await record.settle(message, { state: 'dead', error: 'away' });
