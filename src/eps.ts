@@ -117,6 +117,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
       identitiesOf: createIdentitiesOf({ store, criteriaOf }),
       audit,
       patientsOf: record.patientsOf,
+      sentOrders: record.sentOrders,
       settings: {
         toAsid: config.epsToAsid,
         toPartyKey,

@@ -81,6 +81,15 @@ describe('journeys › eps › operations', () => {
     expect((await g.mine('Claim?_sort=_lastUpdated')).map(({ status }) => status).sort()).eql(['active', 'cancelled']);
   });
 
+  it('what V3 has no place for is in the answer of the release again, where the order was sent from here', async () => {
+    const made = newPrescription();
+    const signed = order(made, { at: g.now(), signer: g.spine.signer });
+    await ok(g.send('prescriber', signed));
+    const { text } = await ok(g.send('pharmacist', patientRelease(made, g.now())));
+    expect(formatJson(signed.payload)).include('"url":"schedule"');
+    expect(text).include('"url":"schedule"');
+  });
+
   it('the order as it was prescribed › what V3 has no place for stays when it is released, and the signature is kept', async () => {
     const { made } = await taken();
     const number = `https://fhir.nhs.uk/Id/prescription-order-item-number|${made.items[1]}`;

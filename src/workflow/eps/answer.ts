@@ -6,6 +6,7 @@ import type { StoredMessage } from '../../ports/message-log.ts';
 import { type Issue, operationOutcome } from '../../standards/fhir/outcome.ts';
 import { checkByVerdicts } from './check-signatures.ts';
 import { idsOf } from './sender.ts';
+import type { SentOrders } from './sent-order.ts';
 
 export interface EpsAnswer {
   readonly status: number;
@@ -18,6 +19,7 @@ export function spineAnswerOf(
   message: Pick<StoredMessage, 'id' | 'receivedAt'> & { readonly issues?: readonly Issue[] },
   answer: Buffer,
   baseUrl: string,
+  orders: SentOrders = new Map(),
 ): SpineAnswer {
   const checkSignature = checkByVerdicts(message.issues ?? []);
   const context: AnswerContext = {
@@ -26,6 +28,7 @@ export function spineAnswerOf(
     form: 'full',
     baseUrl,
     ...(checkSignature && { checkSignature }),
+    sentOrder: (prescriptionId) => orders.get(prescriptionId),
   };
   return translateSpineAnswer(answer, context);
 }
@@ -34,12 +37,12 @@ export const isSettled = ({ state }: Pick<StoredMessage, 'state'>): boolean =>
   state === 'acknowledged' || state === 'rejected' || state === 'dead';
 
 /** 202 while it is under way. */
-export function answerOf(message: StoredMessage, baseUrl: string): EpsAnswer {
+export function answerOf(message: StoredMessage, baseUrl: string, orders?: SentOrders): EpsAnswer {
   if (message.state === 'dead') return told(503, NOT_SENT);
   if (!isSettled(message))
     return told(202, waiting(message), { 'Content-Location': `${baseUrl}/$eps-message?id=${message.id}` });
   if (message.answer === undefined) return told(200, ANSWER_LOST);
-  const { status, body } = spineAnswerOf(message, message.answer, baseUrl);
+  const { status, body } = spineAnswerOf(message, message.answer, baseUrl, orders);
   return { status, body };
 }
 

@@ -11,6 +11,7 @@ import { answerOf, type EpsAnswer } from './answer.ts';
 import type { IdentitiesOf } from './identities.ts';
 import { aboutEach, askerOf, type EpsSend } from './send.ts';
 import { type EpsSender, readSender, type SenderSettings } from './sender.ts';
+import type { SentOrders } from './sent-order.ts';
 import type { EpsTrack, TrackerParameters } from './track.ts';
 
 export interface EpsAsked {
@@ -52,6 +53,8 @@ export interface EpsDeskServices {
   readonly audit: Pick<AuditLog, 'record'>;
   /** Whom a message and its answer are about. */
   readonly patientsOf: (message: StoredMessage) => Promise<readonly string[]>;
+  /** Orders of what was released, as they were sent from here. */
+  readonly sentOrders: (message: StoredMessage) => Promise<SentOrders>;
   readonly settings: SenderSettings;
   readonly baseUrl: string;
   /** How long a client waits for the Spine. The national gateway gives up after 30 s. */
@@ -78,7 +81,8 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
     if (isAnswered && TELLING.has(message.kind))
       for (const about of aboutEach(await services.patientsOf(message)))
         await services.audit.record({ kind: 'operation', operation: 'eps-answer', caller, outcome: 0, ...about });
-    return { ...answerOf(message, baseUrl), ...(isAnswered && message.answer && { raw: message.answer }) };
+    const orders = isAnswered ? await services.sentOrders(message) : undefined;
+    return { ...answerOf(message, baseUrl, orders), ...(isAnswered && message.answer && { raw: message.answer }) };
   }
 
   return {

@@ -30,6 +30,7 @@ import { type Effect, effectsOf } from './effects.ts';
 import { askedOf, currentOf, findMessage, patientsOfMessage } from './message-record.ts';
 import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released.ts';
 import type { Outgoing, Queued } from './send.ts';
+import { type SentOrders, sentOrdersOf } from './sent-order.ts';
 
 export interface EpsSettleServices {
   readonly messages: Pick<MessageLog, 'read'>;
@@ -57,6 +58,8 @@ export interface EpsRecord {
   settle(message: StoredMessage, settlement: Settlement): Promise<void>;
   /** Whose data a message holds, by the ids of their Patient resources. */
   patientsOf(message: StoredMessage): Promise<readonly string[]>;
+  /** The orders, as far as they were sent from here, of what the answer of a message has released. */
+  sentOrders(message: StoredMessage): Promise<SentOrders>;
   /** Writes down what the Spine says beside any message. */
   note(effects: readonly Effect[]): Promise<void>;
 }
@@ -98,7 +101,16 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   const patientsOf = (message: StoredMessage): Promise<readonly string[]> =>
     store.transaction(GATEWAY, (tx) => patientsOfMessage(services, tx, message));
 
-  return { settle, patientsOf, note };
+  async function sentOrders(message: StoredMessage): Promise<SentOrders> {
+    const { answer } = message;
+    if (answer === undefined) return new Map();
+    const { body } = spineAnswerOf(message, answer, services.baseUrl);
+    const prescriptions = ['passedPrescriptions', 'failedPrescriptions'].flatMap((name) => prescriptionsIn(body, name));
+    if (prescriptions.length === 0) return new Map();
+    return store.transaction(GATEWAY, (tx) => sentOrdersOf(tx, services.criteriaOf, prescriptions));
+  }
+
+  return { settle, patientsOf, sentOrders, note };
 }
 
 function unlessBefore(error: unknown): void {

@@ -44,13 +44,23 @@ function restored(bundle: FhirResource, released: MessageBundle, sent: MessageBu
       return match !== undefined && saysTheSame(one, released, match, sent) ? [[one, withMembersOf(one, match)]] : [];
     }),
   );
-  const people = prescriber(released, request, sent, ordered);
+  const people = unlessFault(() => prescriber(released, request, sent, ordered), new Map());
   const before = v3Of(bundle);
   for (const changes of [new Map([...items, ...people]), items, people]) {
     const candidate = changed(bundle, changes);
     if (changes.size > 0 && v3Of(candidate) === before) return candidate;
   }
   return undefined;
+}
+
+/** What is known of the people may be too little to say the same of them: the items are restored all the same. */
+function unlessFault<T>(work: () => T, otherwise: T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof EpsFault) return otherwise;
+    throw error;
+  }
 }
 
 /** Without a signature the time is the same for both. */
