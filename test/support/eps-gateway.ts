@@ -37,6 +37,14 @@ const PEOPLE: Readonly<Record<Person, Json>> = {
   patient: { roles: ['PATIENT'], patient_ids: ['p34'] },
 };
 
+/** What their apps were granted: as much as it takes. */
+const SCOPES: Readonly<Record<Person, string>> = {
+  prescriber: 'user/MedicationRequest.cu',
+  pharmacist: 'user/MedicationDispense.c user/MedicationRequest.u user/Task.us',
+  receptionist: 'user/*.cruds',
+  patient: 'patient/*.rs user/Task.rs', // R4 has Task in no patient's compartment
+};
+
 export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
   const folder = makeTempFolder();
   const spine = await startTestSpine({ folder });
@@ -82,7 +90,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
   }
   const signIn = async (): Promise<void> => {
     for (const name of Object.keys(PEOPLE) as Person[])
-      tokens.set(name, await operatorToken(server, { user: `${name}@example.org` }));
+      tokens.set(name, await operatorToken(server, { user: `${name}@example.org`, scope: SCOPES[name] }));
   };
   await signIn();
   const as = (person: Person): Headers => ({
