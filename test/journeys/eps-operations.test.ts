@@ -15,6 +15,7 @@ import {
   withdrawTask,
 } from '../support/eps-messages.ts';
 import type { Json, Reply } from '../support/fhir-client.ts';
+import { operatorToken } from '../support/server.ts';
 
 const FULL = ['0001', '0001'];
 
@@ -208,6 +209,21 @@ describe('journeys › eps › operations', () => {
     const wrong = await g.fhir.get('Task?identifier=other|1', g.as('pharmacist'));
     expect([wrong.status, wrong.text.includes('must have system')]).eql([400, true]);
     expect((await g.fhir.get(query, g.as('receptionist'))).status).equal(403);
+  });
+
+  it('[DP-03] the patient’s own copy tells what was sent to the Spine about them', async () => {
+    await prescribed();
+    const { server } = g;
+    const token = await operatorToken(server, { user: 'patient@example.org' });
+    const headers = { authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+    const asked = await fetch(`${server.url}/api/v2/subject-access`, { method: 'POST', headers, body: '{}' });
+    const place = `${server.url}${asked.headers.get('location')}`;
+    const isReady = async (): Promise<boolean> =>
+      ((await (await fetch(place, { headers })).json()) as Json)['state'] !== 'waiting';
+    for (let n = 0; n < 200 && !(await isReady()); n++) await new Promise((done) => setTimeout(done, 50));
+    const copy = (await (await fetch(`${place}/bundle`, { headers })).json()) as { entry: { resource: Json }[] };
+    const messages = copy.entry.filter(({ resource }) => resource['resourceType'] === 'Bundle');
+    expect(JSON.stringify(messages)).include('PORX_IN020101SM31').and.include('"resourceType":"MedicationRequest"');
   });
 
   it('/metadata says that there is a Spine', async () => {
