@@ -21,6 +21,7 @@ import type {
 } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, type Issue, textOf } from '../../standards/fhir/outcome.ts';
+import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { writeXml } from '../../standards/xml/write.ts';
 import type { ApplyMessage } from '../apply-message.ts';
 import { importProvenance } from '../import-provenance.ts';
@@ -84,7 +85,8 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   }
 
   async function settle(message: StoredMessage, given: Settlement): Promise<void> {
-    const issues = given.answer && services.judge ? await services.judge(given.answer) : [];
+    const isJudged = given.answer !== undefined && RELEASES.has(message.kind);
+    const issues = isJudged && services.judge ? await services.judge(given.answer) : [];
     const settlement: Settlement = { ...given, resources: message.resources, ...(issues.length > 0 && { issues }) };
     try {
       await bring(services, message, settlement);
@@ -103,7 +105,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
 
   async function sentOrders(message: StoredMessage): Promise<SentOrders> {
     const { answer } = message;
-    if (answer === undefined) return new Map();
+    if (answer === undefined || !RELEASES.has(message.kind)) return new Map();
     const { body } = spineAnswerOf(message, answer, services.baseUrl);
     const prescriptions = ['passedPrescriptions', 'failedPrescriptions'].flatMap((name) => prescriptionsIn(body, name));
     if (prescriptions.length === 0) return new Map();
@@ -125,7 +127,7 @@ async function bring(
   isStored = true,
 ): Promise<void> {
   const { store, apply, criteriaOf, validate, baseUrl, now } = services;
-  const asked = askedOf(message, baseUrl);
+  const asked = SAYS_NO_MORE.has(message.kind) ? undefined : askedOf(message, baseUrl);
   const answer =
     settlement.answer && spineAnswerOf({ ...message, issues: settlement.issues ?? [] }, settlement.answer, baseUrl);
   const released = answer === undefined ? [] : prescriptionsIn(answer.body, 'passedPrescriptions');
@@ -162,6 +164,14 @@ async function bring(
     await tx.write(writes, changed, importProvenance(origin, now(), store.newId));
   });
 }
+
+/** Requests whose answers bring prescriptions. */
+const RELEASES: ReadonlySet<string> = new Set([
+  INTERACTIONS.NominatedPrescriptionReleaseRequest,
+  INTERACTIONS.PatientPrescriptionReleaseRequest,
+]);
+/** Messages of which all that matters is stored. */
+const SAYS_NO_MORE: ReadonlySet<string> = new Set([INTERACTIONS.ParentPrescription, INTERACTIONS.DispenseClaim]);
 
 const SPINE = { display: 'NHS Spine' };
 
