@@ -8,7 +8,7 @@ import type { Current, Json } from '../support/naive-search.ts';
 import { openPolicyStore } from '../support/policy-store.ts';
 import { createMaker, createRandom } from '../support/policy-world.ts';
 
-const ROUNDS = { quick: 60, ci: 600, long: 6_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 60;
+const ROUNDS = { quick: 60, ci: 300, long: 6_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 60;
 const SEED = Number(process.env['POLICY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const TYPES = ['Patient', 'Observation', 'Encounter', 'MedicationRequest', 'Task', 'Appointment'];
 
