@@ -37,7 +37,7 @@ import {
   type World,
 } from '../support/policy-world.ts';
 
-const CASES = { quick: 500, ci: 2_500, long: 50_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 500;
+const CASES = { quick: 500, ci: 5_000, long: 50_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 500;
 const CASES_PER_WORLD = 250;
 const SEED = Number(process.env['POLICY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
