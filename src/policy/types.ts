@@ -56,7 +56,8 @@ export interface PatientTypes {
 
 /** About patients by what points to them, or by what is in them. */
 const BY_CONTENT: ReadonlySet<string> = new Set(['Binary', 'Bundle']);
-const OF_NOBODY: readonly ReadonlySet<string>[] = [SHARED_TYPES, TRAIL_TYPES, BOOKING_TYPES];
+/** Types about which patients have no say. */
+export const OF_NOBODY: readonly ReadonlySet<string>[] = [SHARED_TYPES, TRAIL_TYPES, BOOKING_TYPES];
 
 /** Types about which Consents have a say; `*` stands for all of them. SECURITY FA-06 */
 export const isConsented = (type: string, { isPatientType, mayNamePatients }: PatientTypes): boolean =>

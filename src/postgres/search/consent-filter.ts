@@ -5,10 +5,17 @@
 import { ACTIONS } from '../../policy/consent.ts';
 import type { ConsentAsker } from '../../ports/policy.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
-import { isOfPatient, type Pointer, patientsOf, pointersOf, sealedText } from './row-patients.ts';
-import { and } from './sql.ts';
+import { isInOddContext, isOfPatient, pointersOf, sealedText } from './row-patients.ts';
+import { and, or } from './sql.ts';
 
 const RULES = 'mortar.consent_rule';
+
+/** A row as rules speak of it: the SQL of its type, its alias, and what may be hidden in its text. */
+interface Subject {
+  readonly type: string;
+  readonly m: string;
+  readonly sealed: Holds | undefined;
+}
 
 /** No rule that denies holds, but where an exception to it does. Index: `consent_rule (pat)`. */
 export function undeniedFilter(
@@ -17,22 +24,30 @@ export function undeniedFilter(
   m: string,
   { asker }: Extract<StoreCondition, { kind: 'undenied' }>,
 ): string {
-  if (type === 'Binary') return undeniedBinary(context, m, asker);
-  return undenied(context, { type, m, asker, isOf: isOfPatient(context, type, m, 'any'), isWhole: type === 'Bundle' });
+  const itself = subjectOf(context, type, m);
+  if (type !== 'Binary')
+    return undenied(context, asker, [itself], isOfPatient(context, type, m, 'any'), type === 'Bundle');
+  // A Binary is kept back as itself and as each of those that it belongs to, where that is looked at.
+  const d = `${m}d`;
+  const pointer: Subject = {
+    type: `${d}.type`,
+    m: d,
+    sealed: sealedFilter({ ...context, isCandidate: false }, ['*'], d),
+  };
+  return `not ${isInOddContext(context, m)} and not exists (
+  select from (${pointersOf(context, m)}) ${d}
+  where not ${undenied(context, asker, [itself, pointer], (k) => `${k}.pat = ${d}.pat`)} offset 0)`;
 }
 
-interface Asked {
-  readonly type: string;
-  readonly m: string;
-  readonly asker: ConsentAsker;
-  /** That a rule is of a patient of the row. */
-  readonly isOf: (alias: string) => string;
-  /** Whether the row may hold anything of the patient: it is denied with whatever is denied. */
-  readonly isWhole?: boolean;
-}
-
-function undenied(context: FilterContext, { type, m, asker, isOf, isWhole = false }: Asked): string {
-  const { perhaps, surely } = holding(context, type, m, asker, isWhole);
+/** `isWhole`: the row may hold anything of the patient, and is denied with whatever is denied. */
+function undenied(
+  context: FilterContext,
+  asker: ConsentAsker,
+  subjects: readonly Subject[],
+  isOf: Holds,
+  isWhole = false,
+): string {
+  const { perhaps, surely } = holding(context, subjects, asker, isWhole);
   const denies = and([
     isOf('k'),
     `k.effect = 'D'`,
@@ -48,27 +63,6 @@ function undenied(context: FilterContext, { type, m, asker, isOf, isWhole = fals
   where ${denies} offset 0)`;
 }
 
-/**
- * A Binary is kept back with whatever document points to it, and with its security context; and by rules of their patients
- * that name it. Of a context of an unusual type it is not looked at which rule fits: any that denies does.
- */
-function undeniedBinary(context: FilterContext, m: string, asker: ConsentAsker): string {
-  const t = `${m}d`;
-  const { usual, unusual } = pointersOf(context, m, t);
-  const anyOf =
-    (pointers: readonly Pointer[]) =>
-    (k: string): string =>
-      `${k}.pat in (${pointers.map(({ type, from }) => `select p.pat from ${from}, lateral (${patientsOf(context, type, t)}) p`).join(' union all ')})`;
-  return and([
-    ...usual.map(
-      ({ type, from }) =>
-        `not exists (select from ${from} where not ${undenied(context, { type, m: t, asker, isOf: isOfPatient(context, type, t, 'any') })} offset 0)`,
-    ),
-    undenied(context, { type: 'Binary', m, asker, isOf: anyOf(usual) }),
-    undenied(context, { type: 'Binary', m, asker, isOf: anyOf(unusual), isWhole: true }),
-  ]);
-}
-
 /** A rule that permits holds and names who asks; where the row bears labels of the list, it names those too. */
 export function permittedFilter(
   context: FilterContext,
@@ -77,7 +71,7 @@ export function permittedFilter(
   { asker, labels, isByPatient }: Extract<StoreCondition, { kind: 'permitted' }>,
 ): string {
   const { params } = context;
-  const { surely } = holding(context, type, m, asker);
+  const { surely } = holding(context, [subjectOf(context, type, m)], asker);
   const permits = and([
     isOfPatient(context, type, m, 'own')('k'),
     `k.effect = 'P'`,
@@ -99,16 +93,17 @@ const isFramed = (holds: Holds, k: string): string => `(k.ancestors = '{}' or no
       select from ${RULES} a
       where a.consent = ${k}.consent and a.ver = ${k}.ver and a.number = any(${k}.ancestors) and not (${holds('a')}) offset 0))`;
 
+/** SQL about the rule of an alias. */
 type Holds = (alias: string) => string;
 
 /**
  * Whether a rule is in force and speaks of this row, this person and this kind of use; the rules above it aside. Of who
- * does not say why they ask it may be that a rule for some purpose holds, but is not sure.
+ * does not say why they ask it may be that a rule for some purpose holds, but is not sure; nor is what is not said of all
+ * subjects.
  */
 function holding(
   context: FilterContext,
-  type: string,
-  m: string,
+  subjects: readonly Subject[],
   asker: ConsentAsker,
   isWhole = false,
 ): { readonly perhaps: Holds; readonly surely: Holds } {
@@ -117,7 +112,6 @@ function holding(
   const action = params.add(ACTIONS[asker.action], 'int');
   const actors = params.add(asker.actors, 'text[]');
   const purposes = asker.purposes && params.add(asker.purposes, 'text[]');
-  const name = params.add(type, 'text');
   const used = (k: string, purpose: Holds): readonly string[] => [
     `${k}.from_ms <= ${at}`,
     `${k}.until_ms > ${at}`,
@@ -125,31 +119,35 @@ function holding(
     `(${k}.actors is null or ${k}.actors && ${actors})`,
     `(${k}.purposes is null or ${purpose(k)})`,
   ];
-  const said = (k: string, refers: Holds): readonly string[] => [
-    `(${k}.types is null or ${name} = any(${k}.types))`,
-    `(${k}.resources is null or ${name} || '/' || ${m}.id = any(${k}.resources) or ${refers(k)})`,
-    `(${k}.labels is null or exists (select from ${labelsOf(m)} where l = any(${k}.labels)))`,
-  ];
+  const said = (k: string, join: typeof and, isSure: boolean): readonly string[] => {
+    const each = (test: (subject: Subject) => string): string => join(subjects.map(test));
+    const refers = ({ m, sealed }: Subject): string => or([refersIn(m, k), ...(sealed && !isSure ? [sealed(k)] : [])]);
+    return [
+      `(${k}.types is null or ${each(({ type }) => `${type} = any(${k}.types)`)})`,
+      `(${k}.resources is null or ${each((one) => or([`${one.type} || '/' || ${one.m}.id = any(${k}.resources)`, refers(one)]))})`,
+      `(${k}.labels is null or ${each(({ m }) => `exists (select from ${labelsOf(m)} where l = any(${k}.labels))`)})`,
+    ];
+  };
   const stated: Holds | undefined = purposes === undefined ? undefined : (k) => `${k}.purposes && ${purposes}`;
-  const refers = refersIn(m);
-  const sealed = sealedFilter(context, type, m);
-  const mayRefer: Holds = sealed ? (k) => `${refers(k)} or ${sealed(k)}` : refers;
   return {
-    perhaps: (k) => and([...used(k, stated ?? (() => 'true')), ...(isWhole ? [] : said(k, mayRefer))]),
-    surely: (k) => and([...used(k, stated ?? (() => 'false')), ...said(k, refers)]),
+    perhaps: (k) => and([...used(k, stated ?? (() => 'true')), ...(isWhole ? [] : said(k, or, false))]),
+    surely: (k) => and([...used(k, stated ?? (() => 'false')), ...said(k, and, true)]),
   };
 }
 
+const subjectOf = (context: FilterContext, type: string, m: string): Subject => ({
+  type: context.params.add(type, 'text'),
+  m,
+  sealed: sealedFilter(context, context.sealedTargets?.(type) ?? [], m),
+});
+
 /** That the text refers to one of the resources, to whatever version of it and by whatever address. */
-const refersIn =
-  (m: string): Holds =>
-  (k) =>
-    `exists (select from unnest(${k}.referring) r where position(r || '"' in ${m}.content) > 0 or position(r || '/_history/' in ${m}.content) > 0)`;
+const refersIn = (m: string, k: string): string =>
+  `exists (select from unnest(${k}.referring) r where position(r || '"' in ${m}.content) > 0 or position(r || '/_history/' in ${m}.content) > 0)`;
 
 /** That an encrypted element, which cannot be read here, may refer to one of the resources; undefined where none may. */
-function sealedFilter(context: FilterContext, type: string, m: string): Holds | undefined {
+function sealedFilter(context: FilterContext, targets: readonly string[], m: string): Holds | undefined {
   const isSealed = sealedText(context, m);
-  const targets = context.sealedTargets?.(type) ?? [];
   if (isSealed === undefined || targets.length === 0) return undefined;
   let list: string | undefined;
   return (k) => {

@@ -1,8 +1,8 @@
 /** Which patients a row is about, as SQL: for what these say of it in Consents. SECURITY FA-06 */
 import { CONTEXTS, DOCUMENTS } from '../../policy/binaries.ts';
-import { BOOKING_TYPES, SHARED_TYPES, TRAIL_TYPES } from '../../policy/types.ts';
+import { OF_NOBODY } from '../../policy/types.ts';
 import { MARK } from '../../standards/fhir/encryption/sealed-text.ts';
-import { lanesToBigInt } from '../keys.ts';
+import { type Lanes, lanesToBigInt } from '../keys.ts';
 import { attachmentMask, contextMask } from '../pointers.ts';
 import { STORED_TYPES, tableOf } from '../tables.ts';
 import type { FilterContext } from './condition.ts';
@@ -52,38 +52,35 @@ function isInBundle(context: FilterContext, m: string): (k: string) => string {
   return (k) => (isSealed === undefined ? isNamed(k) : `(${isSealed} or ${isNamed(k)})`);
 }
 
-/** Rows of a type, under the alias that was asked for, by which a Binary is about somebody. */
-export interface Pointer {
-  readonly type: string;
-  readonly from: string;
+/** What a Binary belongs to: columns type, id, content and pat, a row for each patient of each document or context. */
+export function pointersOf(context: FilterContext, m: string): string {
+  const { keys, params } = context;
+  const x = (mask: Lanes): string => params.add(String(lanesToBigInt(mask)), 'bigint');
+  const attached = x(attachmentMask(keys));
+  const select = (type: string, from: string, where: string): string =>
+    `select '${type}' as type, c.id, c.content, p.pat from ${from}, lateral (${patientsOf(context, type, 'c')}) p ${where}`;
+  return [
+    ...DOCUMENTS.map((type) => select(type, `${tableOf(type).main} c`, `where c.tok @> array[${m}.rid # ${attached}]`)),
+    ...CONTEXTS.map((type) =>
+      select(
+        type,
+        `unnest(${m}.tok) g join ${tableOf(type).main} c on c.rid = (g # ${x(contextMask(keys, type))})`,
+        '',
+      ),
+    ),
+  ].join('\nunion all ');
 }
 
-/** Documents that point to a Binary and what it names as its security context; `unusual`: contexts of any other type. */
-export function pointersOf(
-  context: FilterContext,
-  m: string,
-  t: string,
-): { readonly usual: readonly Pointer[]; readonly unusual: readonly Pointer[] } {
-  const { keys, params, parameters } = context;
-  const pointer = (type: string, how: 'attached' | 'context'): Pointer => {
-    const mask = how === 'attached' ? attachmentMask(keys) : contextMask(keys, type);
-    const x = params.add(String(lanesToBigInt(mask)), 'bigint');
-    const { main } = tableOf(type);
-    const from =
-      how === 'attached'
-        ? `(select * from ${main} where tok @> array[${m}.rid # ${x}]) ${t}`
-        : `(select c.* from unnest(${m}.tok) g join ${main} c on c.rid = (g # ${x})) ${t}`;
-    return { type, from };
-  };
-  const usual: ReadonlySet<string> = new Set(CONTEXTS);
-  const isOfSome = (type: string): boolean =>
-    !usual.has(type) &&
-    !SHARED_TYPES.has(type) &&
-    !TRAIL_TYPES.has(type) &&
-    !BOOKING_TYPES.has(type) &&
-    [...(parameters.get(type)?.parameters.values() ?? [])].some(({ targets }) => targets.includes('Patient'));
-  return {
-    usual: [...DOCUMENTS.map((type) => pointer(type, 'attached')), ...CONTEXTS.map((type) => pointer(type, 'context'))],
-    unusual: STORED_TYPES.filter(isOfSome).map((type) => pointer(type, 'context')),
-  };
+/** That a Binary is in the context of something that may be about a patient, and of whom is not looked at; or nobody can read which. */
+export function isInOddContext({ parameters, params }: FilterContext, m: string): string {
+  const known: ReadonlySet<string> = new Set(CONTEXTS);
+  const odd = STORED_TYPES.filter(
+    (type) =>
+      !known.has(type) &&
+      !OF_NOBODY.some((types) => types.has(type)) &&
+      [...(parameters.get(type)?.parameters.values() ?? [])].some(({ targets }) => targets.includes('Patient')),
+  );
+  const pattern = params.add(`^$|(^|/)(${odd.join('|')})/`, 'text');
+  return `case when position('"securityContext"' in ${m}.content) > 0
+    then coalesce(${m}.content::jsonb #>> '{securityContext,reference}', '') ~ ${pattern} else false end`;
 }
