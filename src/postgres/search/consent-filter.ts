@@ -34,9 +34,12 @@ export function undeniedFilter(
     m: d,
     sealed: sealedFilter({ ...context, isCandidate: false }, ['*'], d),
   };
-  return `not ${isInOddContext(context, m)} and not exists (
+  return and([
+    `not ${isInOddContext(context, m)}`,
+    `not exists (
   select from (${pointersOf(context, m)}) ${d}
-  where not ${undenied(context, asker, [itself, pointer], (k) => `${k}.pat = ${d}.pat`)} offset 0)`;
+  where not ${undenied(context, asker, [itself, pointer], (k) => `${k}.pat = ${d}.pat`)} offset 0)`,
+  ]);
 }
 
 /** `isWhole`: the row may hold anything of the patient, and is denied with whatever is denied. */
