@@ -54,6 +54,7 @@ import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
+import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
 import { createValidator } from './standards/fhir/validation/validator.ts';
 
 /** What the FHIR API is built from. */
@@ -103,8 +104,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
+  const beside = patientParametersBeside(definitions, parameters, 'any');
   const policy = createPolicy({
     isPatientType: (type) => patientTypes.has(type),
+    mayNamePatients: (type) => beside.has(type),
     now,
     closedEncounterDays: config.closedEncounterDays,
   });
@@ -127,6 +130,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     pools,
     policy,
     parameters,
+    beside,
     conditionsOf: (type, query) =>
       parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl }).conditions,
     extractorOf,
@@ -180,7 +184,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     audited: store,
     searchOf: (type, query) => searchOf(services, type, query),
     definitions,
-    parameters,
+    beside,
     baseUrl,
     rids: audit.trail.rids,
     translate: (message) => gateway?.translate(message),

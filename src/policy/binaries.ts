@@ -3,9 +3,9 @@ import type { Filter } from '../ports/policy.ts';
 import { any } from './filters.ts';
 
 /** Types whose attachments are Binaries. */
-const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'] as const;
+export const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'] as const;
 /** Types that are understood as a security context; with any other a Binary is as without one. */
-const CONTEXTS = [
+export const CONTEXTS = [
   'Patient',
   ...DOCUMENTS,
   'Encounter',
