@@ -6,9 +6,9 @@ import type { TypeParameters } from '../../standards/fhir/search/parameter.ts';
 import { kindNumber } from '../audit/kinds.ts';
 import type { Keys } from '../keys.ts';
 import type { Pipeline } from '../pools.ts';
-import { STORED_TYPES, tableOf } from '../tables.ts';
-import { KEPT_TYPES } from './mentions.ts';
+import { tableOf } from '../tables.ts';
 import { tokensOf } from './record.ts';
+import { usedTypes } from './used-types.ts';
 
 export interface ContactTools {
   /** In plaintext. */
@@ -67,7 +67,7 @@ export async function lastContacts(
   const inDoubt = new Set<string>();
   const see = (rid: string, at: number): void => void latest.set(rid, Math.max(latest.get(rid) ?? 0, at));
   await Promise.all(
-    STORED_TYPES.filter((type) => !KEPT_TYPES.has(type)).map(async (type) => {
+    (await usedTypes(reads)).current.map(async (type) => {
       const pairs = patients.flatMap(({ rid, id }) =>
         tokensOf(keys, parametersOf(type), [id]).map((token) => [String(token), rid] as const),
       );

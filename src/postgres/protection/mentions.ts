@@ -4,6 +4,7 @@
  */
 import type { Pipeline } from '../pools.ts';
 import { STORED_TYPES, tableOf } from '../tables.ts';
+import { usedTypes } from './used-types.ts';
 
 const ROWS = 500;
 /** Rows of a type whose texts are large. */
@@ -22,9 +23,6 @@ export const words = {
 /** Finds every such word in a text. */
 export const WORDS = `(\\m(?:${STORED_TYPES.join('|')})/[A-Za-z0-9.-]{1,64}|"value":"[^"\\\\]{1,64}"|"v1\\.[0-9a-f]{16})`;
 
-/** Types of which the trail is made: it stays as it is. */
-export const KEPT_TYPES: ReadonlySet<string> = new Set(['AuditEvent']);
-
 /** Calls `found` with the rid of each resource one of whose versions holds one of the words, type by type. */
 export async function findMentions(
   reads: Pipeline,
@@ -32,7 +30,7 @@ export async function findMentions(
   found: (type: string, rid: string) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const types = STORED_TYPES.filter((type) => !KEPT_TYPES.has(type));
+  const { all: types } = await usedTypes(reads);
   for (let at = 0; at < types.length; at += TOGETHER)
     await Promise.all(
       types.slice(at, at + TOGETHER).flatMap((type) => {

@@ -6,9 +6,9 @@ import { toBigInt } from '../hash.ts';
 import type { Keys } from '../keys.ts';
 import type { Pipeline } from '../pools.ts';
 import { toVersion, VERSION_COLUMNS } from '../reader.ts';
-import { STORED_TYPES, tableOf } from '../tables.ts';
-import { KEPT_TYPES } from './mentions.ts';
+import { tableOf } from '../tables.ts';
 import type { Ownership } from './ownership.ts';
+import { usedTypes } from './used-types.ts';
 
 /** A resource by its key; `id` as clients know it. */
 export interface Held {
@@ -43,7 +43,8 @@ export async function visitRecord(
   visit: (held: Held, version: StoredVersion) => void | Promise<void>,
 ): Promise<void> {
   const rids = patientIds.map((id) => String(keys.rids.rid(id)));
-  for (const type of [...STORED_TYPES.filter((one) => one !== 'Patient' && !KEPT_TYPES.has(one)), 'Patient']) {
+  const { current } = await usedTypes(reads);
+  for (const type of [...current.filter((one) => one !== 'Patient'), 'Patient']) {
     const tokens = tokensOf(keys, parametersOf(type), patientIds);
     for (let after = LOWEST; ; ) {
       const rows = await reads.query({
