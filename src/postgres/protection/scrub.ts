@@ -36,7 +36,7 @@ export async function scrub(
   { gone: erased, dataKeys, patients }: Pick<Plan, 'gone' | 'dataKeys' | 'patients'>,
 ): Promise<boolean> {
   const { main, history } = tableOf(type);
-  const [current] = await versionsOf(reads, type, rid);
+  const [current] = await versionsOf(reads, type, rid, 'as-empty');
   let isChanged = false;
   if (current && current.content !== '') {
     const content = contentOf(current);
@@ -53,10 +53,10 @@ union all
 select ver, content, '${history}' from ${history} where rid = $1::bigint and content <> ''`,
     values: [rid],
   });
-  const versions = await versionsOf(reads, type, rid);
+  const versions = await versionsOf(reads, type, rid, 'as-empty');
   for (const [ver, sealed, table] of stored as readonly (readonly [number, string, string])[]) {
     const version = versions.find(({ versionId }) => versionId === ver);
-    if (!version) continue;
+    if (!version || version.content === '') continue;
     const content = contentOf(version) as Resource;
     const next = table === history && erased.isOwn(content) ? shellOf(content) : eraseReferences(content, erased);
     const isLosingKey = keyIdsOf(sealed).some((key) => dataKeys.has(key));
@@ -72,12 +72,12 @@ select ver, content, '${history}' from ${history} where rid = $1::bigint and con
       row: rowOf(next, type, id, version.lastUpdated),
     };
     const sealing = shield ? await shield.seal(again) : again;
-    for (const held of holdKeys([sealing])) await send(held);
     const { stored: other = text } = sealing;
     await send({
       text: `update ${table} set content = $3 where rid = $1::bigint and ver = $2::int and content = $4`,
       values: [rid, ver, other, sealed],
     });
+    for (const held of holdKeys([sealing])) await send(held);
     isChanged = true;
   }
   // Versions of then were noted as changes of their records.

@@ -39,8 +39,12 @@ describe('protection › encrypted records', function () {
       `insert into fhir.patient (rid, lu, pm, ver, op, id, tok, content) values ($1, 1, 0, 1, 'C', $2, '{}', $3)`,
       [String(world.store.contacts.keys.rids.rid(id)), id, content],
     );
-    const error = await world.store.read(ROOT, type, id).catch(({ message }: Error) => message);
-    expect(error).to.contain('is gone');
+    const error = await world.store.read(ROOT, type, id).catch((failed: Error) => failed);
+    expect(error).to.have.property('status', 503);
+    expect((error as Error).cause)
+      .to.be.an('error')
+      .with.property('message')
+      .that.contains('is gone');
   });
 
   it('[KS-06] [DP-04] what stays and was sealed for the patient is sealed for its own', async () => {

@@ -180,7 +180,7 @@ values ($1, 'in', 'hl7v2', 'ADT', '', 'dead', '', $2, $2)`,
     expect(await world.sql('select count(*)::int from mortar.message')).to.deep.equal([[1]]);
   });
 
-  const rows = readConfig(process.env).testSize === 'quick' ? 2000 : 100_000;
+  const rows = { quick: 2_000, ci: 5_000, long: 100_000 }[readConfig(process.env).testSize];
   it(`[DP-01] ${rows} rows, killed in the middle, come to the same end; reads and writes of others go on`, async function () {
     this.timeout(rows * 10 + 60_000);
     const count = rows / 100;
