@@ -34,6 +34,10 @@ export const WORDS = `(\\m${REFERENCE}|${OTHERS})`;
 /** The same here. */
 const WORD = new RegExp(`(?<![\\p{L}\\p{N}_])${REFERENCE}|${OTHERS}`, 'gu');
 
+/** Every such word of a plaintext. */
+export const mentionsIn = (text: string): ReadonlySet<string> =>
+  new Set(Array.from(text.matchAll(WORD), ([word]) => word));
+
 export interface MentionTools {
   /** Texts as they are stored. */
   readonly rawReads: Pipeline;
@@ -116,7 +120,6 @@ join ${history} h on h.rid = k.rid and h.ver = k.ver join ${main} m on m.rid = h
       values: [some.map(([rid]) => rid), ...(isHistory ? [some.map(([, ver]) => ver)] : [])],
     });
     for (const [rid, , text] of await shield.open(texts, 'as-empty'))
-      if (Array.from((text as string).matchAll(WORD), ([word]) => word).some((word) => wanted.has(word)))
-        found(type, rid as string);
+      if (!wanted.isDisjointFrom(mentionsIn(text as string))) found(type, rid as string);
   }
 }

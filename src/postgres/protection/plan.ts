@@ -6,7 +6,7 @@ import { tableOf } from '../tables.ts';
 import type { Telltale } from './elsewhere.ts';
 import type { Gone } from './erase-references.ts';
 import type { Touched } from './guard.ts';
-import { findMentions, SEALED, words } from './mentions.ts';
+import { findMentions, mentionsIn, SEALED, words } from './mentions.ts';
 import { type Content, contentOf, type Held, type RecordTools, versionsOf, visitRecord } from './record.ts';
 
 export interface Plan {
@@ -61,6 +61,8 @@ export async function planRemoval(
   /** The patients' identifiers: values, and the systems each has. */
   const identifiers = new Map<string, Set<unknown>>();
   const people: Telltale[] = [];
+  /** By what stays: the patients it is about, and what it refers to. */
+  const links = new Map<string, { readonly of: ReadonlySet<string>; readonly to: ReadonlySet<string> }>();
   const binaries = new Set<string>();
   const keptBinaries = new Set<string>();
   const binaryLink = new RegExp(`"(?:${RegExp.escape(`${tools.baseUrl}/`)})?Binary/([A-Za-z0-9.-]{1,64})"`, 'g');
@@ -82,8 +84,11 @@ export async function planRemoval(
   }
 
   function noteStaying(held: Held, content: Content, versions: readonly StoredVersion[]): void {
+    const of = ownership.patientsOf(content);
     staying.set(`${held.type}/${held.id}`, held);
-    for (const id of ownership.patientsOf(content)) if (!ids.has(id)) others.add(String(keys.rids.rid(id)));
+    const newest = versions.find(({ content: text }) => text !== '');
+    links.set(`${held.type}/${held.id}`, { of, to: mentionsIn(newest?.content ?? '') });
+    for (const id of of) if (!ids.has(id)) others.add(String(keys.rids.rid(id)));
     for (const id of binariesIn(versions)) {
       keptBinaries.add(id);
       own.delete(`Binary/${id}`);
@@ -120,6 +125,16 @@ where h.rid = any($1::bigint[]) and (h.content like '%Binary/%' or h.content lik
           binaries.add(binary as string); // the group always matches
         else keptBinaries.add(binary as string);
       }
+  }
+
+  function referringTo(reference: string, consent: Content): string[] {
+    const of = ownership.patientsOf(consent);
+    const isTheirs = ([name, link]: readonly [string, { of: ReadonlySet<string>; to: ReadonlySet<string> }]): boolean =>
+      name !== `Consent/${consent['id']}` && link.to.has(reference) && !of.isDisjointFrom(link.of);
+    return [...links]
+      .filter(isTheirs)
+      .map(([name]) => name)
+      .sort();
   }
 
   function isGone(link: string): boolean {
@@ -178,13 +193,16 @@ where h.rid = any($1::bigint[]) and (h.content like '%Binary/%' or h.content lik
   return {
     patients,
     own,
-    staying,
+    // Consents first: they name what the others will no longer refer to.
+    staying: new Map([...staying].sort(([a], [b]) => Number(isConsent(b)) - Number(isConsent(a)))),
     dataKeys,
     people,
     gone: {
       isGone,
       isTheirs: (system, value) => typeof value === 'string' && identifiers.get(value)?.has(system) === true,
       isOwn: (resource) => ownership.whose(resource, ids) === 'own',
+      localOf: ownership.localReference,
+      referringTo,
     },
     touched: {
       patients: [...patients.map(({ rid }) => rid), ...others],
@@ -195,6 +213,8 @@ where h.rid = any($1::bigint[]) and (h.content like '%Binary/%' or h.content lik
     seen,
   };
 }
+
+const isConsent = (name: string): boolean => name.startsWith('Consent/');
 
 /** By what a message shows that it is about somebody, over all versions of their Patient. */
 function telltaleOf(versions: readonly StoredVersion[], identifiers: Map<string, Set<unknown>>): Telltale {

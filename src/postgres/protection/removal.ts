@@ -50,7 +50,7 @@ export function createRemoval(tools: RemovalTools): Removal {
     async review(...patientIds) {
       const plan = await planRemoval(tools, patientIds, { isWhole: false });
       const holds = await inTransaction(pools.transactions, (send) => createGuard(tools)(send, plan.touched));
-      const [row] = await rawReads.query(countElsewhere(patientIds, referencesOf(plan)));
+      const [row] = await rawReads.query(countElsewhere(patientIds, relatedOf(plan), referencesOf(plan)));
       const [accounts, messages] = row as [number, number]; // counts have a row
       const resources = [...plan.own.values(), ...plan.patients];
       return {
@@ -90,10 +90,9 @@ export function createRemoval(tools: RemovalTools): Removal {
     // First whoever could write more of it.
     await batch(plan, async (send) => {
       const counts: number[] = [];
-      const related = [...plan.own.values()].flatMap(({ type, id }) => (type === 'RelatedPerson' ? [id] : []));
       for (const statement of removeAccounts(
         plan.patients.map(({ id }) => id),
-        related,
+        relatedOf(plan),
       ))
         counts.push(Number((await send(statement))[0]?.[0] ?? 0));
       return { grants: counts.at(-2) ?? 0, accounts: counts.at(-1) ?? 0 };
@@ -180,6 +179,8 @@ export function createRemoval(tools: RemovalTools): Removal {
   }
 }
 
+const relatedOf = ({ own }: Plan): string[] =>
+  [...own.values()].flatMap(({ type, id }) => (type === 'RelatedPerson' ? [id] : []));
 const referencesOf = (plan: Plan): string[] => [...plan.own.keys(), ...plan.patients.map(({ id }) => `Patient/${id}`)];
 
 export function countByType(held: readonly { readonly type: string }[]): Record<string, number> {

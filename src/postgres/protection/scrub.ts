@@ -43,6 +43,7 @@ export async function scrub(
     if (eraseReferences(content, erased) !== content) {
       await writer.update(CALLER, type, id, (now) => eraseReferences(now ?? deleted(type, id), erased), {
         operation: 'patch',
+        isByPatient: type === 'Consent' && (await isByPatient(send, rid, current.versionId)),
       });
       isChanged = true;
     }
@@ -87,6 +88,15 @@ where c.at = v.lu and c.rid = $1::bigint and c.pat = any($3::bigint[])`,
     values: [rid, versions.map(({ lastUpdated }) => lastUpdated), patients.map((patient) => patient.rid)],
   });
   return isChanged;
+}
+
+/** Whether a Consent came from its patient: taking a name out of it does not change whose word it is. SECURITY FA-09 */
+async function isByPatient(send: Send, rid: string, versionId: number): Promise<boolean> {
+  const [row] = await send({
+    text: 'select from mortar.consent_rule where consent = $1::bigint and ver = $2::int and by_patient limit 1',
+    values: [rid, versionId],
+  });
+  return row !== undefined;
 }
 
 const REDACTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'REDACTED' };
