@@ -105,7 +105,8 @@ describe('protection › what is said of a patient in sealed texts of others', f
       await world.put({ resourceType: 'Binary', id, contentType: 'text/plain', data: 'UGxhbnRlZA==' });
     await world.put(condition('now', [{ authorReference: gone }]));
     await world.put(condition('before', [{ authorReference: gone }]));
-    await world.put(condition('before', []));
+    await world.put(condition('before', [{}]));
+    await world.put(condition('large', [{ text: `StaysHere ${'x'.repeat(1_200_000)}`, authorReference: gone }]));
     await world.put(condition('by-number', [{ authorReference: { identifier: NHS, display: 'PlantedNumber' } }]));
     await world.put(condition('deleted', [{ authorReference: gone }]));
     await world.remove({ resourceType: 'Condition', id: 'deleted' });
@@ -124,14 +125,15 @@ describe('protection › what is said of a patient in sealed texts of others', f
     ['the current version, and the one it replaces', 'Condition', 'now', [1, 2]],
     ['one that was replaced long ago', 'Condition', 'before', [1, 2]],
     ['by an identifier', 'Condition', 'by-number', [1, 2]],
+    ['one that is larger than what is opened at a time', 'Condition', 'large', [1, 2]],
     ['one of a resource that is deleted', 'Condition', 'deleted', [1]],
     ['another patient', 'Patient', 'stays', [1, 2]],
   ] as const)
     it(`[DP-04] [KS-07] goes: ${title}`, async () => {
       for (const version of versions) {
         const text = JSON.stringify(await read(type, id, version));
-        expect(text).to.contain('StaysHere');
-        expect(text).not.to.match(/Planted|Patient\/gone|9434765919/);
+        expect(text.includes('StaysHere')).to.equal(true);
+        expect(/Planted|Patient\/gone"|9434765919/.test(text)).to.equal(false);
       }
     });
 
@@ -140,7 +142,7 @@ describe('protection › what is said of a patient in sealed texts of others', f
     expect((await world.store.read(ROOT, 'Condition', 'before')).versionId).to.equal(2);
     const rows = await everyRow(world);
     expect(rows).not.to.match(/StaysHere|Planted|gone-too/);
-    expect(rows).to.contain('"~":"v1.');
+    expect(rows).to.match(/"+~"+:"+v1\./);
   });
 
   it('[DP-04] files that only their sealed documents name go, and those that others name stay', async () => {
