@@ -268,7 +268,8 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       }
       const rest = inserts.filter((made) => !isFirst(made));
       const held = holdKeys([...inserts, ...replacing.map(({ made }) => made)]);
-      const sending = all([...updates, ...byType(rest).map(insertManyStatement), ...held].map(send));
+      const writing = [...byType(rest).map(insertManyStatement), ...updates];
+      const sending = all([...writing, ...held].map(send));
       const ending = last?.(everything);
       if (last) {
         end.commit = client.query('commit');
@@ -276,7 +277,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       }
       await all<unknown>(ending ? [sending, ending] : [sending]);
       const sent = await sending;
-      for (const rows of sent.slice(0, updates.length))
+      for (const rows of sent.slice(writing.length - updates.length, writing.length))
         if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
       return everything;
     },
