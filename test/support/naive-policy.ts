@@ -189,10 +189,14 @@ function belongs(binary: Json, { type, id, resource }: Current): boolean {
 function waysToBinaries(waysTo: (type: string) => readonly Way[]): Way[] {
   const isSeen = ({ type, resource }: Current, facts: Facts): boolean =>
     waysTo(type).some(({ test }) => !test || test(resource, type, facts));
+  // What names a context is seen with nothing else.
+  const opens = (binary: Json, { type, id }: Current): boolean =>
+    binary['securityContext'] === undefined || referencesAt(binary, 'securityContext').includes(`${type}/${id}`);
   if (CONTEXTS.every((type) => waysTo(type).length === 0)) return [];
   return [
     {
-      test: (binary, _type, facts) => facts.current.some((one) => belongs(binary, one) && isSeen(one, facts)),
+      test: (binary, _type, facts) =>
+        facts.current.some((one) => belongs(binary, one) && opens(binary, one) && isSeen(one, facts)),
     },
   ];
 }
