@@ -120,14 +120,17 @@ const pair = ({ pem, keyPem }: Made, ...chain: readonly Made[]) => ({
   key: keyPem,
 });
 
+const requestTo = ({ http }: Started, headers = ''): string =>
+  `GET /fhir/R4/x HTTP/1.1\r\nHost: localhost:${http.httpsPort}\r\n${headers}\r\n`;
+
 /** A connection, and what a request on it is answered with; undefined when it was broken off. */
 function dial({ http }: Started, options: ConnectionOptions): TLSSocket {
   const socket = connect({ host: '127.0.0.1', port: http.httpsPort ?? 0, ca: own.pem, ...options });
   socket.on('error', () => {}); // it is broken off
   return socket;
 }
-async function ask(socket: TLSSocket): Promise<string | undefined> {
-  socket.write('GET /fhir/R4/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+async function ask(started: Started, socket: TLSSocket): Promise<string | undefined> {
+  socket.write(requestTo(started));
   const answer = Promise.withResolvers<string | undefined>();
   socket.once('data', (data: Buffer) => answer.resolve(data.toString().split('\r\n')[0]));
   socket.once('close', () => answer.resolve(undefined));
@@ -135,7 +138,7 @@ async function ask(socket: TLSSocket): Promise<string | undefined> {
 }
 async function visit(started: Started, options: ConnectionOptions): Promise<string | undefined> {
   const socket = dial(started, options);
-  const answer = await ask(socket);
+  const answer = await ask(started, socket);
   socket.destroy();
   return answer;
 }
@@ -267,14 +270,14 @@ describe('security › client certificates', function () {
   it('[PK-08] a certificate that is revoked while it is connected: the connection is closed, others stay', async () => {
     const other = await start({ recheckMs: 30 });
     const [gone, stays] = [dial(other, pair(partner, middle)), dial(other, pair(second, middle))];
-    expect(await ask(gone)).equal(OK);
-    expect(await ask(stays)).equal(OK);
+    expect(await ask(other, gone)).equal(OK);
+    expect(await ask(other, stays)).equal(OK);
     const closed = once(gone, 'close');
     writeFileSync(`${other.files.crl}.new`, lists([[partner, { revokedAt: now, reason: 'superseded' }]]));
     renameSync(`${other.files.crl}.new`, other.files.crl);
     await closed;
     expect(other.events.at(-1)).include({ rule: 'certificate-revoked' });
-    expect(await ask(stays)).equal(OK);
+    expect(await ask(other, stays)).equal(OK);
     stays.destroy();
     await other.stop();
   });
@@ -288,18 +291,18 @@ describe('security › client certificates', function () {
       first.on('session', (given) => {
         session = given;
       });
-      expect(await ask(first)).equal(OK);
+      expect(await ask(other, first)).equal(OK);
       first.destroy();
       if (!session) throw new Error('there is no session');
       const again = dial(other, { ...options, session });
-      expect(await ask(again)).equal(OK);
+      expect(await ask(other, again)).equal(OK);
       expect(again.isSessionReused()).equal(true);
       expect(other.seen.at(-1)).equal('O=Example\nCN=Partner');
       again.destroy();
       writeFileSync(other.files.crl, lists([[partner, { revokedAt: now, reason: 'superseded' }]]));
       await until(() => other.log.lines.some(({ message }) => message === 'the revocation lists were read again'));
       const last = dial(other, { ...options, session });
-      expect(await ask(last)).equal(undefined);
+      expect(await ask(other, last)).equal(undefined);
       await other.stop();
     });
 
@@ -308,7 +311,7 @@ describe('security › client certificates', function () {
     const next = authority('Next partners', times);
     const newcomer = client('Newcomer', { issuer: next, ...times });
     const open = dial(other, pair(partner, middle));
-    expect(await ask(open)).equal(OK);
+    expect(await ask(other, open)).equal(OK);
     expect(await visit(other, pair(newcomer))).equal(undefined);
     writeFileSync(other.files.crl, 'hello');
     await until(() => other.log.lines.some(({ message }) => message.includes('the old lists are kept')));
@@ -317,7 +320,7 @@ describe('security › client certificates', function () {
     writeFileSync(other.files.crl, lists() + list);
     writeFileSync(other.files.ca, root.pem + middle.pem + next.pem);
     await until(async () => (await visit(other, pair(newcomer))) === OK);
-    expect(await ask(open)).equal(OK);
+    expect(await ask(other, open)).equal(OK);
     open.destroy();
     await other.stop();
   });
@@ -349,7 +352,7 @@ describe('security › client certificates', function () {
     socket.on('data', (data: Buffer) => {
       text += data.toString();
     });
-    for (let i = 0; i < 3; i++) socket.write('GET /fhir/R4/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    for (let i = 0; i < 3; i++) socket.write(requestTo(other));
     await until(() => text.split(OK).length === 4);
     socket.destroy();
     await other.stop();
@@ -376,7 +379,7 @@ describe('security › client certificates', function () {
     const optional = await start({ certificates: 'optional' });
     const socket = dial(optional, {});
     const header = `Client-Cert: :${partner.certificate.bytes.toString('base64')}:`;
-    socket.write(`GET /fhir/R4/x HTTP/1.1\r\nHost: localhost\r\n${header}\r\nX-Client-Cert: ${header}\r\n\r\n`);
+    socket.write(requestTo(optional, `${header}\r\nX-Client-Cert: ${header}\r\n`));
     await once(socket, 'data');
     expect(optional.seen).deep.equal([undefined]);
     socket.destroy();
