@@ -1,6 +1,7 @@
 /** Identity and access put together: tokens, people, launches; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
 import { AUTHORIZE_PATHS, type Authorize, createAuthorize, interactiveOf } from './auth/authorize/create-authorize.ts';
+import { oauthCertificateOf } from './auth/oauth/certificate-names.ts';
 import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
@@ -116,7 +117,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     limitToken: (key) => parts.limits.check('token', key),
     certificateOf: (req) => {
       const certificate = peerCertificateOf(req);
-      return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
+      return certificate && oauthCertificateOf(certificate);
     },
     now,
     log,

@@ -11,6 +11,7 @@ import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { openDevelopmentCertificate } from './pki/development-certificate.ts';
+import { believePeer } from './pki/peer-certificate.ts';
 import { openPeerTrust } from './pki/peer-trust.ts';
 import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -275,7 +276,10 @@ function openPeers(
     return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
   };
   const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log });
-  return { gate: { check: trust.check, certificates: tlsClientCertificate, onRefused }, stop: trust.stop };
+  return {
+    gate: { check: trust.check, certificates: tlsClientCertificate, onAdmitted: believePeer, onRefused },
+    stop: trust.stop,
+  };
 }
 
 /** Loaded when there is a Redis. Servers of one public URL count together. */

@@ -14,6 +14,8 @@ export interface PeerGateOptions {
   readonly check: CheckPeer;
   /** `required`: nobody comes without a certificate. */
   readonly certificates: 'optional' | 'required';
+  /** Told of each connection whose certificate is believed, before its first request. */
+  readonly onAdmitted?: (socket: TLSSocket) => void;
   /** For the audit trail. It must not throw. */
   readonly onRefused?: (refusal: PeerRefusal, address: string) => void;
   /** How often open connections are looked at. */
@@ -28,7 +30,7 @@ const CHAIN_MAX = 10;
 
 /** Stands in front of the server's own handling of connections. */
 export function guardPeers(server: Server, options: PeerGateOptions): void {
-  const { check, certificates, onRefused, recheckMs = RECHECK_MS, log } = options;
+  const { check, certificates, onAdmitted, onRefused, recheckMs = RECHECK_MS, log } = options;
   const open = new Map<TLSSocket, PresentedChain>();
   let pending = 0;
 
@@ -46,6 +48,7 @@ export function guardPeers(server: Server, options: PeerGateOptions): void {
     if (refusal) return refuse(socket, refusal, chain.address);
     if (chain.certificates.length > 0) {
       open.set(socket, chain);
+      onAdmitted?.(socket);
       socket.once('close', () => open.delete(socket));
     }
     accept(socket);
