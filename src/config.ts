@@ -104,6 +104,13 @@ const SETTINGS = {
     ...file,
     about: 'Lists of revoked client certificates (CRLs), in PEM. A renewed file is read by itself.',
   },
+  partnerCertificatesFile: {
+    env: 'PARTNER_CERTIFICATES_FILE',
+    fallbackAbout: 'none: a certificate alone opens nothing',
+    ...file,
+    about:
+      'Whose a client certificate is, as a JSON list ([Certificates](pki.md)): Organization, client, names in messages. A renewed file is read by itself.',
+  },
   revocation: {
     env: 'REVOCATION',
     fallback: 'fail-closed',
@@ -253,6 +260,14 @@ const SETTINGS = {
     fallback: '2575',
     allowed: 'a whole number from 0 to 65535, or `off`',
     about: 'Port of the HL7 v2 listener (MLLP), on the loopback address; 0 takes a free one.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
+  },
+  mllpsPort: {
+    env: 'MLLPS_PORT',
+    fallback: 'off',
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about:
+      'Port of the HL7 v2 listener over mutual TLS, on HOST, for the partners of PARTNER_CERTIFICATES_FILE; 0 takes a free one.',
     parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
   },
   mllpConnectionsMax: {

@@ -11,7 +11,7 @@ import { oauthUris } from './auth/oauth/discovery.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
 import { every } from './every.ts';
-import { createGateway, type Gateway } from './gateway.ts';
+import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
@@ -71,6 +71,8 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** Whom certificates name; absent where no table of partners is given. */
+  readonly partners?: Pick<PartnerDoors, 'partnerOf' | 'createServer'>;
 }
 
 export interface FhirApi {
@@ -214,6 +216,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
     observeMessage: parts.observeMessage,
+    partners: parts.partners && {
+      ...parts.partners,
+      authenticate: identity.authenticatePartner(parts.partners.partnerOf),
+    },
     now,
     log,
   });

@@ -1,6 +1,7 @@
 /** Identity and access put together: tokens, people, launches; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
 import { AUTHORIZE_PATHS, type Authorize, createAuthorize, interactiveOf } from './auth/authorize/create-authorize.ts';
+import { createCertificateCaller } from './auth/oauth/certificate-caller.ts';
 import { oauthCertificateOf } from './auth/oauth/certificate-names.ts';
 import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
@@ -16,6 +17,7 @@ import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { PartnerOf } from './ports/partner.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource } from './ports/resource-store.ts';
 import { createAuthorizationRequests } from './postgres/identity/authorization-requests.ts';
@@ -65,6 +67,8 @@ export interface IdentityParts {
 
 export interface Identity {
   readonly authenticate: Authenticate;
+  /** The same, or by a certificate alone for whom the table of partners names: for doors of messages. */
+  authenticatePartner(partnerOf: PartnerOf): Authenticate;
   /** By the first segment of their paths. */
   readonly doors: ReadonlyMap<string, RequestHandler>;
   /** Paths below `{fhirBase}/.well-known`. */
@@ -74,6 +78,11 @@ export interface Identity {
   setupLink(): Promise<string | undefined>;
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
   stop(): Promise<void>;
+}
+
+function certificateOf(req: IncomingMessage) {
+  const certificate = peerCertificateOf(req);
+  return certificate && oauthCertificateOf(certificate);
 }
 
 const PURGE_EVERY_MS = 5 * 60 * 1000;
@@ -115,10 +124,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     isRegistrationOpen: config.nodeEnv !== 'production' && config.registration === 'open',
     addressOf,
     limitToken: (key) => parts.limits.check('token', key),
-    certificateOf: (req) => {
-      const certificate = peerCertificateOf(req);
-      return certificate && oauthCertificateOf(certificate);
-    },
+    certificateOf,
     now,
     log,
   });
@@ -178,6 +184,8 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   );
   return {
     authenticate,
+    authenticatePartner: (partnerOf) =>
+      createCertificateCaller({ authenticate, partnerOf, certificateOf, clients, addressOf }),
     doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(told)),
     wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),

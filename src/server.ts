@@ -10,13 +10,17 @@ import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
+import { findMapping, isOfDisabled } from './pki/certificate-mapping.ts';
 import { openDevelopmentCertificate } from './pki/development-certificate.ts';
-import { believePeer } from './pki/peer-certificate.ts';
+import { openPartnerTable } from './pki/partner-table.ts';
+import { believePeer, certificateOfSocket } from './pki/peer-certificate.ts';
+import { checkPartner } from './pki/peer-check.ts';
 import { openPeerTrust } from './pki/peer-trust.ts';
 import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
 import type { FetchBytes } from './ports/fetch-bytes.ts';
+import type { Partner } from './ports/partner.ts';
 import { checkDatabaseClock } from './postgres/database-clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
 import { prepareDatabase } from './postgres/migrate.ts';
@@ -34,7 +38,9 @@ import { createRateLimits } from './rest/rate-limit.ts';
 import { createReadiness } from './rest/readiness.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
 import { createShell, type ServerStatus } from './rest/shell.ts';
+import { createTlsSocketServer } from './rest/tls-listener.ts';
 import { unavailable } from './standards/fhir/outcome.ts';
+import type { Certificate } from './standards/x509/certificate.ts';
 
 export type CreateFhirApi = (parts: FhirParts) => FhirApi | Promise<FhirApi>;
 
@@ -55,6 +61,8 @@ export interface RunningServer {
   readonly httpsPort: number | undefined;
   /** Where HL7 v2 senders connect; undefined when the listener is off. */
   readonly mllpPort: number | undefined;
+  /** Where partners send HL7 v2 over mutual TLS; undefined when that listener is off. */
+  readonly mllpsPort: number | undefined;
   readonly dataDir: string;
   /** In words, for the operator. */
   readonly database: string;
@@ -160,6 +168,7 @@ export async function startServer(
     addressOf,
     limits,
     observeMessage: metrics.observeMessage,
+    ...(peers?.partners && { partners: peers.partners }),
   });
   stack.defer(async () => fhir.stop?.());
   const readiness = createReadiness({
@@ -178,7 +187,7 @@ export async function startServer(
   http.setHandlers({ guard, limit, shell, fhir: fhir.handle, ...(wellKnown && { wellKnown }), doors });
   if (gateway) metrics.watchGateway(gateway.stats);
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
-  const mllpPort = gateway && (await startGateway(gateway, config));
+  const { mllpPort, mllpsPort } = gateway ? await startGateway(gateway, config) : {};
   status = {
     phase: 'ready',
     schema: prepared.schema,
@@ -191,7 +200,7 @@ export async function startServer(
 
   const setupLink = await identity?.setupLink();
   const portsFile = join(dataDir, 'ports.json');
-  const ports = { http: http.port, https: http.httpsPort, mllp: mllpPort };
+  const ports = { http: http.port, https: http.httpsPort, mllp: mllpPort, mllps: mllpsPort };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
   log.info('ready', { ...ports, schema: prepared.schema, ...phases.ms });
@@ -214,6 +223,7 @@ export async function startServer(
     port: http.port,
     httpsPort: http.httpsPort,
     mllpPort,
+    mllpsPort,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
@@ -252,6 +262,8 @@ function openTls(config: Config, dataDir: string, log: ContextLog): TlsFiles | u
 
 interface Peers {
   readonly gate: Omit<PeerGateOptions, 'log'>;
+  /** Where PARTNER_CERTIFICATES_FILE is given. */
+  readonly partners?: NonNullable<FhirParts['partners']>;
   stop(): void;
 }
 
@@ -269,17 +281,38 @@ function openPeers(
     tlsClientCertificate,
     revocation: mode,
     revocationHosts,
+    partnerCertificatesFile,
   } = config;
   if (tlsClientCaFile === undefined) return undefined;
   const fetch: FetchBytes = async ({ url, ...request }) => {
     const allowed = revocationHosts && { allowed: revocationHosts };
     return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
   };
-  const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log });
-  return {
-    gate: { check: trust.check, certificates: tlsClientCertificate, onAdmitted: believePeer, onRefused },
-    stop: trust.stop,
+  const table =
+    partnerCertificatesFile === undefined ? undefined : openPartnerTable({ file: partnerCertificatesFile, log });
+  const isDisabled = table && ((certificate: Certificate) => isOfDisabled(certificate, table.rows()));
+  const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log, ...(isDisabled && { isDisabled }) });
+  const gate = { check: trust.check, certificates: tlsClientCertificate, onAdmitted: believePeer, onRefused };
+  const stop = (): void => {
+    trust.stop();
+    table?.stop();
   };
+  if (!table) return { gate, stop };
+  const partnerOf = (certificate: Certificate): Partner | undefined => findMapping(certificate, table.rows());
+  const check = checkPartner(trust.check, (certificate) => partnerOf(certificate) !== undefined);
+  const partners: Peers['partners'] = {
+    partnerOf(socket) {
+      const peer = certificateOfSocket(socket);
+      return peer && partnerOf(peer.certificate);
+    },
+    createServer: (serve) =>
+      createTlsSocketServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, tls, serve, log, {
+        ...gate,
+        check,
+        certificates: 'required',
+      }),
+  };
+  return { gate, partners, stop };
 }
 
 /** Loaded when there is a Redis. Servers of one public URL count together. */
@@ -318,18 +351,19 @@ async function bindPort(
 }
 
 /** Opens the doors that have sockets of their own. */
-async function startGateway(gateway: Gateway, { mllpPort }: Config): Promise<number | undefined> {
+async function startGateway(gateway: Gateway, config: Config): ReturnType<Gateway['start']> {
   try {
-    return (await gateway.start()).mllpPort;
+    return await gateway.start();
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const { code, port = config.mllpPort } = cause as NodeJS.ErrnoException & { port?: number };
+    const setting = port === config.mllpsPort ? 'MLLPS_PORT' : 'MLLP_PORT';
     if (code === 'EADDRINUSE')
       throw new ListenError(
-        `port ${mllpPort}, for HL7 v2, is in use by another program: stop it, or set MLLP_PORT`,
+        `port ${port}, for HL7 v2, is in use by another program: stop it, or set ${setting}`,
         cause,
       );
     if (code === 'EACCES')
-      throw new ListenError(`port ${mllpPort} may not be used by this user: set MLLP_PORT to 1024 or higher`, cause);
+      throw new ListenError(`port ${port} may not be used by this user: set ${setting} to 1024 or higher`, cause);
     throw cause;
   }
 }

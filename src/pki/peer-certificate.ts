@@ -1,6 +1,7 @@
 /** Who is at the other end of a TLS connection, by its certificate. RFC 8705 */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '../ports/peer-certificate.ts';
 import { readCertificate } from '../standards/x509/certificate.ts';
@@ -14,7 +15,10 @@ const believed = new WeakSet<TLSSocket>();
 export const believePeer = (socket: TLSSocket): void => void believed.add(socket);
 
 /** The certificate of the client, when a CA of TLS_CLIENT_CA_FILE has signed it. */
-export function peerCertificateOf({ socket }: IncomingMessage): PeerCertificate | undefined {
+export const peerCertificateOf = ({ socket }: IncomingMessage): PeerCertificate | undefined =>
+  certificateOfSocket(socket);
+
+export function certificateOfSocket(socket: Socket): PeerCertificate | undefined {
   if (!(socket instanceof TLSSocket) || !(socket.authorized || believed.has(socket))) return undefined;
   const known = seen.get(socket);
   if (known) return known;

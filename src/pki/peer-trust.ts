@@ -24,6 +24,7 @@ export interface PeerTrustOptions {
   readonly now: () => number;
   readonly log: Log;
   readonly pollMs?: number;
+  readonly isDisabled?: (certificate: Certificate) => boolean;
 }
 
 export interface PeerTrust {
@@ -37,7 +38,16 @@ const CRL_BYTES_MAX = 64 * 1024 * 1024;
 const REFRESH_MS = 40_000;
 
 /** Throws `TlsFileError` when the files cannot be used now. */
-export function openPeerTrust({ tls, crlFile, mode, fetch, now, log, pollMs = POLL_MS }: PeerTrustOptions): PeerTrust {
+export function openPeerTrust({
+  tls,
+  crlFile,
+  mode,
+  fetch,
+  now,
+  log,
+  pollMs = POLL_MS,
+  isDisabled,
+}: PeerTrustOptions): PeerTrust {
   let trusted = trustedOf(tls.current());
   tls.onChange((next) => {
     try {
@@ -69,6 +79,7 @@ export function openPeerTrust({ tls, crlFile, mode, fetch, now, log, pollMs = PO
       mode,
       now,
       log,
+      ...(isDisabled && { isDisabled }),
     }),
     stop: () => clearInterval(timer),
   };

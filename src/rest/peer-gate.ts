@@ -5,8 +5,7 @@
  * Deviates: Node makes no TLS alert of our judgement, as it is made when the handshake has ended. The connection is broken
  * off instead, before anything was answered.
  */
-import type { Server } from 'node:https';
-import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, PeerCertificate, Server, TLSSocket } from 'node:tls';
 import type { Log } from '../ports/log.ts';
 import type { CheckPeer, PeerRefusal, PresentedChain } from '../ports/peer-check.ts';
 

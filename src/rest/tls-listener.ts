@@ -5,7 +5,13 @@
 import { constants, randomBytes } from 'node:crypto';
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { SecureContextOptions } from 'node:tls';
+import {
+  createServer as createTls,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+  type Server as TlsServer,
+} from 'node:tls';
 import type { Log } from '../ports/log.ts';
 import { guardPeers, type PeerGateOptions } from './peer-gate.ts';
 
@@ -49,22 +55,39 @@ export function createTlsServer(
   log: Log,
   peers?: Omit<PeerGateOptions, 'log'>,
 ): Server {
+  const server = createServer({ ...limits, ...optionsOf(source) }, handle);
+  keepUp(server, source, log, peers);
+  return server;
+}
+
+/** The same for a protocol that is not HTTP. */
+export function createTlsSocketServer(
+  limits: TlsOptions,
+  source: TlsSource,
+  serve: (socket: TLSSocket) => void,
+  log: Log,
+  peers?: Omit<PeerGateOptions, 'log'>,
+): TlsServer {
+  const server = createTls({ ...limits, ...optionsOf(source) }, serve);
+  keepUp(server, source, log, peers);
+  return server;
+}
+
+function optionsOf(source: TlsSource): TlsOptions {
   const first = source.current();
-  const asksForCertificate = first.ca !== undefined;
-  const server = createServer(
-    {
-      ...limits,
-      ...RULES,
-      ...first,
-      handshakeTimeout: HANDSHAKE_MS_MAX,
-      sessionTimeout: TICKET_KEYS_MS / 1000,
-      // Node itself would refuse late and without a word: the gate judges, and the trail learns of it.
-      requestCert: asksForCertificate,
-      rejectUnauthorized: false,
-      allowPartialTrustChain: true, // what is configured is trusted, also where it is not a root
-    },
-    handle,
-  );
+  return {
+    ...RULES,
+    ...first,
+    handshakeTimeout: HANDSHAKE_MS_MAX,
+    sessionTimeout: TICKET_KEYS_MS / 1000,
+    // Node itself would refuse late and without a word: the gate judges, and the trail learns of it.
+    requestCert: first.ca !== undefined,
+    rejectUnauthorized: false,
+    allowPartialTrustChain: true, // what is configured is trusted, also where it is not a root
+  };
+}
+
+function keepUp(server: TlsServer, source: TlsSource, log: Log, peers: Omit<PeerGateOptions, 'log'> | undefined): void {
   if (peers) guardPeers(server, { ...peers, log });
   source.onChange((next) => server.setSecureContext({ ...RULES, allowPartialTrustChain: true, ...next })); // which brings ticket keys of its own
   const timer = setInterval(() => server.setTicketKeys(randomBytes(TICKET_KEY_BYTES)), TICKET_KEYS_MS);
@@ -73,5 +96,4 @@ export function createTlsServer(
   server.on('tlsClientError', (error: NodeJS.ErrnoException) =>
     log.debug('a TLS handshake failed', { code: error.code }),
   );
-  return server;
 }

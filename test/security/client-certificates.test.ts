@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import { type CertificateMapping, findMapping, isSenderOf, mappingKeysOf } from '../../src/pki/certificate-mapping.ts';
+import {
+  type CertificateMapping,
+  findMapping,
+  isOfDisabled,
+  mappingKeysOf,
+} from '../../src/pki/certificate-mapping.ts';
 import { createIssuerFinder } from '../../src/pki/issuer-finder.ts';
 import { peerCertificateOf } from '../../src/pki/peer-certificate.ts';
 import { createPeerCheck } from '../../src/pki/peer-check.ts';
@@ -394,7 +399,7 @@ describe('security › client certificates', function () {
       more: Partial<CertificateMapping> = {},
     ): CertificateMapping => ({ by, value, organizationId, senders: ['A83008'], isEnabled: true, ...more });
     const whose = async (...rows: readonly CertificateMapping[]): Promise<string | undefined> =>
-      (await findMapping(partner.certificate, async () => rows))?.organizationId;
+      findMapping(partner.certificate, rows)?.organizationId;
     const [key, issuerSerial, uri] = mappingKeysOf(partner.certificate).map(({ value }) => value) as [
       string,
       string,
@@ -426,10 +431,12 @@ describe('security › client certificates', function () {
       );
     });
 
-    it('[PK-09] a message names as its sender the partner that sent it', () => {
-      expect(isSenderOf(row('uri', uri), 'A83008')).equal(true);
-      for (const claimed of ['B00000', 'a83008', '', 'A83008 '])
-        expect(isSenderOf(row('uri', uri), claimed)).equal(false);
+    it('[PK-08] a partner who is disabled may not connect, unless another row says so', () => {
+      const disabled = row('uri', uri, '1', { isEnabled: false });
+      expect(isOfDisabled(partner.certificate, [disabled])).equal(true);
+      expect(isOfDisabled(partner.certificate, [disabled, row('key', key)])).equal(false);
+      expect(isOfDisabled(partner.certificate, [])).equal(false);
+      expect(isOfDisabled(second.certificate, [disabled])).equal(false);
     });
   });
 });
