@@ -37,6 +37,9 @@ export function findTlsProblems(config: Config): string[] {
       ['PARTNER_CERTIFICATES_FILE', config.partnerCertificatesFile !== undefined],
     ] as const)
       if (isGiven) problems.push(`${name} needs TLS_CLIENT_CA_FILE, the authorities of clients`);
+  const { cardPort, cardCaFile, cardPolicy, cardHoldersFile } = config;
+  if (cardPort !== 'off' && (!hasTls || [cardCaFile, cardPolicy, cardHoldersFile].includes(undefined)))
+    problems.push('CARD_PORT needs HTTPS_PORT, CARD_CA_FILE, CARD_POLICY and CARD_HOLDERS_FILE');
   if (config.mllpsPort !== 'off' && config.partnerCertificatesFile === undefined)
     problems.push('MLLPS_PORT needs PARTNER_CERTIFICATES_FILE, which says who may send there');
   if (!LOOPBACK.has(host) && !hasTls && plainHttp !== 'allow')

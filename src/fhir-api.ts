@@ -8,6 +8,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
+import type { CardOptions } from './auth/people/card-sign-in.ts';
 import type { Config } from './config.ts';
 import { loadDemo } from './demo.ts';
 import { every } from './every.ts';
@@ -71,6 +72,8 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** Where people sign in with smart cards. */
+  readonly card?: CardOptions | undefined;
   /** Whom certificates name; absent where no table of partners is given. */
   readonly partners?: Pick<PartnerDoors, 'partnerOf' | 'createServer'>;
 }
@@ -198,6 +201,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     addressOf: parts.addressOf,
     limits: parts.limits,
     refusals,
+    card: parts.card,
     now,
     log,
   });

@@ -6,6 +6,7 @@ import { oauthCertificateOf } from './auth/oauth/certificate-names.ts';
 import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
+import type { CardOptions } from './auth/people/card-sign-in.ts';
 import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
 import type { Config } from './config.ts';
 import { every } from './every.ts';
@@ -61,6 +62,7 @@ export interface IdentityParts {
   readonly addressOf: (req: IncomingMessage) => string;
   readonly limits: RateLimits;
   readonly refusals: Refusals;
+  readonly card?: CardOptions | undefined;
   readonly now: Clock;
   readonly log: ContextLog;
 }
@@ -77,6 +79,8 @@ export interface Identity {
   /** A one-time link to make the first administrator; undefined when there is one. */
   setupLink(): Promise<string | undefined>;
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
+  /** For the listener for smart cards. */
+  readonly cardApp?: RequestHandler;
   stop(): Promise<void>;
 }
 
@@ -143,6 +147,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     dataDir: parts.dataDir,
     patientMfa: config.patientMfa,
     ...(nhs && { upstream: nhs.upstream }),
+    ...(parts.card && { card: parts.card }),
     isProduction: config.nodeEnv === 'production',
     now,
     log,
@@ -189,6 +194,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     doors: doorsOf(oauth, people, authorize, breakGlass, parts.auditApi(told)),
     wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
+    ...(people.cardApp && { cardApp: people.cardApp }),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
     stop,

@@ -10,10 +10,11 @@ import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
+import { findHolder, openCardTable } from './pki/card-table.ts';
 import { findMapping, isOfDisabled } from './pki/certificate-mapping.ts';
 import { openDevelopmentCertificate } from './pki/development-certificate.ts';
 import { openPartnerTable } from './pki/partner-table.ts';
-import { believePeer, certificateOfSocket } from './pki/peer-certificate.ts';
+import { believePeer, certificateOfSocket, peerCertificateOf } from './pki/peer-certificate.ts';
 import { checkPartner } from './pki/peer-check.ts';
 import { openPeerTrust } from './pki/peer-trust.ts';
 import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
@@ -27,6 +28,7 @@ import { prepareDatabase } from './postgres/migrate.ts';
 import { createPools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { createAddressOf } from './rest/address.ts';
+import { type CardListener, listenForCards } from './rest/card-listener.ts';
 import { createDoorLimiter } from './rest/door-limits.ts';
 import { createGuard } from './rest/guard.ts';
 import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
@@ -63,6 +65,8 @@ export interface RunningServer {
   readonly mllpPort: number | undefined;
   /** Where partners send HL7 v2 over mutual TLS; undefined when that listener is off. */
   readonly mllpsPort: number | undefined;
+  /** Where people sign in with smart cards; undefined when that listener is off. */
+  readonly cardPort: number | undefined;
   readonly dataDir: string;
   /** In words, for the operator. */
   readonly database: string;
@@ -101,11 +105,15 @@ export async function startServer(
 
   const metrics = createMetrics();
   stack.defer(metrics.stop);
-  const tls = openTls(config, dataDir, log);
+  const pair = findTlsPair(config, dataDir, log);
+  const tls = pair && openTlsFiles({ ...pair, clientCaFile: config.tlsClientCaFile, log });
   stack.defer(() => tls?.stop());
   let audit: AuditLog | undefined;
-  const peers = tls && openPeers(config, tls, createPeerRefusals({ audit: () => audit, now, log }), now, log);
+  const onRefused = createPeerRefusals({ audit: () => audit, now, log });
+  const peers = tls && openPeers(config, tls, onRefused, now, log);
   stack.defer(() => peers?.stop());
+  const cards = await openCards(config, pair, onRefused, now, log);
+  stack.defer(async () => cards?.stop());
   const http = await bindPort(config, log, metrics, tls, peers?.gate);
   let closed: Promise<number> | undefined;
   const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
@@ -169,6 +177,7 @@ export async function startServer(
     limits,
     observeMessage: metrics.observeMessage,
     ...(peers?.partners && { partners: peers.partners }),
+    card: cards?.options,
   });
   stack.defer(async () => fhir.stop?.());
   const readiness = createReadiness({
@@ -179,6 +188,7 @@ export async function startServer(
   const { gateway } = fhir;
   identity = fhir.identity;
   audit = fhir.audit;
+  if (identity?.cardApp) cards?.listener.setHandler(identity.cardApp);
   const doors = new Map<string, RequestHandler>([
     ...(gateway ? ([['ncpdp', gateway.script] as const, ['gateway', gateway.messages] as const] as const) : []),
     ...(identity?.doors ?? []),
@@ -200,7 +210,13 @@ export async function startServer(
 
   const setupLink = await identity?.setupLink();
   const portsFile = join(dataDir, 'ports.json');
-  const ports = { http: http.port, https: http.httpsPort, mllp: mllpPort, mllps: mllpsPort };
+  const ports = {
+    http: http.port,
+    https: http.httpsPort,
+    mllp: mllpPort,
+    mllps: mllpsPort,
+    card: cards?.listener.port,
+  };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
   log.info('ready', { ...ports, schema: prepared.schema, ...phases.ms });
@@ -224,6 +240,7 @@ export async function startServer(
     httpsPort: http.httpsPort,
     mllpPort,
     mllpsPort,
+    cardPort: cards?.listener.port,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
@@ -248,16 +265,69 @@ function makeDataDir(given: string): string {
 }
 
 /** The certificate to serve: the operator's, or one for development. Throws `TlsFileError`. */
-function openTls(config: Config, dataDir: string, log: ContextLog): TlsFiles | undefined {
+function findTlsPair(config: Config, dataDir: string, log: ContextLog) {
   const { https } = listenAddresses(config);
   if (https === undefined) return undefined;
-  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsClientCaFile: clientCaFile, host } = config;
-  if (certFile !== undefined && keyFile !== undefined) return openTlsFiles({ certFile, keyFile, clientCaFile, log });
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile, host } = config;
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
   const names = new Set(['localhost', '127.0.0.1', '::1', ...(host === '0.0.0.0' || host === '::' ? [] : [host])]);
   // By the machine's clock, whatever ours says: clients judge a certificate by theirs.
   const made = openDevelopmentCertificate(join(dataDir, 'tls'), [...names], Date.now);
   log.warn('TLS_CERT_FILE is not given: TLS is served with a certificate for development');
-  return openTlsFiles({ ...made, clientCaFile, log });
+  return made;
+}
+
+/** Lists and answers about certificates; they are signed, so that plain HTTP serves as well. */
+function evidenceFetch({ revocationHosts }: Config): FetchBytes {
+  const allowed = revocationHosts && { allowed: revocationHosts };
+  return async ({ url, ...request }) =>
+    (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
+}
+
+interface Cards {
+  readonly listener: CardListener;
+  readonly options: NonNullable<FhirParts['card']>;
+  stop(): Promise<void>;
+}
+
+/** Where people sign in with smart cards. Throws `TlsFileError`, and `ListenError` for the port. */
+async function openCards(
+  config: Config,
+  pair: { readonly certFile: string; readonly keyFile: string } | undefined,
+  onRefused: NonNullable<PeerGateOptions['onRefused']>,
+  now: Clock,
+  log: ContextLog,
+): Promise<Cards | undefined> {
+  const { cardPort: port, cardCaFile, cardHoldersFile, cardPolicy: policy, host, revocation: mode } = config;
+  // They are given together: config-checks.ts looks.
+  if (port === 'off' || !pair || !cardCaFile || !cardHoldersFile || !policy) return undefined;
+  await using stack = new AsyncDisposableStack();
+  const tls = openTlsFiles({ ...pair, clientCaFile: cardCaFile, log });
+  stack.defer(tls.stop);
+  const table = openCardTable({ file: cardHoldersFile, log });
+  stack.defer(table.stop);
+  const crlFile = config.tlsClientCrlFile;
+  const trust = openPeerTrust({ tls, crlFile, mode, fetch: evidenceFetch(config), now, log, policy });
+  stack.defer(trust.stop);
+  const hostname = config.publicUrl === undefined ? hostInUrl(host) : new URL(config.publicUrl).hostname;
+  const peers = { check: trust.check, onAdmitted: believePeer, onRefused };
+  const listener = await listenForCards({ host, port, source: tls, peers, hostname, log }).catch((cause: unknown) => {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ListenError(`port ${port}, for smart cards, cannot be used (${code}): set CARD_PORT`, cause);
+  });
+  stack.defer(listener.close);
+  const everything = stack.move();
+  return {
+    listener,
+    options: {
+      url: () => listener.url,
+      holderOf(req) {
+        const peer = peerCertificateOf(req);
+        return peer && findHolder(peer.certificate, table.rows());
+      },
+    },
+    stop: () => everything.disposeAsync(),
+  };
 }
 
 interface Peers {
@@ -280,14 +350,10 @@ function openPeers(
     tlsClientCrlFile: crlFile,
     tlsClientCertificate,
     revocation: mode,
-    revocationHosts,
     partnerCertificatesFile,
   } = config;
   if (tlsClientCaFile === undefined) return undefined;
-  const fetch: FetchBytes = async ({ url, ...request }) => {
-    const allowed = revocationHosts && { allowed: revocationHosts };
-    return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
-  };
+  const fetch = evidenceFetch(config);
   const table =
     partnerCertificatesFile === undefined ? undefined : openPartnerTable({ file: partnerCertificatesFile, log });
   const isDisabled = table && ((certificate: Certificate) => isOfDisabled(certificate, table.rows()));

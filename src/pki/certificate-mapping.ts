@@ -5,8 +5,8 @@ import { keyHashOf } from './ca/register.ts';
 
 /** What stands for a certificate in the table of partners. */
 export interface CertificateKey {
-  readonly by: 'uri' | 'issuer-serial' | 'key';
-  /** A URI of the alternative names; `<issuer's key>|<serial>`; or the SHA-256 of the public key in hex. */
+  readonly by: 'uri' | 'issuer-serial' | 'issuer-subject' | 'key';
+  /** A URI of the alternative names; `<issuer's key>|<serial>` or `|<subject's key>`; or the SHA-256 of the public key in hex. */
   readonly value: string;
 }
 
@@ -21,6 +21,7 @@ export const mappingKeysOf = (certificate: Certificate): readonly CertificateKey
   ...certificate.alternativeNames.flatMap((name) =>
     name.kind === 'uri' ? [{ by: 'uri' as const, value: name.value }] : [],
   ),
+  { by: 'issuer-subject', value: `${certificate.issuer.key}|${certificate.subject.key}` },
 ];
 
 const rowsOf = (certificate: Certificate, table: readonly CertificateMapping[]): readonly CertificateMapping[] => {

@@ -24,6 +24,8 @@ export interface PeerTrustOptions {
   readonly now: () => number;
   readonly log: Log;
   readonly pollMs?: number;
+  /** A policy that certificates must carry. */
+  readonly policy?: string;
   readonly isDisabled?: (certificate: Certificate) => boolean;
 }
 
@@ -47,6 +49,7 @@ export function openPeerTrust({
   log,
   pollMs = POLL_MS,
   isDisabled,
+  policy,
 }: PeerTrustOptions): PeerTrust {
   let trusted = trustedOf(tls.current());
   tls.onChange((next) => {
@@ -80,6 +83,7 @@ export function openPeerTrust({
       now,
       log,
       ...(isDisabled && { isDisabled }),
+      ...(policy !== undefined && { policy }),
     }),
     stop: () => clearInterval(timer),
   };

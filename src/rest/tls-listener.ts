@@ -43,6 +43,13 @@ const RULES = {
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
 } as const;
 
+/** Whoever resumes a session does not prove again that they hold the key. */
+type Resumption = 'by-ticket' | 'never-resumed';
+
+/** Without tickets OpenSSL would need a cache of sessions to resume one, and Node gives it none. */
+const rulesOf = (resumption: Resumption) =>
+  resumption === 'by-ticket' ? RULES : { ...RULES, secureOptions: RULES.secureOptions | constants.SSL_OP_NO_TICKET };
+
 const HANDSHAKE_MS_MAX = 10_000;
 const TICKET_KEYS_MS = 12 * 60 * 60 * 1000;
 const TICKET_KEY_BYTES = 48;
@@ -54,9 +61,10 @@ export function createTlsServer(
   handle: RequestListener,
   log: Log,
   peers?: Omit<PeerGateOptions, 'log'>,
+  resumption: Resumption = 'by-ticket',
 ): Server {
-  const server = createServer({ ...limits, ...optionsOf(source) }, handle);
-  keepUp(server, source, log, peers);
+  const server = createServer({ ...limits, ...optionsOf(source, resumption) }, handle);
+  keepUp(server, source, log, peers, resumption);
   return server;
 }
 
@@ -68,15 +76,15 @@ export function createTlsSocketServer(
   log: Log,
   peers?: Omit<PeerGateOptions, 'log'>,
 ): TlsServer {
-  const server = createTls({ ...limits, ...optionsOf(source) }, serve);
-  keepUp(server, source, log, peers);
+  const server = createTls({ ...limits, ...optionsOf(source, 'by-ticket') }, serve);
+  keepUp(server, source, log, peers, 'by-ticket');
   return server;
 }
 
-function optionsOf(source: TlsSource): TlsOptions {
+function optionsOf(source: TlsSource, resumption: Resumption): TlsOptions {
   const first = source.current();
   return {
-    ...RULES,
+    ...rulesOf(resumption),
     ...first,
     handshakeTimeout: HANDSHAKE_MS_MAX,
     sessionTimeout: TICKET_KEYS_MS / 1000,
@@ -87,9 +95,15 @@ function optionsOf(source: TlsSource): TlsOptions {
   };
 }
 
-function keepUp(server: TlsServer, source: TlsSource, log: Log, peers: Omit<PeerGateOptions, 'log'> | undefined): void {
+function keepUp(
+  server: TlsServer,
+  source: TlsSource,
+  log: Log,
+  peers: Omit<PeerGateOptions, 'log'> | undefined,
+  resumption: Resumption,
+): void {
   if (peers) guardPeers(server, { ...peers, log });
-  source.onChange((next) => server.setSecureContext({ ...RULES, allowPartialTrustChain: true, ...next })); // which brings ticket keys of its own
+  source.onChange((next) => server.setSecureContext({ ...rulesOf(resumption), allowPartialTrustChain: true, ...next })); // which brings ticket keys of its own
   const timer = setInterval(() => server.setTicketKeys(randomBytes(TICKET_KEY_BYTES)), TICKET_KEYS_MS);
   timer.unref();
   server.on('close', () => clearInterval(timer));

@@ -7,6 +7,7 @@ import type { Session } from '../../ports/users.ts';
 import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
 import type { Account } from '../people/account.ts';
 import type { RecordPeople } from '../people/audit-people.ts';
+import type { CardOptions } from '../people/card-sign-in.ts';
 import type { Cookies } from '../people/cookies.ts';
 import type { Enrolment } from '../people/enrolment.ts';
 import { derive, hashOf, isSame, newSecret } from '../people/secrets.ts';
@@ -36,6 +37,7 @@ export interface PageParts {
   readonly record: RecordPeople;
   /** Other ways to sign in, by links. */
   readonly upstream?: Upstream;
+  readonly card?: CardOptions;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -240,7 +242,7 @@ export const sendGone = (res: Response, what: string, way: { readonly href: stri
     404,
   );
 
-function sendFault(res: Response, error: unknown, log: Log): void {
+export function sendFault(res: Response, error: unknown, log: Log): void {
   if (res.headersSent) {
     res.destroy();
     return;

@@ -1,5 +1,6 @@
 /** Signing in and out: password, second step, recovery code, and proving again who you are. SECURITY LG-04 … LG-13 */
 import type { Response, Router } from 'express';
+import { CARD_PATH } from '../people/card-sign-in.ts';
 import { isEmail, throttled } from '../people/problem.ts';
 import { hashOf } from '../people/secrets.ts';
 import type { SecondFactorAnswer } from '../people/sign-in.ts';
@@ -24,7 +25,7 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
   const { signIn, sessions, securityKeys, challenges, cookies, addressOf, record, now } = parts;
 
   const showSignIn = (res: Response, next: string, page: SignInPage): void =>
-    sendSignIn(res, next, page, parts.upstream);
+    sendSignIn(res, next, page, parts.upstream, parts.card?.url());
 
   router.get(
     '/sign-in',
@@ -197,6 +198,7 @@ function sendSignIn(
   next: string,
   { email, errors = [], status, done }: SignInPage,
   upstream: Upstream | undefined,
+  cardUrl: string | undefined,
 ): void {
   const news = typeof done === 'string' ? DONE.get(done) : undefined;
   sendPage(
@@ -213,6 +215,7 @@ ${input({ name: 'password', label: 'Password', type: 'password', autocomplete: '
 ${button('Sign in')}
 </form>
 ${upstream && waysToSignIn(upstream.providers, next)}
+${cardUrl !== undefined && html`<p><a href="${withNext(cardUrl + CARD_PATH, next)}">Sign in with a smart card</a></p>`}
 <p>After ten wrong passwords an account is locked for 15 minutes.</p>
 <p><a href="/reset">I have forgotten my password</a></p>`,
     },
