@@ -6,6 +6,7 @@ import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
 import { listenAddresses } from './config-checks.ts';
 import { loadDefinitions } from './definitions-cache.ts';
+import { every } from './every.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
@@ -13,6 +14,8 @@ import type { ContextLog } from './log.ts';
 import { findHolder, openCardTable } from './pki/card-table.ts';
 import { findMapping, isOfDisabled } from './pki/certificate-mapping.ts';
 import { openDevelopmentCertificate } from './pki/development-certificate.ts';
+import { createExpiryWatch, type Ending } from './pki/expiry.ts';
+import { endingsOfServed } from './pki/listener-endings.ts';
 import { openPartnerTable } from './pki/partner-table.ts';
 import { believePeer, certificateOfSocket, peerCertificateOf } from './pki/peer-certificate.ts';
 import { checkPartner } from './pki/peer-check.ts';
@@ -114,6 +117,13 @@ export async function startServer(
   stack.defer(() => peers?.stop());
   const cards = await openCards(config, pair, onRefused, now, log);
   stack.defer(async () => cards?.stop());
+  stack.defer(
+    watchEndings(
+      () => [...(tls ? endingsOfServed(tls.current()) : []), ...(peers?.endings() ?? []), ...(cards?.endings() ?? [])],
+      now,
+      log,
+    ),
+  );
   const http = await bindPort(config, log, metrics, tls, peers?.gate);
   let closed: Promise<number> | undefined;
   const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
@@ -287,6 +297,7 @@ function evidenceFetch({ revocationHosts }: Config): FetchBytes {
 interface Cards {
   readonly listener: CardListener;
   readonly options: NonNullable<FhirParts['card']>;
+  endings(): readonly Ending[];
   stop(): Promise<void>;
 }
 
@@ -326,12 +337,27 @@ async function openCards(
         return peer && findHolder(peer.certificate, table.rows());
       },
     },
+    endings: trust.endings,
     stop: () => everything.disposeAsync(),
   };
 }
 
+const ENDINGS_EVERY_MS = 10 * 60 * 1000;
+
+/** Says 30, 7 and 1 days before certificates end, and when they have. SECURITY PK-13 */
+function watchEndings(endings: () => readonly Ending[], now: Clock, log: ContextLog): () => Promise<void> {
+  const look = createExpiryWatch({ endings, now, log });
+  look();
+  return every(
+    ENDINGS_EVERY_MS,
+    async () => look(),
+    (error) => log.error('when certificates end could not be seen', { error }),
+  );
+}
+
 interface Peers {
   readonly gate: Omit<PeerGateOptions, 'log'>;
+  endings(): readonly Ending[];
   /** Where PARTNER_CERTIFICATES_FILE is given. */
   readonly partners?: NonNullable<FhirParts['partners']>;
   stop(): void;
@@ -363,7 +389,8 @@ function openPeers(
     trust.stop();
     table?.stop();
   };
-  if (!table) return { gate, stop };
+  const { endings } = trust;
+  if (!table) return { gate, endings, stop };
   const partnerOf = (certificate: Certificate): Partner | undefined => findMapping(certificate, table.rows());
   const check = checkPartner(trust.check, (certificate) => partnerOf(certificate) !== undefined);
   const partners: Peers['partners'] = {
@@ -378,7 +405,7 @@ function openPeers(
         certificates: 'required',
       }),
   };
-  return { gate, partners, stop };
+  return { gate, endings, partners, stop };
 }
 
 /** Loaded when there is a Redis. Servers of one public URL count together. */

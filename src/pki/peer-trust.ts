@@ -10,7 +10,9 @@ import type { CheckPeer } from '../ports/peer-check.ts';
 import { type Certificate, readCertificates } from '../standards/x509/certificate.ts';
 import { readPem } from '../standards/x509/pem.ts';
 import { type RevocationList, readRevocationList } from '../standards/x509/revocation-list.ts';
+import type { Ending } from './expiry.ts';
 import { createIssuerFinder } from './issuer-finder.ts';
+import { endingOf, endingsOfLists, rememberPeers } from './listener-endings.ts';
 import { createPeerCheck, type Trusted } from './peer-check.ts';
 import type { RevocationMode } from './revocation/check-path.ts';
 import { createRevocations } from './revocation/revocations.ts';
@@ -31,6 +33,8 @@ export interface PeerTrustOptions {
 
 export interface PeerTrust {
   readonly check: CheckPeer;
+  /** Of authorities, lists, and clients that were let in. */
+  endings(): readonly Ending[];
   stop(): void;
 }
 
@@ -61,21 +65,26 @@ export function openPeerTrust({
   });
   const revocations = createRevocations({ fetch, now, log, refreshMs: REFRESH_MS });
   let look = lookOf(crlFile);
-  if (crlFile !== undefined) revocations.setLists(readLists(crlFile));
+  let lists: readonly RevocationList[] = [];
+  const readAnew = (file: string): void => {
+    lists = readLists(file);
+    revocations.setLists(lists);
+  };
+  if (crlFile !== undefined) readAnew(crlFile);
   const timer = setInterval(() => {
     const next = lookOf(crlFile);
     if (crlFile === undefined || next === look) return;
     look = next;
     try {
-      revocations.setLists(readLists(crlFile));
+      readAnew(crlFile);
       log.info('the revocation lists were read again');
     } catch (error) {
       log.error('the new TLS_CLIENT_CRL_FILE cannot be used: the old lists are kept', { error });
     }
   }, pollMs);
   timer.unref();
-  return {
-    check: createPeerCheck({
+  const remembered = rememberPeers(
+    createPeerCheck({
       trusted: () => trusted,
       findIssuers: createIssuerFinder(fetch, now),
       revocations,
@@ -85,6 +94,16 @@ export function openPeerTrust({
       ...(isDisabled && { isDisabled }),
       ...(policy !== undefined && { policy }),
     }),
+  );
+  return {
+    check: remembered.check,
+    endings: () => [
+      ...[...trusted.anchors, ...trusted.intermediates].map((one) =>
+        endingOf(one, 'authority of clients', 'authority'),
+      ),
+      ...endingsOfLists(lists),
+      ...remembered.endings(),
+    ],
     stop: () => clearInterval(timer),
   };
 }

@@ -11,7 +11,9 @@ import {
   isOfDisabled,
   mappingKeysOf,
 } from '../../src/pki/certificate-mapping.ts';
+import { createExpiryWatch } from '../../src/pki/expiry.ts';
 import { createIssuerFinder } from '../../src/pki/issuer-finder.ts';
+import { endingsOfServed } from '../../src/pki/listener-endings.ts';
 import { peerCertificateOf } from '../../src/pki/peer-certificate.ts';
 import { createPeerCheck } from '../../src/pki/peer-check.ts';
 import { openPeerTrust, type PeerTrust } from '../../src/pki/peer-trust.ts';
@@ -378,6 +380,38 @@ describe('security › client certificates', function () {
     refuse({ code: 'expired', message: '' }, '192.0.2.1');
     expect(events).length(121);
     expect(log.lines.at(-1)?.fields).deep.equal({ count: 380 });
+  });
+
+  it('[PK-13] tells when authorities, lists, our own certificate and those of clients end, 30, 7 and 1 days before', async () => {
+    const other = await start();
+    expect(await visit(other, pair(partner, middle))).equal(OK);
+    const endings = [...endingsOfServed(other.tls.current()), ...other.trust.endings()];
+    expect(endings.map(({ what }) => what.split(':')[0])).members([
+      'TLS_CERT_FILE',
+      ...['O=Example', 'O=Example', 'O=Example'].map(() => 'authority of clients'),
+      ...['Partners', 'Partners 2'].map((name) => `revocation list of O=Example, CN=${name}`),
+      'client',
+    ]);
+    let at = now;
+    const log = createMemoryLog();
+    const look = createExpiryWatch({ endings: () => endings, now: () => at, log });
+    look();
+    let read = 0;
+    const said = (): readonly unknown[] => {
+      const fresh = log.lines.slice(read);
+      read = log.lines.length;
+      return fresh.map(({ fields }) => fields?.['days']);
+    };
+    expect(said()).deep.equal([30, 30, 30, 30, 30]);
+    look();
+    expect(said(), 'once').deep.equal([]);
+    at = times.notAfter - 7 * DAY_MS;
+    look();
+    expect(said(), 'and the lists have ended').deep.equal([0, 0, 7, 7, 7, 7, 7]);
+    at = times.notAfter;
+    look();
+    expect(said()).deep.equal([0, 0, 0, 0, 0]);
+    await other.stop();
   });
 
   it('[PK-11] a certificate that only a header names is nobody', async () => {

@@ -7,13 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import pg from 'pg';
+import type { ContextLog } from '../../src/log.ts';
 import { openPartnerTable } from '../../src/pki/partner-table.ts';
 import { TlsFileError } from '../../src/pki/tls-files.ts';
 import { createMllpFramer, formatFrame } from '../../src/standards/hl7v2/mllp-frame.ts';
 import { extensions } from '../../src/standards/x509/extensions.ts';
 import { authority, client, DAY_MS, type Made, server as serverCertificate } from '../support/authority.ts';
 import { fixture } from '../support/fixtures.ts';
-import { silentLog } from '../support/log.ts';
+import { createMemoryLog, silentLog } from '../support/log.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
@@ -49,6 +50,8 @@ describe('security › certificates of partners', function () {
   };
   const table = join(folder, 'partners.json');
   let server: TestServer;
+  const log = createMemoryLog();
+  const context: ContextLog = { ...log, child: () => context };
   let clientId = 'to be registered';
   const write = (change: { lab?: object; surgery?: object } = {}): void => {
     writeFileSync(
@@ -76,6 +79,7 @@ describe('security › certificates of partners', function () {
   before(async () => {
     write();
     server = await startTestServer({
+      log: context,
       env: {
         HTTPS_PORT: '0',
         MLLPS_PORT: '0',
@@ -158,6 +162,14 @@ describe('security › certificates of partners', function () {
       await db.end();
     }
   };
+
+  it('[PK-13] the server itself says at its start what ends soon', () => {
+    const told = log.lines.filter(({ message }) => message === 'security alert').map(({ fields }) => fields);
+    expect(told.some((fields) => String(fields?.['what']).startsWith('TLS_CERT_FILE: O=Example, CN=localhost'))).equal(
+      true,
+    );
+    expect(told.every((fields) => fields?.['rule'] === 'expiring' && fields?.['days'] === 30)).equal(true);
+  });
 
   describe('SCRIPT', () => {
     it('[PK-09] the certificate of a partner opens the door without a token, as the client of the table', async () => {
