@@ -100,3 +100,5 @@ export function findProductionProblems(config: Config, env: Readonly<Record<stri
 }
 
 const isLoopbackName = (name: string): boolean => LOOPBACK.has(name.replace(/^\[|\]$/g, ''));
+
+export const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);

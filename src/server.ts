@@ -2,50 +2,33 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
-import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
+import { type Certificates, openCertificates } from './certificates.ts';
 import type { Config } from './config.ts';
-import { listenAddresses } from './config-checks.ts';
+import { hostInUrl, listenAddresses } from './config-checks.ts';
 import { loadDefinitions } from './definitions-cache.ts';
-import { every } from './every.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
+import { ListenError } from './listen-error.ts';
 import type { ContextLog } from './log.ts';
-import { findHolder, openCardTable } from './pki/card-table.ts';
-import { findMapping, isOfDisabled } from './pki/certificate-mapping.ts';
-import { openDevelopmentCertificate } from './pki/development-certificate.ts';
-import { createExpiryWatch, type Ending } from './pki/expiry.ts';
-import { endingsOfServed } from './pki/listener-endings.ts';
-import { openPartnerTable } from './pki/partner-table.ts';
-import { believePeer, certificateOfSocket, peerCertificateOf } from './pki/peer-certificate.ts';
-import { checkPartner } from './pki/peer-check.ts';
-import { openPeerTrust } from './pki/peer-trust.ts';
-import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
-import type { FetchBytes } from './ports/fetch-bytes.ts';
-import type { Partner } from './ports/partner.ts';
 import { checkDatabaseClock } from './postgres/database-clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
 import { prepareDatabase } from './postgres/migrate.ts';
 import { createPools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { createAddressOf } from './rest/address.ts';
-import { type CardListener, listenForCards } from './rest/card-listener.ts';
 import { createDoorLimiter } from './rest/door-limits.ts';
 import { createGuard } from './rest/guard.ts';
 import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
 import { createMetrics } from './rest/metrics.ts';
 import { createOperatorAccess } from './rest/operator-access.ts';
-import type { PeerGateOptions } from './rest/peer-gate.ts';
-import { createPeerRefusals } from './rest/peer-refusals.ts';
 import { createRateLimits } from './rest/rate-limit.ts';
 import { createReadiness } from './rest/readiness.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
 import { createShell, type ServerStatus } from './rest/shell.ts';
-import { createTlsSocketServer } from './rest/tls-listener.ts';
 import { unavailable } from './standards/fhir/outcome.ts';
-import type { Certificate } from './standards/x509/certificate.ts';
 
 export type CreateFhirApi = (parts: FhirParts) => FhirApi | Promise<FhirApi>;
 
@@ -84,14 +67,6 @@ export interface RunningServer {
   requestStop(): void;
 }
 
-/** The port could not be bound. */
-export class ListenError extends Error {
-  constructor(message: string, cause: unknown) {
-    super(message, { cause });
-    this.name = 'ListenError';
-  }
-}
-
 const MIGRATIONS = join(import.meta.dirname, '../migrations');
 const FHIR_PATH = '/fhir/R4';
 
@@ -108,23 +83,10 @@ export async function startServer(
 
   const metrics = createMetrics();
   stack.defer(metrics.stop);
-  const pair = findTlsPair(config, dataDir, log);
-  const tls = pair && openTlsFiles({ ...pair, clientCaFile: config.tlsClientCaFile, log });
-  stack.defer(() => tls?.stop());
   let audit: AuditLog | undefined;
-  const onRefused = createPeerRefusals({ audit: () => audit, now, log });
-  const peers = tls && openPeers(config, tls, onRefused, now, log);
-  stack.defer(() => peers?.stop());
-  const cards = await openCards(config, pair, onRefused, now, log);
-  stack.defer(async () => cards?.stop());
-  stack.defer(
-    watchEndings(
-      () => [...(tls ? endingsOfServed(tls.current()) : []), ...(peers?.endings() ?? []), ...(cards?.endings() ?? [])],
-      now,
-      log,
-    ),
-  );
-  const http = await bindPort(config, log, metrics, tls, peers?.gate);
+  const trust = await openCertificates({ config, dataDir, audit: () => audit, now, log });
+  stack.defer(trust.stop);
+  const http = await bindPort(config, log, metrics, trust);
   let closed: Promise<number> | undefined;
   const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
   stack.defer(async () => void (await closeHttp(0)));
@@ -186,8 +148,8 @@ export async function startServer(
     addressOf,
     limits,
     observeMessage: metrics.observeMessage,
-    ...(peers?.partners && { partners: peers.partners }),
-    card: cards?.options,
+    ...(trust.partners && { partners: trust.partners }),
+    card: trust.cards?.options,
   });
   stack.defer(async () => fhir.stop?.());
   const readiness = createReadiness({
@@ -198,7 +160,7 @@ export async function startServer(
   const { gateway } = fhir;
   identity = fhir.identity;
   audit = fhir.audit;
-  if (identity?.cardApp) cards?.listener.setHandler(identity.cardApp);
+  if (identity?.cardApp) trust.cards?.listener.setHandler(identity.cardApp);
   const doors = new Map<string, RequestHandler>([
     ...(gateway ? ([['ncpdp', gateway.script] as const, ['gateway', gateway.messages] as const] as const) : []),
     ...(identity?.doors ?? []),
@@ -225,7 +187,7 @@ export async function startServer(
     https: http.httpsPort,
     mllp: mllpPort,
     mllps: mllpsPort,
-    card: cards?.listener.port,
+    card: trust.cards?.listener.port,
   };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
@@ -250,7 +212,7 @@ export async function startServer(
     httpsPort: http.httpsPort,
     mllpPort,
     mllpsPort,
-    cardPort: cards?.listener.port,
+    cardPort: trust.cards?.listener.port,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
@@ -274,140 +236,6 @@ function makeDataDir(given: string): string {
   return dataDir;
 }
 
-/** The certificate to serve: the operator's, or one for development. Throws `TlsFileError`. */
-function findTlsPair(config: Config, dataDir: string, log: ContextLog) {
-  const { https } = listenAddresses(config);
-  if (https === undefined) return undefined;
-  const { tlsCertFile: certFile, tlsKeyFile: keyFile, host } = config;
-  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
-  const names = new Set(['localhost', '127.0.0.1', '::1', ...(host === '0.0.0.0' || host === '::' ? [] : [host])]);
-  // By the machine's clock, whatever ours says: clients judge a certificate by theirs.
-  const made = openDevelopmentCertificate(join(dataDir, 'tls'), [...names], Date.now);
-  log.warn('TLS_CERT_FILE is not given: TLS is served with a certificate for development');
-  return made;
-}
-
-/** Lists and answers about certificates; they are signed, so that plain HTTP serves as well. */
-function evidenceFetch({ revocationHosts }: Config): FetchBytes {
-  const allowed = revocationHosts && { allowed: revocationHosts };
-  return async ({ url, ...request }) =>
-    (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
-}
-
-interface Cards {
-  readonly listener: CardListener;
-  readonly options: NonNullable<FhirParts['card']>;
-  endings(): readonly Ending[];
-  stop(): Promise<void>;
-}
-
-/** Where people sign in with smart cards. Throws `TlsFileError`, and `ListenError` for the port. */
-async function openCards(
-  config: Config,
-  pair: { readonly certFile: string; readonly keyFile: string } | undefined,
-  onRefused: NonNullable<PeerGateOptions['onRefused']>,
-  now: Clock,
-  log: ContextLog,
-): Promise<Cards | undefined> {
-  const { cardPort: port, cardCaFile, cardHoldersFile, cardPolicy: policy, host, revocation: mode } = config;
-  // They are given together: config-checks.ts looks.
-  if (port === 'off' || !pair || !cardCaFile || !cardHoldersFile || !policy) return undefined;
-  await using stack = new AsyncDisposableStack();
-  const tls = openTlsFiles({ ...pair, clientCaFile: cardCaFile, log });
-  stack.defer(tls.stop);
-  const table = openCardTable({ file: cardHoldersFile, log });
-  stack.defer(table.stop);
-  const crlFile = config.tlsClientCrlFile;
-  const trust = openPeerTrust({ tls, crlFile, mode, fetch: evidenceFetch(config), now, log, policy });
-  stack.defer(trust.stop);
-  const hostname = config.publicUrl === undefined ? hostInUrl(host) : new URL(config.publicUrl).hostname;
-  const peers = { check: trust.check, onAdmitted: believePeer, onRefused };
-  const listener = await listenForCards({ host, port, source: tls, peers, hostname, log }).catch((cause: unknown) => {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ListenError(`port ${port}, for smart cards, cannot be used (${code}): set CARD_PORT`, cause);
-  });
-  stack.defer(listener.close);
-  const everything = stack.move();
-  return {
-    listener,
-    options: {
-      url: () => listener.url,
-      holderOf(req) {
-        const peer = peerCertificateOf(req);
-        return peer && findHolder(peer.certificate, table.rows());
-      },
-    },
-    endings: trust.endings,
-    stop: () => everything.disposeAsync(),
-  };
-}
-
-const ENDINGS_EVERY_MS = 10 * 60 * 1000;
-
-/** Says 30, 7 and 1 days before certificates end, and when they have. SECURITY PK-13 */
-function watchEndings(endings: () => readonly Ending[], now: Clock, log: ContextLog): () => Promise<void> {
-  const look = createExpiryWatch({ endings, now, log });
-  look();
-  return every(
-    ENDINGS_EVERY_MS,
-    async () => look(),
-    (error) => log.error('when certificates end could not be seen', { error }),
-  );
-}
-
-interface Peers {
-  readonly gate: Omit<PeerGateOptions, 'log'>;
-  endings(): readonly Ending[];
-  /** Where PARTNER_CERTIFICATES_FILE is given. */
-  readonly partners?: NonNullable<FhirParts['partners']>;
-  stop(): void;
-}
-
-/** Who judges client certificates, where any are asked for. Throws `TlsFileError`. */
-function openPeers(
-  config: Config,
-  tls: TlsFiles,
-  onRefused: NonNullable<PeerGateOptions['onRefused']>,
-  now: Clock,
-  log: ContextLog,
-): Peers | undefined {
-  const {
-    tlsClientCaFile,
-    tlsClientCrlFile: crlFile,
-    tlsClientCertificate,
-    revocation: mode,
-    partnerCertificatesFile,
-  } = config;
-  if (tlsClientCaFile === undefined) return undefined;
-  const fetch = evidenceFetch(config);
-  const table =
-    partnerCertificatesFile === undefined ? undefined : openPartnerTable({ file: partnerCertificatesFile, log });
-  const isDisabled = table && ((certificate: Certificate) => isOfDisabled(certificate, table.rows()));
-  const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log, ...(isDisabled && { isDisabled }) });
-  const gate = { check: trust.check, certificates: tlsClientCertificate, onAdmitted: believePeer, onRefused };
-  const stop = (): void => {
-    trust.stop();
-    table?.stop();
-  };
-  const { endings } = trust;
-  if (!table) return { gate, endings, stop };
-  const partnerOf = (certificate: Certificate): Partner | undefined => findMapping(certificate, table.rows());
-  const check = checkPartner(trust.check, (certificate) => partnerOf(certificate) !== undefined);
-  const partners: Peers['partners'] = {
-    partnerOf(socket) {
-      const peer = certificateOfSocket(socket);
-      return peer && partnerOf(peer.certificate);
-    },
-    createServer: (serve) =>
-      createTlsSocketServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, tls, serve, log, {
-        ...gate,
-        check,
-        certificates: 'required',
-      }),
-  };
-  return { gate, endings, partners, stop };
-}
-
 /** Loaded when there is a Redis. Servers of one public URL count together. */
 async function openSharedRates({ redisUrl }: Config, name: string, log: ContextLog) {
   if (redisUrl === undefined) return undefined;
@@ -425,11 +253,10 @@ async function bindPort(
   config: Config,
   log: ContextLog,
   metrics: ReturnType<typeof createMetrics>,
-  source: TlsFiles | undefined,
-  peers: Peers['gate'] | undefined,
+  { source, gate }: Certificates,
 ): Promise<HttpServer> {
   const { plainHost: host, https } = listenAddresses(config);
-  const tls = https && source && { ...https, source, ...(peers && { peers }) };
+  const tls = https && source && { ...https, source, ...(gate && { peers: gate }) };
   try {
     return await listen({ host, port: config.port, tls, metrics, log });
   } catch (cause) {
@@ -488,8 +315,6 @@ const poolSizes = ({ readConnections, writeConnections, transactionConnections }
   writeConnections,
   transactionConnections,
 });
-
-const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 function writePorts(file: string, ports: Readonly<Record<string, unknown>>): void {
   writeFileSync(`${file}.tmp`, `${JSON.stringify(ports, undefined, 2)}\n`);
