@@ -19,7 +19,7 @@ import { createPeerCheck } from '../../src/pki/peer-check.ts';
 import { openPeerTrust, type PeerTrust } from '../../src/pki/peer-trust.ts';
 import type { RevocationMode } from '../../src/pki/revocation/check-path.ts';
 import { openTlsFiles, type TlsFiles } from '../../src/pki/tls-files.ts';
-import type { AuditEvent } from '../../src/ports/audit.ts';
+import type { AuditEvent, AuditLog } from '../../src/ports/audit.ts';
 import type { HttpServer } from '../../src/rest/http-server.ts';
 import type { PeerGateOptions } from '../../src/rest/peer-gate.ts';
 import { createPeerRefusals } from '../../src/rest/peer-refusals.ts';
@@ -380,6 +380,16 @@ describe('security › client certificates', function () {
     refuse({ code: 'expired', message: '' }, '192.0.2.1');
     expect(events).length(121);
     expect(log.lines.at(-1)?.fields).deep.equal({ count: 380 });
+  });
+
+  it('[PK-10] what is refused while the server starts is recorded once there is a trail', async () => {
+    const events: AuditEvent[] = [];
+    let trail: AuditLog | undefined;
+    const refuse = createPeerRefusals({ audit: () => trail, now: Date.now, log: silentLog });
+    for (let i = 0; i < 3; i++) refuse({ code: 'expired', message: '', serial: String(i) }, '192.0.2.1');
+    trail = { record: async (event) => void events.push(event) };
+    await until(() => events.length === 3);
+    expect(events.map(({ detail }) => detail?.['serial'])).deep.equal(['0', '1', '2']);
   });
 
   it('[PK-13] tells when authorities, lists, our own certificate and those of clients end, 30, 7 and 1 days before', async () => {

@@ -145,6 +145,8 @@ describe('oauth › tokens bound to a certificate', () => {
       ['uri:urn:mortar:org:FA565', 200],
       ['dns:rx.example.org', 200],
       ['dns:urn:mortar:org:FA565', 401],
+      ['dns:urn:mortar:org:fa565', 401],
+      ['uri:rx.example.org', 401],
       ['uri:urn:mortar:org:fa565', 401],
       ['email:rx@example.org', 401],
     ] as const) {
