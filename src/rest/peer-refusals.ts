@@ -36,10 +36,12 @@ export function createPeerRefusals({
         .record(event)
         .catch((error: unknown) => log.error('a refused handshake could not be recorded', { error }));
     if (waiting.length < MINUTE_MAX) waiting.push(event);
-    timer ??= setTimeout(() => {
+    if (timer) return;
+    timer = setTimeout(() => {
       timer = undefined;
       for (const one of waiting.splice(0)) tell(one);
-    }, RETRY_MS).unref();
+    }, RETRY_MS);
+    timer.unref();
   }
 
   return ({ code, subject, issuer, serial }, address) => {
