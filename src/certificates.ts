@@ -116,7 +116,16 @@ async function openCards(
   const table = openCardTable({ file: cardHoldersFile, log });
   stack.defer(table.stop);
   const crlFile = config.tlsClientCrlFile;
-  const trust = openPeerTrust({ tls, crlFile, mode, fetch: evidenceFetch(config), now, log, policy });
+  const trust = openPeerTrust({
+    tls,
+    crlFile,
+    mode,
+    fetch: evidenceFetch(config),
+    hosts: config.revocationHosts,
+    now,
+    log,
+    policy,
+  });
   stack.defer(trust.stop);
   const hostname = config.publicUrl === undefined ? hostInUrl(host) : new URL(config.publicUrl).hostname;
   const peers = { check: trust.check, onAdmitted: believePeer, onRefused };
@@ -181,7 +190,16 @@ function openPeers(
   const table =
     partnerCertificatesFile === undefined ? undefined : openPartnerTable({ file: partnerCertificatesFile, log });
   const isDisabled = table && ((certificate: Certificate) => isOfDisabled(certificate, table.rows()));
-  const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log, ...(isDisabled && { isDisabled }) });
+  const trust = openPeerTrust({
+    tls,
+    crlFile,
+    mode,
+    fetch,
+    hosts: config.revocationHosts,
+    now,
+    log,
+    ...(isDisabled && { isDisabled }),
+  });
   const gate = { check: trust.check, certificates: tlsClientCertificate, onAdmitted: believePeer, onRefused };
   const stop = (): void => {
     trust.stop();

@@ -26,6 +26,8 @@ export interface PeerTrustOptions {
   readonly now: () => number;
   readonly log: Log;
   readonly pollMs?: number;
+  /** Further hosts, with ports, from which certificates of authorities may be fetched. */
+  readonly hosts?: ReadonlySet<string> | undefined;
   /** A policy that certificates must carry. */
   readonly policy?: string;
   readonly isDisabled?: (certificate: Certificate) => boolean;
@@ -53,6 +55,7 @@ export function openPeerTrust({
   log,
   pollMs = POLL_MS,
   isDisabled,
+  hosts,
   policy,
 }: PeerTrustOptions): PeerTrust {
   let trusted = trustedOf(tls.current());
@@ -86,7 +89,10 @@ export function openPeerTrust({
   const remembered = rememberPeers(
     createPeerCheck({
       trusted: () => trusted,
-      findIssuers: createIssuerFinder(fetch, now),
+      findIssuers: createIssuerFinder(fetch, now, (url) => {
+        const host = hostOf(url);
+        return host !== undefined && (hosts?.has(host) === true || hostsOf(trusted).has(host));
+      }),
       revocations,
       mode,
       now,
@@ -107,6 +113,17 @@ export function openPeerTrust({
     stop: () => clearInterval(timer),
   };
 }
+
+/** With its port; undefined for what is no address. */
+function hostOf(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
+}
+
+/** Where those whom we trust say that their own issuers are. */
+const hostsOf = ({ anchors, intermediates }: Trusted): ReadonlySet<string> =>
+  new Set([...anchors, ...intermediates].flatMap(({ issuerUrls }) => issuerUrls.flatMap((url) => hostOf(url) ?? [])));
 
 /** An authority whose issuer stands in the file as well lies between: it is looked at like one that came along. */
 function trustedOf({ ca }: SecureContextOptions): Trusted {

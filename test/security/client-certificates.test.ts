@@ -232,10 +232,14 @@ describe('security › client certificates', function () {
     let asked = 0;
     const check = createPeerCheck({
       trusted: () => ({ anchors: [root.certificate], intermediates: [] }),
-      findIssuers: createIssuerFinder(async (request) => {
-        asked += 1;
-        return served.get(request.url) ?? Promise.reject(new Error('down'));
-      }, Date.now),
+      findIssuers: createIssuerFinder(
+        async (request) => {
+          asked += 1;
+          return served.get(request.url) ?? Promise.reject(new Error('down'));
+        },
+        Date.now,
+        () => true,
+      ),
       revocations: { statusOf: async () => ({ kind: 'good', until: 0 }), setLists() {} },
       mode: 'fail-closed',
       now: Date.now,
@@ -380,6 +384,44 @@ describe('security › client certificates', function () {
     refuse({ code: 'expired', message: '' }, '192.0.2.1');
     expect(events).length(121);
     expect(log.lines.at(-1)?.fields).deep.equal({ count: 380 });
+  });
+
+  it('[PK-06] who connects cannot send us to a place of their choice: only where those we trust point, or a setting', async () => {
+    const below = authority('Below', {
+      issuer: root,
+      extensions: [extensions.authorityInfoAccess({ issuers: ['http://ca.example.org/root.crt'] })],
+      ...times,
+    });
+    const asked: string[] = [];
+    const trust = openPeerTrust({
+      tls: { current: () => ({ ca: root.pem + below.pem }), onChange() {} },
+      mode: 'off',
+      fetch: async ({ url }) => {
+        asked.push(url);
+        throw new Error('down');
+      },
+      hosts: new Set(['set.example.org:8079']),
+      now: Date.now,
+      log: silentLog,
+    });
+    const urls = [
+      'http://evil.example/x.crt',
+      'http://ca.example.org:8080/x.crt',
+      'http://ca.example.org/x.crt',
+      'http://set.example.org:8079/x.crt',
+    ];
+    for (const url of urls) {
+      const odd = client('Odd', {
+        issuer: fake,
+        extensions: [extensions.authorityInfoAccess({ issuers: [url] })],
+        ...times,
+      });
+      expect((await trust.check({ certificates: [odd.certificate.bytes], address: 'x' }))?.code).equal(
+        'unknown-issuer',
+      );
+    }
+    expect(asked).deep.equal(urls.slice(2));
+    trust.stop();
   });
 
   it('[PK-10] what is refused while the server starts is recorded once there is a trail', async () => {
