@@ -8,17 +8,19 @@ import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
+import type { CardOptions } from './auth/people/card-sign-in.ts';
 import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
 import { every } from './every.ts';
-import { createGateway, type Gateway } from './gateway.ts';
+import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
@@ -75,6 +77,10 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** Where people sign in with smart cards. */
+  readonly card?: CardOptions | undefined;
+  /** Whom certificates name; absent where no table of partners is given. */
+  readonly partners?: Pick<PartnerDoors, 'partnerOf' | 'createServer'>;
 }
 
 export interface FhirApi {
@@ -82,6 +88,7 @@ export interface FhirApi {
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
   readonly identity?: Identity;
+  readonly audit?: AuditLog;
   /** Ends what runs in the background (leases, timers, queues); the pools still work. */
   stop?(): Promise<void>;
   /** Loads the demo data; resolves to a line that says what there is now. */
@@ -236,6 +243,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     addressOf: parts.addressOf,
     limits: parts.limits,
     refusals,
+    card: parts.card,
     now,
     log,
   });
@@ -256,6 +264,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     moreJobs: [identity.jobs, ...subjects.jobs],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
+    partners: parts.partners && {
+      ...parts.partners,
+      authenticate: identity.authenticatePartner(parts.partners.partnerOf),
+    },
     now,
     log,
   });
@@ -263,6 +275,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   if (resealing) stack.defer(resealing.stop);
   const everything = stack.move();
   return {
+    audit: audit.trail,
     store,
     gateway,
     identity,

@@ -12,6 +12,7 @@ import type { LimitDoor } from './door-limits.ts';
 import type { Guard } from './guard.ts';
 import { securityHeaderLines, setSecurityHeaders } from './headers.ts';
 import type { Metrics } from './metrics.ts';
+import type { PeerGateOptions } from './peer-gate.ts';
 import { FHIR_JSON, sendOutcome } from './send-outcome.ts';
 import { createTlsServer, type TlsSource } from './tls-listener.ts';
 
@@ -46,7 +47,15 @@ export interface HttpServer {
 export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly host: string; readonly port: number; readonly source: TlsSource } | undefined;
+  readonly tls?:
+    | {
+        readonly host: string;
+        readonly port: number;
+        readonly source: TlsSource;
+        /** Judges client certificates. */
+        readonly peers?: Omit<PeerGateOptions, 'log'>;
+      }
+    | undefined;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -107,7 +116,7 @@ export async function listen({ host, port, tls, metrics, log }: HttpServerOption
   }
 
   const plain = createServer(LIMITS, handle);
-  const secure = tls && createTlsServer(LIMITS, tls.source, handle, log);
+  const secure = tls && createTlsServer(LIMITS, tls.source, handle, log, tls.peers);
   const servers: Server[] = secure === undefined ? [plain] : [plain, secure];
   for (const server of servers) prepare(server);
   try {

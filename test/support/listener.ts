@@ -4,22 +4,24 @@ import { request as requestTls } from 'node:https';
 import { createGuard, type GuardOptions } from '../../src/rest/guard.ts';
 import { type Handlers, type HttpServer, listen } from '../../src/rest/http-server.ts';
 import { createMetrics } from '../../src/rest/metrics.ts';
+import type { PeerGateOptions } from '../../src/rest/peer-gate.ts';
 import type { TlsSource } from '../../src/rest/tls-listener.ts';
 import { silentLog } from './log.ts';
 
 export interface ListenerOptions extends Partial<Omit<Handlers, 'guard'>> {
   readonly guard?: Partial<GuardOptions>;
   readonly tls?: TlsSource;
+  readonly peers?: Omit<PeerGateOptions, 'log'>;
 }
 
 /** Starts it on free ports; each door answers its name and the path. */
-export async function startListener({ guard, tls, ...handlers }: ListenerOptions = {}): Promise<HttpServer> {
+export async function startListener({ guard, tls, peers, ...handlers }: ListenerOptions = {}): Promise<HttpServer> {
   const metrics = createMetrics();
   const host = '127.0.0.1';
   const http = await listen({
     host,
     port: 0,
-    tls: tls && { host, port: 0, source: tls },
+    tls: tls && { host, port: 0, source: tls, ...(peers && { peers }) },
     metrics,
     log: silentLog,
   });

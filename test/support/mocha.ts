@@ -2,6 +2,7 @@
 // Before prototypes are frozen: what these bring along sets names on objects that inherit them.
 import '@simplewebauthn/server';
 import 'bull';
+import 'node-forge';
 import 'oidc-provider';
 import 'playwright-core';
 import { stopTestDatabases } from './database.ts';

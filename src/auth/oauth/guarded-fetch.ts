@@ -18,6 +18,11 @@ export interface GuardedFetchOptions {
   readonly allowed?: ReadonlySet<string>;
   /** A form to post. */
   readonly form?: URLSearchParams;
+  /** Anything else to post. */
+  readonly post?: { readonly type: string; readonly bytes: Buffer };
+  readonly accept?: string;
+  /** Also without TLS, on port 80: for what is signed itself, such as revocation lists. */
+  readonly isPlainAllowed?: boolean;
   /** Sent in the header `Authorization`. */
   readonly bearer?: string;
   /** All addresses of a name; the system's resolver unless given. */
@@ -37,6 +42,7 @@ export type Resolve = (name: string) => Promise<readonly Resolved[]>;
 
 export interface Fetched {
   readonly text: string;
+  readonly bytes: Buffer;
   /** Header fields by their names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
@@ -51,7 +57,8 @@ const blocked = { 4: blockedIpv4(), 6: blockedIpv6() };
 export async function fetchGuarded(address: string, options: GuardedFetchOptions): Promise<Fetched> {
   const url = new URL(address);
   const isAllowed = options.allowed?.has(`${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`);
-  if (url.protocol !== 'https:' && !(isAllowed && url.protocol === 'http:')) throw new Error('the URL is not https');
+  const isPlain = url.protocol === 'http:' && (isAllowed || options.isPlainAllowed);
+  if (url.protocol !== 'https:' && !isPlain) throw new Error('the URL is not https');
   if (!isAllowed && !PORTS.has(url.port)) throw new Error('the port is not allowed');
   if (url.username !== '' || url.password !== '') throw new Error('the URL has a user name');
   const signal = AbortSignal.timeout(Math.min(options.timeoutMs, TIMEOUT_MAX_MS));
@@ -94,7 +101,7 @@ function read(
   url: URL,
   to: Resolved,
   signal: AbortSignal,
-  { bytesMax: asked, form, bearer, ca }: GuardedFetchOptions,
+  { bytesMax: asked, form, post, accept = 'application/json', bearer, ca }: GuardedFetchOptions,
 ): Promise<Fetched> {
   const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
   const bytesMax = Math.min(asked, BYTES_MAX);
@@ -109,12 +116,13 @@ function read(
     agent: false,
     signal,
     ...(ca !== undefined && { ca }),
-    method: form ? 'POST' : 'GET',
+    method: form || post ? 'POST' : 'GET',
     headers: {
       Host: url.host,
-      Accept: 'application/json',
+      Accept: accept,
       'Accept-Encoding': 'identity',
       ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+      ...(post && { 'Content-Type': post.type }),
       ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
     },
   });
@@ -133,9 +141,12 @@ function read(
       reject(new Error('the answer is too long'));
     });
     res.on('error', reject);
-    res.on('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8'), headers: res.headers }));
+    res.on('end', () => {
+      const bytes = Buffer.concat(chunks);
+      resolve({ bytes, text: bytes.toString('utf8'), headers: res.headers });
+    });
   });
-  req.end(form?.toString());
+  req.end(post?.bytes ?? form?.toString());
   return promise;
 }
 

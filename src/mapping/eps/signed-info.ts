@@ -32,9 +32,7 @@ export function signedInfo(
   name: SigningAlgorithm,
 ): string {
   const { hash, signatureMethod, digestMethod } = ALGORITHMS[name];
-  const digest = createHash(hash)
-    .update(canonicalise(fragmentsToBeHashed(prescription)))
-    .digest('base64');
+  const digest = createHash(hash).update(signedFragments(prescription)).digest('base64');
   return (
     '<SignedInfo xmlns="http://www.w3.org/2000/09/xmldsig#">' +
     `<CanonicalizationMethod Algorithm="${EXCLUSIVE_C14N}"></CanonicalizationMethod>` +
@@ -44,6 +42,10 @@ export function signedInfo(
     `<DigestValue>${digest}</DigestValue></Reference></SignedInfo>`
   );
 }
+
+/** The canonical form of what is signed. */
+export const signedFragments = (prescription: Pick<ParentPrescription, 'prescription' | 'recordTarget'>): string =>
+  canonicalise(fragmentsToBeHashed(prescription));
 
 /** The parts of the prescription that are signed, one fragment each; these two names have no namespace. */
 function fragmentsToBeHashed({

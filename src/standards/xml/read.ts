@@ -10,6 +10,8 @@ export interface XmlLimits {
   readonly elements: number;
   /** Of one element, namespace declarations counted. */
   readonly attributes?: number;
+  /** Of comments and processing instructions: left out, or faults where something is signed. */
+  readonly asides?: 'dropped' | 'refused';
 }
 
 export const XML_LIMITS: XmlLimits = { bytes: 5 * 1024 * 1024, depth: 64, elements: 20_000, attributes: 64 };
@@ -34,7 +36,7 @@ class XmlFault extends Error {
 
 /**
  * Reads a document in UTF-8 or UTF-16 as its byte order mark says, else UTF-8. Entities other than the five of XML are
- * faults, comments and processing instructions are left out. An issue's expression is `line:column`.
+ * faults, comments and processing instructions are left out unless the limits refuse them. An issue's expression is `line:column`.
  */
 export function readXml(content: Buffer | string, limits: XmlLimits = XML_LIMITS): Mapped<XmlElement> {
   const text = typeof content === 'string' ? content.replace(/^\uFEFF/, '') : decode(content);
@@ -69,6 +71,10 @@ function parse(text: string, limits: XmlLimits): XmlElement {
   };
   parser.on('error', (error) => fault(withoutPlace(error.message)));
   parser.on('doctype', () => fault('a document type (DOCTYPE) is refused', 'security'));
+  if (limits.asides === 'refused') {
+    parser.on('comment', () => fault('a signed document has no comments', 'security'));
+    parser.on('processinginstruction', () => fault('a signed document has no processing instructions', 'security'));
+  }
   const attributesMax = limits.attributes ?? 64;
   let attributes = 0;
   parser.on('opentagstart', () => {

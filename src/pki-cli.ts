@@ -1,0 +1,371 @@
+/** `npm run pki`: the certificate authority for development and private networks. docs/pki.md */
+
+import { readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  DAY_MS,
+  initAuthorities,
+  type KeyKind,
+  type PkiFolder,
+  publishList,
+  readSettings,
+  renewResponder,
+  revoke,
+} from './pki/ca/authority.ts';
+import { endingsOf } from './pki/ca/endings.ts';
+import { PkiError, withLock } from './pki/ca/folder.ts';
+import { type Issued, issueFromRequest, issueWithKey, type Order, renew } from './pki/ca/issue.ts';
+import { judge } from './pki/ca/judge.ts';
+import { AUTHORITIES, ORGANIZATION_URN, PROFILES, type ProfileName } from './pki/ca/profiles.ts';
+import { readRegister } from './pki/ca/register.ts';
+import { createPkiHandler } from './pki/ca/responder.ts';
+import { expiring } from './pki/expiry.ts';
+import { KeyProviderError } from './pki/keys/key-error.ts';
+import { openPemProvider } from './pki/keys/pem-provider.ts';
+import { openPkcs11Provider } from './pki/keys/pkcs11-provider.ts';
+import { openPkcs12Provider } from './pki/keys/pkcs12-provider.ts';
+import { tryKeys } from './pki/keys/try-keys.ts';
+import type { KeyProvider } from './ports/key-provider.ts';
+import { DerFault } from './standards/x509/der.ts';
+import { formatName } from './standards/x509/name.ts';
+import { REVOCATION_REASONS, type RevocationReason } from './standards/x509/revocation-list.ts';
+
+const REASONS = [...REVOCATION_REASONS.values()].filter((reason) => reason !== 'removeFromCRL').join(', ');
+const HELP = `npm run -s pki -- init                      makes a root and an authority each for servers, clients and signing
+npm run -s pki -- server NAME…              a key and a certificate for a server's host names and addresses
+npm run -s pki -- client CODE --cn NAME     … for a client of the organization with that ODS code or NPI
+npm run -s pki -- signer NAME [--sds USER]  … for a person who signs prescriptions (RSA, as EPS needs it)
+npm run -s pki -- csr FILE --profile P …    certifies the key of a request (PKCS#10): server with --name, client with
+                                            --org, signing with --sds; --cn and --label name it
+npm run -s pki -- renew LABEL|ocsp          the same for longer, with a new key; ocsp: the responders
+npm run -s pki -- revoke SERIAL --reason R  and publishes the list at once
+npm run -s pki -- crl                       publishes all lists anew
+npm run -s pki -- list                      what was issued
+npm run -s pki -- check [FILE]              what ends within 30 days; of a FILE, whether it is believed, and why not
+npm run -s pki -- serve [--port 8079]       lists, authorities and the OCSP responder, over HTTP on this machine
+npm run -s pki -- keys --pem FOLDER         the signing keys there, each tried once; or --p12 FOLDER, or
+                                            --pkcs11 LIBRARY --token LABEL for a token or a module in hardware
+
+  --dir FOLDER         certs, or PKI_DIR
+  --base-url URL       init: where others reach lists and responder; http://localhost:8079/pki unless given
+  --organization NAME  init: in every subject; Mortar unless given
+  --key ec|rsa         of new keys; ec unless given
+  --label LABEL        names the files; made from the name unless given
+  --early              renew: also when more than 60 days are left
+  --use USE            check FILE: server, client or signing; what it says itself unless given
+  --reason R           ${REASONS}
+
+PKI_PASSPHRASE, when it is set, encrypts the keys of authorities at init, and opens them afterwards.
+KEY_PASSPHRASE opens the keys of keys; of a token it is the PIN.
+`;
+
+const PORT = 8079;
+const PREFIX = '/pki';
+const FILE_BYTES_MAX = 1024 * 1024;
+
+class UsageError extends Error {
+  /** Needs the whole of the help, not one word of it. */
+  readonly isLost: boolean;
+
+  constructor(message: string, isLost = false) {
+    super(message);
+    this.isLost = isLost;
+  }
+}
+
+const HINT = 'npm run -s pki -- --help  shows what there is\n';
+
+await main();
+
+async function main(): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    if (!isUsage && !isKnown(error)) throw error;
+    process.stderr.write(`pki: ${error.message}\n${isUsage ? (error.isLost ? `\n${HELP}` : HINT) : ''}`);
+    process.exitCode = isUsage ? 2 : 1;
+  }
+}
+
+/** A fault of what was given, told in a line. */
+function isKnown(error: unknown): error is Error {
+  return [PkiError, DerFault, KeyProviderError].some((kind) => error instanceof kind);
+}
+
+async function run(): Promise<void> {
+  const { values, positionals } = parse();
+  const [command, ...words] = positionals;
+  if (values.help) return print(HELP);
+  const passphrase = process.env['PKI_PASSPHRASE'];
+  const folder = resolve(values.dir ?? process.env['PKI_DIR'] ?? 'certs');
+  const pki: PkiFolder = { folder, now: Date.now, ...(passphrase && { passphrase }) };
+  const change = <T>(step: () => T): T => withLock(folder, Date.now, step);
+  switch (command) {
+    case 'init':
+      return change(() => init(pki, values));
+    case 'server':
+      if (words.length === 0) throw new UsageError('name the hosts: npm run -s pki -- server localhost 127.0.0.1');
+      return change(() => printIssued(issueWithKey(pki, orderOf('server', words, values), keyKind(values))));
+    case 'client':
+    case 'signer': {
+      const profile = command === 'client' ? 'client' : 'signing';
+      const order = orderOf(profile, [one(words, command === 'client' ? 'CODE' : 'NAME')], values);
+      return change(() =>
+        printIssued(
+          issueWithKey(pki, order, values.key === undefined && profile === 'signing' ? 'rsa' : keyKind(values)),
+        ),
+      );
+    }
+    case 'csr': {
+      const content = readFile(one(words, 'FILE'));
+      const order = requestOrder(values);
+      return change(() => printIssued(issueFromRequest(pki, order, content)));
+    }
+    case 'renew': {
+      const label = one(words, 'LABEL');
+      return change(() =>
+        label === 'ocsp' ? renewResponders(pki) : printIssued(renew(pki, label, values.early ?? false)),
+      );
+    }
+    case 'revoke': {
+      const serial = one(words, 'SERIAL');
+      return change(() => printRevoked(pki, serial, reasonIn(values)));
+    }
+    case 'crl':
+      return change(() => publishAll(pki));
+    case 'list':
+      return list(pki);
+    case 'check':
+      return words.length === 0 ? checkEndings(pki) : checkFile(pki, one(words, 'FILE'), values);
+    case 'serve':
+      return serve(pki, values);
+    case 'keys':
+      return keys(values);
+    default:
+      throw new UsageError(command === undefined ? 'say what to do' : `there is no command ${command}`, true);
+  }
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        dir: { type: 'string' },
+        'base-url': { type: 'string' },
+        organization: { type: 'string' },
+        key: { type: 'string' },
+        label: { type: 'string' },
+        profile: { type: 'string' },
+        cn: { type: 'string' },
+        name: { type: 'string', multiple: true, default: [] },
+        org: { type: 'string' },
+        sds: { type: 'string' },
+        early: { type: 'boolean' },
+        use: { type: 'string' },
+        reason: { type: 'string' },
+        port: { type: 'string' },
+        pem: { type: 'string' },
+        p12: { type: 'string' },
+        pkcs11: { type: 'string' },
+        token: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+function one(words: readonly string[], what: string): string {
+  const [word, ...more] = words;
+  if (word === undefined || more.length > 0) throw new UsageError(`name one ${what}`);
+  return word;
+}
+
+function keyKind({ key = 'ec' }: Values): KeyKind {
+  if (key !== 'ec' && key !== 'rsa') throw new UsageError('--key is ec or rsa');
+  return key;
+}
+
+function init(pki: PkiFolder, values: Values): void {
+  const baseUrl = values['base-url'] ?? `http://localhost:${PORT}${PREFIX}`;
+  if (!/^https?:\/\/[^\s/?#]+(?:\/[^\s?#]*[^\s?#/])?$/.test(baseUrl))
+    throw new UsageError('--base-url is an http address without a slash at its end');
+  const made = initAuthorities(pki, { baseUrl, organization: values.organization ?? 'Mortar' }, keyKind(values));
+  for (const { subject, notAfter } of made) print(`${formatName(subject)}  until ${dayOf(notAfter)}\n`);
+  print(`written below ${pki.folder}; next: npm run -s pki -- server localhost 127.0.0.1\n`);
+  print(`keep ${pki.folder}/root/ca.key apart: from now on it signs nothing but the daily list of the authorities\n`);
+  if (pki.passphrase === undefined)
+    print('its keys are in clear, readable by you alone; to encrypt them set PKI_PASSPHRASE before init\n');
+}
+
+/** What is ordered by the words of a command. */
+function orderOf(profile: ProfileName, words: readonly string[], values: Values): Order {
+  const [first = ''] = words;
+  const common = {
+    profile,
+    commonName: values.cn ?? first,
+    label:
+      values.label ??
+      first
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9.-]+/g, '-')
+        .replaceAll(/^[-.]+|-+$/g, ''),
+    ...(values.organization !== undefined && { organization: values.organization }),
+  };
+  switch (profile) {
+    case 'server':
+      return { ...common, names: words };
+    case 'client':
+      if (!ORGANIZATION_URN.test(`urn:mortar:org:${first}`))
+        throw new UsageError(`${JSON.stringify(first)} is no ODS code or NPI: 3 to 20 letters and digits`);
+      return { ...common, names: [`urn:mortar:org:${first}`] };
+    default:
+      if (values.sds !== undefined && !/^\d{12}$/.test(values.sds))
+        throw new UsageError(`--sds ${values.sds} is no SDS user id: twelve digits`);
+      return { ...common, names: values.sds === undefined ? [] : [`urn:mortar:sds:${values.sds}`] };
+  }
+}
+
+function requestOrder(values: Values): Order {
+  const profile = PROFILES.find((name) => name === values.profile);
+  if (!profile) throw new UsageError(`--profile is one of ${PROFILES.join(', ')}`);
+  const words = profile === 'server' ? values.name : profile === 'client' ? [values.org ?? ''] : [values.cn ?? ''];
+  if (words.length === 0 || words[0] === '')
+    throw new UsageError(
+      `a request for ${profile} needs ${profile === 'server' ? '--name' : profile === 'client' ? '--org' : '--cn'}`,
+    );
+  return orderOf(profile, words, values);
+}
+
+function printIssued({ certificate, certFile, keyFile }: Issued): void {
+  print(`${formatName(certificate.subject)}  serial ${certificate.serial}  until ${dayOf(certificate.notAfter)}\n`);
+  print(`certificate and its authority: ${certFile}\n`);
+  if (keyFile !== undefined) print(`private key, yours alone: ${keyFile}\n`);
+}
+
+function reasonIn({ reason = 'unspecified' }: Values): RevocationReason {
+  const found = [...REVOCATION_REASONS.values()].find((name) => name === reason && name !== 'removeFromCRL');
+  if (!found) throw new UsageError(`--reason ${reason} is not one of those there are: ${REASONS}`);
+  return found;
+}
+
+function printRevoked(pki: PkiFolder, serial: string, reason: RevocationReason): void {
+  const entry = revoke(pki, serial, reason);
+  print(`${entry.subject}  serial ${entry.serial}  is revoked (${reason}); the list is published\n`);
+}
+
+function renewResponders(pki: PkiFolder): void {
+  for (const name of AUTHORITIES) {
+    const { subject, notAfter } = renewResponder(pki, readSettings(pki), name);
+    print(`${formatName(subject)}  until ${dayOf(notAfter)}\n`);
+  }
+}
+
+function publishAll(pki: PkiFolder): void {
+  readSettings(pki);
+  for (const name of ['root', ...AUTHORITIES] as const) {
+    const { number, revoked } = publishList(pki, name, pki.now());
+    print(`${name}.crl  number ${number}  ${revoked} revoked\n`);
+  }
+}
+
+function list(pki: PkiFolder): void {
+  readSettings(pki);
+  for (const name of ['root', ...AUTHORITIES] as const)
+    for (const { serial, profile, label, subject, names, notAfter, revoked } of readRegister(pki.folder, name).issued) {
+      const state = revoked
+        ? `revoked ${dayOf(revoked.at)} ${revoked.reason}`
+        : notAfter < pki.now()
+          ? 'expired'
+          : `until ${dayOf(notAfter)}`;
+      print(`${serial}  ${profile.padEnd(9)}  ${label}  ${[subject, ...names].join('  ')}  ${state}\n`);
+    }
+}
+
+function checkEndings(pki: PkiFolder): void {
+  readSettings(pki);
+  const alerts = expiring(endingsOf(pki), pki.now()).filter(({ kind, days }) => kind !== 'list' || days === 0);
+  for (const { what, endsAt, days } of alerts)
+    print(
+      `${what}  ${days === 0 ? 'has ended' : `ends ${dayOf(endsAt)}`}  (${days === 0 ? 'renew it now' : `within ${days} days`})\n`,
+    );
+  if (alerts.length === 0) print('nothing ends within 30 days\n');
+  else process.exitCode = 1;
+}
+
+async function checkFile(pki: PkiFolder, file: string, values: Values): Promise<void> {
+  const uses = (['server', 'client', 'signing'] as const).filter(
+    (use) => values.use === undefined || use === values.use,
+  );
+  if (uses.length === 0) throw new UsageError('--use is server, client or signing');
+  const { certificate, use, refusal } = await judge(pki, readFile(file), uses);
+  if (use === undefined) throw new PkiError(`not believed: ${refusal?.message}`);
+  const days = Math.floor((certificate.notAfter - pki.now()) / DAY_MS);
+  print(`believed for ${use} use, for ${days} days more: ${formatName(certificate.subject)}\n`);
+}
+
+async function keys(values: Values): Promise<void> {
+  const provider = openKeys(values, process.env['KEY_PASSPHRASE'] ?? '');
+  try {
+    const lines = await tryKeys(provider);
+    print(lines.length === 0 ? 'there are no keys\n' : lines.map((line) => `${line}\n`).join(''));
+  } finally {
+    await provider.close();
+  }
+}
+
+function openKeys({ pem, p12, pkcs11, token }: Values, passphrase: string): KeyProvider {
+  if ([pem, p12, pkcs11].filter((one) => one !== undefined).length !== 1)
+    throw new UsageError('say where the keys are: --pem FOLDER, --p12 FOLDER, or --pkcs11 LIBRARY --token LABEL');
+  if (passphrase === '') throw new UsageError('KEY_PASSPHRASE is not set: the passphrase of the keys, or the PIN');
+  if (pem !== undefined) return openPemProvider({ folder: resolve(pem), passphrase });
+  if (p12 !== undefined) return openPkcs12Provider({ folder: resolve(p12), passphrase });
+  if (pkcs11 === undefined || token === undefined)
+    throw new UsageError('--pkcs11 needs --token, the label of the token');
+  return openPkcs11Provider({ modulePath: resolve(pkcs11), tokenLabel: token, pin: passphrase });
+}
+
+async function serve(pki: PkiFolder, values: Values): Promise<void> {
+  const { pathname } = new URL(readSettings(pki).baseUrl);
+  const port = Number(values.port ?? PORT);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError('--port is a number up to 65535');
+  const toStderr = (message: string, fields?: Readonly<Record<string, unknown>>): void =>
+    void process.stderr.write(`pki: ${message} ${String(fields?.['error'] ?? '')}\n`);
+  const log = { debug() {}, info() {}, warn: toStderr, error: toStderr };
+  const server = createServer(createPkiHandler(pki, pathname.replace(/\/$/, ''), log));
+  const { promise, resolve: stopped, reject } = Promise.withResolvers<void>();
+  server.on('error', (error: NodeJS.ErrnoException) =>
+    reject(new PkiError(`port ${port} cannot be used (${error.code}): choose another with --port`)),
+  );
+  server.listen(port, '127.0.0.1', () => {
+    const { port: bound } = server.address() as { readonly port: number }; // it listens on a port
+    print(`lists, authorities and answers: http://127.0.0.1:${bound}${pathname}\n`);
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close(() => stopped()));
+  await promise;
+}
+
+function readFile(file: string): Buffer {
+  try {
+    if (statSync(file).size > FILE_BYTES_MAX) throw new PkiError(`${file} is too large`);
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof PkiError) throw error;
+    throw new PkiError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
