@@ -38,6 +38,7 @@ import { createReferenceRewriter } from '../src/standards/fhir/reference-rewrite
 import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../src/standards/fhir/search/parse.ts';
+import { patientParametersBeside } from '../src/standards/fhir/search/patient-parameters.ts';
 import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { loadRecords } from './import.ts';
 import type { Sample } from './load.ts';
@@ -125,7 +126,12 @@ async function prepare(
   const definitions = await loadDefinitions(cache);
   const parameters = createSearchParameters(definitions);
   const types = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
-  const policy = createPolicy({ isPatientType: (type) => types.has(type), now: Date.now });
+  const beside = patientParametersBeside(definitions, parameters, 'any');
+  const policy = createPolicy({
+    isPatientType: (type) => types.has(type),
+    mayNamePatients: (type) => beside.has(type),
+    now: Date.now,
+  });
   const searchOf = (type: string, query: string) =>
     parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
   const sizes = { readConnections: 4, writeConnections: 4, transactionConnections: 8 };
@@ -149,6 +155,7 @@ async function prepare(
     pools,
     policy,
     parameters,
+    beside,
     conditionsOf: (type: string, query: string) => searchOf(type, query).conditions,
     extractorOf: createExtractors(definitions, parameters),
     baseUrl: BASE_URL,

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { OperatorKeyError } from './auth/oauth/operator.ts';
 import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+import { generalNameOf } from './standards/x509/general-name.ts';
 
 const HELP = `npm run -s clients -- add --name N --scope S [options]     prints {"client_id": …, "client_secret": …}
 npm run -s clients -- list                                  prints one client a line
@@ -16,6 +17,8 @@ npm run -s clients -- rotate-keys                           in an emergency: new
   --secret           an app that keeps a secret, which is printed once
   --jwks FILE        a client with keys of its own: a JSON file with its public keys
   --jwks-url URL     the same, with the keys at an address
+  --tls-subject DN   a client that proves itself by its TLS certificate: the subject, as CN=…,O=…
+  --tls-name NAME    the same by an alternative name: a URI, a host name, an address
   --redirect URL     where people are sent back to; may be repeated
   --launch URL       where the console opens the app
   --publisher NAME   who makes it, for the consent page
@@ -63,18 +66,23 @@ type Values = ReturnType<typeof parse>['values'];
 async function add(values: Values): Promise<void> {
   const { name, scope } = values;
   if (name === undefined || scope === undefined) throw new UsageError('--name and --scope are needed');
-  const given = [values.public, values.secret, values.jwks !== undefined, values['jwks-url'] !== undefined];
+  const { 'tls-subject': subject, 'tls-name': alternative } = values;
+  const isTls = subject !== undefined || alternative !== undefined;
+  const given = [values.public, values.secret, values.jwks !== undefined, values['jwks-url'] !== undefined, isTls];
   if (given.filter(Boolean).length > 1)
-    throw new UsageError('--public, --secret, --jwks and --jwks-url exclude each other');
+    throw new UsageError('--public, --secret, --jwks, --jwks-url and --tls-… exclude each other');
   const hasKeys = values.jwks !== undefined || values['jwks-url'] !== undefined;
   const metadata = {
     client_name: name,
     scope,
-    token_endpoint_auth_method: values.secret ? 'client_secret_basic' : hasKeys ? 'private_key_jwt' : 'none',
-    grant_types: values.redirect.length > 0 ? ['authorization_code', 'refresh_token'] : [],
+    token_endpoint_auth_method: methodOf(values.secret, hasKeys, isTls),
+    grant_types:
+      values.redirect.length > 0 ? ['authorization_code', 'refresh_token'] : isTls ? ['client_credentials'] : [],
     redirect_uris: values.redirect,
     jwks: values.jwks === undefined ? undefined : readKeys(values.jwks),
     jwks_uri: values['jwks-url'],
+    tls_client_auth_subject_dn: subject,
+    ...(alternative !== undefined && { [`tls_client_auth_san_${generalNameOf(alternative).kind}`]: alternative }),
     launch_url: values.launch,
     publisher: values.publisher,
     introspect: values.introspect,
@@ -82,6 +90,12 @@ async function add(values: Values): Promise<void> {
   };
   const { client_id, client_secret } = await ask(await open(), 'POST', PATH, metadata);
   process.stdout.write(`${JSON.stringify({ client_id, client_secret })}\n`);
+}
+
+function methodOf(isSecret: boolean, hasKeys: boolean, isTls: boolean): string {
+  if (isTls) return 'tls_client_auth';
+  if (hasKeys) return 'private_key_jwt';
+  return isSecret ? 'client_secret_basic' : 'none';
 }
 
 async function list(server: OperatorToken): Promise<void> {
@@ -145,6 +159,8 @@ function parse() {
         secret: { type: 'boolean', default: false },
         jwks: { type: 'string' },
         'jwks-url': { type: 'string' },
+        'tls-subject': { type: 'string' },
+        'tls-name': { type: 'string' },
         redirect: { type: 'string', multiple: true, default: [] },
         launch: { type: 'string' },
         publisher: { type: 'string' },

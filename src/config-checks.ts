@@ -25,14 +25,23 @@ export function listenAddresses({ host, httpsPort, tlsCertFile, plainHttp }: Con
 
 export function findTlsProblems(config: Config): string[] {
   const { host, plainHttp, tlsCertFile, tlsKeyFile, tlsClientCaFile, publicUrl } = config;
-  const needsAuthorities = config.tlsClientCertificate === 'required' || config.tlsClientCrlFile !== undefined;
   const hasTls = listenAddresses(config).https !== undefined;
   const problems: string[] = [];
   if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined))
     problems.push('TLS_CERT_FILE and TLS_KEY_FILE are given together or not at all');
   if (tlsClientCaFile !== undefined && !hasTls) problems.push('TLS_CLIENT_CA_FILE is given, but HTTPS_PORT is off');
-  if (needsAuthorities && tlsClientCaFile === undefined)
-    problems.push('TLS_CLIENT_CERTIFICATE=required and TLS_CLIENT_CRL_FILE need TLS_CLIENT_CA_FILE');
+  if (tlsClientCaFile === undefined)
+    for (const [name, isGiven] of [
+      ['TLS_CLIENT_CERTIFICATE=required', config.tlsClientCertificate === 'required'],
+      ['TLS_CLIENT_CRL_FILE', config.tlsClientCrlFile !== undefined],
+      ['PARTNER_CERTIFICATES_FILE', config.partnerCertificatesFile !== undefined],
+    ] as const)
+      if (isGiven) problems.push(`${name} needs TLS_CLIENT_CA_FILE, the authorities of clients`);
+  const { cardPort, cardCaFile, cardPolicy, cardHoldersFile } = config;
+  if (cardPort !== 'off' && (!hasTls || [cardCaFile, cardPolicy, cardHoldersFile].includes(undefined)))
+    problems.push('CARD_PORT needs HTTPS_PORT, CARD_CA_FILE, CARD_POLICY and CARD_HOLDERS_FILE');
+  if (config.mllpsPort !== 'off' && config.partnerCertificatesFile === undefined)
+    problems.push('MLLPS_PORT needs PARTNER_CERTIFICATES_FILE, which says who may send there');
   if (!LOOPBACK.has(host) && !hasTls && plainHttp !== 'allow')
     problems.push(
       `HOST is ${host}, off this machine, where TLS is needed: set TLS_CERT_FILE and TLS_KEY_FILE, ` +
@@ -109,3 +118,5 @@ export function findProductionProblems(config: Config, env: Readonly<Record<stri
 }
 
 const isLoopbackName = (name: string): boolean => LOOPBACK.has(name.replace(/^\[|\]$/g, ''));
+
+export const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);

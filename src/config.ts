@@ -114,6 +114,39 @@ const SETTINGS = {
     ...file,
     about: 'Lists of revoked client certificates (CRLs), in PEM. A renewed file is read by itself.',
   },
+  partnerCertificatesFile: {
+    env: 'PARTNER_CERTIFICATES_FILE',
+    fallbackAbout: 'none: a certificate alone opens nothing',
+    ...file,
+    about:
+      'Whose a client certificate is, as a JSON list ([Certificates](pki.md)): Organization, client, names in messages. A renewed file is read by itself.',
+  },
+  cardPort: {
+    env: 'CARD_PORT',
+    fallback: 'off',
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about: 'Port where people sign in with smart cards, on HOST ([Certificates](pki.md)); 0 takes a free one.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
+  },
+  cardCaFile: {
+    env: 'CARD_CA_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Certificates, in PEM, of the authorities of smart cards, with the intermediate ones below them.',
+  },
+  cardPolicy: {
+    env: 'CARD_POLICY',
+    fallbackAbout: 'none',
+    allowed: 'an object identifier such as `2.16.840.1.101.3.2.1.3.13`',
+    about: 'Policy that the certificate of a smart card must carry: the one which says that the card asks for a PIN.',
+    parse: (text: string): string | undefined => (/^[0-2](?:\.\d{1,20}){1,30}$/.test(text) ? text : undefined),
+  },
+  cardHoldersFile: {
+    env: 'CARD_HOLDERS_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about: 'Whose a smart card is, as a JSON list ([Certificates](pki.md)). A renewed file is read by itself.',
+  },
   revocation: {
     env: 'REVOCATION',
     fallback: 'fail-closed',
@@ -271,6 +304,14 @@ const SETTINGS = {
     fallback: '2575',
     allowed: 'a whole number from 0 to 65535, or `off`',
     about: 'Port of the HL7 v2 listener (MLLP), on the loopback address; 0 takes a free one.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
+  },
+  mllpsPort: {
+    env: 'MLLPS_PORT',
+    fallback: 'off',
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about:
+      'Port of the HL7 v2 listener over mutual TLS, on HOST, for the partners of PARTNER_CERTIFICATES_FILE; 0 takes a free one.',
     parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
   },
   mllpConnectionsMax: {

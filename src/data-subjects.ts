@@ -28,8 +28,6 @@ import { createRestrictionRoutes } from './rest/restriction-api.ts';
 import { createSubjectAccessRoutes } from './rest/subject-access-api.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { FhirError } from './standards/fhir/outcome.ts';
-import type { SearchParameters } from './standards/fhir/search/parameter.ts';
-import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createTransform } from './standards/fhir/transform.ts';
 import { createCopyRecord } from './workflow/subject-access/copy-record.ts';
@@ -43,7 +41,8 @@ export interface DataSubjectParts {
   readonly audited: Pick<ResourceStore, 'read'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly definitions: Definitions;
-  readonly parameters: SearchParameters;
+  /** Parameters by which types outside the Patient compartment name patients. */
+  readonly beside: ReadonlyMap<string, readonly string[]>;
   readonly baseUrl: string;
   readonly rids: Pick<RidCodec, 'rid'>;
   /** What a message of the log says, as FHIR. */
@@ -74,7 +73,7 @@ export function createDataSubjects(parts: DataSubjectParts): DataSubjects {
     caller: CALLER,
     searchOf: parts.searchOf,
     types: ['Patient', ...Object.keys(definitions.compartments.Patient).filter((type) => type !== 'Patient')],
-    beside: patientParametersBeside(definitions, parts.parameters, 'any'),
+    beside: parts.beside,
     messages: store.messages,
     decode: parts.translate,
     visits: parts.visits,

@@ -8,13 +8,14 @@ import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
+import type { CardOptions } from './auth/people/card-sign-in.ts';
 import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
 import { openEps, openSignerTrust } from './eps.ts';
 import { every } from './every.ts';
-import { createGateway, type Gateway } from './gateway.ts';
+import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
@@ -56,6 +57,7 @@ import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
+import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
 import { createValidator } from './standards/fhir/validation/validator.ts';
 
 /** What the FHIR API is built from. */
@@ -76,6 +78,10 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** Where people sign in with smart cards. */
+  readonly card?: CardOptions | undefined;
+  /** Whom certificates name; absent where no table of partners is given. */
+  readonly partners?: Pick<PartnerDoors, 'partnerOf' | 'createServer'>;
 }
 
 export interface FhirApi {
@@ -106,8 +112,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const parameters = createSearchParameters(definitions);
   const extractorOf = createExtractors(definitions, parameters);
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
+  const beside = patientParametersBeside(definitions, parameters, 'any');
   const policy = createPolicy({
     isPatientType: (type) => patientTypes.has(type),
+    mayNamePatients: (type) => beside.has(type),
     now,
     closedEncounterDays: config.closedEncounterDays,
   });
@@ -130,6 +138,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     pools,
     policy,
     parameters,
+    beside,
     conditionsOf: (type, query) =>
       parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl }).conditions,
     extractorOf,
@@ -185,7 +194,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     audited: store,
     searchOf: (type, query) => searchOf(services, type, query),
     definitions,
-    parameters,
+    beside,
     baseUrl,
     rids: audit.trail.rids,
     translate: (message) => gateway?.translate(message),
@@ -237,6 +246,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     addressOf: parts.addressOf,
     limits: parts.limits,
     refusals,
+    card: parts.card,
     now,
     log,
   });
@@ -273,6 +283,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : [])],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
+    partners: parts.partners && {
+      ...parts.partners,
+      authenticate: identity.authenticatePartner(parts.partners.partnerOf),
+    },
     now,
     log,
   });

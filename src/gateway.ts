@@ -1,6 +1,7 @@
 /** Composition of the gateway: the dialects, the way in they share, the jobs behind them. docs/gateway.md */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import type { Config } from './config.ts';
 import type { Dialect } from './gateways/dialect.ts';
 import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
@@ -14,9 +15,11 @@ import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jo
 import type { ContextLog } from './log.ts';
 import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
 import { serviceCaller } from './policy/service-caller.ts';
+import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
+import type { PartnerOf } from './ports/partner.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { ProcessingStop } from './ports/subject-rights.ts';
 import type { OpenStore } from './postgres/store.ts';
@@ -46,7 +49,18 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly moreJobs?: readonly JobSet[];
   /** Whose data may only be stored. */
   readonly stop?: ProcessingStop;
+  /** Whom certificates name, and the listener for those who send HL7 v2 over mutual TLS. */
+  readonly partners?: PartnerDoors | undefined;
   readonly observeMessage: ((dialect: string, verdict: string, ms: number) => void) | undefined;
+}
+
+/** What only certificates open. SECURITY PK-09, PK-15 */
+export interface PartnerDoors {
+  readonly partnerOf: PartnerOf;
+  /** For a partner without a token. */
+  readonly authenticate: Authenticate;
+  /** TLS that lets in none but partners. */
+  readonly createServer: (serve: (socket: Socket) => void) => Server;
 }
 
 type RequestHandler = (req: IncomingMessage, res: ServerResponse) => void;
@@ -57,7 +71,7 @@ export interface Gateway {
   /** Paths below `/gateway`. */
   readonly messages: RequestHandler;
   /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
-  start(): Promise<{ readonly mllpPort: number | undefined }>;
+  start(): Promise<{ readonly mllpPort: number | undefined; readonly mllpsPort: number | undefined }>;
   /** What a message of the log translates to today, as a Bundle; undefined where it cannot be read. */
   translate(message: StoredMessage): Resource | undefined;
   stats(): GatewayStats;
@@ -75,7 +89,7 @@ const REPLAY_MAX = 10_000;
 const REPLAY_PAGE = 500;
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const { config, store, searchOf, door, now, log } = parts;
+  const { config, store, searchOf, door, partners, now, log } = parts;
   const { messages, jobs } = store;
   const scriptDialect = createScriptDialect();
   const dialects = new Map<string, Dialect>();
@@ -94,6 +108,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     timeZone: config.messageTimeZone,
     now,
     log,
+    onForged: ({ organizationId }, { kind, sender = '' }) => tellForged(parts, organizationId, kind, sender),
     ...(parts.observeMessage && { observe: parts.observeMessage }),
   });
 
@@ -125,11 +140,13 @@ export function createGateway(parts: GatewayParts): Gateway {
   };
 
   let listener: MllpListener | undefined;
+  let secureListener: MllpListener | undefined;
+  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
   let runner: JobRunner | undefined;
   return {
     script: createScriptEndpoint({
-      admit: async (req) => void (await admit(door, req, 'messages:send')),
-      receive: (raw) => receiver.receive(scriptDialect, raw),
+      admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
+      receive: (raw, { socket }) => receiver.receive(scriptDialect, raw, undefined, partners?.partnerOf(socket)),
       log,
       now,
       newId: store.newId,
@@ -163,23 +180,36 @@ export function createGateway(parts: GatewayParts): Gateway {
         now,
         log,
       });
-      if (config.mllpPort === 'off') return { mllpPort: undefined };
+      if (config.mllpsPort !== 'off' && partners)
+        secureListener = await createMllpListener({
+          ...mllpLimits(config),
+          host: config.host,
+          port: config.mllpsPort,
+          createServer: partners.createServer,
+          async receive(raw, { socket }): Promise<Buffer> {
+            const partner = partners.partnerOf(socket);
+            if (!partner) throw new Error('the certificate is no partner’s any more');
+            return (await receiver.receive(hl7v2Dialect, raw, undefined, partner)).answer;
+          },
+          log,
+        });
+      const mllpsPort = secureListener?.port;
+      if (config.mllpPort === 'off') return { mllpPort: undefined, mllpsPort };
       listener = await createMllpListener({
         host: config.host === '::1' ? '::1' : '127.0.0.1', // it speaks without TLS, so to this machine only
         port: config.mllpPort,
-        connectionsMax: config.mllpConnectionsMax,
-        frameBytesMax: config.messageBytesMax,
+        ...mllpLimits(config),
         receive: async (raw): Promise<Buffer> => (await receiver.receive(hl7v2Dialect, raw)).answer,
         log,
       });
-      return { mllpPort: listener.port };
+      return { mllpPort: listener.port, mllpsPort };
     },
     stats: () => ({
       jobs: runner?.stats() ?? { running: 0, done: 0, retried: 0, dead: 0 },
       mllp: listener?.counters ?? { connections: 0, faults: 0 },
     }),
     async stop(timeoutMs) {
-      await listener?.stop(timeoutMs);
+      await Promise.all([listener?.stop(timeoutMs), secureListener?.stop(timeoutMs)]);
       await runner?.stop(timeoutMs);
     },
   };
@@ -200,6 +230,33 @@ function readSpineMessage({ raw }: StoredMessage, now: number): Resource | undef
   if (value === undefined || value.resourceType === 'Bundle') return value;
   return { resourceType: 'Bundle', type: 'collection', entry: [{ resource: value }] };
 }
+
+const mllpLimits = ({ mllpConnectionsMax, messageBytesMax }: Config) => ({
+  connectionsMax: mllpConnectionsMax,
+  frameBytesMax: messageBytesMax,
+});
+
+/** A partner under another's name, or with what it may not send, is for whoever reads the trail. */
+function tellForged({ door, log }: GatewayParts, organizationId: string, kind: string, sender: string): void {
+  door.audit
+    .record({
+      kind: 'access-refused',
+      caller: {
+        kind: 'partner',
+        name: organizationId,
+        organizationId,
+        correlationId: randomUUID(),
+        scopes: [],
+        otherScopes: [],
+      },
+      outcome: 4,
+      rule: 'sender-not-of-certificate',
+      detail: { kind, sender: sender.slice(0, SENDER_MAX) },
+    })
+    .catch((error: unknown) => log.error('a refused message could not be recorded', { error }));
+}
+
+const SENDER_MAX = 200;
 
 const CRITERIA_MAX = 5000;
 const CRITERIA_LENGTH_MAX = 500;

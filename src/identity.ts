@@ -1,9 +1,12 @@
 /** Identity and access put together: tokens, people, launches; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
 import { AUTHORIZE_PATHS, type Authorize, createAuthorize, interactiveOf } from './auth/authorize/create-authorize.ts';
+import { createCertificateCaller } from './auth/oauth/certificate-caller.ts';
+import { oauthCertificateOf } from './auth/oauth/certificate-names.ts';
 import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
+import type { CardOptions } from './auth/people/card-sign-in.ts';
 import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
 import type { Config } from './config.ts';
 import { every } from './every.ts';
@@ -20,6 +23,7 @@ import type { Authenticate } from './ports/authenticate.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Notify } from './ports/notify.ts';
+import type { PartnerOf } from './ports/partner.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { UpstreamStore } from './ports/upstream.ts';
@@ -69,12 +73,15 @@ export interface IdentityParts {
   readonly addressOf: (req: IncomingMessage) => string;
   readonly limits: RateLimits;
   readonly refusals: Refusals;
+  readonly card?: CardOptions | undefined;
   readonly now: Clock;
   readonly log: ContextLog;
 }
 
 export interface Identity {
   readonly authenticate: Authenticate;
+  /** The same, or by a certificate alone for whom the table of partners names: for doors of messages. */
+  authenticatePartner(partnerOf: PartnerOf): Authenticate;
   /** By the first segment of their paths. */
   readonly doors: ReadonlyMap<string, RequestHandler>;
   /** Paths below `{fhirBase}/.well-known`. */
@@ -85,7 +92,14 @@ export interface Identity {
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
   /** What is done later: messages to people. */
   readonly jobs: JobSet;
+  /** For the listener for smart cards. */
+  readonly cardApp?: RequestHandler;
   stop(): Promise<void>;
+}
+
+function certificateOf(req: IncomingMessage) {
+  const certificate = peerCertificateOf(req);
+  return certificate && oauthCertificateOf(certificate);
 }
 
 const PURGE_EVERY_MS = 5 * 60 * 1000;
@@ -158,6 +172,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     patientMfa: config.patientMfa,
     ...(nhs && { upstream: nhs.upstream }),
     ...(mail && { notify: mail.notify }),
+    ...(parts.card && { card: parts.card }),
     isProduction: config.nodeEnv === 'production',
     now,
     log,
@@ -199,6 +214,8 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   );
   return {
     authenticate,
+    authenticatePartner: (partnerOf) =>
+      createCertificateCaller({ authenticate, partnerOf, certificateOf, clients, addressOf }),
     doors: doorsOf(oauth, people, authorize, [
       ['/api/v2/audit', parts.auditApi(told)],
       ['/api/v2/break-glass', breakGlass],
@@ -206,6 +223,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     ]),
     wellKnown: elseNotFound(oauth.app),
     isRegisteredOrigin: (origin) => oauth.isRegisteredOrigin(origin),
+    ...(people.cardApp && { cardApp: people.cardApp }),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
     jobs: mail?.jobs ?? { handlers: [], schedules: [] },
@@ -270,11 +288,6 @@ function createMail({ config, url, pools, cipher, now }: IdentityParts) {
 /** In rounds, as long as there is something. */
 async function purgeAll({ purge }: Pick<UpstreamStore, 'purge'>): Promise<void> {
   for (let round = 0; round < PURGE_ROUNDS && (await purge(PURGE_MAX)) >= PURGE_MAX; round += 1);
-}
-
-function certificateOf(req: IncomingMessage) {
-  const certificate = peerCertificateOf(req);
-  return certificate && { subject: certificate.subject, thumbprint: certificate.sha256.toString('base64url') };
 }
 
 function readOperator({ dataDir }: IdentityParts) {

@@ -163,7 +163,7 @@ function whenOrphaned(stop: () => void): void {
 
 /** One line for what the operator can mend; a logged stack for what is our bug. */
 async function fail(error: unknown, log: ContextLog): Promise<never> {
-  const { ListenError } = await import('./server.ts');
+  const { ListenError } = await import('./listen-error.ts');
   const { StartError } = await import('./postgres/start-error.ts');
   const { ClockFileError } = await import('./clock.ts');
   const { TlsFileError } = await import('./pki/tls-files.ts');

@@ -18,14 +18,21 @@ import { endingsOf } from './pki/ca/endings.ts';
 import { PkiError, withLock } from './pki/ca/folder.ts';
 import { type Issued, issueFromRequest, issueWithKey, type Order, renew } from './pki/ca/issue.ts';
 import { judge } from './pki/ca/judge.ts';
-import { AUTHORITIES, PROFILES, type ProfileName } from './pki/ca/profiles.ts';
+import { AUTHORITIES, ORGANIZATION_URN, PROFILES, type ProfileName } from './pki/ca/profiles.ts';
 import { readRegister } from './pki/ca/register.ts';
 import { createPkiHandler } from './pki/ca/responder.ts';
 import { expiring } from './pki/expiry.ts';
+import { KeyProviderError } from './pki/keys/key-error.ts';
+import { openPemProvider } from './pki/keys/pem-provider.ts';
+import { openPkcs11Provider } from './pki/keys/pkcs11-provider.ts';
+import { openPkcs12Provider } from './pki/keys/pkcs12-provider.ts';
+import { tryKeys } from './pki/keys/try-keys.ts';
+import type { KeyProvider } from './ports/key-provider.ts';
 import { DerFault } from './standards/x509/der.ts';
 import { formatName } from './standards/x509/name.ts';
 import { REVOCATION_REASONS, type RevocationReason } from './standards/x509/revocation-list.ts';
 
+const REASONS = [...REVOCATION_REASONS.values()].filter((reason) => reason !== 'removeFromCRL').join(', ');
 const HELP = `npm run -s pki -- init                      makes a root and an authority each for servers, clients and signing
 npm run -s pki -- server NAME…              a key and a certificate for a server's host names and addresses
 npm run -s pki -- client CODE --cn NAME     … for a client of the organization with that ODS code or NPI
@@ -38,6 +45,8 @@ npm run -s pki -- crl                       publishes all lists anew
 npm run -s pki -- list                      what was issued
 npm run -s pki -- check [FILE]              what ends within 30 days; of a FILE, whether it is believed, and why not
 npm run -s pki -- serve [--port 8079]       lists, authorities and the OCSP responder, over HTTP on this machine
+npm run -s pki -- keys --pem FOLDER         the signing keys there, each tried once; or --p12 FOLDER, or
+                                            --pkcs11 LIBRARY --token LABEL for a token or a module in hardware
 
   --dir FOLDER         certs, or PKI_DIR
   --base-url URL       init: where others reach lists and responder; http://localhost:8079/pki unless given
@@ -46,16 +55,27 @@ npm run -s pki -- serve [--port 8079]       lists, authorities and the OCSP resp
   --label LABEL        names the files; made from the name unless given
   --early              renew: also when more than 60 days are left
   --use USE            check FILE: server, client or signing; what it says itself unless given
-  --reason R           ${[...REVOCATION_REASONS.values()].filter((reason) => reason !== 'removeFromCRL').join(', ')}
+  --reason R           ${REASONS}
 
 PKI_PASSPHRASE, when it is set, encrypts the keys of authorities at init, and opens them afterwards.
+KEY_PASSPHRASE opens the keys of keys; of a token it is the PIN.
 `;
 
 const PORT = 8079;
 const PREFIX = '/pki';
 const FILE_BYTES_MAX = 1024 * 1024;
 
-class UsageError extends Error {}
+class UsageError extends Error {
+  /** Needs the whole of the help, not one word of it. */
+  readonly isLost: boolean;
+
+  constructor(message: string, isLost = false) {
+    super(message);
+    this.isLost = isLost;
+  }
+}
+
+const HINT = 'npm run -s pki -- --help  shows what there is\n';
 
 await main();
 
@@ -64,10 +84,15 @@ async function main(): Promise<void> {
     await run();
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    if (!isUsage && !(error instanceof PkiError) && !(error instanceof DerFault)) throw error;
-    process.stderr.write(`pki: ${error.message}\n${isUsage ? `\n${HELP}` : ''}`);
+    if (!isUsage && !isKnown(error)) throw error;
+    process.stderr.write(`pki: ${error.message}\n${isUsage ? (error.isLost ? `\n${HELP}` : HINT) : ''}`);
     process.exitCode = isUsage ? 2 : 1;
   }
+}
+
+/** A fault of what was given, told in a line. */
+function isKnown(error: unknown): error is Error {
+  return [PkiError, DerFault, KeyProviderError].some((kind) => error instanceof kind);
 }
 
 async function run(): Promise<void> {
@@ -117,8 +142,10 @@ async function run(): Promise<void> {
       return words.length === 0 ? checkEndings(pki) : checkFile(pki, one(words, 'FILE'), values);
     case 'serve':
       return serve(pki, values);
+    case 'keys':
+      return keys(values);
     default:
-      throw new UsageError(command === undefined ? 'say what to do' : `there is no command ${command}`);
+      throw new UsageError(command === undefined ? 'say what to do' : `there is no command ${command}`, true);
   }
 }
 
@@ -143,6 +170,10 @@ function parse() {
         use: { type: 'string' },
         reason: { type: 'string' },
         port: { type: 'string' },
+        pem: { type: 'string' },
+        p12: { type: 'string' },
+        pkcs11: { type: 'string' },
+        token: { type: 'string' },
         help: { type: 'boolean' },
       },
     });
@@ -176,9 +207,10 @@ function init(pki: PkiFolder, values: Values): void {
     throw new UsageError('--base-url is an http address without a slash at its end');
   const made = initAuthorities(pki, { baseUrl, organization: values.organization ?? 'Mortar' }, keyKind(values));
   for (const { subject, notAfter } of made) print(`${formatName(subject)}  until ${dayOf(notAfter)}\n`);
-  print(
-    `written below ${pki.folder}; take ${pki.folder}/root/ca.key offline when nothing is left to be certified by the root\n`,
-  );
+  print(`written below ${pki.folder}; next: npm run -s pki -- server localhost 127.0.0.1\n`);
+  print(`keep ${pki.folder}/root/ca.key apart: from now on it signs nothing but the daily list of the authorities\n`);
+  if (pki.passphrase === undefined)
+    print('its keys are in clear, readable by you alone; to encrypt them set PKI_PASSPHRASE before init\n');
 }
 
 /** What is ordered by the words of a command. */
@@ -199,8 +231,12 @@ function orderOf(profile: ProfileName, words: readonly string[], values: Values)
     case 'server':
       return { ...common, names: words };
     case 'client':
+      if (!ORGANIZATION_URN.test(`urn:mortar:org:${first}`))
+        throw new UsageError(`${JSON.stringify(first)} is no ODS code or NPI: 3 to 20 letters and digits`);
       return { ...common, names: [`urn:mortar:org:${first}`] };
     default:
+      if (values.sds !== undefined && !/^\d{12}$/.test(values.sds))
+        throw new UsageError(`--sds ${values.sds} is no SDS user id: twelve digits`);
       return { ...common, names: values.sds === undefined ? [] : [`urn:mortar:sds:${values.sds}`] };
   }
 }
@@ -224,7 +260,7 @@ function printIssued({ certificate, certFile, keyFile }: Issued): void {
 
 function reasonIn({ reason = 'unspecified' }: Values): RevocationReason {
   const found = [...REVOCATION_REASONS.values()].find((name) => name === reason && name !== 'removeFromCRL');
-  if (!found) throw new UsageError(`--reason ${reason} is not one of those below`);
+  if (!found) throw new UsageError(`--reason ${reason} is not one of those there are: ${REASONS}`);
   return found;
 }
 
@@ -281,6 +317,27 @@ async function checkFile(pki: PkiFolder, file: string, values: Values): Promise<
   if (use === undefined) throw new PkiError(`not believed: ${refusal?.message}`);
   const days = Math.floor((certificate.notAfter - pki.now()) / DAY_MS);
   print(`believed for ${use} use, for ${days} days more: ${formatName(certificate.subject)}\n`);
+}
+
+async function keys(values: Values): Promise<void> {
+  const provider = openKeys(values, process.env['KEY_PASSPHRASE'] ?? '');
+  try {
+    const lines = await tryKeys(provider);
+    print(lines.length === 0 ? 'there are no keys\n' : lines.map((line) => `${line}\n`).join(''));
+  } finally {
+    await provider.close();
+  }
+}
+
+function openKeys({ pem, p12, pkcs11, token }: Values, passphrase: string): KeyProvider {
+  if ([pem, p12, pkcs11].filter((one) => one !== undefined).length !== 1)
+    throw new UsageError('say where the keys are: --pem FOLDER, --p12 FOLDER, or --pkcs11 LIBRARY --token LABEL');
+  if (passphrase === '') throw new UsageError('KEY_PASSPHRASE is not set: the passphrase of the keys, or the PIN');
+  if (pem !== undefined) return openPemProvider({ folder: resolve(pem), passphrase });
+  if (p12 !== undefined) return openPkcs12Provider({ folder: resolve(p12), passphrase });
+  if (pkcs11 === undefined || token === undefined)
+    throw new UsageError('--pkcs11 needs --token, the label of the token');
+  return openPkcs11Provider({ modulePath: resolve(pkcs11), tokenLabel: token, pin: passphrase });
 }
 
 async function serve(pki: PkiFolder, values: Values): Promise<void> {

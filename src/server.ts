@@ -2,20 +2,17 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
-import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
+import { type Certificates, openCertificates } from './certificates.ts';
 import type { Config } from './config.ts';
-import { listenAddresses } from './config-checks.ts';
+import { hostInUrl, listenAddresses } from './config-checks.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
+import { ListenError } from './listen-error.ts';
 import type { ContextLog } from './log.ts';
-import { openDevelopmentCertificate } from './pki/development-certificate.ts';
-import { openPeerTrust } from './pki/peer-trust.ts';
-import { openTlsFiles, type TlsFiles } from './pki/tls-files.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
-import type { FetchBytes } from './ports/fetch-bytes.ts';
 import { checkDatabaseClock } from './postgres/database-clock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
 import { prepareDatabase } from './postgres/migrate.ts';
@@ -27,8 +24,6 @@ import { createGuard } from './rest/guard.ts';
 import { type HttpServer, listen, type RequestHandler } from './rest/http-server.ts';
 import { createMetrics } from './rest/metrics.ts';
 import { createOperatorAccess } from './rest/operator-access.ts';
-import type { PeerGateOptions } from './rest/peer-gate.ts';
-import { createPeerRefusals } from './rest/peer-refusals.ts';
 import { createRateLimits } from './rest/rate-limit.ts';
 import { createReadiness } from './rest/readiness.ts';
 import { sendOutcome } from './rest/send-outcome.ts';
@@ -54,6 +49,10 @@ export interface RunningServer {
   readonly httpsPort: number | undefined;
   /** Where HL7 v2 senders connect; undefined when the listener is off. */
   readonly mllpPort: number | undefined;
+  /** Where partners send HL7 v2 over mutual TLS; undefined when that listener is off. */
+  readonly mllpsPort: number | undefined;
+  /** Where people sign in with smart cards; undefined when that listener is off. */
+  readonly cardPort: number | undefined;
   readonly dataDir: string;
   /** In words, for the operator. */
   readonly database: string;
@@ -66,14 +65,6 @@ export interface RunningServer {
   stop(): Promise<void>;
   /** Tells the embedded Postgres to end without waiting for it, for a process that is about to exit. */
   requestStop(): void;
-}
-
-/** The port could not be bound. */
-export class ListenError extends Error {
-  constructor(message: string, cause: unknown) {
-    super(message, { cause });
-    this.name = 'ListenError';
-  }
 }
 
 const MIGRATIONS = join(import.meta.dirname, '../migrations');
@@ -92,12 +83,10 @@ export async function startServer(
 
   const metrics = createMetrics();
   stack.defer(metrics.stop);
-  const tls = openTls(config, dataDir, log);
-  stack.defer(() => tls?.stop());
   let audit: AuditLog | undefined;
-  const peers = tls && openPeers(config, tls, createPeerRefusals({ audit: () => audit, now, log }), now, log);
-  stack.defer(() => peers?.stop());
-  const http = await bindPort(config, log, metrics, tls, peers?.gate);
+  const trust = await openCertificates({ config, dataDir, audit: () => audit, now, log });
+  stack.defer(trust.stop);
+  const http = await bindPort(config, log, metrics, trust);
   let closed: Promise<number> | undefined;
   const closeHttp = (timeoutMs: number): Promise<number> => (closed ??= http.close(timeoutMs));
   stack.defer(async () => void (await closeHttp(0)));
@@ -159,6 +148,8 @@ export async function startServer(
     addressOf,
     limits,
     observeMessage: metrics.observeMessage,
+    ...(trust.partners && { partners: trust.partners }),
+    card: trust.cards?.options,
   });
   stack.defer(async () => fhir.stop?.());
   const readiness = createReadiness({
@@ -169,6 +160,7 @@ export async function startServer(
   const { gateway } = fhir;
   identity = fhir.identity;
   audit = fhir.audit;
+  if (identity?.cardApp) trust.cards?.listener.setHandler(identity.cardApp);
   const doors = new Map<string, RequestHandler>([
     ...(gateway ? ([['ncpdp', gateway.script] as const, ['gateway', gateway.messages] as const] as const) : []),
     ...(identity?.doors ?? []),
@@ -177,7 +169,7 @@ export async function startServer(
   http.setHandlers({ guard, limit, shell, fhir: fhir.handle, ...(wellKnown && { wellKnown }), doors });
   if (gateway) metrics.watchGateway(gateway.stats);
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
-  const mllpPort = gateway && (await startGateway(gateway, config));
+  const { mllpPort, mllpsPort } = gateway ? await startGateway(gateway, config) : {};
   status = {
     phase: 'ready',
     schema: prepared.schema,
@@ -190,7 +182,13 @@ export async function startServer(
 
   const setupLink = await identity?.setupLink();
   const portsFile = join(dataDir, 'ports.json');
-  const ports = { http: http.port, https: http.httpsPort, mllp: mllpPort };
+  const ports = {
+    http: http.port,
+    https: http.httpsPort,
+    mllp: mllpPort,
+    mllps: mllpsPort,
+    card: trust.cards?.listener.port,
+  };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
   log.info('ready', { ...ports, schema: prepared.schema, ...phases.ms });
@@ -213,6 +211,8 @@ export async function startServer(
     port: http.port,
     httpsPort: http.httpsPort,
     mllpPort,
+    mllpsPort,
+    cardPort: trust.cards?.listener.port,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
@@ -236,48 +236,6 @@ function makeDataDir(given: string): string {
   return dataDir;
 }
 
-/** The certificate to serve: the operator's, or one for development. Throws `TlsFileError`. */
-function openTls(config: Config, dataDir: string, log: ContextLog): TlsFiles | undefined {
-  const { https } = listenAddresses(config);
-  if (https === undefined) return undefined;
-  const { tlsCertFile: certFile, tlsKeyFile: keyFile, tlsClientCaFile: clientCaFile, host } = config;
-  if (certFile !== undefined && keyFile !== undefined) return openTlsFiles({ certFile, keyFile, clientCaFile, log });
-  const names = new Set(['localhost', '127.0.0.1', '::1', ...(host === '0.0.0.0' || host === '::' ? [] : [host])]);
-  // By the machine's clock, whatever ours says: clients judge a certificate by theirs.
-  const made = openDevelopmentCertificate(join(dataDir, 'tls'), [...names], Date.now);
-  log.warn('TLS_CERT_FILE is not given: TLS is served with a certificate for development');
-  return openTlsFiles({ ...made, clientCaFile, log });
-}
-
-interface Peers {
-  readonly gate: Omit<PeerGateOptions, 'log'>;
-  stop(): void;
-}
-
-/** Who judges client certificates, where any are asked for. Throws `TlsFileError`. */
-function openPeers(
-  config: Config,
-  tls: TlsFiles,
-  onRefused: NonNullable<PeerGateOptions['onRefused']>,
-  now: Clock,
-  log: ContextLog,
-): Peers | undefined {
-  const {
-    tlsClientCaFile,
-    tlsClientCrlFile: crlFile,
-    tlsClientCertificate,
-    revocation: mode,
-    revocationHosts,
-  } = config;
-  if (tlsClientCaFile === undefined) return undefined;
-  const fetch: FetchBytes = async ({ url, ...request }) => {
-    const allowed = revocationHosts && { allowed: revocationHosts };
-    return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
-  };
-  const trust = openPeerTrust({ tls, crlFile, mode, fetch, now, log });
-  return { gate: { check: trust.check, certificates: tlsClientCertificate, onRefused }, stop: trust.stop };
-}
-
 /** Loaded when there is a Redis. Servers of one public URL count together. */
 async function openSharedRates({ redisUrl }: Config, name: string, log: ContextLog) {
   if (redisUrl === undefined) return undefined;
@@ -295,11 +253,10 @@ async function bindPort(
   config: Config,
   log: ContextLog,
   metrics: ReturnType<typeof createMetrics>,
-  source: TlsFiles | undefined,
-  peers: Peers['gate'] | undefined,
+  { source, gate }: Certificates,
 ): Promise<HttpServer> {
   const { plainHost: host, https } = listenAddresses(config);
-  const tls = https && source && { ...https, source, ...(peers && { peers }) };
+  const tls = https && source && { ...https, source, ...(gate && { peers: gate }) };
   try {
     return await listen({ host, port: config.port, tls, metrics, log });
   } catch (cause) {
@@ -314,18 +271,19 @@ async function bindPort(
 }
 
 /** Opens the doors that have sockets of their own. */
-async function startGateway(gateway: Gateway, { mllpPort }: Config): Promise<number | undefined> {
+async function startGateway(gateway: Gateway, config: Config): ReturnType<Gateway['start']> {
   try {
-    return (await gateway.start()).mllpPort;
+    return await gateway.start();
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const { code, port = config.mllpPort } = cause as NodeJS.ErrnoException & { port?: number };
+    const setting = port === config.mllpsPort ? 'MLLPS_PORT' : 'MLLP_PORT';
     if (code === 'EADDRINUSE')
       throw new ListenError(
-        `port ${mllpPort}, for HL7 v2, is in use by another program: stop it, or set MLLP_PORT`,
+        `port ${port}, for HL7 v2, is in use by another program: stop it, or set ${setting}`,
         cause,
       );
     if (code === 'EACCES')
-      throw new ListenError(`port ${mllpPort} may not be used by this user: set MLLP_PORT to 1024 or higher`, cause);
+      throw new ListenError(`port ${port} may not be used by this user: set ${setting} to 1024 or higher`, cause);
     throw cause;
   }
 }
@@ -357,8 +315,6 @@ const poolSizes = ({ readConnections, writeConnections, transactionConnections }
   writeConnections,
   transactionConnections,
 });
-
-const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 function writePorts(file: string, ports: Readonly<Record<string, unknown>>): void {
   writeFileSync(`${file}.tmp`, `${JSON.stringify(ports, undefined, 2)}\n`);

@@ -77,6 +77,7 @@ const COMPOSITION = new Set([
   'demo.ts',
   'clock.ts',
   'identity.ts',
+  'certificates.ts',
   'upstream.ts',
   'records.ts',
   'every.ts',

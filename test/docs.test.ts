@@ -2,7 +2,9 @@
  * The commands of the documents are run, page by page, against one server with demo data; what stands below a command is
  * what it prints. UPDATE_DOCS=1 writes it anew. README has a test of its own.
  */
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { findUnexplained, formatSecurity, readBearers, readRequirements } from '../docs/security-page.ts';
@@ -17,7 +19,17 @@ const PAGES = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.m
 const LINK = /\]\((?!https?:|#)([^)#]+)/g;
 const HERE = /http:\/\/(?:localhost|127\.0\.0\.1):8080/g;
 const DOCUMENTED = 'http://127.0.0.1:8080';
+/** A folder of the project, where it is in a folder of its own. */
+const CERTS = /(?<![\w./-])certs\//g;
 const isUpdate = process.env['UPDATE_DOCS'] !== undefined;
+
+async function freePort(): Promise<string> {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo; // it listens on a port
+  taken.close();
+  return String(port);
+}
 
 describe('docs', function () {
   this.timeout(120_000);
@@ -27,9 +39,12 @@ describe('docs', function () {
   let demo = '';
   const rootBefore = readdirSync(ROOT).toSorted();
   const states = makeTempFolder();
+  const pki = join(states, 'certs');
+  let pkiPort = '';
   before(async () => {
     server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional' } });
     demo = await server.loadDemo();
+    pkiPort = await freePort();
   });
   after(async () => {
     await withSpine?.stop();
@@ -44,7 +59,11 @@ describe('docs', function () {
 
   /** Pages name the address of `npm start`, plain or as a part of another address. */
   const ofServer = (text: string): string =>
-    text.replaceAll(HERE, server.url).replaceAll(encodeURIComponent(DOCUMENTED), encodeURIComponent(server.url));
+    text
+      .replaceAll(CERTS, `${pki}/`)
+      .replaceAll('8079', pkiPort)
+      .replaceAll(HERE, server.url)
+      .replaceAll(encodeURIComponent(DOCUMENTED), encodeURIComponent(server.url));
   const asDocumented = (text: string): string =>
     text.replaceAll(server.url, DOCUMENTED).replaceAll(encodeURIComponent(server.url), encodeURIComponent(DOCUMENTED));
 
@@ -57,10 +76,11 @@ describe('docs', function () {
         DATA_DIR: dataDir,
         DATABASE_URL: databaseUrl(database),
         UNSAFE_DATABASE: 'allow',
+        PKI_DIR: pki,
       },
       join(states, page),
     );
-    return asDocumented(await terminal(ofServer(command), input));
+    return asDocumented(await terminal(ofServer(command), input)).replaceAll(pki, 'certs');
   };
 
   /** Where the browser of the demo's patient ends who opens an address and agrees. */

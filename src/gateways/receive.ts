@@ -7,9 +7,11 @@ import { serviceCaller } from '../policy/service-caller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog, MessageState, Settlement } from '../ports/message-log.ts';
+import type { Partner } from '../ports/partner.ts';
 import type { ResourceStore } from '../ports/resource-store.ts';
 import { FhirError, type Issue, isError, issue, textOf } from '../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../workflow/apply-message.ts';
+import { findSenderFault } from './certified-sender.ts';
 import type { Dialect, Envelope, ReadMessage, Verdict } from './dialect.ts';
 import { type IsPartner, senderSystem } from './partners.ts';
 
@@ -22,6 +24,8 @@ export interface ReceiveOptions {
   readonly timeZone: string;
   readonly now: Clock;
   readonly log: Log;
+  /** Told of a message that its partner may not send, for the trail. */
+  readonly onForged?: (partner: Partner, envelope: Envelope) => void;
   /** Told of every message that came in and was answered, with the ms that took. */
   readonly observe?: (dialect: string, verdict: Received['verdict'], ms: number) => void;
 }
@@ -36,7 +40,8 @@ export interface Received {
 }
 
 export interface Receiver {
-  receive<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string): Promise<Received>;
+  /** `partner`: whose certificate the connection has; without one only the message says who sent it. */
+  receive<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string, partner?: Partner): Promise<Received>;
   /** Works a logged message again: one that was rejected, died, or whose process ended before it was settled. */
   process<M>(dialect: Dialect<M>, id: string, raw: Buffer): Promise<Received>;
 }
@@ -47,9 +52,21 @@ const ATTEMPTS_MAX = 5;
 export function createReceiver(options: ReceiveOptions): Receiver {
   const { messages, store, apply, isPartner, timeZone, now, log } = options;
 
-  async function receive<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string): Promise<Received> {
+  async function receive<M>(
+    dialect: Dialect<M>,
+    raw: Buffer,
+    correctionOf?: string,
+    partner?: Partner,
+  ): Promise<Received> {
     const read = dialect.read(raw);
     const answerTo = (verdict: Verdict): Buffer => dialect.answer(read, verdict, now(), store.newId);
+    const forged = partner && findSenderFault(partner, read.envelope);
+    if (forged) {
+      // Not in the log, where its control id would stand in the way of the one whose name it bears.
+      log.warn('a message is not of the partner that sent it', { dialect: dialect.name, kind: read.envelope.kind });
+      options.onForged?.(partner, read.envelope);
+      return { verdict: forged.kind, answer: answerTo(forged) };
+    }
     try {
       const reception = await messages.receive({
         id: store.newId(),
@@ -167,9 +184,14 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     return { id, verdict: 'unavailable', answer: answerTo(UNAVAILABLE) };
   }
 
-  async function observed<M>(dialect: Dialect<M>, raw: Buffer, correctionOf?: string): Promise<Received> {
+  async function observed<M>(
+    dialect: Dialect<M>,
+    raw: Buffer,
+    correctionOf?: string,
+    partner?: Partner,
+  ): Promise<Received> {
     const startedAt = performance.now();
-    const received = await receive(dialect, raw, correctionOf);
+    const received = await receive(dialect, raw, correctionOf, partner);
     options.observe?.(dialect.name, received.verdict, performance.now() - startedAt);
     return received;
   }

@@ -15,7 +15,12 @@ const TIMEOUT_MS = 5_000;
 const DEPTH_MAX = 3;
 const URLS_MAX = 2;
 
-export function createIssuerFinder(fetch: FetchBytes, now: () => number): FindIssuers {
+/** `isAllowed`: whoever connects can name any place, and must not send us there. */
+export function createIssuerFinder(
+  fetch: FetchBytes,
+  now: () => number,
+  isAllowed: (url: string) => boolean,
+): FindIssuers {
   const kept = new Map<string, { readonly found: Promise<readonly Certificate[]>; readonly until: number }>();
 
   function at(url: string): Promise<readonly Certificate[]> {
@@ -41,7 +46,7 @@ export function createIssuerFinder(fetch: FetchBytes, now: () => number): FindIs
     let level: readonly Certificate[] = [certificate];
     for (let depth = 0; depth < DEPTH_MAX && level.length > 0; depth++) {
       const urls = level.flatMap(({ issuerUrls }) =>
-        issuerUrls.filter((url) => /^https?:/i.test(url)).slice(0, URLS_MAX),
+        issuerUrls.filter((url) => /^https?:/i.test(url) && isAllowed(url)).slice(0, URLS_MAX),
       );
       level = (await Promise.all(urls.slice(0, URLS_MAX).map(at))).flat();
       all.push(...level);

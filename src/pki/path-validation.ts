@@ -55,6 +55,7 @@ export type PathResult =
   | { readonly path: Path; readonly refusal?: undefined }
   | { readonly path?: undefined; readonly refusal: Refusal };
 
+const ANY_POLICY = '2.5.29.32.0';
 const DEPTH_MAX = 8;
 const INTERMEDIATES_MAX = 32;
 /** Of one search: certificates that all have the same name would otherwise make it long. */
@@ -103,18 +104,25 @@ function* pathsFrom(leaf: Certificate, { anchors, intermediates = [] }: PathOpti
 const fitsKeyIdentifier = (issuer: Certificate, { authorityKeyIdentifier }: Certificate): boolean =>
   !authorityKeyIdentifier || !issuer.subjectKeyIdentifier || issuer.subjectKeyIdentifier.equals(authorityKeyIdentifier);
 
-function refusalOfPath(path: Path, { at, use, leafRsaBitsMin }: PathOptions): Refusal | undefined {
+function refusalOfPath(path: Path, { at, use, leafRsaBitsMin, policy }: PathOptions): Refusal | undefined {
   for (const [depth, certificate] of path.entries()) {
     const isAnchor = depth === path.length - 1;
     const refusal =
       refusalOfTime(certificate, at) ??
       refusalOfStrength(certificate, isAnchor, depth === 0 ? leafRsaBitsMin : undefined) ??
       refusalOfExtensions(certificate) ??
-      (depth === 0 ? undefined : refusalOfAuthority(certificate, path.slice(0, depth), use));
+      (depth === 0 ? undefined : refusalOfAuthority(certificate, path.slice(0, depth), use)) ??
+      (depth === 0 || isAnchor ? undefined : refusalOfPolicy(certificate, policy));
     if (refusal) return refusal;
   }
   return undefined;
 }
+
+/** An authority cannot give a policy that it was not given itself (RFC 5280 section 6.1.3 d). */
+const refusalOfPolicy = (issuer: Certificate, policy: string | undefined): Refusal | undefined =>
+  policy === undefined || issuer.policies.includes(policy) || issuer.policies.includes(ANY_POLICY)
+    ? undefined
+    : refuse(issuer, 'policy', `its authority does not carry the policy ${policy}`);
 
 function refusalOfTime(certificate: Certificate, at: number): Refusal | undefined {
   if (at < certificate.notBefore) return refuse(certificate, 'not-yet-valid', 'it is not valid yet');

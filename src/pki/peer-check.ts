@@ -24,14 +24,35 @@ export interface PeerCheckOptions {
   /** ms UTC */
   readonly now: () => number;
   readonly log: Log;
+  /** Whether it is of a partner who may not connect any more. */
+  readonly isDisabled?: (certificate: Certificate) => boolean;
   /** A policy that clients must carry: that of smart cards, say. */
   readonly policy?: string;
 }
 
 const CHAIN_MAX = 10;
 
+/** The same for a door that is open to partners alone. SECURITY PK-15 */
+export const checkPartner =
+  (check: CheckPeer, isPartner: (certificate: Certificate) => boolean): CheckPeer =>
+  async (chain) => {
+    const refusal = await check(chain);
+    const [first] = chain.certificates;
+    if (refusal || first === undefined) return refusal;
+    const leaf = readCertificate(first); // it was read before
+    return isPartner(leaf)
+      ? undefined
+      : { code: 'unmapped', message: 'no partner has this certificate', ...namesOf(leaf) };
+  };
+
+const namesOf = ({ subject, issuer, serial }: Certificate) => ({
+  subject: formatName(subject),
+  issuer: formatName(issuer),
+  serial,
+});
+
 export function createPeerCheck(options: PeerCheckOptions): CheckPeer {
-  const { trusted, findIssuers, revocations, mode, now, log, policy } = options;
+  const { trusted, findIssuers, revocations, mode, now, log, policy, isDisabled } = options;
 
   async function findPath(leaf: Certificate, sent: readonly Certificate[]): Promise<PathResult> {
     const { anchors, intermediates } = trusted();
@@ -54,10 +75,12 @@ export function createPeerCheck(options: PeerCheckOptions): CheckPeer {
     }
     if (!leaf) return { code: 'missing', message: 'there is no certificate' };
     const { path, refusal } = await findPath(leaf, sent);
-    const reason = path ? await checkRevocation(path, { revocations, mode, log }) : refusal;
-    return (
-      reason && { ...reason, subject: formatName(leaf.subject), issuer: formatName(leaf.issuer), serial: leaf.serial }
-    );
+    const reason = path
+      ? isDisabled?.(leaf)
+        ? { code: 'partner-disabled', message: 'the partner of the certificate is disabled' }
+        : await checkRevocation(path, { revocations, mode, log })
+      : refusal;
+    return reason && { ...reason, ...namesOf(leaf) };
   }
 
   return async (chain) => {

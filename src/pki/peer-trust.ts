@@ -10,7 +10,9 @@ import type { CheckPeer } from '../ports/peer-check.ts';
 import { type Certificate, readCertificates } from '../standards/x509/certificate.ts';
 import { readPem } from '../standards/x509/pem.ts';
 import { type RevocationList, readRevocationList } from '../standards/x509/revocation-list.ts';
+import type { Ending } from './expiry.ts';
 import { createIssuerFinder } from './issuer-finder.ts';
+import { endingOf, endingsOfLists, rememberPeers } from './listener-endings.ts';
 import { createPeerCheck, type Trusted } from './peer-check.ts';
 import type { RevocationMode } from './revocation/check-path.ts';
 import { createRevocations } from './revocation/revocations.ts';
@@ -24,10 +26,17 @@ export interface PeerTrustOptions {
   readonly now: () => number;
   readonly log: Log;
   readonly pollMs?: number;
+  /** Further hosts, with ports, from which certificates of authorities may be fetched. */
+  readonly hosts?: ReadonlySet<string> | undefined;
+  /** A policy that certificates must carry. */
+  readonly policy?: string;
+  readonly isDisabled?: (certificate: Certificate) => boolean;
 }
 
 export interface PeerTrust {
   readonly check: CheckPeer;
+  /** Of authorities, lists, and clients that were let in. */
+  endings(): readonly Ending[];
   stop(): void;
 }
 
@@ -37,7 +46,18 @@ const CRL_BYTES_MAX = 64 * 1024 * 1024;
 const REFRESH_MS = 40_000;
 
 /** Throws `TlsFileError` when the files cannot be used now. */
-export function openPeerTrust({ tls, crlFile, mode, fetch, now, log, pollMs = POLL_MS }: PeerTrustOptions): PeerTrust {
+export function openPeerTrust({
+  tls,
+  crlFile,
+  mode,
+  fetch,
+  now,
+  log,
+  pollMs = POLL_MS,
+  isDisabled,
+  hosts,
+  policy,
+}: PeerTrustOptions): PeerTrust {
   let trusted = trustedOf(tls.current());
   tls.onChange((next) => {
     try {
@@ -48,31 +68,62 @@ export function openPeerTrust({ tls, crlFile, mode, fetch, now, log, pollMs = PO
   });
   const revocations = createRevocations({ fetch, now, log, refreshMs: REFRESH_MS });
   let look = lookOf(crlFile);
-  if (crlFile !== undefined) revocations.setLists(readLists(crlFile));
+  let lists: readonly RevocationList[] = [];
+  const readAnew = (file: string): void => {
+    lists = readLists(file);
+    revocations.setLists(lists);
+  };
+  if (crlFile !== undefined) readAnew(crlFile);
   const timer = setInterval(() => {
     const next = lookOf(crlFile);
     if (crlFile === undefined || next === look) return;
     look = next;
     try {
-      revocations.setLists(readLists(crlFile));
+      readAnew(crlFile);
       log.info('the revocation lists were read again');
     } catch (error) {
       log.error('the new TLS_CLIENT_CRL_FILE cannot be used: the old lists are kept', { error });
     }
   }, pollMs);
   timer.unref();
-  return {
-    check: createPeerCheck({
+  const remembered = rememberPeers(
+    createPeerCheck({
       trusted: () => trusted,
-      findIssuers: createIssuerFinder(fetch, now),
+      findIssuers: createIssuerFinder(fetch, now, (url) => {
+        const host = hostOf(url);
+        return host !== undefined && (hosts?.has(host) === true || hostsOf(trusted).has(host));
+      }),
       revocations,
       mode,
       now,
       log,
+      ...(isDisabled && { isDisabled }),
+      ...(policy !== undefined && { policy }),
     }),
+  );
+  return {
+    check: remembered.check,
+    endings: () => [
+      ...[...trusted.anchors, ...trusted.intermediates].map((one) =>
+        endingOf(one, 'authority of clients', 'authority'),
+      ),
+      ...endingsOfLists(lists),
+      ...remembered.endings(),
+    ],
     stop: () => clearInterval(timer),
   };
 }
+
+/** With its port; undefined for what is no address. */
+function hostOf(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
+}
+
+/** Where those whom we trust say that their own issuers are. */
+const hostsOf = ({ anchors, intermediates }: Trusted): ReadonlySet<string> =>
+  new Set([...anchors, ...intermediates].flatMap(({ issuerUrls }) => issuerUrls.flatMap((url) => hostOf(url) ?? [])));
 
 /** An authority whose issuer stands in the file as well lies between: it is looked at like one that came along. */
 function trustedOf({ ca }: SecureContextOptions): Trusted {

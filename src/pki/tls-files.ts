@@ -15,11 +15,21 @@ export class TlsFileError extends Error {
   }
 }
 
+interface Settings {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+const SETTINGS: Settings = { cert: 'TLS_CERT_FILE', key: 'TLS_KEY_FILE', ca: 'TLS_CLIENT_CA_FILE' };
+
 export interface TlsFilesOptions {
   readonly certFile: string;
   readonly keyFile: string;
   /** CAs whose client certificates are believed; without it none is asked for. */
   readonly clientCaFile?: string | undefined;
+  /** The settings that name the files, for messages. */
+  readonly settings?: Settings;
   /** How often the files are looked at. */
   readonly pollMs?: number;
   readonly log: Log;
@@ -75,13 +85,13 @@ const lookOf = (files: readonly string[]): string =>
     .join('|');
 
 /** The certificates and the key that belong together. */
-function readFiles({ certFile, keyFile, clientCaFile }: TlsFilesOptions): SecureContextOptions {
-  checkKeyMode(keyFile);
-  const cert = readText('TLS_CERT_FILE', certFile);
-  const key = readText('TLS_KEY_FILE', keyFile);
-  checkPair(certFile, cert, keyFile, key);
-  const ca = clientCaFile === undefined ? undefined : readText('TLS_CLIENT_CA_FILE', clientCaFile);
-  if (ca !== undefined) parseCertificate('TLS_CLIENT_CA_FILE', clientCaFile ?? '', ca);
+function readFiles({ certFile, keyFile, clientCaFile, settings = SETTINGS }: TlsFilesOptions): SecureContextOptions {
+  checkKeyMode(settings.key, keyFile);
+  const cert = readText(settings.cert, certFile);
+  const key = readText(settings.key, keyFile);
+  checkPair(settings, certFile, cert, keyFile, key);
+  const ca = clientCaFile === undefined ? undefined : readText(settings.ca, clientCaFile);
+  if (ca !== undefined) parseCertificate(settings.ca, clientCaFile ?? '', ca);
   const options: SecureContextOptions = { cert, key, ...(ca !== undefined && { ca }) };
   try {
     createSecureContext(options);
@@ -103,24 +113,24 @@ function readText(setting: string, file: string): string {
 }
 
 /** A group may be given the right to read it, as Debian and Kubernetes do; everybody may not. */
-function checkKeyMode(file: string): void {
+function checkKeyMode(setting: string, file: string): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode;
   if (mode === undefined || process.platform === 'win32') return;
   if ((mode & 0o027) !== 0)
     throw new TlsFileError(
-      `TLS_KEY_FILE: ${file} can be read by other users, or written by its group: chmod 600 ${file}`,
+      `${setting}: ${file} can be read by other users, or written by its group: chmod 600 ${file}`,
     );
 }
 
-function checkPair(certFile: string, cert: string, keyFile: string, key: string): void {
-  const certificate = parseCertificate('TLS_CERT_FILE', certFile, cert);
+function checkPair(settings: Settings, certFile: string, cert: string, keyFile: string, key: string): void {
+  const certificate = parseCertificate(settings.cert, certFile, cert);
   let matches: boolean;
   try {
     matches = certificate.checkPrivateKey(createPrivateKey(key));
   } catch (cause) {
-    throw new TlsFileError(`TLS_KEY_FILE: ${keyFile} is not a private key in PEM without a password`, cause);
+    throw new TlsFileError(`${settings.key}: ${keyFile} is not a private key in PEM without a password`, cause);
   }
-  if (!matches) throw new TlsFileError(`TLS_KEY_FILE: ${keyFile} is not the key of the certificate in ${certFile}`);
+  if (!matches) throw new TlsFileError(`${settings.key}: ${keyFile} is not the key of the certificate in ${certFile}`);
 }
 
 function parseCertificate(setting: string, file: string, text: string): X509Certificate {

@@ -1,15 +1,30 @@
 /** Callers as Consents speak of them. SECURITY FA-06 */
 import type { Caller, CallerUser, Role } from '../ports/caller.ts';
-import type { ConsentAsker } from '../ports/policy.ts';
+import type { ConsentAsker, Filter } from '../ports/policy.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import { purposesOf } from './consent.ts';
+import { all } from './filters.ts';
 import { selves } from './relation.ts';
 
-/** What each letter is in the words of Consents. */
-export const ACTION = { r: 'access', s: 'access', c: 'collect', u: 'correct', d: 'correct' } as const satisfies Record<
-  Letter,
-  ConsentAsker['action']
->;
+/** Who asks, whatever for. */
+export type Asker = Omit<ConsentAsker, 'action'>;
+
+/** What each letter is in the words of Consents. Who changes something learns what it says: an update is both. */
+const ACTIONS: Readonly<Record<Letter, readonly ConsentAsker['action'][]>> = {
+  r: ['access'],
+  s: ['access'],
+  c: ['collect'],
+  u: ['access', 'correct'],
+  d: ['correct'],
+};
+
+/** What holds for each kind of use that a letter is. */
+export const forEach = (letter: Letter, asker: Asker, filterOf: (asker: ConsentAsker) => Filter): Filter =>
+  all(...ACTIONS[letter].map((action) => filterOf({ ...asker, action })));
+
+/** Whatever no Consent keeps from who asks. */
+export const undenied = (asker: Asker, letter: Letter): Filter =>
+  forEach(letter, asker, (one) => ({ kind: 'undenied', asker: one }));
 
 /** What people are here for, where they do not say. */
 const USUAL: Partial<Record<Role, readonly string[]>> = {
@@ -21,19 +36,17 @@ const USUAL: Partial<Record<Role, readonly string[]>> = {
 };
 
 /** A person, for a purpose or for that of their roles. */
-export function personAsks(user: CallerUser, letter: Letter, purpose?: string): ConsentAsker {
+export function personAsks(user: CallerUser, purpose?: string): Asker {
   const given = purpose === undefined ? user.roles.flatMap((role) => USUAL[role] ?? []) : [purpose];
   const actors = [...selves(user), ...user.organizationIds.map((id) => `Organization/${id}`), user.fhirUser];
   return {
     actors: [...new Set(actors.filter((actor) => actor !== undefined))],
     ...(given.length > 0 && { purposes: [...new Set(given.flatMap(purposesOf))] }),
-    action: ACTION[letter],
   };
 }
 
 /** A program for itself. */
-export const programAsks = ({ purpose }: Caller, letter: Letter): ConsentAsker => ({
+export const programAsks = ({ purpose }: Caller): Asker => ({
   actors: ['Device'],
   ...(purpose !== undefined && { purposes: purposesOf(purpose) }),
-  action: ACTION[letter],
 });

@@ -1,11 +1,14 @@
-/** Binaries are of nobody by themselves: they are seen with what points to them, or with what they name. SECURITY CP-22 */
+/**
+ * Binaries are of nobody by themselves: they are seen with the security context that they name, or, when they name none,
+ * with a document that points to them. Whoever writes documents cannot so reach what names another context. SECURITY CP-22
+ */
 import type { Filter } from '../ports/policy.ts';
 import { any } from './filters.ts';
 
 /** Types whose attachments are Binaries. */
-const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'] as const;
-/** Types that are understood as a security context; with any other a Binary is as without one. */
-const CONTEXTS = [
+export const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'] as const;
+/** Types that are understood as a security context; any other lets nobody in. */
+export const CONTEXTS = [
   'Patient',
   ...DOCUMENTS,
   'Encounter',
@@ -23,6 +26,6 @@ const by = (kind: 'attached' | 'context', type: string, of: Filter): Filter =>
 export const inContext = (of: (type: string) => Filter): Filter =>
   any(...CONTEXTS.map((type) => by('context', type, of(type))));
 
-/** And those to which a document points that `of` allows. */
+/** And those without a context to which a document points that `of` allows. */
 export const pointedTo = (of: (type: string) => Filter): Filter =>
   any(inContext(of), ...DOCUMENTS.map((type) => by('attached', type, of(type))));

@@ -36,7 +36,7 @@ export function mayWriteConsent(
   if (!user || user.roles.includes('SYSTEM')) return true;
   const mayRecord = holdsRight && !user.roles.some((role) => CLINICAL.has(role));
   const own = new Set([
-    ...personAsks(user, 'r').actors.filter((actor) => !actor.startsWith('Organization/')),
+    ...personAsks(user).actors.filter((actor) => !actor.startsWith('Organization/')),
     ...user.patientIds.map((id) => `Patient/${id}`),
     ...(user.proxies ?? []).map(({ relatedPersonId }) => `RelatedPerson/${relatedPersonId}`),
   ]);

@@ -105,6 +105,9 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 const codesOf = (concept: unknown): readonly string[] =>
   list(member(concept)['coding']).flatMap(({ code }) => text(code) ?? []);
 
+/** Whether its policy permits what no provision denies. */
+export const isOptIn = (consent: Json): boolean => codesOf(consent['policyRule']).some((code) => OPT_IN.has(code));
+
 /** The rules of a Consent; none when it is about something else or not in force. */
 export function consentRules(consent: Json, reader: ConsentReader): readonly ConsentRule[] {
   const patient = text(member(consent['patient'])['reference']);
@@ -122,7 +125,7 @@ export function consentRules(consent: Json, reader: ConsentReader): readonly Con
   };
   const base = codesOf(consent['policyRule']);
   const isOut = base.some((code) => OPT_OUT.has(code));
-  const isIn = base.some((code) => OPT_IN.has(code));
+  const isIn = isOptIn(consent);
   const root = isOut ? [add('deny', EVERYTHING, [])] : [];
   let count = 0;
 
@@ -225,7 +228,7 @@ function readProvision(provision: Json, reader: ConsentReader): Reading {
 const NAMED = new Set(['Practitioner', 'PractitionerRole', 'Organization', 'RelatedPerson', 'Patient']);
 
 /** Whom an actor names; undefined for those of whom it is not known who they are: groups, teams, people by name. */
-function actorOf({ role, reference }: Json, { localOf }: ConsentReader): string | undefined {
+export function actorOf({ role, reference }: Json, { localOf }: Pick<ConsentReader, 'localOf'>): string | undefined {
   if (codesOf(role).some((code) => SOURCES.has(code))) return undefined;
   const given = text(member(reference)['reference']);
   const local = given === undefined ? undefined : localOf(given);
@@ -233,14 +236,18 @@ function actorOf({ role, reference }: Json, { localOf }: ConsentReader): string 
   return type === 'Device' ? 'Device' : NAMED.has(type) ? local : undefined;
 }
 
-interface Data {
+export interface ConsentData {
   readonly reference: string;
   /** The resource itself, where it is meant. */
   readonly resource?: string;
   readonly isReferring: boolean;
 }
 
-function dataOf({ meaning, reference }: Json, { localOf }: ConsentReader): Data | undefined {
+/** Which data an item is about; undefined where that is not understood. */
+export function dataOf(
+  { meaning, reference }: Json,
+  { localOf }: Pick<ConsentReader, 'localOf'>,
+): ConsentData | undefined {
   const given = text(member(reference)['reference']);
   const local = given === undefined ? undefined : localOf(given);
   if (local === undefined) return undefined;

@@ -1,5 +1,5 @@
 /** Filters put together, and kept as short as they can be: what they become stands in the SQL of every search. */
-import type { ConsentAsker, Filter } from '../ports/policy.ts';
+import type { Filter } from '../ports/policy.ts';
 
 export const EVERYTHING: Filter = { kind: 'everything' };
 export const NOTHING: Filter = { kind: 'nothing' };
@@ -40,6 +40,3 @@ export const referredBy = (type: string, parameter: string, of: Filter): Filter 
 /** `name=Type/a,Type/b` over ids; nothing when there are none. Ids hold no character that a query would read. */
 export const refersTo = (name: string, references: readonly string[]): Filter =>
   references.length === 0 ? NOTHING : search(`${name}=${references.join(',')}`);
-
-/** Whatever no Consent keeps from who asks. */
-export const undenied = (asker: ConsentAsker): Filter => ({ kind: 'undenied', asker });

@@ -5,16 +5,14 @@
 import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Decision, Filter, Policy } from '../ports/policy.ts';
 import { covers, type Letter, type ResourceScope } from '../standards/smart/scope.ts';
-import { programAsks } from './asker.ts';
+import { programAsks, undenied } from './asker.ts';
 import { isNoRightToConsent } from './consent-writing.ts';
-import { all, any, compartment, EVERYTHING, NOTHING, search, undenied } from './filters.ts';
+import { all, any, compartment, EVERYTHING, NOTHING, search } from './filters.ts';
 import { RIGHTS } from './rights.ts';
 import { patientFilter, type RoleContext, roleFilter, visibleElements } from './roles.ts';
-import { isConsented, SHARED_TYPES } from './types.ts';
+import { isConsented, type PatientTypes, SHARED_TYPES } from './types.ts';
 
-export interface PolicyOptions {
-  /** Types of the Patient compartment. */
-  readonly isPatientType: (type: string) => boolean;
+export interface PolicyOptions extends PatientTypes {
   /** ms UTC */
   readonly now: () => number;
   /** How long a closed encounter keeps a patient in reach. */
@@ -25,10 +23,11 @@ const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
 /** Kinds of caller to whom `system/` scopes speak; never to a person (SC-13). */
 const SYSTEMS: ReadonlySet<Caller['kind']> = new Set(['client', 'partner', 'service']);
 
-export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: PolicyOptions): Policy {
+export function createPolicy({ now, closedEncounterDays = 30, ...types }: PolicyOptions): Policy {
+  const { isPatientType } = types;
   const contextOf = (user: CallerUser, purpose?: string): RoleContext => ({
     user,
-    isPatientType,
+    ...types,
     now: now(),
     closedEncounterDays,
     ...(purpose !== undefined && { purpose }),
@@ -38,12 +37,12 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
 
   /**
    * What patients keep from everybody they keep from programs too; not from Mortar's own parts nor from its operator.
-   * What a program may write is not asked: it would no longer know whom it writes of.
+   * What a program may write is not asked: it would no longer know whom it writes of. But it changes only what it may read.
    */
   function consented(caller: Caller, type: string, letter: Letter): Filter {
-    const reads = letter === 'r' || letter === 's';
-    const isFree = !reads || caller.kind === 'user' || caller.kind === 'service' || hasEverything(caller);
-    return isFree || !isConsented(type, isPatientType) ? EVERYTHING : undenied(programAsks(caller, letter));
+    const learns = letter === 'r' || letter === 's' || letter === 'u';
+    const isFree = !learns || caller.kind === 'user' || caller.kind === 'service' || hasEverything(caller);
+    return isFree || !isConsented(type, types) ? EVERYTHING : undenied(programAsks(caller), 'r');
   }
 
   /** What one scope lets its caller reach, its constraint aside. */
@@ -84,7 +83,7 @@ export function createPolicy({ isPatientType, now, closedEncounterDays = 30 }: P
         if (type === 'Binary') return reach(caller, 'patient', type, 'r');
         const theirs = ofOwnPatient(caller.patientId, type, isPatientType);
         const isProxied = caller.user.proxies?.some(({ patientId }) => patientId === caller.patientId) === true;
-        return isProxied && isConsented(type, isPatientType) ? all(theirs, roles(caller, type, 'r')) : theirs;
+        return isProxied && isConsented(type, types) ? all(theirs, roles(caller, type, 'r')) : theirs;
       }
       return roles(caller, type, 'r');
     },

@@ -3,11 +3,11 @@
  * What parents see of a child ends on a birthday, unless the young person has said otherwise. SECURITY FA-09
  */
 import type { CallerUser, ProxyRight } from '../ports/caller.ts';
-import type { ConsentAsker, Filter } from '../ports/policy.ts';
+import type { Filter } from '../ports/policy.ts';
 import { parseDate } from '../standards/fhir/search/date.ts';
 import type { Letter } from '../standards/smart/scope.ts';
-import { ACTION } from './asker.ts';
-import { all, any, compartment, undenied } from './filters.ts';
+import { type Asker, forEach, undenied } from './asker.ts';
+import { all, any, compartment } from './filters.ts';
 
 /** What a proxy asks for a patient, in words of v3-PurposeOfUse. */
 const PURPOSES = ['PATRQT', 'FAMRQT', 'PWATRNY', 'SUPNWK'];
@@ -79,17 +79,13 @@ export function ofProxies(
 ): Filter {
   return any(
     ...inForce(user, now).map(({ relatedPersonId, patientId, adultAt }) => {
-      const asker: ConsentAsker = {
-        actors: [`RelatedPerson/${relatedPersonId}`],
-        purposes: PURPOSES,
-        action: ACTION[letter],
-      };
+      const asker: Asker = { actors: [`RelatedPerson/${relatedPersonId}`], purposes: PURPOSES };
       const others = user.patientIds.map((id) => `Patient/${id}`);
       const isByPatient = adultAt !== undefined && now >= adultAt;
       return all(
         own([patientId]),
-        { kind: 'permitted', asker, labels, isByPatient },
-        undenied({ ...asker, actors: [...asker.actors, ...others] }),
+        forEach(letter, asker, (one) => ({ kind: 'permitted', asker: one, labels, isByPatient })),
+        undenied({ ...asker, actors: [...asker.actors, ...others] }, letter),
       );
     }),
   );

@@ -2,20 +2,9 @@
 import type { CallerUser, Role } from '../ports/caller.ts';
 import type { Filter } from '../ports/policy.ts';
 import type { Letter } from '../standards/smart/scope.ts';
-import { personAsks } from './asker.ts';
+import { personAsks, undenied } from './asker.ts';
 import { inContext, pointedTo } from './binaries.ts';
-import {
-  all,
-  any,
-  compartment,
-  EVERYTHING,
-  NOTHING,
-  ofPatient,
-  referredBy,
-  refersTo,
-  search,
-  undenied,
-} from './filters.ts';
+import { all, any, compartment, EVERYTHING, NOTHING, ofPatient, referredBy, refersTo, search } from './filters.ts';
 import { ofProxies } from './proxy.ts';
 import {
   dispensesOfFacility,
@@ -24,12 +13,10 @@ import {
   relatedPatients,
   tasksOfFacility,
 } from './relation.ts';
-import { BOOKING_TYPES, isConsented, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
+import { BOOKING_TYPES, isConsented, type PatientTypes, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
 
-export interface RoleContext {
+export interface RoleContext extends PatientTypes {
   readonly user: CallerUser;
-  /** Types of the Patient compartment, Patient included. */
-  readonly isPatientType: (type: string) => boolean;
   readonly now: number;
   readonly closedEncounterDays: number;
   /** Why, where the caller says it: a code of v3-PurposeOfUse. */
@@ -94,7 +81,7 @@ const ofOrders = ({ user }: RoleContext): Filter =>
 /** What a patient opened to the person by name, label by label (FA-06, FA-07). */
 const permitted = ({ user, purpose }: RoleContext): Filter => ({
   kind: 'permitted',
-  asker: personAsks(user, 'r', purpose),
+  asker: { ...personAsks(user, purpose), action: 'access' },
   labels: RESTRICTED,
   isByPatient: false,
 });
@@ -108,7 +95,7 @@ const inEmergency =
     all(
       any(
         compartment(user.lawfulPatientIds ?? []),
-        all(compartment(user.emergencyPatientIds ?? []), undenied(personAsks(user, letter, 'BTG'))),
+        all(compartment(user.emergencyPatientIds ?? []), undenied(personAsks(user, 'BTG'), letter)),
       ),
       notSealed,
     );
@@ -130,13 +117,18 @@ const binariesOf =
     return pointedTo((type) => roleFilter(alone, type, letter));
   };
 
+/** And those of records that are open in an emergency, whatever else points to them. */
+const binariesInEmergency = (context: RoleContext): Filter =>
+  pointedTo((type) => (chart(type, context) ? inEmergency('r')(context) : NOTHING));
+
 const CLINICIAN: readonly Grant[] = [
   { types: (type, context) => chart(type, context) && type !== 'Provenance', letters: 'crus', where: ofRelated },
   { types: only('Provenance'), letters: 'crs', where: ofRelated },
   { types: chart, letters: 'rs', where: permitted },
   { types: chart, letters: 'rs', where: inEmergency('r'), isOwn: true },
   { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency('c'), isOwn: true },
-  { types: only('Binary'), letters: 'crus', where: binariesOf('DOCTOR'), isOwn: true },
+  { types: only('Binary'), letters: 'crus', where: binariesOf('DOCTOR') },
+  { types: only('Binary'), letters: 'rs', where: binariesInEmergency, isOwn: true },
   { types: only('Task'), letters: 'rs', where: ({ user }) => tasksOfFacility(user) },
   { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
   { types: shared, letters: 'rs', where: everywhere },
@@ -232,8 +224,8 @@ export function roleFilter(context: RoleContext, type: string, letter: Letter): 
   const filters = (isOwn: true | undefined): Filter =>
     any(...grants.filter((grant) => grant.isOwn === isOwn).map((grant) => grant.where(context, type, letter)));
   const others = filters(undefined);
-  const isAsked = others.kind !== 'nothing' && isConsented(type, context.isPatientType);
-  const consented = isAsked ? undenied(personAsks(context.user, letter, context.purpose)) : EVERYTHING;
+  const isAsked = others.kind !== 'nothing' && isConsented(type, context);
+  const consented = isAsked ? undenied(personAsks(context.user, context.purpose), letter) : EVERYTHING;
   return any(filters(true), all(others, consented));
 }
 

@@ -46,11 +46,21 @@ export const BOOKING_TYPES: ReadonlySet<string> = new Set(['Schedule', 'Slot']);
 /** Kept by Mortar itself; rights to them are told apart from rights to the chart. */
 export const TRAIL_TYPES: ReadonlySet<string> = new Set(['AuditEvent']);
 
-/** Of patients, though R4 has them in no compartment. */
-const HELD_FOR_PATIENTS: ReadonlySet<string> = new Set(['Device', 'Task']);
+/** Which types may be about a patient, by the official definitions. */
+export interface PatientTypes {
+  /** Types of the Patient compartment, Patient included. */
+  readonly isPatientType: (type: string) => boolean;
+  /** Types of no compartment that may name a patient (Task, Device, Contract): `patientParametersBeside`. */
+  readonly mayNamePatients: (type: string) => boolean;
+}
+
+/** About patients by what points to them, or by what is in them. */
+const BY_CONTENT: ReadonlySet<string> = new Set(['Binary', 'Bundle']);
+/** Types about which patients have no say. */
+export const OF_NOBODY: readonly ReadonlySet<string>[] = [SHARED_TYPES, TRAIL_TYPES, BOOKING_TYPES];
 
 /** Types about which Consents have a say; `*` stands for all of them. SECURITY FA-06 */
-export const isConsented = (type: string, isPatientType: (type: string) => boolean): boolean =>
+export const isConsented = (type: string, { isPatientType, mayNamePatients }: PatientTypes): boolean =>
   type === '*' ||
-  HELD_FOR_PATIENTS.has(type) ||
-  (isPatientType(type) && !TRAIL_TYPES.has(type) && !BOOKING_TYPES.has(type));
+  (!OF_NOBODY.some((types) => types.has(type)) &&
+    (isPatientType(type) || mayNamePatients(type) || BY_CONTENT.has(type)));

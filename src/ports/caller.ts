@@ -88,6 +88,8 @@ export interface Caller {
   readonly clientId?: string;
   /** What the token is known by in the audit trail; never the token. */
   readonly tokenId?: string;
+  /** Of a partner whom its certificate has named: an id of an Organization. SECURITY PK-09 */
+  readonly organizationId?: string;
   /** Why: a code of v3-PurposeOfUse, such as `TREAT`. */
   readonly purpose?: string;
   /** Address of the peer. */

@@ -27,6 +27,8 @@ export interface Client {
   readonly jwksUri?: string;
   /** Subject of the certificate of an `mtls` client (RFC 8705 section 2.1.2). */
   readonly certificateSubject?: string;
+  /** Or one of its alternative names, after its kind: `uri:urn:mortar:org:A83008`. */
+  readonly certificateName?: string;
   /** How the token endpoint speaks with it. SECURITY NH-01 */
   readonly profile?: 'nhs';
   /** How its ID tokens are signed; RS256 unless it asks. SECURITY SO-01 */

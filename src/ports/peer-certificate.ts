@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { Certificate } from '../standards/x509/certificate.ts';
 
 /** The certificate with which the other end of the connection has proved who it is. */
 export interface PeerCertificate {
-  /** Distinguished name in the order of the certificate, `O=Example\nCN=client`. */
+  /** Distinguished name as RFC 4514 writes it: `CN=client,O=Example`. */
   readonly subject: string;
-  /** Subject alternative names as Node writes them: `DNS:a.example`, `URI:urn:x`, `IP Address:10.0.0.1`. */
-  readonly sans: readonly string[];
+  readonly certificate: Certificate;
   /** SHA-256 over the DER of the certificate: `x5t#S256` of RFC 8705. */
   readonly sha256: Buffer;
 }

@@ -1,4 +1,5 @@
 /** Turns what node-postgres throws into what a caller may see. https://www.postgresql.org/docs/18/errcodes-appendix.html */
+import { SealedValueError } from '../standards/fhir/encryption/sealed-text.ts';
 import { conflict, FhirError, issue, unavailable } from '../standards/fhir/outcome.ts';
 
 /** SQLSTATE of a Postgres error, else the system's error code (`ECONNREFUSED`), else undefined. */
@@ -15,6 +16,8 @@ const CONNECTION_TEXT = /terminat|connection (ended|error|timeout)|not queryable
 /** The error to throw instead; anything unknown is returned as it is, a bug of ours. */
 export function toCallerError(error: unknown): unknown {
   if (error instanceof FhirError || !(error instanceof Error)) return error;
+  if (error instanceof SealedValueError)
+    return unavailable('Protected elements of this resource cannot be opened; an administrator must look at it', error);
   const code = errorCode(error) ?? '';
   if (code === '57014')
     return new FhirError(

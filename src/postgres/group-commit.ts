@@ -81,8 +81,8 @@ export function createGroupCommit(writes: Pipeline): GroupCommit {
     try {
       await writes.batch([
         { text: 'begin', values: [] },
-        ...holdKeys(versions),
         ...byType(versions).map(insertManyStatement),
+        ...holdKeys(versions),
         { text: 'commit', values: [] },
       ]);
       for (const one of group) one.resolve();

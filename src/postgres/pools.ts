@@ -51,11 +51,12 @@ const TRANSACTION_TIMEOUT_MS = 30_000;
 const SEARCH_PLANS = ' -c enable_seqscan=off -c plan_cache_mode=force_generic_plan';
 
 export function createPools(options: PoolOptions): Pools {
+  // Compiling a search to machine code takes longer than any search we let run; costs of filters lead the planner there.
   const settings = (timeoutMs: number, extra = ''): pg.ClientConfig => ({
     ...options.connection,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: 'mortar',
-    options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog${extra}`,
+    options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog -c jit=off${extra}`,
   });
   // Searches: the server chooses the driving index by the shape of the statement, so one plan a shape is right, and
   // planning each time would cost more than most searches take.

@@ -48,6 +48,8 @@ export interface StoreOptions {
   readonly pools: Pools;
   readonly policy: Policy;
   readonly parameters: SearchParameters;
+  /** Parameters by which types outside the Patient compartment name patients: `patientParametersBeside`. */
+  readonly beside: ReadonlyMap<string, readonly string[]>;
   /** Parses search parameters of a type, without controls. */
   readonly conditionsOf: (type: string, query: string) => readonly Condition[];
   readonly extractorOf: (type: string) => Extractor;
@@ -124,6 +126,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     parameters,
     frequencies,
     now,
+    beside: options.beside,
+    ...(encryption && { sealedTargets: encryption.sealedTargets }),
     extractorOf: options.extractorOf,
     baseUrl: options.baseUrl,
     cursors,

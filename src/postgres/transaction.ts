@@ -259,8 +259,6 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
         ? await all(changed.map(async (c) => ({ ...c, made: await shield.seal(c.made) })))
         : changed;
       const updates = replacing.map((c) => updateStatement(c.made, c.replaced));
-      const held = holdKeys([...inserts, ...replacing.map(({ made }) => made)]).map(send);
-      for (const each of held) each.catch(() => undefined); // seen with the others
       // Rights to what is about a new patient need the patient to be there.
       const isFirst = ({ table }: NewVersion): boolean => checks.isRestricted && table.type === 'Patient';
       if (checks.isRestricted) {
@@ -269,10 +267,9 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
         await checks.checkContents(results, old, run);
       }
       const rest = inserts.filter((made) => !isFirst(made));
-      const sending = all<readonly Row[]>([
-        ...held,
-        ...[...byType(rest).map(insertManyStatement), ...updates].map(send),
-      ]);
+      const held = holdKeys([...inserts, ...replacing.map(({ made }) => made)]);
+      const writing = [...byType(rest).map(insertManyStatement), ...updates];
+      const sending = all([...writing, ...held].map(send));
       const ending = last?.(everything);
       if (last) {
         end.commit = client.query('commit');
@@ -280,7 +277,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       }
       await all<unknown>(ending ? [sending, ending] : [sending]);
       const sent = await sending;
-      for (const rows of sent.slice(sent.length - updates.length))
+      for (const rows of sent.slice(writing.length - updates.length, writing.length))
         if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
       return everything;
     },

@@ -43,6 +43,11 @@ interface Rule {
   readonly id: string | undefined;
   readonly letter: Letter;
   readonly conditions: readonly StoreCondition[];
+  /**
+   * Whether nothing but Consents stands between a program and its writes: it changes none that it may not read, makes those
+   * that are not there (CP-10), and is not asked about what it writes.
+   */
+  readonly isForConsents: boolean;
 }
 
 export interface WriteCheckTools {
@@ -61,13 +66,15 @@ export function createWriteChecks(
     const type = write.kind === 'create' ? write.resource.resourceType : write.type;
     const letter = LETTER[write.kind];
     const id = write.kind === 'create' ? undefined : write.id;
-    return { type, id, letter, conditions: access.conditions(type, letter) };
+    const conditions = access.conditions(type, letter);
+    const isForConsents = access.caller.kind !== 'user' && conditions.every(({ kind }) => kind === 'undenied');
+    return { type, id, letter, conditions, isForConsents };
   });
   const restricted = rules.filter((rule) => rule.conditions.length > 0);
   const writtenBy = (results: readonly WriteResult[]) =>
     results.flatMap(({ version }, i) => {
       const rule = rules[i];
-      if (!rule || rule.conditions.length === 0 || version.operation === 'delete') return [];
+      if (!rule || rule.isForConsents || rule.conditions.length === 0 || version.operation === 'delete') return [];
       return [{ ...rule, id: version.id, version }];
     });
 
@@ -89,7 +96,7 @@ export function createWriteChecks(
       const made = new Set(writes.flatMap((w) => (w.kind === 'create' ? `${w.resource.resourceType}/${w.id}` : [])));
       const targets = [...new Set(references).difference(made)].map((reference) => {
         const [type = '', id = ''] = reference.split('/');
-        return { type, id, letter: 'r' as const, conditions: access.referable(type) };
+        return { type, id, letter: 'r' as const, conditions: access.referable(type), isForConsents: false };
       });
       await expectVisible(
         search,
@@ -158,15 +165,10 @@ async function isAnySigned(search: SearchTools, access: Access, ids: readonly st
   return rows.length > 0;
 }
 
-/** One statement a type and letter. */
+/** Throws `forbidden` when one of these is hidden or not there; one statement a type and letter. */
 async function expectVisible(
   search: SearchTools,
-  wanted: readonly {
-    readonly type: string;
-    readonly id: string;
-    readonly letter: Letter;
-    readonly conditions: readonly StoreCondition[];
-  }[],
+  wanted: readonly (Rule & { readonly id: string })[],
   run: Run,
 ): Promise<void> {
   const groups = Map.groupBy(wanted, ({ type, letter }) => `${letter}${type}`);
@@ -177,14 +179,16 @@ async function expectVisible(
       const ids = [...new Set(group.map(({ id }) => id))];
       const context = contextOf(search);
       const rids = ids.map((id) => String(search.keys.rids.rid(id)));
-      const where = and([
+      const there = and([
         `m.rid = any(${context.params.add(rids, 'bigint[]')})`,
         `m.id = any(${context.params.add(ids, 'text[]')})`,
         "m.op <> 'D'",
-        ...first.conditions.map((condition) => compileFilter(context, first.type, condition)),
       ]);
+      const filter = and(first.conditions.map((condition) => compileFilter(context, first.type, condition)));
+      // Of what is not there nobody has denied anything.
+      const where = `${there} and (${filter}) is ${first.isForConsents ? 'not true' : 'true'}`;
       const rows = await run(`select m.id from ${tableOf(first.type).main} m where ${where}`, context.params.values);
-      if (rows.length !== ids.length) throw forbidden();
+      if (rows.length !== (first.isForConsents ? 0 : ids.length)) throw forbidden();
     }),
   );
 }

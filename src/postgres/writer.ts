@@ -33,7 +33,12 @@ export interface Writer {
     type: string,
     id: string,
     change: (current: Resource | undefined) => Resource,
-    options?: { readonly ifMatch?: number; readonly operation?: 'update' | 'patch' },
+    options?: {
+      readonly ifMatch?: number;
+      readonly operation?: 'update' | 'patch';
+      /** Of a Consent: it stays its patient's own, whoever writes it. */
+      readonly isByPatient?: boolean;
+    },
   ): Promise<WriteResult>;
   delete(caller: Caller, type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
 }
@@ -71,7 +76,7 @@ export function createWriter(options: {
       return { version: storedVersion(made), outcome: 'created' };
     },
 
-    async update(caller, type, id, change, { ifMatch, operation = 'update' } = {}) {
+    async update(caller, type, id, change, { ifMatch, operation = 'update', isByPatient } = {}) {
       await audit?.admit(caller);
       for (let tries = 1; ; tries++) {
         const old = await findForWrite(type, id);
@@ -79,9 +84,10 @@ export function createWriter(options: {
         const next = nextVersion(rowOf, type, id, old, change, opOf(operation), now());
         if (next === 'unchanged') return { version: old as StoredVersion, outcome: 'unchanged' };
         const { replaced } = next;
+        const written = isByPatient ? { ...next.made, row: { ...next.made.row, isByPatient } } : next.made;
         try {
           const [row] = await sealedWith(shield, async () => {
-            const sealed = shield ? await shield.seal(next.made) : next.made;
+            const sealed = shield ? await shield.seal(written) : written;
             const made = audit ? audit.audited(caller, sealed, replaced?.row.pat) : sealed;
             return writeHeld(writes, made, replaced ? updateStatement(made, replaced) : insertStatement(made));
           });

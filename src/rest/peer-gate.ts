@@ -5,8 +5,7 @@
  * Deviates: Node makes no TLS alert of our judgement, as it is made when the handshake has ended. The connection is broken
  * off instead, before anything was answered.
  */
-import type { Server } from 'node:https';
-import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, PeerCertificate, Server, TLSSocket } from 'node:tls';
 import type { Log } from '../ports/log.ts';
 import type { CheckPeer, PeerRefusal, PresentedChain } from '../ports/peer-check.ts';
 
@@ -14,6 +13,8 @@ export interface PeerGateOptions {
   readonly check: CheckPeer;
   /** `required`: nobody comes without a certificate. */
   readonly certificates: 'optional' | 'required';
+  /** Told of each connection whose certificate is believed, before its first request. */
+  readonly onAdmitted?: (socket: TLSSocket) => void;
   /** For the audit trail. It must not throw. */
   readonly onRefused?: (refusal: PeerRefusal, address: string) => void;
   /** How often open connections are looked at. */
@@ -28,7 +29,7 @@ const CHAIN_MAX = 10;
 
 /** Stands in front of the server's own handling of connections. */
 export function guardPeers(server: Server, options: PeerGateOptions): void {
-  const { check, certificates, onRefused, recheckMs = RECHECK_MS, log } = options;
+  const { check, certificates, onAdmitted, onRefused, recheckMs = RECHECK_MS, log } = options;
   const open = new Map<TLSSocket, PresentedChain>();
   let pending = 0;
 
@@ -46,6 +47,7 @@ export function guardPeers(server: Server, options: PeerGateOptions): void {
     if (refusal) return refuse(socket, refusal, chain.address);
     if (chain.certificates.length > 0) {
       open.set(socket, chain);
+      onAdmitted?.(socket);
       socket.once('close', () => open.delete(socket));
     }
     accept(socket);

@@ -1,6 +1,6 @@
 /** Refused handshakes in the audit trail: each with its reason, and not more of them than a minute should bring. SECURITY PK-10 */
 import { randomUUID } from 'node:crypto';
-import type { AuditLog } from '../ports/audit.ts';
+import type { AuditEvent, AuditLog } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { PeerRefusal } from '../ports/peer-check.ts';
@@ -15,6 +15,8 @@ export interface PeerRefusalsOptions {
 const MINUTE_MS = 60_000;
 const MINUTE_MAX = 120;
 const TEXT_MAX = 300;
+/** While the server starts there is no trail yet. */
+const RETRY_MS = 500;
 
 /** Records a refusal; what is above the bound is counted in the log. */
 export function createPeerRefusals({
@@ -24,6 +26,24 @@ export function createPeerRefusals({
 }: PeerRefusalsOptions): (refusal: PeerRefusal, address: string) => void {
   let minute = 0;
   let count = 0;
+  const waiting: AuditEvent[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function tell(event: AuditEvent): void {
+    const trail = audit();
+    if (trail)
+      return void trail
+        .record(event)
+        .catch((error: unknown) => log.error('a refused handshake could not be recorded', { error }));
+    if (waiting.length < MINUTE_MAX) waiting.push(event);
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      for (const one of waiting.splice(0)) tell(one);
+    }, RETRY_MS);
+    timer.unref();
+  }
+
   return ({ code, subject, issuer, serial }, address) => {
     const current = Math.floor(now() / MINUTE_MS);
     if (current !== minute) {
@@ -33,19 +53,16 @@ export function createPeerRefusals({
       count = 0;
     }
     count += 1;
-    const trail = audit();
-    if (!trail || count > MINUTE_MAX) return;
+    if (count > MINUTE_MAX) return;
     const detail = Object.entries({ subject, issuer, serial }).flatMap(([name, text]) =>
       text === undefined ? [] : [[name, text.slice(0, TEXT_MAX)] as const],
     );
-    trail
-      .record({
-        kind: 'access-refused',
-        caller: { kind: 'anonymous', name: 'tls', correlationId: randomUUID(), scopes: [], otherScopes: [], address },
-        outcome: 4,
-        rule: `certificate-${code}`,
-        detail: Object.fromEntries(detail),
-      })
-      .catch((error: unknown) => log.error('a refused handshake could not be recorded', { error }));
+    tell({
+      kind: 'access-refused',
+      caller: { kind: 'anonymous', name: 'tls', correlationId: randomUUID(), scopes: [], otherScopes: [], address },
+      outcome: 4,
+      rule: `certificate-${code}`,
+      detail: Object.fromEntries(detail),
+    });
   };
 }

@@ -5,7 +5,13 @@
 import { constants, randomBytes } from 'node:crypto';
 import type { RequestListener, ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { SecureContextOptions } from 'node:tls';
+import {
+  createServer as createTls,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+  type Server as TlsServer,
+} from 'node:tls';
 import type { Log } from '../ports/log.ts';
 import { guardPeers, type PeerGateOptions } from './peer-gate.ts';
 
@@ -37,6 +43,13 @@ const RULES = {
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
 } as const;
 
+/** Whoever resumes a session does not prove again that they hold the key. */
+type Resumption = 'by-ticket' | 'never-resumed';
+
+/** Without tickets OpenSSL would need a cache of sessions to resume one, and Node gives it none. */
+const rulesOf = (resumption: Resumption) =>
+  resumption === 'by-ticket' ? RULES : { ...RULES, secureOptions: RULES.secureOptions | constants.SSL_OP_NO_TICKET };
+
 const HANDSHAKE_MS_MAX = 10_000;
 const TICKET_KEYS_MS = 12 * 60 * 60 * 1000;
 const TICKET_KEY_BYTES = 48;
@@ -48,30 +61,53 @@ export function createTlsServer(
   handle: RequestListener,
   log: Log,
   peers?: Omit<PeerGateOptions, 'log'>,
+  resumption: Resumption = 'by-ticket',
 ): Server {
+  const server = createServer({ ...limits, ...optionsOf(source, resumption) }, handle);
+  keepUp(server, source, log, peers, resumption);
+  return server;
+}
+
+/** The same for a protocol that is not HTTP. */
+export function createTlsSocketServer(
+  limits: TlsOptions,
+  source: TlsSource,
+  serve: (socket: TLSSocket) => void,
+  log: Log,
+  peers?: Omit<PeerGateOptions, 'log'>,
+): TlsServer {
+  const server = createTls({ ...limits, ...optionsOf(source, 'by-ticket') }, serve);
+  keepUp(server, source, log, peers, 'by-ticket');
+  return server;
+}
+
+function optionsOf(source: TlsSource, resumption: Resumption): TlsOptions {
   const first = source.current();
-  const asksForCertificate = first.ca !== undefined;
-  const server = createServer(
-    {
-      ...limits,
-      ...RULES,
-      ...first,
-      handshakeTimeout: HANDSHAKE_MS_MAX,
-      sessionTimeout: TICKET_KEYS_MS / 1000,
-      // Node itself would refuse late and without a word: the gate judges, and the trail learns of it.
-      requestCert: asksForCertificate,
-      rejectUnauthorized: false,
-      allowPartialTrustChain: true, // what is configured is trusted, also where it is not a root
-    },
-    handle,
-  );
+  return {
+    ...rulesOf(resumption),
+    ...first,
+    handshakeTimeout: HANDSHAKE_MS_MAX,
+    sessionTimeout: TICKET_KEYS_MS / 1000,
+    // Node itself would refuse late and without a word: the gate judges, and the trail learns of it.
+    requestCert: first.ca !== undefined,
+    rejectUnauthorized: false,
+    allowPartialTrustChain: true, // what is configured is trusted, also where it is not a root
+  };
+}
+
+function keepUp(
+  server: TlsServer,
+  source: TlsSource,
+  log: Log,
+  peers: Omit<PeerGateOptions, 'log'> | undefined,
+  resumption: Resumption,
+): void {
   if (peers) guardPeers(server, { ...peers, log });
-  source.onChange((next) => server.setSecureContext({ ...RULES, allowPartialTrustChain: true, ...next })); // which brings ticket keys of its own
+  source.onChange((next) => server.setSecureContext({ ...rulesOf(resumption), allowPartialTrustChain: true, ...next })); // which brings ticket keys of its own
   const timer = setInterval(() => server.setTicketKeys(randomBytes(TICKET_KEY_BYTES)), TICKET_KEYS_MS);
   timer.unref();
   server.on('close', () => clearInterval(timer));
   server.on('tlsClientError', (error: NodeJS.ErrnoException) =>
     log.debug('a TLS handshake failed', { code: error.code }),
   );
-  return server;
 }

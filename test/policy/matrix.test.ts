@@ -12,11 +12,11 @@ import type { ConsentAsker, Filter } from '../../src/ports/policy.ts';
 import { STORED_TYPES } from '../../src/postgres/tables.ts';
 import type { Letter } from '../../src/standards/smart/scope.ts';
 import { client, person } from '../support/callers.ts';
-import { isPatientType, START } from '../support/policy-store.ts';
+import { isPatientType, mayNamePatients, START } from '../support/policy-store.ts';
 
 const FILE = join(import.meta.dirname, 'matrix.txt');
 const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
-const policy = createPolicy({ isPatientType, now: () => START });
+const policy = createPolicy({ isPatientType, mayNamePatients, now: () => START });
 
 /** A filter on one line. */
 function formatFilter(filter: Filter): string {

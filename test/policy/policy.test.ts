@@ -10,10 +10,10 @@ import { createRoutes, type Route } from '../../src/rest/routes.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import type { Letter } from '../../src/standards/smart/scope.ts';
 import { client, patientApp, person, scopesOf } from '../support/callers.ts';
-import { isPatientType, START } from '../support/policy-store.ts';
+import { isPatientType, mayNamePatients, START } from '../support/policy-store.ts';
 
 const LETTERS: readonly Letter[] = ['c', 'r', 'u', 'd', 's'];
-const policy = createPolicy({ isPatientType, now: () => START });
+const policy = createPolicy({ isPatientType, mayNamePatients, now: () => START });
 const doctor = (scopes: string): Caller => person('DOCTOR', { practitioner: 'd', organizations: ['o'], scopes });
 const allowed = (caller: Caller, type: string): string =>
   LETTERS.filter((letter) => policy.decide(caller, type, letter).allowed).join('');
@@ -126,14 +126,19 @@ describe('policy › scopes', () => {
       'everything',
     );
   });
-  it('[FA-06] programs are bound by Consents in what they read of patients, but for Mortar’s own and the operator', () => {
+  it('[FA-06] programs are bound by Consents in what they read and change of patients, but for Mortar’s own and the operator', () => {
     const asked = (caller: Caller, type: string, letter: Letter) => policy.filterFor(caller, type, letter).kind;
     const program = client('system/*.crus');
     expect(asked(program, 'Observation', 'r')).to.equal('undenied');
     expect(asked(program, 'Task', 's')).to.equal('undenied');
     expect(asked(program, '*', 's')).to.equal('undenied');
-    for (const letter of ['c', 'u'] as const) expect(asked(program, 'Observation', letter)).to.equal('everything');
-    for (const type of ['Organization', 'AuditEvent', 'Slot', 'Binary'])
+    expect(asked(program, 'Observation', 'c')).to.equal('everything');
+    expect(policy.filterFor(program, 'Observation', 'u'), 'it changes what it may read').to.deep.equal(
+      policy.filterFor(program, 'Observation', 'r'),
+    );
+    for (const type of ['Binary', 'Bundle', 'Contract', 'Device', 'GuidanceResponse', 'Linkage', 'MessageHeader'])
+      expect(asked(program, type, 'r'), type).to.equal('undenied');
+    for (const type of ['Organization', 'AuditEvent', 'Slot', 'ImplementationGuide', 'Measure', 'DeviceDefinition'])
       expect(asked(program, type, 'r'), type).to.equal('everything');
     for (const caller of [client('system/*.cruds'), serviceCaller('gateway'), serviceCaller('jobs')])
       expect(asked(caller, 'Observation', 'r'), caller.name).to.equal('everything');

@@ -50,6 +50,25 @@ describe('pools', function () {
     }
   });
 
+  it('no connection compiles statements, whatever the database is set to', async () => {
+    const { connection } = server.database;
+    const own = { options: '-c jit=on' };
+    const pools = createPools({
+      connection: { ...connection('app'), ...own },
+      readConnections: 1,
+      writeConnections: 1,
+      transactionConnections: 1,
+      log: silentLog,
+    });
+    try {
+      for (const pool of [pools.reads, pools.writes])
+        expect(await pool.query({ text: 'show jit', values: [] })).deep.equal([['off']]);
+      expect((await pools.transactions.query('show jit')).rows).deep.equal([{ jit: 'off' }]);
+    } finally {
+      await pools.end();
+    }
+  });
+
   it('[RL-02] idle connections that are ended are replaced: no request fails', async () => {
     const id = idOf(await fhir.post('Patient', patient(1)));
     for (let round = 0; round < 3; round++) {

@@ -199,6 +199,8 @@ describe('rest › protection of data', function () {
   });
 
   it('[DP-01] [AU-02] the report says how long what is kept, and what each run came to', async () => {
+    // It follows the erasure in the background.
+    while ((await events('retention-purge')).length === 0) await setTimeout(50);
     const { status, json } = await as('two', 'GET', 'retention/report');
     expect(status).equal(200);
     expect((json['rules'] as Json[]).map((rule) => rule['category'])).include.members([

@@ -58,6 +58,18 @@ const CASES: readonly Case[] = [
     seenBy: 'other program',
   },
   {
+    what: 'another patient is its context, whatever document points to it',
+    context: 'Patient/q',
+    also: document('Binary/b'),
+    seenBy: 'other program',
+  },
+  {
+    what: 'its context is not known, whatever document points to it',
+    context: 'Condition/c',
+    also: document('Binary/b'),
+    seenBy: '',
+  },
+  {
     what: 'Media hold it',
     also: {
       resourceType: 'Media',

@@ -44,7 +44,7 @@ describe('access › routes about people', () => {
   let server: Server;
   let base: string;
   const told: AuditEvent[] = [];
-  const policy = createPolicy({ isPatientType: () => true, now: () => NOW });
+  const policy = createPolicy({ isPatientType: () => true, mayNamePatients: () => false, now: () => NOW });
   const callers = new Map<string, Caller>([
     ['nothing', client('')],
     ['system', client('system/*.cruds')],

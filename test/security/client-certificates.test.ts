@@ -5,14 +5,21 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
-import { type CertificateMapping, findMapping, isSenderOf, mappingKeysOf } from '../../src/pki/certificate-mapping.ts';
+import {
+  type CertificateMapping,
+  findMapping,
+  isOfDisabled,
+  mappingKeysOf,
+} from '../../src/pki/certificate-mapping.ts';
+import { createExpiryWatch } from '../../src/pki/expiry.ts';
 import { createIssuerFinder } from '../../src/pki/issuer-finder.ts';
+import { endingsOfServed } from '../../src/pki/listener-endings.ts';
 import { peerCertificateOf } from '../../src/pki/peer-certificate.ts';
 import { createPeerCheck } from '../../src/pki/peer-check.ts';
 import { openPeerTrust, type PeerTrust } from '../../src/pki/peer-trust.ts';
 import type { RevocationMode } from '../../src/pki/revocation/check-path.ts';
 import { openTlsFiles, type TlsFiles } from '../../src/pki/tls-files.ts';
-import type { AuditEvent } from '../../src/ports/audit.ts';
+import type { AuditEvent, AuditLog } from '../../src/ports/audit.ts';
 import type { HttpServer } from '../../src/rest/http-server.ts';
 import type { PeerGateOptions } from '../../src/rest/peer-gate.ts';
 import { createPeerRefusals } from '../../src/rest/peer-refusals.ts';
@@ -120,14 +127,17 @@ const pair = ({ pem, keyPem }: Made, ...chain: readonly Made[]) => ({
   key: keyPem,
 });
 
+const requestTo = ({ http }: Started, headers = ''): string =>
+  `GET /fhir/R4/x HTTP/1.1\r\nHost: localhost:${http.httpsPort}\r\n${headers}\r\n`;
+
 /** A connection, and what a request on it is answered with; undefined when it was broken off. */
 function dial({ http }: Started, options: ConnectionOptions): TLSSocket {
   const socket = connect({ host: '127.0.0.1', port: http.httpsPort ?? 0, ca: own.pem, ...options });
   socket.on('error', () => {}); // it is broken off
   return socket;
 }
-async function ask(socket: TLSSocket): Promise<string | undefined> {
-  socket.write('GET /fhir/R4/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+async function ask(started: Started, socket: TLSSocket): Promise<string | undefined> {
+  socket.write(requestTo(started));
   const answer = Promise.withResolvers<string | undefined>();
   socket.once('data', (data: Buffer) => answer.resolve(data.toString().split('\r\n')[0]));
   socket.once('close', () => answer.resolve(undefined));
@@ -135,7 +145,7 @@ async function ask(socket: TLSSocket): Promise<string | undefined> {
 }
 async function visit(started: Started, options: ConnectionOptions): Promise<string | undefined> {
   const socket = dial(started, options);
-  const answer = await ask(socket);
+  const answer = await ask(started, socket);
   socket.destroy();
   return answer;
 }
@@ -153,7 +163,7 @@ describe('security › client certificates', function () {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
     it(`[PK-06] ${version}: lets in whom an authority of ours has certified, with what lies between`, async () => {
       expect(await visit(started, { ...pair(partner, middle), maxVersion: version })).equal(OK);
-      expect(started.seen.at(-1)).equal('O=Example\nCN=Partner');
+      expect(started.seen.at(-1)).equal('CN=Partner,O=Example');
     });
 
   const fake = authority('Partners', times);
@@ -222,10 +232,14 @@ describe('security › client certificates', function () {
     let asked = 0;
     const check = createPeerCheck({
       trusted: () => ({ anchors: [root.certificate], intermediates: [] }),
-      findIssuers: createIssuerFinder(async (request) => {
-        asked += 1;
-        return served.get(request.url) ?? Promise.reject(new Error('down'));
-      }, Date.now),
+      findIssuers: createIssuerFinder(
+        async (request) => {
+          asked += 1;
+          return served.get(request.url) ?? Promise.reject(new Error('down'));
+        },
+        Date.now,
+        () => true,
+      ),
       revocations: { statusOf: async () => ({ kind: 'good', until: 0 }), setLists() {} },
       mode: 'fail-closed',
       now: Date.now,
@@ -267,14 +281,14 @@ describe('security › client certificates', function () {
   it('[PK-08] a certificate that is revoked while it is connected: the connection is closed, others stay', async () => {
     const other = await start({ recheckMs: 30 });
     const [gone, stays] = [dial(other, pair(partner, middle)), dial(other, pair(second, middle))];
-    expect(await ask(gone)).equal(OK);
-    expect(await ask(stays)).equal(OK);
+    expect(await ask(other, gone)).equal(OK);
+    expect(await ask(other, stays)).equal(OK);
     const closed = once(gone, 'close');
     writeFileSync(`${other.files.crl}.new`, lists([[partner, { revokedAt: now, reason: 'superseded' }]]));
     renameSync(`${other.files.crl}.new`, other.files.crl);
     await closed;
     expect(other.events.at(-1)).include({ rule: 'certificate-revoked' });
-    expect(await ask(stays)).equal(OK);
+    expect(await ask(other, stays)).equal(OK);
     stays.destroy();
     await other.stop();
   });
@@ -288,18 +302,18 @@ describe('security › client certificates', function () {
       first.on('session', (given) => {
         session = given;
       });
-      expect(await ask(first)).equal(OK);
+      expect(await ask(other, first)).equal(OK);
       first.destroy();
       if (!session) throw new Error('there is no session');
       const again = dial(other, { ...options, session });
-      expect(await ask(again)).equal(OK);
+      expect(await ask(other, again)).equal(OK);
       expect(again.isSessionReused()).equal(true);
-      expect(other.seen.at(-1)).equal('O=Example\nCN=Partner');
+      expect(other.seen.at(-1)).equal('CN=Partner,O=Example');
       again.destroy();
       writeFileSync(other.files.crl, lists([[partner, { revokedAt: now, reason: 'superseded' }]]));
       await until(() => other.log.lines.some(({ message }) => message === 'the revocation lists were read again'));
       const last = dial(other, { ...options, session });
-      expect(await ask(last)).equal(undefined);
+      expect(await ask(other, last)).equal(undefined);
       await other.stop();
     });
 
@@ -308,7 +322,7 @@ describe('security › client certificates', function () {
     const next = authority('Next partners', times);
     const newcomer = client('Newcomer', { issuer: next, ...times });
     const open = dial(other, pair(partner, middle));
-    expect(await ask(open)).equal(OK);
+    expect(await ask(other, open)).equal(OK);
     expect(await visit(other, pair(newcomer))).equal(undefined);
     writeFileSync(other.files.crl, 'hello');
     await until(() => other.log.lines.some(({ message }) => message.includes('the old lists are kept')));
@@ -317,7 +331,7 @@ describe('security › client certificates', function () {
     writeFileSync(other.files.crl, lists() + list);
     writeFileSync(other.files.ca, root.pem + middle.pem + next.pem);
     await until(async () => (await visit(other, pair(newcomer))) === OK);
-    expect(await ask(open)).equal(OK);
+    expect(await ask(other, open)).equal(OK);
     open.destroy();
     await other.stop();
   });
@@ -349,7 +363,7 @@ describe('security › client certificates', function () {
     socket.on('data', (data: Buffer) => {
       text += data.toString();
     });
-    for (let i = 0; i < 3; i++) socket.write('GET /fhir/R4/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    for (let i = 0; i < 3; i++) socket.write(requestTo(other));
     await until(() => text.split(OK).length === 4);
     socket.destroy();
     await other.stop();
@@ -372,11 +386,91 @@ describe('security › client certificates', function () {
     expect(log.lines.at(-1)?.fields).deep.equal({ count: 380 });
   });
 
+  it('[PK-06] who connects cannot send us to a place of their choice: only where those we trust point, or a setting', async () => {
+    const below = authority('Below', {
+      issuer: root,
+      extensions: [extensions.authorityInfoAccess({ issuers: ['http://ca.example.org/root.crt'] })],
+      ...times,
+    });
+    const asked: string[] = [];
+    const trust = openPeerTrust({
+      tls: { current: () => ({ ca: root.pem + below.pem }), onChange() {} },
+      mode: 'off',
+      fetch: async ({ url }) => {
+        asked.push(url);
+        throw new Error('down');
+      },
+      hosts: new Set(['set.example.org:8079']),
+      now: Date.now,
+      log: silentLog,
+    });
+    const urls = [
+      'http://evil.example/x.crt',
+      'http://ca.example.org:8080/x.crt',
+      'http://ca.example.org/x.crt',
+      'http://set.example.org:8079/x.crt',
+    ];
+    for (const url of urls) {
+      const odd = client('Odd', {
+        issuer: fake,
+        extensions: [extensions.authorityInfoAccess({ issuers: [url] })],
+        ...times,
+      });
+      expect((await trust.check({ certificates: [odd.certificate.bytes], address: 'x' }))?.code).equal(
+        'unknown-issuer',
+      );
+    }
+    expect(asked).deep.equal(urls.slice(2));
+    trust.stop();
+  });
+
+  it('[PK-10] what is refused while the server starts is recorded once there is a trail', async () => {
+    const events: AuditEvent[] = [];
+    let trail: AuditLog | undefined;
+    const refuse = createPeerRefusals({ audit: () => trail, now: Date.now, log: silentLog });
+    for (let i = 0; i < 3; i++) refuse({ code: 'expired', message: '', serial: String(i) }, '192.0.2.1');
+    trail = { record: async (event) => void events.push(event) };
+    await until(() => events.length === 3);
+    expect(events.map(({ detail }) => detail?.['serial'])).deep.equal(['0', '1', '2']);
+  });
+
+  it('[PK-13] tells when authorities, lists, our own certificate and those of clients end, 30, 7 and 1 days before', async () => {
+    const other = await start();
+    expect(await visit(other, pair(partner, middle))).equal(OK);
+    const endings = [...endingsOfServed(other.tls.current()), ...other.trust.endings()];
+    expect(endings.map(({ what }) => what.split(':')[0])).members([
+      'TLS_CERT_FILE',
+      ...['O=Example', 'O=Example', 'O=Example'].map(() => 'authority of clients'),
+      ...['Partners', 'Partners 2'].map((name) => `revocation list of O=Example, CN=${name}`),
+      'client',
+    ]);
+    let at = now;
+    const log = createMemoryLog();
+    const look = createExpiryWatch({ endings: () => endings, now: () => at, log });
+    look();
+    let read = 0;
+    const said = (): readonly unknown[] => {
+      const fresh = log.lines.slice(read);
+      read = log.lines.length;
+      return fresh.map(({ fields }) => fields?.['days']);
+    };
+    expect(said()).deep.equal([30, 30, 30, 30, 30]);
+    look();
+    expect(said(), 'once').deep.equal([]);
+    at = times.notAfter - 7 * DAY_MS;
+    look();
+    expect(said(), 'and the lists have ended').deep.equal([0, 0, 7, 7, 7, 7, 7]);
+    at = times.notAfter;
+    look();
+    expect(said()).deep.equal([0, 0, 0, 0, 0]);
+    await other.stop();
+  });
+
   it('[PK-11] a certificate that only a header names is nobody', async () => {
     const optional = await start({ certificates: 'optional' });
     const socket = dial(optional, {});
     const header = `Client-Cert: :${partner.certificate.bytes.toString('base64')}:`;
-    socket.write(`GET /fhir/R4/x HTTP/1.1\r\nHost: localhost\r\n${header}\r\nX-Client-Cert: ${header}\r\n\r\n`);
+    socket.write(requestTo(optional, `${header}\r\nX-Client-Cert: ${header}\r\n`));
     await once(socket, 'data');
     expect(optional.seen).deep.equal([undefined]);
     socket.destroy();
@@ -391,7 +485,7 @@ describe('security › client certificates', function () {
       more: Partial<CertificateMapping> = {},
     ): CertificateMapping => ({ by, value, organizationId, senders: ['A83008'], isEnabled: true, ...more });
     const whose = async (...rows: readonly CertificateMapping[]): Promise<string | undefined> =>
-      (await findMapping(partner.certificate, async () => rows))?.organizationId;
+      findMapping(partner.certificate, rows)?.organizationId;
     const [key, issuerSerial, uri] = mappingKeysOf(partner.certificate).map(({ value }) => value) as [
       string,
       string,
@@ -423,10 +517,12 @@ describe('security › client certificates', function () {
       );
     });
 
-    it('[PK-09] a message names as its sender the partner that sent it', () => {
-      expect(isSenderOf(row('uri', uri), 'A83008')).equal(true);
-      for (const claimed of ['B00000', 'a83008', '', 'A83008 '])
-        expect(isSenderOf(row('uri', uri), claimed)).equal(false);
+    it('[PK-08] a partner who is disabled may not connect, unless another row says so', () => {
+      const disabled = row('uri', uri, '1', { isEnabled: false });
+      expect(isOfDisabled(partner.certificate, [disabled])).equal(true);
+      expect(isOfDisabled(partner.certificate, [disabled, row('key', key)])).equal(false);
+      expect(isOfDisabled(partner.certificate, [])).equal(false);
+      expect(isOfDisabled(second.certificate, [disabled])).equal(false);
     });
   });
 });

@@ -48,6 +48,9 @@ export const normalise = (text: string): string =>
     .replaceAll(/\|[0-9a-f]{20}\|/g, '|CONTROL-ID|')
     .replaceAll(/"(exp|iat)":\d{10}/g, '"$1":SECONDS')
     .replaceAll(/\(\d+\.\d s\)/g, '(SECONDS)')
+    .replaceAll(/\b(?:[0-9a-f]{32}|[0-9A-F]{32})\b/g, 'SERIAL')
+    .replaceAll(/(until|revoked) \d{4}-\d{2}-\d{2}/g, '$1 DAY')
+    .replaceAll(/(Update|Time): \w{3} [\d: ]+ GMT/g, '$1: TIME')
     .replaceAll(/trail-\w+-\w+/g, 'ENTRY')
     .replaceAll(/\d+ (entries linked|waiting|signed checkpoints?)/g, 'N $1')
     .replaceAll(/digest: \S+/g, 'digest');

@@ -13,6 +13,8 @@ export interface Question {
   readonly type: string;
   readonly resource: Json;
   readonly now: number;
+  /** A Binary that belongs to it: denied where either is, and excepted where both are. */
+  readonly binary?: Json;
   /** Whether what only may hold does not. */
   readonly isSure?: true;
 }
@@ -91,8 +93,9 @@ function fitsPart(name: string, part: Json, provision: Json, question: Question)
       const [what = ''] = referencesAt(part, 'reference');
       const itself = what === `${type}/${resource['id']}`;
       if (part['meaning'] === 'instance') return fit(itself);
-      if (part['meaning'] !== 'dependents' || provision['type'] === 'permit') return 'vague';
-      return fit(itself || JSON.stringify(resource).includes(`${what}"`));
+      if (part['meaning'] !== 'dependents') return 'vague';
+      const text = JSON.stringify(resource);
+      return fit(itself || text.includes(`${what}"`) || text.includes(`${what}/_history/`));
     }
     default:
       return 'vague';
@@ -111,10 +114,16 @@ function fitsProvision(provision: Json, question: Question): { readonly fits: bo
   for (const name of PARTS) {
     const all = many(provision[name]);
     if (all.length === 0) continue;
-    const each = all.map((part) => fitsPart(name, part, provision, question));
-    if (each.includes('vague')) isClear = false;
-    else if (!each.includes('yes')) fits = false;
-    // What a denial says of what merely refers is understood; of a permission it is not.
+    const subjects = [
+      question,
+      ...(question.binary ? [{ ...question, type: 'Binary', resource: question.binary }] : []),
+    ];
+    const each = subjects.map((subject) => all.map((part) => fitsPart(name, part, provision, subject)));
+    const held = each.map((one) => one.includes('yes'));
+    if (each.some((one) => one.includes('vague'))) isClear = false;
+    else if (held.every((one) => !one) || (question.isSure && held.includes(false))) fits = false;
+    // What a denial says of what merely refers is understood, and so is what frames one; a permission needs more.
+    if (provision['type'] === 'permit' && all.some((part) => part['meaning'] === 'dependents')) isClear = false;
   }
   return { fits, isClear };
 }

@@ -146,22 +146,25 @@ const EVERYTHING: Way = {};
 
 const aboutAny = (resource: Json, type: string): string[] =>
   type === 'Task'
-    ? patientsAt(resource, 'for')
+    ? patientsAt(resource, 'for|owner|requester|focus|basedOn')
     : type === 'Device'
       ? patientsAt(resource, 'patient')
       : aboutOf(resource, type);
 /** Types of which patients may keep something from others. */
 const isConsented = (type: string): boolean =>
-  type === 'Task' || type === 'Device' || (inCompartment(type) && type !== 'AuditEvent' && !BOOKING.has(type));
+  ['Task', 'Device', 'Binary'].includes(type) || (inCompartment(type) && type !== 'AuditEvent' && !BOOKING.has(type));
 
-/** FA-06: what no Consent keeps back. */
+/** FA-06: what no Consent keeps back; of a Binary no Consent about what it belongs to. */
 const consented = (caller: Caller, purpose?: string): Way => ({
-  test: (resource, type, { current, now }) =>
-    !isDenied(
-      { caller, type, resource, now, ...(purpose !== undefined && { purpose }) },
-      aboutAny(resource, type),
-      current,
-    ),
+  test: (resource, type, { current, now }) => {
+    const question = { caller, now, ...(purpose !== undefined && { purpose }) };
+    if (type !== 'Binary') return !isDenied({ ...question, type, resource }, aboutAny(resource, type), current);
+    return current.every((one) => {
+      if (!belongs(resource, one)) return true;
+      const asked = { ...question, type: one.type, resource: one.resource, binary: resource };
+      return !isDenied(asked, aboutAny(one.resource, one.type), current);
+    });
+  },
 });
 
 const DOCUMENTS = ['DocumentReference', 'Media', 'DiagnosticReport'];
@@ -175,30 +178,37 @@ const CONTEXTS = [
   'Consent',
 ];
 
+/** Whether it is the Binary's security context, or a document that points to it. */
+function belongs(binary: Json, { type, id, resource }: Current): boolean {
+  const urls = valuesAt(resource, 'content.attachment.url|presentedForm.url');
+  const isContext = CONTEXTS.includes(type) && referencesAt(binary, 'securityContext').includes(`${type}/${id}`);
+  return isContext || (DOCUMENTS.includes(type) && urls.includes(`Binary/${binary['id']}`));
+}
+
 /** CP-22: Binaries of which something is seen by the ways that `waysTo` gives, be it their context or a document. */
 function waysToBinaries(waysTo: (type: string) => readonly Way[]): Way[] {
   const isSeen = ({ type, resource }: Current, facts: Facts): boolean =>
     waysTo(type).some(({ test }) => !test || test(resource, type, facts));
+  // What names a context is seen with nothing else.
+  const opens = (binary: Json, { type, id }: Current): boolean =>
+    binary['securityContext'] === undefined || referencesAt(binary, 'securityContext').includes(`${type}/${id}`);
   if (CONTEXTS.every((type) => waysTo(type).length === 0)) return [];
   return [
     {
-      test: (binary, _type, facts) => {
-        const context = referencesAt(binary, 'securityContext');
-        return facts.current.some((one) => {
-          const isContext = CONTEXTS.includes(one.type) && context.includes(`${one.type}/${one.id}`);
-          const urls = valuesAt(one.resource, 'content.attachment.url|presentedForm.url');
-          const isDocument = DOCUMENTS.includes(one.type) && urls.includes(`Binary/${binary['id']}`);
-          return (isContext || isDocument) && isSeen(one, facts);
-        });
-      },
+      test: (binary, _type, facts) =>
+        facts.current.some((one) => belongs(binary, one) && opens(binary, one) && isSeen(one, facts)),
     },
   ];
 }
 
 /** What a role opens: patients and the system itself are not asked for consent. */
 function waysOfRole(role: Role, caller: Caller, user: CallerUser, type: string): Way[] {
-  if (type === 'Binary' && ['PATIENT', 'DOCTOR', 'PRESCRIBER'].includes(role))
-    return waysToBinaries((other) => waysOfRole(role, caller, user, other));
+  if (type === 'Binary' && role === 'PATIENT') return waysToBinaries((other) => waysOfRole(role, caller, user, other));
+  if (type === 'Binary' && (role === 'DOCTOR' || role === 'PRESCRIBER'))
+    return [
+      ...waysToBinaries((other) => waysOfRole(role, caller, user, other)).map((way) => both(way, consented(caller))),
+      ...waysToBinaries((other) => (inCompartment(other) ? waysInEmergency(caller, user) : [])),
+    ];
   const ways = waysWithoutConsent(role, caller, user, type);
   if (role === 'PATIENT' || role === 'SYSTEM' || !isConsented(type)) return ways;
   return [
@@ -285,7 +295,7 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
         return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];
       }
       const types = ['Patient', 'Appointment', 'AppointmentResponse', 'RelatedPerson'];
-      if (role === 'RECEPTIONIST') types.push('MedicationRequest');
+      if (role === 'RECEPTIONIST') types.push('MedicationRequest', 'Consent');
       return types.includes(type) && reads ? [{ test: ofPatient((patient) => atFacility(user, patient)) }] : [];
     }
     case 'ADMIN':

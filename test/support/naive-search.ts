@@ -134,7 +134,19 @@ export const PARAMETERS: Readonly<Record<string, Readonly<Record<string, Paramet
     code: token('code'),
   },
   Flag: { ...subject, author: reference('author', 'Practitioner', 'Patient') },
-  Consent: { patient: patient('patient'), status: token('status') },
+  Consent: {
+    patient: patient('patient'),
+    actor: reference(
+      'provision.actor.reference',
+      'Practitioner',
+      'Organization',
+      'PractitionerRole',
+      'Group',
+      'Device',
+    ),
+    data: reference('provision.data.reference', 'Observation', 'Encounter', 'Task', 'Binary'),
+    status: token('status'),
+  },
   QuestionnaireResponse: {
     ...subject,
     author: reference('author', 'Practitioner', 'Patient'),

@@ -26,6 +26,7 @@ import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewr
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
+import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
 import type { SearchRequest } from '../../src/standards/fhir/search/request.ts';
 import { createValidator } from '../../src/standards/fhir/validation/validator.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -47,6 +48,9 @@ const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments
 
 /** Types of the official Patient compartment, Patient included. */
 export const isPatientType = (type: string): boolean => patientTypes.has(type);
+
+const beside = patientParametersBeside(definitions, parameters, 'any');
+export const mayNamePatients = (type: string): boolean => beside.has(type);
 
 export const parseQuery = (type: string, query: string): SearchRequest =>
   parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
@@ -100,12 +104,13 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     transactionConnections: 4,
     log,
   });
-  const engine = createPolicy({ isPatientType, now: clock.now });
+  const engine = createPolicy({ isPatientType, mayNamePatients, now: clock.now });
   const policy = options.wrap ? options.wrap(engine) : engine;
   const store = await openStore({
     pools,
     policy,
     parameters,
+    beside,
     conditionsOf: (type, query) => parseQuery(type, query).conditions,
     extractorOf,
     baseUrl: BASE_URL,

@@ -93,14 +93,14 @@ export function createMaker(random: Random) {
     ...maybe(50, 'class', () =>
       some(() => ({
         system: chance(93) ? 'http://hl7.org/fhir/resource-types' : 'urn:x',
-        code: pick(['Observation', 'Encounter', 'MedicationRequest', 'Task', 'Patient']),
+        code: pick(['Observation', 'Encounter', 'MedicationRequest', 'Task', 'Patient', 'DocumentReference', 'Binary']),
       })),
     ),
     ...maybe(20, 'securityLabel', () => some(() => ({ code: pick(['R', 'N', 'PSY', 'L', 'V']) }))),
     ...maybe(20, 'data', () =>
       some(() => ({
         meaning: pick(['instance', 'instance', 'dependents', 'related']),
-        reference: { reference: `${pick(['Observation', 'Encounter', 'Task'])}/${pick(IDS)}` },
+        reference: { reference: `${pick(['Observation', 'Encounter', 'Task', 'Binary'])}/${pick(IDS)}` },
       })),
     ),
     ...maybe(12, 'action', () => [{ coding: [{ code: pick(['access', 'access', 'collect', 'sell']) }] }]),
@@ -162,6 +162,7 @@ export function createMaker(random: Random) {
       intent: 'order',
       ...maybe(90, 'for', () => ref('Patient')),
       ...maybe(80, 'owner', () => ref('Organization', 'Practitioner')),
+      ...maybe(20, 'requester', () => ref('Practitioner', 'Patient')),
       ...maybe(50, 'focus', () => ref('MedicationRequest')),
       ...maybe(60, 'authoredOn', () => pick(DATES)),
     }),

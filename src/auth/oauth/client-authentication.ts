@@ -3,13 +3,16 @@ import { randomUUID } from 'node:crypto';
 import type { Request } from 'express';
 import type { Client, ClientKind, Clients } from '../../ports/clients.ts';
 import { ASSERTION_TYPE, AssertionError, type AssertionParts, checkAssertion, peekIssuers } from './assertion.ts';
+import { type CertificateName, isNamed } from './certificate-names.ts';
 import { NHS_ASSERTION, NHS_ASSERTION_TYPE, type NhsFault, nhsFault } from './nhs-profile.ts';
 import { invalidClient, invalidRequest, OAuthError } from './oauth-error.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Client certificate of a connection. */
 export interface Certificate {
+  /** As RFC 4514 writes it. */
   readonly subject: string;
+  readonly names?: readonly CertificateName[];
   /** SHA-256 of its DER form, base64url. */
   readonly thumbprint: string;
 }
@@ -68,8 +71,7 @@ export function createClientAuthentication(options: ClientAuthenticationOptions)
   const byName = (clientId: string, certificate: Certificate | undefined): Attempt => ({
     kinds: ['public', 'mtls'],
     clientId,
-    prove: async ({ kind, certificateSubject }) =>
-      kind === 'public' || (certificate !== undefined && certificate.subject === certificateSubject),
+    prove: async (client) => client.kind === 'public' || (certificate !== undefined && isNamed(client, certificate)),
   });
 
   function findAttempts(req: Request, parameters: Parameters): Attempt[] {

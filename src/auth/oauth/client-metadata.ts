@@ -1,6 +1,7 @@
 /** Metadata of a client as RFC 7591 section 2 writes it, and as SMART adds to it. SECURITY SR-02, SA-08 */
 import type { Client, ClientKind, JwkSet, NewClient } from '../../ports/clients.ts';
 import { formatScopes, type ScopeVocabulary } from '../../standards/smart/scope.ts';
+import { CertificateNameError, formatCertificateName, parseCertificateName } from './certificate-names.ts';
 import { checkJwks } from './client-keys.ts';
 import { readScopes } from './grantable.ts';
 import { OAuthError } from './oauth-error.ts';
@@ -40,8 +41,6 @@ export function parseMetadata(body: unknown, vocabulary: ScopeVocabulary, isAdmi
   const redirectUris = readUris(metadata, 'redirect_uris', native);
   const launchUrl = readUri(metadata, isAdmin && 'launch_url' in metadata ? 'launch_url' : 'initiate_login_uri');
   const publisher = readText(metadata, 'publisher');
-  const certificateSubject = kind === 'mtls' ? readText(metadata, 'tls_client_auth_subject_dn', 1000) : undefined;
-  if (kind === 'mtls' && certificateSubject === undefined) throw badMetadata('tls_client_auth_subject_dn is missing');
   if (readGrantTypes(metadata, kind).includes('authorization_code') && redirectUris.length === 0 && !isAdmin)
     throw badRedirect('redirect_uris is missing');
   return {
@@ -53,7 +52,7 @@ export function parseMetadata(body: unknown, vocabulary: ScopeVocabulary, isAdmi
     ...(launchUrl !== undefined && { launchUrl }),
     scope: readScope(metadata, vocabulary),
     ...readKeys(metadata, kind),
-    ...(certificateSubject !== undefined && { certificateSubject }),
+    ...(kind === 'mtls' && readCertificateName(metadata)),
     needsPushedRequests: readFlag(metadata, 'require_pushed_authorization_requests'),
     ...readIdTokenAlg(metadata),
     mayIntrospect: isAdmin && readFlag(metadata, 'introspect'),
@@ -78,7 +77,7 @@ export const formatMetadata = (client: Client): Metadata => ({
   scope: client.scope,
   ...(client.jwks && { jwks: client.jwks }),
   ...(client.jwksUri !== undefined && { jwks_uri: client.jwksUri }),
-  ...(client.certificateSubject !== undefined && { tls_client_auth_subject_dn: client.certificateSubject }),
+  ...formatCertificateName(client),
   require_pushed_authorization_requests: client.needsPushedRequests,
   id_token_signed_response_alg: client.idTokenAlg ?? 'RS256',
 });
@@ -161,6 +160,15 @@ function readKeys(metadata: Metadata, kind: ClientKind): { readonly jwks?: JwkSe
     throw badMetadata((error as Error).message);
   }
   return { jwks: jwks as JwkSet }; // checked
+}
+
+function readCertificateName(metadata: Metadata) {
+  try {
+    return parseCertificateName(metadata);
+  } catch (error) {
+    if (error instanceof CertificateNameError) throw badMetadata(error.message);
+    throw error;
+  }
 }
 
 function readUris(metadata: Metadata, name: string, native: boolean): readonly string[] {

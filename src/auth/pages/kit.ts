@@ -7,6 +7,7 @@ import type { Session } from '../../ports/users.ts';
 import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
 import type { Account } from '../people/account.ts';
 import type { RecordPeople } from '../people/audit-people.ts';
+import type { CardOptions } from '../people/card-sign-in.ts';
 import type { Cookies } from '../people/cookies.ts';
 import type { Enrolment } from '../people/enrolment.ts';
 import type { Passkeys } from '../people/passkeys.ts';
@@ -41,6 +42,7 @@ export interface PageParts {
   readonly tell: Tell;
   /** Other ways to sign in, by links. */
   readonly upstream?: Upstream;
+  readonly card?: CardOptions;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -248,7 +250,7 @@ export const sendGone = (res: Response, what: string, way: { readonly href: stri
     404,
   );
 
-function sendFault(res: Response, error: unknown, log: Log): void {
+export function sendFault(res: Response, error: unknown, log: Log): void {
   if (res.headersSent) {
     res.destroy();
     return;

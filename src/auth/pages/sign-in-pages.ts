@@ -21,7 +21,7 @@ export function addSignInPages(router: Router, parts: PageParts, kit: PageKit): 
   const { signIn, sessions, securityKeys, challenges, cookies, addressOf, record, now } = parts;
 
   const showSignIn = (res: Response, next: string, page: SignInPage): void =>
-    sendSignIn(res, next, page, parts.upstream);
+    sendSignIn(res, next, page, parts.upstream, parts.card?.url());
 
   router.get(
     '/sign-in',

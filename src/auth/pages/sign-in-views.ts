@@ -1,5 +1,6 @@
 /** What the pages of signing in show. */
 import type { Response } from 'express';
+import { CARD_PATH } from '../people/card-sign-in.ts';
 import type { Upstream } from '../upstream/create-upstream.ts';
 import { type Html, html, own } from './html.ts';
 import { sendPage, withNext } from './kit.ts';
@@ -38,6 +39,7 @@ export function sendSignIn(
   next: string,
   { email, errors = [], status, done }: SignInPage,
   upstream: Upstream | undefined,
+  cardUrl: string | undefined,
 ): void {
   const news = typeof done === 'string' ? DONE.get(done) : undefined;
   sendPage(
@@ -58,6 +60,7 @@ ${hiddenField('next', next)}
 ${button('Use a passkey', { kind: 'secondary' })}
 </form>
 ${upstream && waysToSignIn(upstream.providers, next)}
+${cardUrl !== undefined && html`<p><a href="${withNext(cardUrl + CARD_PATH, next)}">Sign in with a smart card</a></p>`}
 <p>After ten wrong passwords an account is locked for 15 minutes: a passkey opens it all the same.</p>
 <p><a href="${own('/reset')}">I have forgotten my password</a></p>`,
     },

@@ -24,6 +24,7 @@ import type { Upstream } from '../upstream/create-upstream.ts';
 import { createAccount } from './account.ts';
 import { createAdminApi } from './admin-api.ts';
 import { createPeopleAudit } from './audit-people.ts';
+import { type CardOptions, createCardSignIn } from './card-sign-in.ts';
 import { createCookies } from './cookies.ts';
 import { type DemoUser, loadDemoUsers } from './demo-users.ts';
 import { createEnrolment } from './enrolment.ts';
@@ -65,11 +66,15 @@ export interface PeopleOptions {
   readonly limits?: Partial<ThrottleLimits>;
   /** Providers of the NHS through whom people may sign in too. */
   readonly upstream?: Upstream;
+  /** Smart cards. */
+  readonly card?: CardOptions;
 }
 
 export interface PeopleAuth {
   /** Answers the paths whose first segments are `PEOPLE_SEGMENTS`, and 404 for others. */
   readonly app: Express;
+  /** For the listener for smart cards. */
+  readonly cardApp?: Express;
   readonly sessions: PeopleSessions;
   readonly users: PeopleStore;
   /** A one-time link to make the first administrator; undefined when there is one. Called once at each start. */
@@ -176,11 +181,16 @@ export async function createPeople(options: PeopleOptions): Promise<PeopleAuth> 
     addressOf,
     record,
     ...(options.upstream && { upstream: options.upstream }),
+    ...(options.card && { card: options.card }),
     now,
     log,
   });
+  const cardApp =
+    options.card &&
+    createCardSignIn({ card: options.card, people, sessions, record, addressOf, siteUrl: url, now, log });
   return {
     app,
+    ...(cardApp && { cardApp }),
     sessions,
     users: people,
     setupLink: () => setup.link(),

@@ -12,7 +12,9 @@ export interface MllpListenerOptions {
   /** 0: any free port. */
   readonly port: number;
   /** The way in: one message in, the bytes of its answer out. */
-  readonly receive: (raw: Buffer, peer: { readonly address: string }) => Promise<Buffer>;
+  readonly receive: (raw: Buffer, peer: MllpPeer) => Promise<Buffer>;
+  /** Over TLS: makes the server that hands on connections whose certificates are believed. Plain TCP unless given. */
+  readonly createServer?: (serve: (socket: Socket) => void) => Server;
   readonly log: Log;
   readonly connectionsMax?: number;
   readonly frameBytesMax?: number;
@@ -20,6 +22,12 @@ export interface MllpListenerOptions {
   readonly frameTimeoutMs?: number;
   /** How long an answer may wait for a client that does not read. */
   readonly writeTimeoutMs?: number;
+}
+
+/** Who sends. */
+export interface MllpPeer {
+  readonly address: string;
+  readonly socket: Socket;
 }
 
 /** Since the start; one line of a page on how the feeds do. */
@@ -59,7 +67,10 @@ export async function createMllpListener(options: MllpListenerOptions): Promise<
   const { log } = settings;
   const counters: MllpCounters = { connections: 0, refusedConnections: 0, messages: 0, faults: 0 };
   const open = new Set<Connection>();
-  const server = createServer({ ...SOCKETS, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) => {
+  const create =
+    options.createServer ??
+    ((accept: (socket: Socket) => void) => createServer({ ...SOCKETS, keepAliveInitialDelay: KEEP_ALIVE_MS }, accept));
+  const server = create((socket) => {
     counters.connections++;
     const connection = serve(socket, settings, counters);
     open.add(connection);
@@ -100,7 +111,7 @@ async function stopServer(server: Server, open: ReadonlySet<Connection>, timeout
   clearTimeout(timer);
 }
 
-type Settings = Required<MllpListenerOptions>;
+type Settings = Required<Omit<MllpListenerOptions, 'createServer'>>;
 
 /** Faults without a good frame between them, after which a connection is closed; and how many are told. */
 const FAULTS_MAX = 100;
@@ -112,7 +123,7 @@ const FAULTS_TOLD_MAX = 5;
  */
 function serve(socket: Socket, settings: Settings, counters: MllpCounters): Connection {
   const { log, receive, frameTimeoutMs, writeTimeoutMs } = settings;
-  const peer = { address: socket.remoteAddress ?? '' };
+  const peer: MllpPeer = { address: socket.remoteAddress ?? '', socket };
   const framer = createMllpFramer({ ...MLLP_LIMITS, frameBytes: settings.frameBytesMax });
   let busy = false;
   let faultsInRow = 0;

@@ -1,6 +1,7 @@
 /** `POST /ncpdp/script`: one SCRIPT message in, Status or Error out in the same exchange (reference section 8.2). */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
@@ -24,7 +25,10 @@ export interface ScriptEndpointOptions {
   /** Throws `FhirError` when who sends may not: before anything of the message is read. */
   readonly admit: (request: IncomingMessage) => Promise<void>;
   /** The shared way in: logs, applies and answers. */
-  readonly receive: (raw: Buffer, peer: { readonly address: string }) => Promise<ScriptReception>;
+  readonly receive: (
+    raw: Buffer,
+    peer: { readonly address: string; readonly socket: Socket },
+  ) => Promise<ScriptReception>;
   readonly log: Log;
   readonly now?: Clock;
   /** For the ids of answers to requests that never reach `receive`. */
@@ -88,7 +92,10 @@ export function createScriptEndpoint(
       send(response, 413, errorBody(ERROR_UNABLE, description, body.start), { Connection: 'close' });
       return;
     }
-    const { answer, verdict } = await receive(body.raw, { address: request.socket.remoteAddress ?? '' });
+    const { answer, verdict } = await receive(body.raw, {
+      address: request.socket.remoteAddress ?? '',
+      socket: request.socket,
+    });
     // Only what is rejected can be no XML at all: nothing else is read a second time.
     const isUsable = verdict !== 'rejected' || readXml(body.raw, SCRIPT_LIMITS).value !== undefined;
     send(response, isUsable ? 200 : 400, answer);

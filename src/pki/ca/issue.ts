@@ -53,7 +53,10 @@ export function issueWithKey(pki: PkiFolder, order: Order, kind: KeyKind): Issue
   checkOrder(pki, order);
   const key = kind === 'rsa' ? rsaKey(RSA_BITS) : generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const keyFile = leafFile(pki.folder, order.profile, order.label, 'key');
-  if (isThere(keyFile)) throw new PkiError(`${keyFile} is there already: choose another --label, or renew it`);
+  if (isThere(keyFile))
+    throw new PkiError(
+      `${keyFile} is there already: choose another --label, or renew it: npm run -s pki -- renew ${order.label}`,
+    );
   writeWhole(keyFile, keyPem(key), 0o600);
   return { ...certify(pki, order, publicInfo(key)), keyFile };
 }
@@ -131,7 +134,7 @@ function checkOrder(pki: PkiFolder, { profile, commonName, organization, names, 
     throw new PkiError(`a ${profile} certificate needs --name: ${rules.namesAre}`);
   const odd = names.find((name) => !rules.names.test(name));
   if (odd !== undefined)
-    throw new PkiError(`--name ${JSON.stringify(odd)} is not for a ${profile} certificate: ${rules.namesAre}`);
+    throw new PkiError(`${JSON.stringify(odd)} is no name for a ${profile} certificate: ${rules.namesAre}`);
 }
 
 function certify(pki: PkiFolder, order: Order, publicKeyInfo: Buffer): Issued {

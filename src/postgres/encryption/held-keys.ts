@@ -1,6 +1,7 @@
 /**
- * A write that seals and the destruction of its key exclude each other: the statement before the write takes the key's row,
- * so that either the key stays until the commit, or the write fails and is sealed with another. SECURITY KS-06, DP-04
+ * A write that seals and the destruction of its key exclude each other: the last statement before the commit takes the
+ * key's row, so that either the key stays until then, or the write fails and is sealed with another. Whoever needs both
+ * takes the rows of resources first and those of keys after them: nobody waits in a circle. SECURITY KS-06, DP-04
  */
 import { keyIdsOf } from '../../standards/fhir/encryption/sealed-text.ts';
 import { errorCode } from '../database-error.ts';
@@ -9,25 +10,31 @@ import type { NewVersion } from '../write-sql.ts';
 import { keyUnavailable } from './data-keys.ts';
 import type { Shield } from './shield.ts';
 
-/** Raised by `holdKeys`, as a query can raise nothing of its own. */
-const DIVISION_BY_ZERO = '22012';
+/** A query can raise nothing of its own: it fails by reading these words as a number. */
+const SIGNAL = 'a data key is gone, of those held:';
+const INVALID_TEXT = '22P02';
 
-/** Goes before the writes in their transaction; nothing where nothing is sealed. Fails when a key is no more. */
-export function holdKeys(versions: readonly NewVersion[]): readonly Statement[] {
-  const ids = new Set(versions.flatMap(({ stored }) => (stored === undefined ? [] : keyIdsOf(stored))));
-  if (ids.size === 0) return [];
+/** Goes after the writes in their transaction; nothing where nothing is sealed. Fails when a key is no more. */
+export const holdKeys = (versions: readonly Pick<NewVersion, 'stored'>[]): readonly Statement[] =>
+  holdKeysOf(versions.flatMap(({ stored }) => stored ?? []));
+
+/** The same for texts as they are stored. */
+export function holdKeysOf(texts: readonly string[]): readonly Statement[] {
+  const ids = [...new Set(texts.flatMap(keyIdsOf))].sort();
+  if (ids.length === 0) return [];
   return [
     {
       name: 'dk:hold',
-      text: `select 1 / (count(*) = $2::int)::int
-from (select from mortar.data_key where id = any($1::text[]) for key share) k`,
-      values: [[...ids].sort(), ids.size],
+      text: `select case when count(*) = $2::int then 0 else concat('${SIGNAL} ', count(*))::int end
+from (select from mortar.data_key where id = any($1::text[]) order by id for key share) k`,
+      values: [ids, ids.length],
     },
   ];
 }
 
 /** Whether a write failed as the key it was sealed with has been destroyed meanwhile, by this process or another. */
-export const isKeyGone = (error: unknown): boolean => errorCode(error) === DIVISION_BY_ZERO;
+export const isKeyGone = (error: unknown): boolean =>
+  errorCode(error) === INVALID_TEXT && (error as Error).message.includes(SIGNAL);
 
 /** Writes one version by one statement, in one round trip. */
 export async function writeHeld(writes: Pipeline, version: NewVersion, statement: Statement): Promise<readonly Row[]> {
@@ -35,8 +42,8 @@ export async function writeHeld(writes: Pipeline, version: NewVersion, statement
   if (held.length === 0) return writes.query(statement);
   const begin = { text: 'begin', values: [] };
   const commit = { text: 'commit', values: [] };
-  const results = await writes.batch([begin, ...held, statement, commit]);
-  return results.at(-2) ?? [];
+  const results = await writes.batch([begin, statement, ...held, commit]);
+  return results[1] ?? [];
 }
 
 /** Seals and writes; once more with a new key when the key is gone. Throws 503 when that one is gone as well. */

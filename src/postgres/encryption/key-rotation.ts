@@ -21,6 +21,7 @@ import { type Pipeline, type Pools, type Row, type Statement, sendStatement } fr
 import { STORED_TYPES, type TypeTable, tableOf } from '../tables.ts';
 import type { RowBuilder } from '../writer.ts';
 import { BLIND_KEY, CACHE_MS, type DataKeys, type KeyScope, wrapContext } from './data-keys.ts';
+import { holdKeysOf, isKeyGone } from './held-keys.ts';
 
 export interface KeyRotation {
   /** See `rewrapKeys`. */
@@ -118,7 +119,8 @@ export function createKeyRotation(tools: RotationTools): KeyRotation {
       for (let moved = false; ; moved = true) {
         if (signal?.aborted) return 'stopped';
         const result = await inTransaction(pools.transactions, (send) => step(tools, send)).catch((error: unknown) => {
-          if (errorCode(error) !== LOCK_NOT_AVAILABLE) throw error;
+          if (isKeyGone(error)) keys.forget();
+          else if (errorCode(error) !== LOCK_NOT_AVAILABLE) throw error;
           return 'busy' as const;
         });
         if (result === 'busy') await setTimeout(BUSY_MS);
@@ -195,18 +197,23 @@ where m.rid > $1::bigint order by m.rid limit $2 for update nowait`,
   });
   const history = old.map(([rid, ver, text]) => ({ ...ids.get(rid as string), rid, ver, text }) as StoredText);
   const known = await keysOf(tools, send, [...current, ...history]);
+  const made: string[] = [];
   for (const stored of current) {
     const sealed = await resealed(tools, table, stored, known);
-    if (sealed) await replaceRow(tools, send, table, stored, sealed, lastUpdated.get(stored.rid) ?? 0);
+    if (!sealed) continue;
+    await replaceRow(tools, send, table, stored, sealed, lastUpdated.get(stored.rid) ?? 0);
+    made.push(sealed.text);
   }
   for (const stored of history) {
     const sealed = await resealed(tools, table, stored, known);
-    if (sealed)
-      await send({
-        text: `update ${table.history} set content = $3 where rid = $1::bigint and ver = $2::int`,
-        values: [stored.rid, stored.ver, sealed.text],
-      });
+    if (!sealed) continue;
+    await send({
+      text: `update ${table.history} set content = $3 where rid = $1::bigint and ver = $2::int`,
+      values: [stored.rid, stored.ver, sealed.text],
+    });
+    made.push(sealed.text);
   }
+  for (const held of holdKeysOf(made)) await send(held);
   return last[0] as string;
 }
 

@@ -35,6 +35,8 @@ export interface Encryption {
   /** Connections whose rows are in plaintext. */
   readonly pools: Pools;
   protectedAtomsOf(type: string): readonly boolean[] | undefined;
+  /** Types to which encrypted elements of a type may refer, `*`: any. */
+  sealedTargets(type: string): readonly string[];
 }
 
 /** Throws `StartError` when the key file is not the one of this database. */
@@ -91,6 +93,8 @@ export async function openEncryption(
     search: createProtectedSearch(protectedAtomsOf),
     pools: shieldedPools(pools, shield),
     protectedAtomsOf,
+    // What is sealed though the setting does not name it is from before, and may be anything.
+    sealedTargets: (type) => [...(elements.get(type)?.targets ?? ['*'])],
   };
 }
 

@@ -100,7 +100,8 @@ const scopeOf = ({ row, table }: NewVersion): KeyScope =>
 export function shieldedPools(pools: Pools, shield: Shield): Pools {
   const opening = (pipeline: Pipeline): Pipeline => ({
     query: async (statement) => shield.open(await pipeline.query(statement), statement.unopened),
-    batch: async (statements) => Promise.all((await pipeline.batch(statements)).map((rows) => shield.open(rows))),
+    batch: async (statements) =>
+      Promise.all((await pipeline.batch(statements)).map((rows, i) => shield.open(rows, statements[i]?.unopened))),
   });
   return { ...pools, reads: opening(pools.reads), writes: opening(pools.writes) };
 }

@@ -19,10 +19,10 @@ const LIST_MAX = 500;
 const isClientId = (text: string): boolean => /^[\x21-\x7e]{1,100}$/.test(text);
 
 const COLUMNS = `name, publisher, kind, redirect_uris, post_logout_uris, launch_url, scope, jwks, jwks_uri,
-  certificate_subject, profile, may_introspect, is_legacy_audience, is_verified, needs_pushed_requests, id_token_alg`;
+  certificate_subject, profile, may_introspect, is_legacy_audience, is_verified, needs_pushed_requests, id_token_alg, certificate_name`;
 const SELECT = `id, is_disabled, created_at, ${COLUMNS}`;
 /** $1 is the id, $2 the time. */
-const PLACES = Array.from({ length: 16 }, (_, i) => `$${i + 3}`).join(', ');
+const PLACES = Array.from({ length: 17 }, (_, i) => `$${i + 3}`).join(', ');
 
 export function createClients({ writes, now }: ClientsOptions): Clients {
   const query = (name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
@@ -197,6 +197,7 @@ const valuesOf = (client: NewClient): unknown[] => [
   client.isVerified,
   client.needsPushedRequests,
   client.idTokenAlg ?? null,
+  client.certificateName ?? null,
 ];
 
 type ClientRow = readonly [
@@ -219,13 +220,14 @@ type ClientRow = readonly [
   isVerified: boolean,
   needsPushedRequests: boolean,
   idTokenAlg: SigningAlg | null,
+  certificateName: string | null,
 ];
 
 function toClient(row: Row): Client {
   const [id, isDisabled, createdAt, name, publisher, kind, redirectUris, postLogoutUris, launchUrl, scope, ...rest] =
     row as ClientRow; // in the order of SELECT
   const [jwks, jwksUri, certificateSubject, profile, mayIntrospect, isLegacyAudience, isVerified, ...last] = rest;
-  const [needsPushed, idTokenAlg] = last;
+  const [needsPushed, idTokenAlg, certificateName] = last;
   return {
     id,
     name,
@@ -238,6 +240,7 @@ function toClient(row: Row): Client {
     ...(jwks !== null && { jwks }),
     ...(jwksUri !== null && { jwksUri }),
     ...(certificateSubject !== null && { certificateSubject }),
+    ...(certificateName !== null && { certificateName }),
     ...(profile !== null && { profile }),
     ...(idTokenAlg !== null && { idTokenAlg }),
     mayIntrospect,

@@ -86,9 +86,14 @@ select count(*)::int from j`,
   values: [messages, references, WORDS],
 });
 
-/** Accounts that are these patients' and nothing else; somebody else's account no more than loses them. */
-const SOLE = `select id from auth.person
-  where patient_ids <> '{}' and patient_ids <@ $1::text[] and roles <@ array['PATIENT']`;
+/**
+ * Accounts that are these patients' and nothing else; somebody else's account no more than loses them, and so does one that
+ * is used for somebody else, such as a child.
+ */
+const soleAmong = (related: string): string => `select id from auth.person
+  where patient_ids <> '{}' and patient_ids <@ $1::text[] and roles <@ array['PATIENT'] and related_person_ids <@ ${related}`;
+/** Once the relatives of these patients have been taken out of them. */
+const SOLE = soleAmong("'{}'::text[]");
 
 /** In this order: what was granted, then the accounts. The last but one gives the count of grants, the last that of accounts. */
 export const removeAccounts = (
@@ -120,15 +125,19 @@ select count(*)::int from f`,
 ), o as (
   update auth.person set security_version = security_version + 1,
     patient_ids = array(select unnest(patient_ids) except select unnest($1::text[]))
-  where patient_ids && $1::text[] and not (patient_ids <@ $1::text[] and roles <@ array['PATIENT'])
+  where patient_ids && $1::text[] and id not in (${SOLE})
 )
 select count(*)::int from p`,
   ].map((text) => ({ text, values: [patientIds] })),
 ];
 
 /** How many accounts and messages there are, for a review; messages by what they made. */
-export const countElsewhere = (patientIds: readonly string[], references: readonly string[]): Statement => ({
-  text: `select (select count(*)::int from (${SOLE}) p),
+export const countElsewhere = (
+  patientIds: readonly string[],
+  relatedPersonIds: readonly string[],
+  references: readonly string[],
+): Statement => ({
+  text: `select (select count(*)::int from (${soleAmong('$3::text[]')}) p),
   (select count(*)::int from mortar.message where ${THEIRS})`,
-  values: [patientIds, references],
+  values: [patientIds, references, relatedPersonIds],
 });

@@ -1,5 +1,6 @@
 /** Takes what points to removed resources out of one that stays. Pure. SECURITY DP-04 */
 import { isContainer } from '../../standards/fhir/json-pointer.ts';
+import { eraseProvisions } from './erase-consent.ts';
 
 /** What is gone. */
 export interface Gone {
@@ -9,6 +10,10 @@ export interface Gone {
   isTheirs(system: unknown, value: unknown): boolean;
   /** Whether a resource inside another is theirs. */
   isOwn(resource: Readonly<Record<string, unknown>>): boolean;
+  /** `Type/id` of a reference to a resource here. */
+  localOf(reference: string): string | undefined;
+  /** Resources that stay, of the patients of this Consent, that referred to what is gone: `Type/id`. */
+  referringTo(reference: string, consent: Readonly<Record<string, unknown>>): readonly string[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -21,7 +26,7 @@ const LINKS = /[A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64}/g;
 
 /**
  * The resource with `{display: "erased"}` in the place of every reference to what is gone, and without the entries of a
- * Bundle and the contained resources that are theirs. A narrative may repeat what a reference said, so it goes where
+ * Bundle, the contained resources and what the provisions of a Consent say, where these are theirs. A narrative may repeat what a reference said, so it goes where
  * anything does. The very same object when nothing in it is concerned.
  */
 export function eraseReferences<R extends Json>(resource: R, gone: Gone): R {
@@ -43,8 +48,9 @@ function eraseList(list: readonly unknown[], gone: Gone): readonly unknown[] {
 function eraseObject(object: Json, gone: Gone): Json {
   if (isGoneReference(object, gone)) return ERASED;
   const made: Record<string, unknown> = {};
-  let isChanged = false;
-  for (const [key, value] of Object.entries(object)) {
+  const given = object['resourceType'] === 'Consent' ? eraseProvisions(object, gone) : object;
+  let isChanged = given !== object;
+  for (const [key, value] of Object.entries(given)) {
     const next = key === 'div' && typeof value === 'string' ? eraseNarrative(value, gone) : erase(value, gone);
     if (next !== value) isChanged = true;
     if (Array.isArray(next) && next.length === 0 && Array.isArray(value) && value.length > 0) continue;

@@ -4,11 +4,11 @@ import { parseJson } from '../../standards/fhir/json.ts';
 import type { TypeParameters } from '../../standards/fhir/search/parameter.ts';
 import { toBigInt } from '../hash.ts';
 import type { Keys } from '../keys.ts';
-import type { Pipeline } from '../pools.ts';
+import type { Pipeline, Unopened } from '../pools.ts';
 import { toVersion, VERSION_COLUMNS } from '../reader.ts';
-import { STORED_TYPES, tableOf } from '../tables.ts';
-import { KEPT_TYPES } from './mentions.ts';
+import { tableOf } from '../tables.ts';
 import type { Ownership } from './ownership.ts';
+import { usedTypes } from './used-types.ts';
 
 /** A resource by its key; `id` as clients know it. */
 export interface Held {
@@ -35,7 +35,8 @@ export const contentOf = ({ content }: Pick<StoredVersion, 'content'>): Content 
 
 /**
  * Calls `visit` with the current version of every resource that refers to one of these patients by a search parameter or
- * is in its compartment, the patients last. Deleted ones have no keys: `findMentions` finds those.
+ * is in its compartment, the patients last. Deleted ones have no keys: `findMentions` finds those. The text of one that
+ * cannot be opened is empty.
  */
 export async function visitRecord(
   { reads, keys, parametersOf }: RecordTools,
@@ -43,7 +44,8 @@ export async function visitRecord(
   visit: (held: Held, version: StoredVersion) => void | Promise<void>,
 ): Promise<void> {
   const rids = patientIds.map((id) => String(keys.rids.rid(id)));
-  for (const type of [...STORED_TYPES.filter((one) => one !== 'Patient' && !KEPT_TYPES.has(one)), 'Patient']) {
+  const { current } = await usedTypes(reads);
+  for (const type of [...current.filter((one) => one !== 'Patient'), 'Patient']) {
     const tokens = tokensOf(keys, parametersOf(type), patientIds);
     for (let after = LOWEST; ; ) {
       const rows = await reads.query({
@@ -53,12 +55,13 @@ from ${tableOf(type).main} m
 where (m.tok && $1::bigint[]${type === 'Patient' ? ' or m.rid = any($3::bigint[])' : ''}) and m.rid > $2::bigint
 order by m.rid limit ${PAGE}`,
         values: [tokens.map(String), after, ...(type === 'Patient' ? [rids] : [])],
+        unopened: 'as-empty',
       });
       await Promise.all(
         rows.map(async (row) => {
           const version = toVersion(type, row);
           const rid = row[VERSION_COLUMNS.length] as string;
-          if (version.content !== '') await visit({ type, rid, id: version.id }, version);
+          if (version.operation !== 'delete') await visit({ type, rid, id: version.id }, version);
         }),
       );
       const last = rows.at(-1);
@@ -81,8 +84,16 @@ export function tokensOf(keys: Keys, { resourceType, atoms }: TypeParameters, pa
   });
 }
 
-/** All versions of one resource, newest first; the first is the current one. Texts in plaintext. */
-export async function versionsOf(reads: Pipeline, type: string, rid: string): Promise<readonly StoredVersion[]> {
+/**
+ * All versions of one resource, newest first; the first is the current one. Texts in plaintext; one that cannot be opened
+ * is an error, unless it is to be empty like that of a deletion.
+ */
+export async function versionsOf(
+  reads: Pipeline,
+  type: string,
+  rid: string,
+  unopened?: Unopened,
+): Promise<readonly StoredVersion[]> {
   const { main, history } = tableOf(type);
   const rows = await reads.query({
     text: `select m.id, m.ver, m.lu, m.op, m.content, m.pat from ${main} m where m.rid = $1::bigint
@@ -90,6 +101,7 @@ union all
 select m.id, h.ver, h.lu, h.op, h.content, m.pat from ${history} h join ${main} m on m.rid = h.rid where h.rid = $1::bigint
 order by 2 desc`,
     values: [rid],
+    ...(unopened && { unopened }),
   });
   return rows.map((row) => toVersion(type, row));
 }

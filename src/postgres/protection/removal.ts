@@ -6,8 +6,9 @@
 import type { Cipher } from '../../ports/cipher.ts';
 import type { ErasureReview, RemovalCounts } from '../../ports/protection.ts';
 import type { DataKeys } from '../encryption/data-keys.ts';
+import { sealedWith } from '../encryption/held-keys.ts';
 import type { Pools, Statement } from '../pools.ts';
-import { STORED_TYPES } from '../tables.ts';
+import { STORED_TYPES, tableOf } from '../tables.ts';
 import { countElsewhere, findMessages, removeAccounts, removeJobs, removeMessages } from './elsewhere.ts';
 import { createGuard, type GuardTools, HeldError } from './guard.ts';
 import { inTransaction, type Send } from './in-transaction.ts';
@@ -49,7 +50,7 @@ export function createRemoval(tools: RemovalTools): Removal {
     async review(...patientIds) {
       const plan = await planRemoval(tools, patientIds, { isWhole: false });
       const holds = await inTransaction(pools.transactions, (send) => createGuard(tools)(send, plan.touched));
-      const [row] = await rawReads.query(countElsewhere(patientIds, referencesOf(plan)));
+      const [row] = await rawReads.query(countElsewhere(patientIds, relatedOf(plan), referencesOf(plan)));
       const [accounts, messages] = row as [number, number]; // counts have a row
       const resources = [...plan.own.values(), ...plan.patients];
       return {
@@ -65,12 +66,14 @@ export function createRemoval(tools: RemovalTools): Removal {
       const guard = createGuard(tools);
       const batch: Batch = async (plan, work) => {
         signal?.throwIfAborted();
-        await inTransaction(pools.transactions, async (send) => {
-          const holds = await guard(send, plan.touched);
-          if (holds.length > 0) throw new HeldError(holds);
-          const counts = await work(send);
-          await note?.(send, counts);
-        });
+        await sealedWith(tools.shield, () =>
+          inTransaction(pools.transactions, async (send) => {
+            const holds = await guard(send, plan.touched);
+            if (holds.length > 0) throw new HeldError(holds);
+            const counts = await work(send);
+            await note?.(send, counts);
+          }),
+        );
       };
       for (let round = 1; round <= ROUNDS_MAX; round++) {
         const plan = await planRemoval(tools, patientIds, { isWhole: true, signal });
@@ -87,10 +90,9 @@ export function createRemoval(tools: RemovalTools): Removal {
     // First whoever could write more of it.
     await batch(plan, async (send) => {
       const counts: number[] = [];
-      const related = [...plan.own.values()].flatMap(({ type, id }) => (type === 'RelatedPerson' ? [id] : []));
       for (const statement of removeAccounts(
         plan.patients.map(({ id }) => id),
-        related,
+        relatedOf(plan),
       ))
         counts.push(Number((await send(statement))[0]?.[0] ?? 0));
       return { grants: counts.at(-2) ?? 0, accounts: counts.at(-1) ?? 0 };
@@ -127,7 +129,12 @@ export function createRemoval(tools: RemovalTools): Removal {
     const rids = plan.patients.map(({ rid }) => rid);
     let isLate = false;
     await batch(plan, async (send) => {
-      // From here to the commit no write takes them: it waits, and seals with another.
+      // First the rows, then the keys, in the order of whoever writes. From here to the commit no write takes them: it
+      // waits, and seals with another.
+      await send({
+        text: `select from ${tableOf('Patient').main} where rid = any($1::bigint[]) order by rid for update`,
+        values: [rids],
+      });
       await send({
         text: 'select from mortar.data_key where pat = any($1::bigint[]) order by id for update',
         values: [rids],
@@ -149,19 +156,31 @@ export function createRemoval(tools: RemovalTools): Removal {
     return !isLate;
   }
 
-  /** Asked on the connection of the batch: on those of reads the question could stand behind one that waits for the keys. */
-  async function hasMore({ patients, dataKeys }: Plan, send: Send): Promise<boolean> {
-    if (dataKeys.size === 0) return false;
+  /**
+   * Whether there is more than the plan saw: a write to the record since, also of what has been deleted again, or a resource
+   * that refers to it. Asked on the connection of the batch: on those of reads the question could stand behind one that
+   * waits for the keys.
+   */
+  async function hasMore({ patients, since, seen }: Plan, send: Send): Promise<boolean> {
+    const rids = patients.map(({ rid }) => rid);
+    const [change] = await send({
+      text: 'select from mortar.change where xid >= $1::xid8 and pat = any($2::bigint[]) and rid <> all($2::bigint[]) limit 1',
+      values: [since, rids],
+    });
+    if (change) return true;
     let isMore = false;
-    const ids = patients.map(({ id }) => id);
     const onBatch = { query: send, batch: (statements: readonly Statement[]) => Promise.all(statements.map(send)) };
-    await visitRecord({ ...tools, reads: onBatch }, ids, ({ type, rid }) => {
-      if (type !== 'Patient' || !patients.some((patient) => patient.rid === rid)) isMore = true;
+    const ids = patients.map(({ id }) => id);
+    await visitRecord({ ...tools, reads: onBatch }, ids, ({ type, rid }, { versionId }) => {
+      const isPatient = type === 'Patient' && rids.includes(rid);
+      if (!isPatient && seen.get(`${type} ${rid}`) !== versionId) isMore = true;
     });
     return isMore;
   }
 }
 
+const relatedOf = ({ own }: Plan): string[] =>
+  [...own.values()].flatMap(({ type, id }) => (type === 'RelatedPerson' ? [id] : []));
 const referencesOf = (plan: Plan): string[] => [...plan.own.keys(), ...plan.patients.map(({ id }) => `Patient/${id}`)];
 
 export function countByType(held: readonly { readonly type: string }[]): Record<string, number> {

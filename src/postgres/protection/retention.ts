@@ -34,6 +34,8 @@ export interface Retention {
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** When a record in doubt is looked at again. */
 const DOUBT_MS = 30 * DAY_MS;
+/** When one that a hold keeps is looked at again, where every text had to be read to find that out. */
+const HELD_MS = 7 * DAY_MS;
 /** Records that are removed together: each time every text is read once. */
 const TOGETHER = 500;
 const DEAD_BATCH = 1000;
@@ -56,10 +58,17 @@ export function addYears(at: number, years: number): number {
 }
 
 export function createRetention(options: RetentionOptions): Retention {
-  const { pools, removal, years, mode, deadLetterDays, now } = options;
+  const { pools, removal, keys, years, mode, deadLetterDays, now } = options;
 
   const note = (id: string, counts: Partial<PurgeCounts>): Promise<void> =>
     inTransaction(pools.transactions, (send) => addCounts(send, 'protection.purge_run', id, counts));
+
+  const lookAgain = (later: readonly (readonly [rid: string, at: number])[]): Promise<unknown> =>
+    pools.writes.query({
+      text: `insert into protection.not_due (rid, look_again) select * from unnest($1::bigint[], $2::bigint[])
+on conflict (rid) do update set look_again = excluded.look_again`,
+      values: [later.map(([rid]) => rid), later.map(([, at]) => at)],
+    });
 
   /** Those of a page whose time has passed; the others are not looked at again before it has. */
   async function dueOf(id: string, page: readonly Candidate[], cutoff: number): Promise<readonly string[]> {
@@ -75,11 +84,7 @@ export function createRetention(options: RetentionOptions): Retention {
       } else if (contact > cutoff) later.push([rid, addYears(contact, years)]);
       else due.push(patientId);
     }
-    await pools.writes.query({
-      text: `insert into protection.not_due (rid, look_again) select * from unnest($1::bigint[], $2::bigint[])
-on conflict (rid) do update set look_again = excluded.look_again`,
-      values: [later.map(([rid]) => rid), later.map(([, at]) => at)],
-    });
+    await lookAgain(later);
     await note(id, { patients: page.length, due: due.length, inDoubt });
     return due;
   }
@@ -100,6 +105,10 @@ on conflict (rid) do update set look_again = excluded.look_again`,
     return [...(await unheld(id, due.slice(0, middle))), ...(await unheld(id, due.slice(middle)))];
   }
 
+  /**
+   * A hold that is found only as every text is read (or came meanwhile) does not say whose record it keeps: the others are
+   * found by halves, so that they go.
+   */
   async function removeSome(id: string, patientIds: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     try {
       await removal.remove(patientIds, {
@@ -108,9 +117,16 @@ on conflict (rid) do update set look_again = excluded.look_again`,
           addCounts(send, 'protection.purge_run', id, { resources, removed: resources['Patient'] ?? 0 }),
       });
     } catch (error) {
-      // A hold came while they went: what is left is found by the next run, without what the hold is on.
       if (!(error instanceof HeldError)) throw error;
-      await note(id, { held: 1 });
+      const [first, ...others] = patientIds;
+      if (others.length === 0) {
+        await note(id, { held: 1 });
+        if (first !== undefined) await lookAgain([[String(keys.rids.rid(first)), now() + HELD_MS]]);
+        return;
+      }
+      const middle = Math.ceil(patientIds.length / 2);
+      await removeSome(id, patientIds.slice(0, middle), signal);
+      await removeSome(id, patientIds.slice(middle), signal);
     }
   }
 

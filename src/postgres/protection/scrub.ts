@@ -36,13 +36,14 @@ export async function scrub(
   { gone: erased, dataKeys, patients }: Pick<Plan, 'gone' | 'dataKeys' | 'patients'>,
 ): Promise<boolean> {
   const { main, history } = tableOf(type);
-  const [current] = await versionsOf(reads, type, rid);
+  const [current] = await versionsOf(reads, type, rid, 'as-empty');
   let isChanged = false;
   if (current && current.content !== '') {
     const content = contentOf(current);
     if (eraseReferences(content, erased) !== content) {
       await writer.update(CALLER, type, id, (now) => eraseReferences(now ?? deleted(type, id), erased), {
         operation: 'patch',
+        isByPatient: type === 'Consent' && (await isByPatient(send, rid, current.versionId)),
       });
       isChanged = true;
     }
@@ -53,10 +54,10 @@ union all
 select ver, content, '${history}' from ${history} where rid = $1::bigint and content <> ''`,
     values: [rid],
   });
-  const versions = await versionsOf(reads, type, rid);
+  const versions = await versionsOf(reads, type, rid, 'as-empty');
   for (const [ver, sealed, table] of stored as readonly (readonly [number, string, string])[]) {
     const version = versions.find(({ versionId }) => versionId === ver);
-    if (!version) continue;
+    if (!version || version.content === '') continue;
     const content = contentOf(version) as Resource;
     const next = table === history && erased.isOwn(content) ? shellOf(content) : eraseReferences(content, erased);
     const isLosingKey = keyIdsOf(sealed).some((key) => dataKeys.has(key));
@@ -72,12 +73,12 @@ select ver, content, '${history}' from ${history} where rid = $1::bigint and con
       row: rowOf(next, type, id, version.lastUpdated),
     };
     const sealing = shield ? await shield.seal(again) : again;
-    for (const held of holdKeys([sealing])) await send(held);
     const { stored: other = text } = sealing;
     await send({
       text: `update ${table} set content = $3 where rid = $1::bigint and ver = $2::int and content = $4`,
       values: [rid, ver, other, sealed],
     });
+    for (const held of holdKeys([sealing])) await send(held);
     isChanged = true;
   }
   // Versions of then were noted as changes of their records.
@@ -87,6 +88,15 @@ where c.at = v.lu and c.rid = $1::bigint and c.pat = any($3::bigint[])`,
     values: [rid, versions.map(({ lastUpdated }) => lastUpdated), patients.map((patient) => patient.rid)],
   });
   return isChanged;
+}
+
+/** Whether a Consent came from its patient: taking a name out of it does not change whose word it is. SECURITY FA-09 */
+async function isByPatient(send: Send, rid: string, versionId: number): Promise<boolean> {
+  const [row] = await send({
+    text: 'select from mortar.consent_rule where consent = $1::bigint and ver = $2::int and by_patient limit 1',
+    values: [rid, versionId],
+  });
+  return row !== undefined;
 }
 
 const REDACTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'REDACTED' };

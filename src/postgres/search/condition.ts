@@ -48,11 +48,18 @@ export type StoreCondition =
 /** What rows of a type must meet to be seen by the caller at hand; nothing: all of them may be. SECURITY AZ-03 */
 export type Visible = (type: string) => readonly StoreCondition[];
 
+/** Absent: nothing is stored encrypted. */
+export type SealedTargets = (type: string) => readonly string[];
+
 export interface FilterContext {
   readonly keys: Keys;
   readonly parameters: SearchParameters;
   readonly params: Params;
   readonly now: number;
+  /** Parameters by which types of no compartment name patients. */
+  readonly beside: ReadonlyMap<string, readonly string[]>;
+  /** Types to which the encrypted elements of a type may refer, `*`: any. SECURITY KS-07 */
+  readonly sealedTargets?: SealedTargets;
   /** Holds for every row that a chain, `_has` or include leads to. */
   readonly visible: Visible;
   /** The row under alias `m` is not in its table but in `m`, `m_n` and `m_s` of the statement. */

@@ -216,7 +216,7 @@ function referredFilter(
   );
 }
 
-/** Driven from the Binary: by the tokens of documents for it, or by its own for its context. */
+/** Driven from the Binary: by its own tokens for its context, or by those of documents for it when it names no context. */
 function binaryFilter(
   context: FilterContext,
   m: string,
@@ -227,8 +227,10 @@ function binaryFilter(
   const mask = kind === 'attached' ? attachmentMask(context.keys) : contextMask(context.keys, type);
   const x = context.params.add(String(lanesToBigInt(mask)), 'bigint');
   const target = and([`${t}.op <> 'D'`, ...conditions.map((c) => compileFilter(context, type, c, t))]);
+  // Base64 has no quotes, and a sealed element keeps its name.
+  const isFree = `position('"securityContext"' in ${m}.content) = 0`;
   return kind === 'attached'
-    ? `exists (select from ${main} ${t} where ${t}.tok @> array[${m}.rid # ${x}] and ${target} offset 0)`
+    ? `(${isFree} and exists (select from ${main} ${t} where ${t}.tok @> array[${m}.rid # ${x}] and ${target} offset 0))`
     : `exists (select from unnest(${m}.tok) e join ${main} ${t} on ${t}.rid = (e # ${x}) where ${target} offset 0)`;
 }
 

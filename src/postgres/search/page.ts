@@ -4,7 +4,7 @@ import type { SortKey } from '../../standards/fhir/search/request.ts';
 import type { Keys } from '../keys.ts';
 import type { Row, Unopened } from '../pools.ts';
 import { tableOf } from '../tables.ts';
-import type { FilterContext, StoreCondition, Visible } from './condition.ts';
+import type { FilterContext, SealedTargets, StoreCondition, Visible } from './condition.ts';
 import { chooseDriver, type Driver } from './driver.ts';
 import { compileFilter } from './filters.ts';
 import type { Frequencies } from './frequencies.ts';
@@ -32,6 +32,9 @@ export interface SearchTools {
   readonly parameters: SearchParameters;
   readonly frequencies: Frequencies;
   readonly now: () => number;
+  /** Parameters by which types of no compartment name patients. */
+  readonly beside: ReadonlyMap<string, readonly string[]>;
+  readonly sealedTargets?: SealedTargets;
   /** Rows that chains, `_has` and includes may lead to. */
   readonly visible: Visible;
 }
@@ -71,6 +74,8 @@ export const contextOf = (tools: SearchTools): FilterContext => ({
   parameters: tools.parameters,
   params: new Params(),
   now: tools.now(),
+  beside: tools.beside,
+  ...(tools.sealedTargets && { sealedTargets: tools.sealedTargets }),
   visible: tools.visible,
 });
 

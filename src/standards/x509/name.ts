@@ -23,7 +23,7 @@ const PARTS_MAX = 32;
 export function readName(value: DerValue): Name {
   const parts = [...valuesIn(value.content, 'a name')].map(readPart);
   if (parts.length > PARTS_MAX) throw new DerFault('a name has too many parts');
-  return { bytes: value.bytes, parts, key: keyOf(parts) };
+  return { bytes: value.bytes, parts, key: keyOfParts(parts) };
 }
 
 function readPart(value: DerValue): readonly Attribute[] {
@@ -61,7 +61,8 @@ function decodeUtf8(content: Buffer): string {
   }
 }
 
-const keyOf = (parts: Name['parts']): string =>
+/** In the order of the certificate. */
+export const keyOfParts = (parts: Name['parts']): string =>
   JSON.stringify(
     parts.map((part) =>
       part.map(({ type, value }) => `${type}=${value.trim().replaceAll(/\s+/g, ' ').toLowerCase()}`).toSorted(),
@@ -77,7 +78,7 @@ export const formatName = ({ parts }: Pick<Name, 'parts'>): string =>
     .join(', ');
 
 /** RFC 4514 section 2.4; a line break in a name must not make a line in a log. */
-const escapeText = (value: string): string =>
+export const escapeText = (value: string): string =>
   value
     .replaceAll(/[\\,+"<>;=]/g, '\\$&')
     .replaceAll(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\${c.charCodeAt(0).toString(16).padStart(2, '0')}`);

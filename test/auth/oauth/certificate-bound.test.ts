@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { oauthCertificateOf } from '../../../src/auth/oauth/certificate-names.ts';
 import { peerCertificateOf } from '../../../src/pki/peer-certificate.ts';
 import { openTlsFiles } from '../../../src/pki/tls-files.ts';
 import type { HttpServer } from '../../../src/rest/http-server.ts';
@@ -36,7 +37,7 @@ describe('oauth › tokens bound to a certificate', () => {
     server = await startOAuthServer({
       certificateOf: (req) => {
         const peer = peerCertificateOf(req);
-        return peer && { subject: peer.subject, thumbprint: peer.sha256.toString('base64url') };
+        return peer && oauthCertificateOf(peer);
       },
     });
     const fhir = (req: IncomingMessage, res: ServerResponse): void =>
@@ -135,5 +136,30 @@ describe('oauth › tokens bound to a certificate', () => {
     const { body: next } = await post(renewed, form);
     expect(await call(renewed, next.access_token)).equal(200);
     expect(await call(own, next.access_token)).equal(401);
+  });
+
+  it('[PK-14] registered by an alternative name: exactly that name, of exactly that kind', async () => {
+    const named = certified(ca.client('pharmacy-9', ['urn:mortar:org:FA565', 'rx.example.org']));
+    const alike = certified(ca.client('pharmacy-9', ['urn:mortar:org:FA5650', 'rx.example.org.evil.example']));
+    for (const [certificateName, answer] of [
+      ['uri:urn:mortar:org:FA565', 200],
+      ['dns:rx.example.org', 200],
+      ['dns:urn:mortar:org:FA565', 401],
+      ['dns:urn:mortar:org:fa565', 401],
+      ['uri:rx.example.org', 401],
+      ['uri:urn:mortar:org:fa565', 401],
+      ['email:rx@example.org', 401],
+    ] as const) {
+      const { client } = await server.addApp({
+        kind: 'mtls',
+        scope: 'system/*.rs',
+        redirectUris: [],
+        certificateName,
+      });
+      const form = { grant_type: 'client_credentials', scope: 'system/*.rs', client_id: client.id };
+      expect((await post(named, form)).status, certificateName).equal(answer);
+      expect((await post(alike, form)).status, certificateName).equal(401);
+      expect((await post(bare, form)).status, certificateName).equal(401);
+    }
   });
 });

@@ -125,7 +125,7 @@ describe('oauth › guarded fetch', () => {
       expect([host, options.asked()]).deep.equal([`peer.example:${peer.port}`, 1]);
     });
 
-    it('[IN-40] a certificate must be of a CA that is believed, and of the name', async () => {
+    it('[IN-40] [PK-16] a certificate must be of a CA that is believed, and of the name', async () => {
       const answer: RequestListener = (_req, res) => void res.end('{}');
       await using right = await listen(answer, ca.server(['peer.example']));
       await using wrong = await listen(answer, ca.server(['other.example']));

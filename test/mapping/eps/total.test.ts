@@ -14,7 +14,7 @@ import { fixtureContext, fixtureMessage, fixtureNames } from './fixture.ts';
 
 const SIZES = new Map([
   ['quick', 300],
-  ['ci', 3_000],
+  ['ci', 1_000],
   ['long', 100_000],
 ]);
 const RUNS = SIZES.get(process.env['TEST_SIZE'] ?? 'quick') ?? 300;

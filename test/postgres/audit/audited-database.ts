@@ -92,6 +92,7 @@ export async function openAuditedDatabase(
     pools,
     policy: openPolicy,
     parameters,
+    beside: new Map(),
     conditionsOf: () => [],
     extractorOf: createExtractors(testDefinitions(), parameters),
     baseUrl: 'http://test.example/fhir/R4',

@@ -1,7 +1,6 @@
 /** An erasure through a server with its own Postgres, stopped in the middle: what it leaves in tables and files. */
 
-import { once } from 'node:events';
-import { createReadStream, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -9,28 +8,14 @@ import { readConfig } from '../../../src/config.ts';
 import { connectionOfRunning } from '../../../src/postgres/running-cluster.ts';
 import { type RunningServer, startServer } from '../../../src/server.ts';
 import { withClient } from '../../support/database.ts';
+import { grepFolder } from '../../support/grep-folder.ts';
 import { operatorToken, testLog } from '../../support/server.ts';
 import { findFastParent, makeTempFolder } from '../../support/temp-folder.ts';
 
 /** The write-ahead log is not among them: docs/data-protection.md. */
-async function grep(folder: string, pattern: RegExp): Promise<Set<string>> {
-  const found = new Set<string>();
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile() || path.includes('pg_wal')) continue;
-    let rest = '';
-    const stream = createReadStream(path, { encoding: 'latin1', highWaterMark: 4 * 1024 * 1024 });
-    stream.on('data', (chunk) => {
-      const text = rest + String(chunk);
-      for (const [match] of text.matchAll(pattern)) found.add(match.toLowerCase());
-      rest = text.slice(-64);
-    });
-    await once(stream, 'close').catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error; // a running Postgres makes and removes files
-    });
-  }
-  return found;
-}
+const grep = (folder: string, pattern: RegExp): string[] => [
+  ...grepFolder(folder, pattern, (path) => path.includes('pg_wal')).keys(),
+];
 
 describe('protection › the data directory', () => {
   let dataDir: string;
@@ -111,11 +96,7 @@ describe('protection › the data directory', () => {
     await superuser('analyze');
     await superuser('checkpoint');
     const planted = /(planted[a-z]+\d*|keptfamily)qz/gi;
-    expect([...(await grep(dataDir, planted))]).to.include.members([
-      'plantedfamilyqz',
-      'plantedcode29qz',
-      'keptfamilyqz',
-    ]);
+    expect(grep(dataDir, planted)).to.include.members(['plantedfamilyqz', 'plantedcode29qz', 'keptfamilyqz']);
 
     const proposal = { patient: 'erased-one', legalBasis: 'consent-withdrawn', reason: 'asked for in writing' };
     const { json, status, text } = await ask('POST', 'api/v2/erasures', proposal, 'one');
@@ -151,7 +132,7 @@ where n.nspname in ('fhir', 'mortar', 'auth', 'audit', 'protection') and c.relki
     await superuser('vacuum full pg_statistic');
     await superuser('checkpoint');
     await server.stop(); // Postgres writes everything out before it ends
-    expect([...(await grep(dataDir, planted))]).to.deep.equal(['keptfamilyqz']);
+    expect(grep(dataDir, planted)).to.deep.equal(['keptfamilyqz']);
     await start();
     expect((await ask('GET', 'fhir/R4/Patient/kept')).status).to.equal(200);
     expect((await ask('GET', 'fhir/R4/Patient/erased-one')).status).to.equal(404);

@@ -286,15 +286,23 @@ values (gen_random_uuid(), sha256($1::bytea), $2, 1, now(), '{pwd}', now(), now(
     await world.put({ resourceType: 'RelatedPerson', id: 'mother', patient: subject('gone') });
     const mother = await person('mother', ['PATIENT'], []);
     await world.sql("update auth.person set related_person_ids = '{mother,other}' where id = $1", [mother]);
+    // Their own account, with which they also act for a child; and one with which they act for themselves, so to speak.
+    const parent = await person('acts for a child', ['PATIENT'], ['gone']);
+    await world.sql("update auth.person set related_person_ids = '{other}' where id = $1", [parent]);
+    const self = await person('acts for the record', ['PATIENT'], ['gone']);
+    await world.sql("update auth.person set related_person_ids = '{mother}' where id = $1", [self]);
+    expect(await world.store.removal.review('gone')).to.have.property('accounts', 2);
     const counts = await remove('gone');
-    expect(counts.accounts).to.equal(1);
-    const people = 'select id, patient_ids, related_person_ids, security_version from auth.person order by name';
+    expect(counts.accounts).to.equal(2);
+    const people =
+      'select id, patient_ids, related_person_ids from auth.person where security_version > 1 order by name';
     expect(await world.sql(people)).to.deep.equal([
-      [mother, [], ['other'], 2],
-      [staff, [], [], 2],
-      [both, ['stays'], [], 2],
+      [parent, [], ['other']],
+      [mother, [], ['other']],
+      [staff, [], []],
+      [both, ['stays'], []],
     ]);
-    expect(await world.sql('select count(*)::int from auth.session')).to.deep.equal([[3]]);
+    expect(await world.sql('select count(*)::int from auth.session')).to.deep.equal([[4]]);
   });
 
   it('[DP-04] the review says what would go, what is shared, and what stops it', async () => {

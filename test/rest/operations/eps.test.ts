@@ -8,12 +8,12 @@ import type { Handler, Services } from '../../../src/rest/services.ts';
 import { FhirError } from '../../../src/standards/fhir/outcome.ts';
 import { client, person } from '../../support/callers.ts';
 import { fixture } from '../../support/fixtures.ts';
-import { isPatientType } from '../../support/policy-store.ts';
+import { isPatientType, mayNamePatients } from '../../support/policy-store.ts';
 
 const sent: { readonly what: string; readonly isWaitedFor?: boolean }[] = [];
 const BODY = { resourceType: 'OperationOutcome' };
 const RAW = Buffer.from('<xml/>');
-const policy = createPolicy({ isPatientType, now: () => 0 });
+const policy = createPolicy({ isPatientType, mayNamePatients, now: () => 0 });
 const DESK: Services['eps'] = {
   send: async (_asked, _payload, isWaitedFor) => {
     sent.push({ what: 'message', isWaitedFor });

@@ -54,4 +54,4 @@ export function mutate(raw: Buffer, seed: number, count = 3): Buffer {
   return bytes;
 }
 
-export const MUTATIONS = process.env['TEST_SIZE'] === 'ci' ? 10_000 : 500;
+export const MUTATIONS = { quick: 500, ci: 4_000, long: 100_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 500;

@@ -1,5 +1,5 @@
 /** Which elements of which types are stored encrypted: `ENCRYPTED_ELEMENTS`, checked against the definitions. SECURITY KS-07 */
-import { choiceName, type Definitions } from '../definitions.ts';
+import { choiceName, type Definitions, type ElementType } from '../definitions.ts';
 import type { Atom, SearchParameters, TypeParameters } from '../search/parameter.ts';
 
 /** What is protected below an object: a JSON name leads on, `whole` says that all below it is meant. */
@@ -9,7 +9,12 @@ export interface ProtectedNode {
 }
 
 /** Resource type → its elements. Empty: nothing is protected. */
-export type ProtectedElements = ReadonlyMap<string, ProtectedNode>;
+export type ProtectedElements = ReadonlyMap<string, ProtectedType>;
+
+export interface ProtectedType extends ProtectedNode {
+  /** Types to which references in protected elements may point, `*`: any. Extensions that nobody named are not looked at. */
+  readonly targets: ReadonlySet<string>;
+}
 
 /** Names that stand for lists of elements. */
 const PROFILES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -34,14 +39,14 @@ export function compileProtectedElements(
   definitions: Definitions,
   parameters: SearchParameters,
 ): ProtectedElements {
-  const types = new Map<string, MutableNode>();
+  const types = new Map<string, MutableType>();
   for (const path of paths) {
     const [type = '', ...names] = path.split('.');
     if (!definitions.resourceTypes.includes(type)) throw new Error(`${path}: ${type} is no resource type`);
     if (NEVER.has(names[0] ?? '')) throw new Error(`${path}: resources are found by it, so it cannot be encrypted`);
-    const root = types.get(type) ?? { whole: false, below: new Map() };
+    const root: MutableType = types.get(type) ?? { whole: false, below: new Map(), targets: new Set() };
     types.set(type, root);
-    add(root, definitions, type, names, path);
+    add(root, definitions, type, names, path, root.targets);
   }
   for (const [type, root] of types)
     for (const atom of parameters.get(type)?.atoms ?? [])
@@ -57,25 +62,47 @@ interface MutableNode {
   readonly below: Map<string, MutableNode>;
 }
 
+interface MutableType extends MutableNode {
+  readonly targets: Set<string>;
+}
+
 function add(
   node: MutableNode,
   definitions: Definitions,
   type: string,
   [name, ...rest]: readonly string[],
   path: string,
+  targets: Set<string>,
 ): void {
   if (name === undefined) {
     node.whole = true;
+    for (const target of targetsBelow(definitions, type, new Set())) targets.add(target);
     return;
   }
   const element = definitions.types[type]?.elements.find((e) => e.name === name);
   if (!element) throw new Error(`${path}: ${type} has no element '${name}'`);
-  for (const { code } of element.types) {
+  for (const elementType of element.types) {
+    const { code } = elementType;
+    for (const target of targetsOf(elementType)) targets.add(target);
     const jsonName = element.choice ? choiceName(name, code) : name;
     const below = node.below.get(jsonName) ?? { whole: false, below: new Map() };
     node.below.set(jsonName, below);
-    add(below, definitions, code, rest, path);
+    add(below, definitions, code, rest, path, targets);
   }
+}
+
+const targetsOf = ({ code, targets = [] }: ElementType): readonly string[] =>
+  code !== 'Reference' ? [] : targets.length === 0 || targets.includes('Resource') ? ['*'] : targets;
+
+/** Types to which references in a type may point; extensions aside, which every type may have. */
+function targetsBelow(definitions: Definitions, type: string, seen: Set<string>): readonly string[] {
+  if (seen.has(type)) return [];
+  seen.add(type);
+  if (type === 'Resource') return ['*'];
+  const elements = definitions.types[type]?.elements.filter((one) => !/xtension$/.test(one.name)) ?? [];
+  return elements.flatMap((one) =>
+    one.types.flatMap((below) => [...targetsOf(below), ...targetsBelow(definitions, below.code, seen)]),
+  );
 }
 
 /** Atoms of a type by index: whether what they find is protected, and so has no searchable text of its own. */

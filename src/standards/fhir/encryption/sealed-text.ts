@@ -25,7 +25,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** What stands in the place of a leaf. */
 const EMPTY = '""';
-const MARK = ',"~":"v1.';
+/** Where it begins: in no other text, as a quote in a string has a backslash before it. */
+export const MARK = ',"~":"v1.';
 const KEY_ID_LENGTH = 16;
 const TAIL = /^,"~":"v1\.[0-9a-f]{16}\.[A-Za-z0-9_-]{38,}"\}$/;
 
