@@ -560,6 +560,27 @@ const SETTINGS = {
     ...file,
     about: 'Authorities whose server certificate the Spine may have, in PEM. No others are believed.',
   },
+  spinePort: {
+    env: 'SPINE_PORT',
+    fallback: '9443',
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about:
+      'Port of the local Spine that starts with the server where there is no SPINE_URL, never with NODE_ENV=production; 0 takes a free one, as a port that is in use does.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
+  },
+  spineStatePort: {
+    env: 'SPINE_STATE_PORT',
+    fallback: '9444',
+    ...integer(0, 65_535),
+    about: 'Port where the local Spine shows its state as JSON, on this machine alone.',
+  },
+  epsConcurrency: {
+    env: 'EPS_CONCURRENCY',
+    fallback: '16',
+    ...integer(1, 256),
+    about:
+      'Messages on their way to the Spine at once in this process, those included whose answers are waited for. They take no places of JOB_CONCURRENCY.',
+  },
   shutdownDelayMs: {
     env: 'SHUTDOWN_DELAY_MS',
     fallback: '0',

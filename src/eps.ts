@@ -39,6 +39,7 @@ export interface EpsParts extends Omit<ApplyMessageServices, 'newId'> {
     | 'epsToPartyKey'
     | 'epsFromAsid'
     | 'epsFromPartyKey'
+    | 'epsConcurrency'
   >;
   readonly messages: Pick<MessageLog, 'read' | 'settle'>;
   readonly store: Pick<ResourceStore, 'transaction' | 'newId'>;
@@ -103,6 +104,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
     jobs: createEpsJobs({
       messages,
       exchange,
+      concurrency: config.epsConcurrency,
       settleFinally: record.settle,
       patientsOf: record.patientsOf,
       onSettled: sender.settled,

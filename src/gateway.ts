@@ -142,7 +142,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   let listener: MllpListener | undefined;
   let secureListener: MllpListener | undefined;
   const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
-  let runner: JobRunner | undefined;
+  let runners: readonly JobRunner[] = [];
   return {
     script: createScriptEndpoint({
       admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
@@ -170,16 +170,21 @@ export function createGateway(parts: GatewayParts): Gateway {
         createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
         ...(parts.moreJobs ?? []),
       ];
-      runner = createJobRunner({
-        table: jobs,
-        handlers: jobSets.flatMap(({ handlers }) => handlers),
-        schedules: jobSets.flatMap(({ schedules }) => schedules),
-        ...(carrier && { carrier }),
-        ...(parts.stop && { stop: parts.stop }),
-        concurrency: jobConcurrency,
-        now,
-        log,
-      });
+      const run = (sets: readonly JobSet[], concurrency: number, by?: Carrier): JobRunner =>
+        createJobRunner({
+          table: jobs,
+          handlers: sets.flatMap(({ handlers }) => handlers),
+          schedules: sets.flatMap(({ schedules }) => schedules),
+          ...(by && { carrier: by }),
+          ...(parts.stop && { stop: parts.stop }),
+          concurrency,
+          now,
+          log,
+        });
+      runners = [
+        run(jobSets.filter(sharesPlaces), jobConcurrency, carrier),
+        ...jobSets.flatMap((set) => (sharesPlaces(set) ? [] : [run([set], set.concurrency ?? 1)])),
+      ];
       if (config.mllpsPort !== 'off' && partners)
         secureListener = await createMllpListener({
           ...mllpLimits(config),
@@ -205,15 +210,26 @@ export function createGateway(parts: GatewayParts): Gateway {
       return { mllpPort: listener.port, mllpsPort };
     },
     stats: () => ({
-      jobs: runner?.stats() ?? { running: 0, done: 0, retried: 0, dead: 0 },
+      jobs: runners.reduce((sum, runner) => added(sum, runner.stats()), { running: 0, done: 0, retried: 0, dead: 0 }),
       mllp: listener?.counters ?? { connections: 0, faults: 0 },
     }),
     async stop(timeoutMs) {
       await Promise.all([listener?.stop(timeoutMs), secureListener?.stop(timeoutMs)]);
-      await runner?.stop(timeoutMs);
+      await Promise.all(runners.map((runner) => runner.stop(timeoutMs)));
     },
   };
 }
+
+const sharesPlaces = ({ concurrency }: JobSet): boolean => concurrency === undefined;
+
+type JobStats = ReturnType<JobRunner['stats']>;
+
+const added = (a: JobStats, b: JobStats): JobStats => ({
+  running: a.running + b.running,
+  done: a.done + b.done,
+  retried: a.retried + b.retried,
+  dead: a.dead + b.dead,
+});
 
 /** A message that came as FHIR. */
 function readBundle(raw: Buffer): Resource | undefined {

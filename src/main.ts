@@ -188,16 +188,23 @@ Nobody administers this server yet. Open this link once, within a day, to become
 `;
 }
 
+function formatSpine({ spine }: RunningServer): string {
+  if (spine === undefined) return '';
+  const remark = spine.remark === undefined ? '' : ` (${spine.remark})`;
+  return `  EPS        local Spine at ${spine.url}, its state at ${spine.stateUrl}${remark}\n`;
+}
+
 function formatWelcome(server: RunningServer, demo: string | undefined): string {
   const ms = Math.round(performance.now());
   const fhir = server.fhirBaseUrl;
+  const eps = formatSpine(server);
   const mllp = server.mllpPort === undefined ? '' : `HL7 v2 on port ${server.mllpPort} (MLLP), `;
   return `
 Mortar is ready after ${(ms / 1000).toFixed(1)} s.
 
   FHIR API   ${fhir}
   Messages   ${mllp}SCRIPT at ${server.url}/ncpdp/script, log at ${server.url}/gateway/messages
-  Health     ${server.url}/readyz   ${server.url}/metrics
+${eps}  Health     ${server.url}/readyz   ${server.url}/metrics
   Data       ${server.dataDir}, database: ${server.database}
   People     ${server.url}/sign-in
 ${demo === undefined ? '' : `  Demo       ${demo}\n`}${demo === undefined ? formatSetup(server) : ''}

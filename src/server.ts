@@ -10,6 +10,7 @@ import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
 import { ListenError } from './listen-error.ts';
+import { type LocalSpine, openLocalSpine } from './local-spine.ts';
 import type { ContextLog } from './log.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
@@ -53,6 +54,8 @@ export interface RunningServer {
   readonly mllpsPort: number | undefined;
   /** Where people sign in with smart cards; undefined when that listener is off. */
   readonly cardPort: number | undefined;
+  /** The Spine that was started with the server; undefined where there is another, or none. */
+  readonly spine: Pick<LocalSpine, 'url' | 'stateUrl' | 'remark'> | undefined;
   readonly dataDir: string;
   /** In words, for the operator. */
   readonly database: string;
@@ -118,6 +121,9 @@ export async function startServer(
   // The definitions are read while Postgres starts; a failure of either is seen where both are awaited.
   const definitionsLoading = loadDefinitions(join(dataDir, 'cache'));
   definitionsLoading.catch(() => {});
+  // So is the local Spine, which never fails.
+  const spineOpening = openLocalSpine(config, dataDir, now, log);
+  stack.defer(async () => (await spineOpening)?.stop());
   const database = await openDatabase(config, log, dataDir, stack);
   phases.end('postgres');
   options.signal?.throwIfAborted();
@@ -137,8 +143,10 @@ export async function startServer(
   stack.defer(() => pools.end());
   metrics.watchPools(() => pools.stats());
   const create = options.createFhirApi ?? createFhirApi;
+  const spine = await spineOpening;
+  phases.end('spine');
   const fhir = await create({
-    config,
+    config: spine?.config ?? config,
     log,
     definitions,
     pools,
@@ -188,6 +196,8 @@ export async function startServer(
     mllp: mllpPort,
     mllps: mllpsPort,
     card: trust.cards?.listener.port,
+    spine: portOf(spine?.url),
+    spineState: portOf(spine?.stateUrl),
   };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
@@ -213,6 +223,7 @@ export async function startServer(
     mllpPort,
     mllpsPort,
     cardPort: trust.cards?.listener.port,
+    spine,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,
@@ -320,6 +331,9 @@ function writePorts(file: string, ports: Readonly<Record<string, unknown>>): voi
   writeFileSync(`${file}.tmp`, `${JSON.stringify(ports, undefined, 2)}\n`);
   renameSync(`${file}.tmp`, file);
 }
+
+const portOf = (url: string | undefined): number | undefined =>
+  url === undefined ? undefined : Number(new URL(url).port);
 
 const delay = (ms: number): Promise<void> =>
   ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));

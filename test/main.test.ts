@@ -26,7 +26,15 @@ const programs = new Set<Program>();
 function launch(env: Record<string, string>, args: readonly string[] = []): Program {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
-    env: { PATH: process.env['PATH'] ?? '', PORT: '0', MLLP_PORT: '0', LOG_LEVEL: 'info', ...env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      PORT: '0',
+      MLLP_PORT: '0',
+      SPINE_PORT: '0',
+      SPINE_STATE_PORT: '0',
+      LOG_LEVEL: 'info',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
@@ -210,6 +218,8 @@ describe('main', function () {
         DATA_DIR: dataDir,
         PORT: '0',
         MLLP_PORT: '0',
+        SPINE_PORT: '0',
+        SPINE_STATE_PORT: '0',
       };
       const npm = spawn('npm', ['start'], {
         cwd: join(import.meta.dirname, '..'),

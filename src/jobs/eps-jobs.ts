@@ -1,7 +1,7 @@
 /**
  * Sends messages to the Spine: durable, in the order of each prescription, each once. A message whose answer did not come
  * is `unknown`, and stays so until the Spine was asked; it goes out again only when the Spine has not worked on it, or
- * when the same message under the same id is the question itself. MISSION M3; docs/spine.md
+ * when the same message under the same id is the question itself. MISSION M3; docs/eps.md "Operations"
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serviceCaller } from '../policy/service-caller.ts';
@@ -21,6 +21,8 @@ export interface EpsJobsOptions {
   readonly delayMs?: number;
   readonly delayMaxMs?: number;
   readonly attemptsMax?: number;
+  /** Messages on their way at once, in places of their own. */
+  readonly concurrency?: number;
   /** Settles a message for good, with all that its answer brings; the log alone unless given. */
   readonly settleFinally?: (message: StoredMessage, settlement: Settlement) => Promise<void>;
   /** Whose data a message holds: it waits while that may only be stored. SECURITY DP-05 */
@@ -153,7 +155,8 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
       else log.error('it is not known what became of a message to the Spine', { message: message.id });
     },
   };
-  return { handlers: [handler], schedules: [] };
+  const { concurrency } = options;
+  return { handlers: [handler], schedules: [], ...(concurrency !== undefined && { concurrency }) };
 }
 
 const isDuplicate = ({ codes }: SpineReply): boolean =>

@@ -25,6 +25,8 @@ export interface JobHandler {
 export interface JobSet {
   readonly handlers: readonly JobHandler[];
   readonly schedules: readonly Schedule[];
+  /** Places of their own: jobs that wait long for others leave the rest theirs, and have them without being carried. */
+  readonly concurrency?: number;
 }
 
 /** An error of the work's own making that no repetition can mend: straight to the dead letters. */

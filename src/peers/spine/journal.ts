@@ -54,6 +54,9 @@ export interface Journal {
   close(): Promise<void>;
 }
 
+/** Another Spine works in the folder. */
+export class FolderInUse extends Error {}
+
 const FILE = 'spine.journal';
 const LOCK = 'spine.lock';
 const writeAsync = promisify(write);
@@ -157,12 +160,22 @@ function lock(path: string): () => void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const holder = Number(readFileSync(path, 'utf8'));
-    if (isRunning(holder)) throw new Error(`another Spine (process ${holder}) works in this folder: ${path}`);
+    if (isHeld(path, holder)) throw new FolderInUse(`another Spine (process ${holder}) works in this folder: ${path}`);
     rmSync(path, { force: true });
     take();
   }
-  return () => rmSync(path, { force: true });
+  held.add(path);
+  return () => {
+    held.delete(path);
+    rmSync(path, { force: true });
+  };
 }
+
+/** Locks of this process. */
+const held = new Set<string>();
+
+/** In a container a process may have the number of the one before it: that one is gone. */
+const isHeld = (path: string, holder: number): boolean => (holder === process.pid ? held.has(path) : isRunning(holder));
 
 function isRunning(pid: number): boolean {
   try {

@@ -26,6 +26,7 @@ describe('protection › the data directory', () => {
       readConfig({
         PORT: '0',
         MLLP_PORT: '0',
+        SPINE_PORT: 'off',
         DATA_DIR: dataDir,
         UNSAFE_DATABASE: 'allow',
         SHUTDOWN_TIMEOUT_MS: '1000',
