@@ -3,9 +3,26 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, readConfig } from './config.ts';
-import { type Converted, convert, findSource, type Mode, TARGETS, translations } from './mapping/convert.ts';
-import { type Issue, textOf } from './standards/fhir/outcome.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import {
+  type Converted,
+  type ConvertRequest,
+  convert,
+  findSource,
+  foundAll,
+  type Mode,
+  mapped,
+  TARGETS,
+  translations,
+} from './mapping/convert.ts';
+import { type EpsContext, epsContext } from './mapping/eps/context.ts';
+import { signOrder } from './mapping/eps/sign-order.ts';
+import { KeyProviderError } from './pki/keys/key-error.ts';
+import { KeyPlaceError, openKeys } from './pki/keys/open-keys.ts';
+import { parseJson } from './standards/fhir/json.ts';
+import { FhirError, type Issue, textOf } from './standards/fhir/outcome.ts';
+import { readPem } from './standards/x509/pem.ts';
+import { verifyOrder, verifyV3 } from './workflow/eps/verify-message.ts';
 
 const HELP = `npm run -s convert -- --to KIND [options] FILE      FILE may be - for standard input
 
@@ -14,7 +31,10 @@ const HELP = `npm run -s convert -- --to KIND [options] FILE      FILE may be - 
   --header NAME=VALUE  what a request would say in its headers (EPS: NHSD-ASID …, or eps-form=national for an answer of
                        the Spine exactly as the national gateway puts it); may be repeated
   --prepare            what a prescriber signs, instead of the message
-  --verify             check a signature
+  --verify             check the signatures of an EPS message, in FHIR or V3: by EPS_SIGNER_CA_FILE, else as the local
+                       Spine does
+  --sign KEY           the EPS order with a signature by this key: --pem FOLDER, --p12 FOLDER, or --pkcs11 LIBRARY
+                       --token LABEL, opened by KEY_PASSPHRASE; --cert FILE where the certificate is not beside it
   --check              only check the message by the rules of its standard
 
 The result goes to standard output, what was dropped or defaulted to standard error. Exit 1: it was refused, and the
@@ -23,19 +43,20 @@ result is an OperationOutcome. Exit 2: the command was wrong.
 
 class UsageError extends Error {}
 
-main();
+await main();
 
-function main(): void {
+async function main(): Promise<void> {
   try {
-    finish(run());
+    finish(await run());
   } catch (error) {
-    if (!(error instanceof UsageError) && !(error instanceof ConfigError)) throw error;
+    const isKnown = [UsageError, ConfigError, KeyPlaceError, KeyProviderError].some((kind) => error instanceof kind);
+    if (!isKnown || !(error instanceof Error)) throw error;
     process.stderr.write(`convert: ${error.message}\n\n${HELP}`);
     process.exitCode = 2;
   }
 }
 
-function run(): Converted | undefined {
+async function run(): Promise<Converted | undefined> {
   const { values, positionals } = parse();
   if (values.help) {
     process.stdout.write(HELP);
@@ -52,7 +73,7 @@ function run(): Converted | undefined {
   const modes = (['prepare', 'verify', 'check'] as const).filter((mode) => values[mode]);
   if (modes.length > 1) throw new UsageError(`--${modes.join(' and --')} exclude each other`);
   const [mode] = modes as readonly Mode[];
-  return convert({
+  const asked: ConvertRequest = {
     content,
     source,
     ...(to && { to }),
@@ -62,7 +83,73 @@ function run(): Converted | undefined {
     timeZone: config.messageTimeZone,
     epsToAsid: config.epsToAsid,
     newId: randomUUID,
+  };
+  if (values.sign !== undefined) return signWith(values.sign, values, asked);
+  return mode === 'verify' ? verify(asked, config) : convert(asked);
+}
+
+function epsContextOf({ headers, at, newId, epsToAsid }: ConvertRequest): EpsContext {
+  return epsContext(headers, { now: at, newId, toAsid: epsToAsid });
+}
+
+/** As the server would: by the same authorities, with revocation. */
+async function verify(asked: ConvertRequest, config: Config): Promise<Converted> {
+  const { openSignerTrust } = await import('./eps.ts');
+  const { withLocalSigners } = await import('./local-spine.ts');
+  const judge = openSignerTrust(withLocalSigners(config, resolve(config.dataDir)), () => asked.at, {
+    debug: nothing,
+    info: nothing,
+    warn: nothing,
+    error: nothing,
   });
+  if (asked.source === 'eps-v3') return foundAll(await verifyV3(judge, asked.content));
+  if (asked.source !== 'fhir') return convert(asked);
+  return foundAll(await verifyOrder(judge, readJson(asked), epsContextOf(asked)));
+}
+
+function nothing(): void {}
+
+interface KeyFlags {
+  readonly [name: string]: unknown;
+  readonly pem?: string | undefined;
+  readonly p12?: string | undefined;
+  readonly pkcs11?: string | undefined;
+  readonly token?: string | undefined;
+  readonly cert?: string | undefined;
+}
+
+/** The order with the signature of a key that stays where it is. */
+async function signWith(
+  id: string,
+  { pem, p12, pkcs11, token, cert }: KeyFlags,
+  asked: ConvertRequest,
+): Promise<Converted> {
+  const path = (given: string | undefined): string | undefined => given && pathOf(given);
+  const keys = openKeys(
+    { pem: path(pem), p12: path(p12), pkcs11: path(pkcs11), token },
+    process.env['KEY_PASSPHRASE'] ?? '',
+  );
+  try {
+    const info = (await keys.list()).find((one) => one.id === id);
+    if (!info) throw new UsageError(`there is no key ${id}`);
+    if (info.algorithm !== 'RS256') throw new UsageError(`${id} is a key for ${info.algorithm}: EPS takes RSA alone`);
+    const certificate =
+      cert === undefined ? info.certificates[0] : readPem(readContent(cert).toString('latin1'), 'CERTIFICATE')[0];
+    if (!certificate) throw new UsageError(`${id} is without a certificate: name it in --cert`);
+    const sign = (bytes: Buffer): Promise<Buffer> => keys.sign(id, bytes);
+    return mapped(await signOrder(readJson(asked), epsContextOf(asked), { sign, certificate }));
+  } finally {
+    await keys.close();
+  }
+}
+
+function readJson({ content }: ConvertRequest): unknown {
+  try {
+    return parseJson(content);
+  } catch (error) {
+    if (error instanceof FhirError) throw new UsageError(`the content is no FHIR JSON: ${error.message}`);
+    throw error;
+  }
 }
 
 function parse() {
@@ -76,6 +163,12 @@ function parse() {
         prepare: { type: 'boolean', default: false },
         verify: { type: 'boolean', default: false },
         check: { type: 'boolean', default: false },
+        sign: { type: 'string' },
+        pem: { type: 'string' },
+        p12: { type: 'string' },
+        pkcs11: { type: 'string' },
+        token: { type: 'string' },
+        cert: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
@@ -84,10 +177,14 @@ function parse() {
   }
 }
 
+function pathOf(given: string): string {
+  return resolve(process.env['INIT_CWD'] ?? '.', given);
+}
+
 /** npm moves to the folder of the project; the user's own is where FILE is. */
 function readContent(file: string): Buffer {
   try {
-    return readFileSync(file === '-' ? 0 : resolve(process.env['INIT_CWD'] ?? '.', file));
+    return readFileSync(file === '-' ? 0 : pathOf(file));
   } catch (error) {
     throw new UsageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }

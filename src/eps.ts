@@ -24,6 +24,7 @@ import { type ApplyMessageServices, createApplyMessage } from './workflow/apply-
 import { createJudgePrescriptions, type JudgePrescriptions } from './workflow/eps/check-signatures.ts';
 import { createEpsDesk, type EpsDesk } from './workflow/eps/desk.ts';
 import { createIdentitiesOf } from './workflow/eps/identities.ts';
+import { createCheckRelation } from './workflow/eps/relation.ts';
 import { createEpsSend } from './workflow/eps/send.ts';
 import { createEpsRecord } from './workflow/eps/settle.ts';
 import { createEpsTrack } from './workflow/eps/track.ts';
@@ -99,7 +100,8 @@ export function openEps(parts: EpsParts): Eps | undefined {
     log,
   });
   const toPartyKey = config.epsToPartyKey;
-  const sending = { messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey };
+  const checkRelation = createCheckRelation({ store, criteriaOf });
+  const sending = { checkRelation, messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey };
   return {
     jobs: createEpsJobs({
       messages,

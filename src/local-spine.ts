@@ -1,5 +1,5 @@
 /** A Spine of our own for a server that is told of no other: on this machine, for development and trying. docs/spine.md */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import type { ContextLog } from './log.ts';
@@ -34,7 +34,7 @@ export async function openLocalSpine(
   try {
     const started = await start(folder, config.spinePort, config.spineStatePort, now);
     if (started.remark !== undefined) log.warn('the local Spine is not where it should be', { why: started.remark });
-    return { ...started, config: settingsFor(config, folder, started.url) };
+    return { ...started, config: settingsFor(config, dataDir, started.url) };
   } catch (error) {
     log.warn('there is no local Spine', { cause: (error as Error).message });
     return undefined;
@@ -65,17 +65,24 @@ function running(folder: string): Started {
   return { url, stateUrl, remark: 'it was running before', stop: async () => {} };
 }
 
-/** Its certificates name no revocation lists: where it alone says who may sign, none are asked for. */
-function settingsFor(config: Config, folder: string, url: string): Config {
-  const file = (name: string): string => join(folder, 'certificates', name);
+/** Where no others are named and there is a local Spine, its prescribers are believed: their certificates name no revocation lists. */
+export function withLocalSigners(config: Config, dataDir: string): Config {
+  const epsSignerCaFile = join(dataDir, 'spine', 'certificates', 'signing-ca.crt');
+  const { epsSignerCaFile: given, spineUrl } = config;
+  const isOwn =
+    given === undefined && spineUrl === undefined && config.nodeEnv !== 'production' && config.spinePort !== 'off';
+  return isOwn && existsSync(epsSignerCaFile) ? { ...config, epsSignerCaFile, revocation: 'off' } : config;
+}
+
+function settingsFor(config: Config, dataDir: string, url: string): Config {
+  const file = (name: string): string => join(dataDir, 'spine', 'certificates', name);
   return {
-    ...config,
+    ...withLocalSigners(config, dataDir),
     spineUrl: new URL(url),
     spineCertFile: file('gateway.crt'),
     spineKeyFile: file('gateway.key'),
     spineCaFile: file('ca.crt'),
     epsFromAsid: config.epsFromAsid ?? FROM_ASID,
     epsFromPartyKey: config.epsFromPartyKey ?? FROM_PARTY_KEY,
-    ...(config.epsSignerCaFile === undefined && { epsSignerCaFile: file('signing-ca.crt'), revocation: 'off' }),
   };
 }

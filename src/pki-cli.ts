@@ -23,11 +23,8 @@ import { readRegister } from './pki/ca/register.ts';
 import { createPkiHandler } from './pki/ca/responder.ts';
 import { expiring } from './pki/expiry.ts';
 import { KeyProviderError } from './pki/keys/key-error.ts';
-import { openPemProvider } from './pki/keys/pem-provider.ts';
-import { openPkcs11Provider } from './pki/keys/pkcs11-provider.ts';
-import { openPkcs12Provider } from './pki/keys/pkcs12-provider.ts';
+import { KeyPlaceError, openKeys } from './pki/keys/open-keys.ts';
 import { tryKeys } from './pki/keys/try-keys.ts';
-import type { KeyProvider } from './ports/key-provider.ts';
 import { DerFault } from './standards/x509/der.ts';
 import { formatName } from './standards/x509/name.ts';
 import { REVOCATION_REASONS, type RevocationReason } from './standards/x509/revocation-list.ts';
@@ -83,9 +80,11 @@ async function main(): Promise<void> {
   try {
     await run();
   } catch (error) {
-    const isUsage = error instanceof UsageError;
+    const isUsage = error instanceof UsageError || error instanceof KeyPlaceError;
     if (!isUsage && !isKnown(error)) throw error;
-    process.stderr.write(`pki: ${error.message}\n${isUsage ? (error.isLost ? `\n${HELP}` : HINT) : ''}`);
+    process.stderr.write(
+      `pki: ${error.message}\n${isUsage ? (error instanceof UsageError && error.isLost ? `\n${HELP}` : HINT) : ''}`,
+    );
     process.exitCode = isUsage ? 2 : 1;
   }
 }
@@ -319,25 +318,16 @@ async function checkFile(pki: PkiFolder, file: string, values: Values): Promise<
   print(`believed for ${use} use, for ${days} days more: ${formatName(certificate.subject)}\n`);
 }
 
-async function keys(values: Values): Promise<void> {
-  const provider = openKeys(values, process.env['KEY_PASSPHRASE'] ?? '');
+async function keys({ pem, p12, pkcs11, token }: Values): Promise<void> {
+  const path = (given: string | undefined): string | undefined => given && resolve(given);
+  const place = { pem: path(pem), p12: path(p12), pkcs11: path(pkcs11), token };
+  const provider = openKeys(place, process.env['KEY_PASSPHRASE'] ?? '');
   try {
     const lines = await tryKeys(provider);
     print(lines.length === 0 ? 'there are no keys\n' : lines.map((line) => `${line}\n`).join(''));
   } finally {
     await provider.close();
   }
-}
-
-function openKeys({ pem, p12, pkcs11, token }: Values, passphrase: string): KeyProvider {
-  if ([pem, p12, pkcs11].filter((one) => one !== undefined).length !== 1)
-    throw new UsageError('say where the keys are: --pem FOLDER, --p12 FOLDER, or --pkcs11 LIBRARY --token LABEL');
-  if (passphrase === '') throw new UsageError('KEY_PASSPHRASE is not set: the passphrase of the keys, or the PIN');
-  if (pem !== undefined) return openPemProvider({ folder: resolve(pem), passphrase });
-  if (p12 !== undefined) return openPkcs12Provider({ folder: resolve(p12), passphrase });
-  if (pkcs11 === undefined || token === undefined)
-    throw new UsageError('--pkcs11 needs --token, the label of the token');
-  return openPkcs11Provider({ modulePath: resolve(pkcs11), tokenLabel: token, pin: passphrase });
 }
 
 async function serve(pki: PkiFolder, values: Values): Promise<void> {

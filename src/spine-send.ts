@@ -1,4 +1,4 @@
-/** `npm run spine:send`: translates a FHIR message, signs an order if asked to, sends it to a local Spine. docs/spine.md */
+/** `npm run spine:send`: translates a FHIR message, signs an order if asked to, sends it to a local Spine. docs/eps.md */
 import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { createHttpsCaller } from './gateways/eps/https-call.ts';
 import { readSentMessage } from './gateways/eps/sent-message.ts';
 import { epsContext } from './mapping/eps/context.ts';
 import { convertToV3 } from './mapping/eps/convert.ts';
-import { prepare } from './mapping/eps/prepare.ts';
+import { signOrder } from './mapping/eps/sign-order.ts';
 import type { SpineOutcome } from './ports/spine-exchange.ts';
 import { formatJson, parseJson } from './standards/fhir/json.ts';
 import { type Issue, textOf } from './standards/fhir/outcome.ts';
@@ -27,10 +27,6 @@ Exit 1: it was refused. Exit 2: the command was wrong, or nothing is known of th
 `;
 const PARTY = { fromPartyKey: 'LOCAL-000001', toPartyKey: 'YES-0000806' };
 const TIMEOUT_MS = 30_000;
-
-interface Bundle {
-  entry: { fullUrl?: string; resource: Record<string, unknown> }[];
-}
 
 await main();
 
@@ -65,7 +61,7 @@ async function run(): Promise<number> {
   if (Number.isNaN(now)) throw new Error('--at is an instant such as 2026-11-17T09:00:00Z');
   const text = readFileSync(resolve(process.env['INIT_CWD'] ?? '.', file), 'utf8');
   const context = epsContext({}, { now, newId: randomUUID });
-  const payload = values.sign ? signed(text, context, folder) : parseJson(text);
+  const payload = values.sign ? await signed(text, context, folder) : parseJson(text);
   if (values.print) {
     process.stdout.write(`${formatJson(payload, true)}\n`);
     return 0;
@@ -114,46 +110,12 @@ function describe(v3: string, outcome: SpineOutcome): string {
 
 const describeIssue = (one: Issue): string => textOf(one);
 
-/** The order with the prescriber's signature over what `$prepare` gives. */
-function signed(text: string, context: ReturnType<typeof epsContext>, folder: string): unknown {
-  const { value, issues } = prepare(parseJson(text), context);
-  if (value === undefined) throw new Error(issues.map(describeIssue).join('; '));
-  const parameters = value['parameter'] as readonly { readonly name: string; readonly valueString: string }[];
-  const of = (name: string): string => parameters.find((parameter) => parameter.name === name)?.valueString ?? '';
-  const signedInfo = Buffer.from(of('digest'), 'base64');
+/** The order with the signature of the local Spine's prescriber. */
+async function signed(text: string, context: ReturnType<typeof epsContext>, folder: string): Promise<unknown> {
   const key = createPrivateKey(readFileSync(join(folder, 'certificates/prescriber.key')));
-  const certificate = new X509Certificate(readFileSync(join(folder, 'certificates/prescriber.crt')));
-  const namespace = ' xmlns="http://www.w3.org/2000/09/xmldsig#"';
-  const signature =
-    `<Signature${namespace}>${signedInfo.toString().replace(namespace, '')}` +
-    `<SignatureValue>${sign('sha256', signedInfo, key).toString('base64')}</SignatureValue>` +
-    `<KeyInfo><X509Data><X509Certificate>${certificate.raw.toString('base64')}</X509Certificate></X509Data></KeyInfo></Signature>`;
-  const bundle = JSON.parse(text) as Bundle;
-  const request = bundle.entry.find(({ resource }) => resource['resourceType'] === 'MedicationRequest');
-  const who = request?.resource['requester'];
-  const when = of('timestamp');
-  bundle.entry.push({
-    fullUrl: `urn:uuid:${randomUUID()}`,
-    resource: {
-      resourceType: 'Provenance',
-      target: [{ reference: request?.fullUrl }],
-      recorded: when,
-      agent: [{ who }],
-      signature: [
-        {
-          type: [{ system: 'urn:iso-astm:E1762-95:2013', code: '1.2.840.10065.1.12.1.1' }],
-          when,
-          who,
-          data: Buffer.from(signature).toString('base64'),
-        },
-      ],
-    },
-  });
-  // Numbers keep their digits: the first reader kept them, and this text was not read by it.
-  return withEntry(parseJson(text), bundle.entry.at(-1));
-}
-
-function withEntry(bundle: unknown, entry: unknown): unknown {
-  const { entry: entries, ...rest } = bundle as { readonly entry: readonly unknown[] }; // prepared, so it is a Bundle
-  return { ...rest, entry: [...entries, parseJson(JSON.stringify(entry))] };
+  const certificate = new X509Certificate(readFileSync(join(folder, 'certificates/prescriber.crt'))).raw;
+  const signer = { sign: async (bytes: Buffer): Promise<Buffer> => sign('sha256', bytes, key), certificate };
+  const { value, issues } = await signOrder(parseJson(text), context, signer);
+  if (value === undefined) throw new Error(issues.map(describeIssue).join('; '));
+  return value;
 }

@@ -8,6 +8,7 @@ import { makeTempFolder } from './support/temp-folder.ts';
 
 const PROGRAM = join(import.meta.dirname, '../src/convert.ts');
 const ORDER = join(FIXTURES, 'eps/prescription-order-acute.json');
+const EMPTY = makeTempFolder();
 const AT = ['--at', '2026-11-16T09:41:30Z'];
 
 const run = (
@@ -16,7 +17,11 @@ const run = (
 ): { code: number | null; out: string; err: string } => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
     input: options.input ?? '',
-    env: { PATH: process.env['PATH'] ?? '', ...(options.initCwd !== undefined && { INIT_CWD: options.initCwd }) },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      DATA_DIR: EMPTY,
+      ...(options.initCwd !== undefined && { INIT_CWD: options.initCwd }),
+    },
     encoding: 'utf8',
   });
   return { code: status, out: stdout, err: stderr };
@@ -82,9 +87,9 @@ describe('convert, the command', function () {
     expect(err).match(/^error required .*\/patientPerson\/birthTime: birthTime is missing \(line \d+, column \d+\)\n$/);
   });
 
-  it('does not check signatures', () => {
+  it('believes no signature where nobody says whose', () => {
     const { code, err } = run(['--verify', join(FIXTURES, 'eps/inbound/release-patient.xml')]);
-    expect([code, err]).deep.equal([1, 'error not-supported Signatures cannot be verified yet\n']);
+    expect([code, err.includes('EPS_SIGNER_CA_FILE')]).deep.equal([1, true]);
   });
 
   it('exits with 1 and an OperationOutcome when it is refused, and says why on standard error', () => {

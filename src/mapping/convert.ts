@@ -98,7 +98,7 @@ export const findXmlSource = (content: Buffer): Source => {
 export function convert(request: ConvertRequest): Converted {
   const { source, mode } = request;
   const to = request.to ?? (source === 'fhir' ? 'eps-v3' : 'fhir');
-  if (mode === 'verify') return refused([NO_VERIFY]);
+  if (mode === 'verify') return refused([NO_VERIFY]); // that takes time, authorities and revocation: workflow/eps/verify-message.ts
   if (mode === 'check') return check(request);
   if (mode === 'prepare' && !(source === 'fhir' && to === 'eps-v3')) return refused([ONLY_EPS_PREPARES]);
   const translate = TRANSLATIONS.get(`${source} ${to}`);
@@ -164,10 +164,12 @@ function check(request: ConvertRequest): Converted {
   const read = CHECKS.get(source);
   if (!read) return refused([issue('not-supported', `A message of kind ${source} cannot be checked yet`)]);
   const issues = read(content);
-  if (issues.some(isError)) return refused(issues);
-  const all = issues.length > 0 ? issues : [SOUND];
-  return converted({ value: operationOutcome(all), issues }, FHIR);
+  return foundAll(issues.length > 0 ? issues : [SOUND], issues);
 }
+
+/** What a check has found is its result; it is refused where there are errors. */
+export const foundAll = (all: readonly Issue[], issues: readonly Issue[] = all): Converted =>
+  converted({ value: operationOutcome(all), issues }, FHIR);
 
 const CHECKS: ReadonlyMap<Source, (content: Buffer) => readonly Issue[]> = new Map([
   ['hl7v2', (content) => parseMessage(content).issues],
@@ -220,6 +222,9 @@ function converted({ value, issues }: Mapped<unknown>, mediaType: string): Conve
   return { value: { mediaType, text }, issues, outcome: operationOutcome(issues), status: 200 };
 }
 
+/** A FHIR resource, or why there is none. */
+export const mapped = (result: Mapped<unknown>): Converted => converted(result, FHIR);
+
 const refused = (issues: readonly Issue[], status = 422): Converted => ({
   issues,
   outcome: operationOutcome(issues),
@@ -228,6 +233,6 @@ const refused = (issues: readonly Issue[], status = 422): Converted => ({
 
 const noTranslation = (source: Source, to: Target): Issue =>
   issue('not-supported', `There is no translation from ${source} to ${to} yet; there is: ${translations().join(', ')}`);
-const NO_VERIFY = issue('not-supported', 'Signatures cannot be verified yet');
+const NO_VERIFY = issue('not-supported', 'Of EPS messages alone signatures are verified');
 const ONLY_EPS_PREPARES = issue('not-supported', 'prepare takes a FHIR prescription-order message for EPS');
 const SOUND: Issue = { severity: 'information', code: 'informational', diagnostics: 'No fault was found' };

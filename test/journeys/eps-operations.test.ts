@@ -6,6 +6,7 @@ import { type EpsGateway, startEpsGateway } from '../support/eps-gateway.ts';
 import {
   cancellation,
   claim,
+  NHS_NUMBER,
   newPrescription,
   notification,
   order,
@@ -14,6 +15,7 @@ import {
   returnTask,
   withdrawTask,
 } from '../support/eps-messages.ts';
+import { DAY } from '../support/eps-steps.ts';
 import type { Json, Reply } from '../support/fhir-client.ts';
 import { operatorToken } from '../support/server.ts';
 
@@ -22,7 +24,8 @@ const FULL = ['0001', '0001'];
 describe('journeys › eps › operations', () => {
   let g: EpsGateway;
   before(async () => {
-    g = await startEpsGateway();
+    // One place for all jobs but those that send: what follows a message is not held up by others that wait.
+    g = await startEpsGateway({ JOB_CONCURRENCY: '1' });
   });
   after(() => g.stop());
 
@@ -209,6 +212,87 @@ describe('journeys › eps › operations', () => {
     const wrong = await g.fhir.get('Task?identifier=other|1', g.as('pharmacist'));
     expect([wrong.status, wrong.text.includes('must have system')]).eql([400, true]);
     expect((await g.fhir.get(query, g.as('receptionist'))).status).equal(403);
+  });
+
+  it('eRD with six issues › each released, dispensed and claimed in its time; completed after the last', async () => {
+    const made = newPrescription('erd');
+    const begin = g.now();
+    await ok(g.send('prescriber', order(made, { at: begin, signer: g.spine.signer })));
+    expect(await items(made)).eql(['active']);
+    try {
+      for (let issue = 1; issue <= 6; issue++) {
+        g.spine.clock.now = begin + (issue - 1) * 28 * DAY;
+        const { text } = await ok(g.send('pharmacist', patientRelease(made, g.now())));
+        expect(await items(made), `issue ${issue}`).eql(['active 0008']);
+        const requestId = /"response":\{"identifier":"([^"]+)"/.exec(text)?.[1] ?? '';
+        const supply = { at: g.now(), status: '0006', items: ['0001'], issue };
+        await ok(g.send('pharmacist', notification(made, requestId, supply)));
+        expect(await items(made), `issue ${issue}`).eql([issue < 6 ? 'active 0001' : 'completed 0001']);
+        await ok(g.send('pharmacist', claim(made, supply)));
+        if (issue < 6) await ok(g.send('pharmacist', patientRelease(made, g.now())), 400);
+      }
+      const over = await ok(g.send('pharmacist', patientRelease(made, g.now())), 400);
+      expect(over.text).include('PRESCRIPTION_DISPENSED');
+    } finally {
+      g.spine.clock.now = begin;
+    }
+  });
+
+  it('a Spine that takes its time holds up no other job', async () => {
+    await g.spine.spine.change({ asynchronousMs: 60_000 });
+    try {
+      const all = [newPrescription(), newPrescription(), newPrescription()];
+      for (const made of all) {
+        const signed = order(made, { at: g.now(), signer: g.spine.signer });
+        await ok(g.send('prescriber', signed, { Prefer: 'respond-async' }), 202);
+      }
+      const { server } = g;
+      const token = await operatorToken(server, { user: 'patient@example.org' });
+      const headers = { authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+      const asked = await fetch(`${server.url}/api/v2/subject-access`, { method: 'POST', headers, body: '{}' });
+      const place = `${server.url}${asked.headers.get('location')}`;
+      const state = async (): Promise<unknown> => ((await (await fetch(place, { headers })).json()) as Json)['state'];
+      for (let n = 0; n < 100 && (await state()) === 'waiting'; n++) await new Promise((done) => setTimeout(done, 50));
+      expect(await state()).not.equal('waiting');
+    } finally {
+      await g.spine.spine.change({ asynchronousMs: null });
+    }
+  });
+
+  it('in a transaction it would be stored and not sent › 422, and nothing is stored', async () => {
+    const { made, responseId } = await taken();
+    const resource = returnTask(made, responseId, { at: g.now() }).payload;
+    const entry = [{ resource, request: { method: 'POST', url: 'Task' } }];
+    const body = formatJson({ resourceType: 'Bundle', type: 'transaction', entry });
+    const { text } = await ok(g.fhir.post('', body), 422);
+    expect(text).include('sent by itself, with POST Task').and.include('Bundle.entry[0]');
+    expect(await items(made)).eql(['active 0008', 'active 0008']);
+  });
+
+  it('with a header of the NHS, a search that names neither prescription nor patient is a search', async () => {
+    const reply = await ok(g.fhir.get('Task?status=unknown', g.as('pharmacist')));
+    expect(reply.json()['total']).equal(0);
+  });
+
+  it('[AZ-01] a prescriber who has nothing to do with the patient › 403, nothing is sent; for one who is new here › sent', async () => {
+    const [made, other] = [newPrescription(), newPrescription()];
+    const sent = order(made, { at: g.now(), signer: g.spine.signer });
+    await ok(g.fhir.patch('Patient/p34', [{ op: 'remove', path: '/managingOrganization' }]));
+    try {
+      await ok(g.send('prescriber', sent), 403);
+      await ok(g.send('prescriber', cancellation(made, { at: g.now() })), 403);
+      expect(g.spine.spine.find(made.id)).equal(undefined);
+      const stranger = JSON.parse(
+        formatJson(order(other, { at: g.now() }).payload).replaceAll(NHS_NUMBER, '9990548609'),
+      ) as Json;
+      // It is not signed, so that it is refused for that, and not for whom it is.
+      const unsigned = await ok(g.send('prescriber', { ...sent, payload: stranger }), 400);
+      expect(unsigned.text).include('Invalid signature format');
+    } finally {
+      const back = [{ op: 'add', path: '/managingOrganization', value: { reference: 'Organization/surgery' } }];
+      await ok(g.fhir.patch('Patient/p34', back));
+    }
+    await ok(g.send('prescriber', sent));
   });
 
   it('[DP-03] the patient’s own copy tells what was sent to the Spine about them', async () => {

@@ -74,9 +74,12 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
     if (reply.status !== 201) throw new Error(reply.text);
   };
   const ods = 'https://fhir.nhs.uk/Id/ods-organization-code';
-  await put('Patient', 'p34', { identifier: [{ system: 'https://fhir.nhs.uk/Id/nhs-number', value: NHS_NUMBER }] });
   await put('Organization', 'surgery', { identifier: [{ system: ods, value: 'Z99911' }], name: 'Surgery' });
   await put('Organization', 'pharmacy', { identifier: [{ system: ods, value: PHARMACY }], name: 'Pharmacy' });
+  await put('Patient', 'p34', {
+    identifier: [{ system: 'https://fhir.nhs.uk/Id/nhs-number', value: NHS_NUMBER }],
+    managingOrganization: { reference: 'Organization/surgery' },
+  });
   for (const id of ['gp', 'chemist']) await put('Practitioner', id, { name: [{ family: id }] });
   const tokens = new Map<Person, string>();
   for (const [name, more] of Object.entries(PEOPLE) as [Person, Json][]) {

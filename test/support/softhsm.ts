@@ -17,8 +17,14 @@ export interface SoftHsm {
   readonly tokens: string;
 }
 
-/** Why there is none, or the library with its tool. */
+/** Why there is none, or the library with its tool. Throws instead where there has to be one (`HARDWARE_KEYS=required`). */
 export function findSoftHsm(): { readonly modulePath: string } | string {
+  const found = lookForSoftHsm();
+  if (typeof found === 'string' && process.env['HARDWARE_KEYS'] === 'required') throw new Error(found);
+  return found;
+}
+
+function lookForSoftHsm(): { readonly modulePath: string } | string {
   const modulePath = MODULES.find((path) => existsSync(path));
   if (!modulePath || spawnSync('softhsm2-util', ['--version']).status !== 0)
     return 'SoftHSM is not installed, so that keys in hardware are not tested here: apt-get install softhsm2';

@@ -1,4 +1,4 @@
-/** `npm run spine`: a local Spine of its own, with mutual TLS, for development and tests. docs/spine.md */
+/** `npm run spine`: a local Spine of its own, with mutual TLS, for development and tests. docs/eps.md */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';

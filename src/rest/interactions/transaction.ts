@@ -1,4 +1,5 @@
 /** transaction: all entries or none. https://hl7.org/fhir/R4/http.html#trules */
+import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import type {
   Criteria,
   Resource,
@@ -76,6 +77,14 @@ function planEntry(services: Services, entry: BundleEntry): Planned {
     id: known,
     existing: false,
   });
+  if (services.eps !== undefined && entry.method === 'POST' && recogniseEps(entry.resource) !== undefined)
+    throw new FhirError(422, [
+      issue(
+        'not-supported',
+        `A message to the Spine is sent by itself, with POST ${type}: in a transaction it would be stored and not sent`,
+        at,
+      ),
+    ]);
   if (entry.method === 'POST') {
     if (id !== undefined) throw notSupported(`${at}: operations are not supported inside a transaction`);
     const criteria =

@@ -5,13 +5,17 @@ import {
   type ConvertRequest,
   convert,
   findXmlSource,
+  foundAll,
   MEDIA_TYPES,
   type Mode,
   type Source,
   TARGETS,
   type Target,
 } from '../../mapping/convert.ts';
+import { epsContext } from '../../mapping/eps/context.ts';
 import { badValue, type Issue, unsupportedMediaType } from '../../standards/fhir/outcome.ts';
+import { verifyOrder, verifyV3 } from '../../workflow/eps/verify-message.ts';
+import { parseBody } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
@@ -22,7 +26,7 @@ const PARAMETERS = new Set(['_to', 'at', '_format', '_pretty', ...MODES]);
 const ISSUES_HEADER_MAX = 8000;
 
 /** `POST /$convert?_to=…&at=…`, with `prepare`, `verify` or `check` for what is done instead. */
-export function convertOperation(services: Services, request: FhirRequest): FhirAnswer {
+export async function convertOperation(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const query = parseQuery(request.query);
   for (const name of query.keys())
     if (!PARAMETERS.has(name)) throw badValue('$convert takes _to, at, prepare, verify and check', name.slice(0, 64));
@@ -30,7 +34,21 @@ export function convertOperation(services: Services, request: FhirRequest): Fhir
   const target = TARGETS.find((one) => one === to);
   if (to !== undefined && !target) throw badValue(`_to is one of ${TARGETS.join(', ')}`, '_to');
   const mode = MODES.find((one) => query.has(one) && query.get(one) !== 'false');
-  return answer(convert(convertRequest(services, request, { to: target, mode, at: readInstant(query.get('at')) })));
+  const asked = convertRequest(services, request, { to: target, mode, at: readInstant(query.get('at')) });
+  return answer(mode === 'verify' ? await verify(services, request, asked) : convert(asked));
+}
+
+/** The signatures of an EPS message, in FHIR or V3. */
+async function verify(
+  { judgePrescriptions }: Services,
+  request: FhirRequest,
+  asked: ConvertRequest,
+): Promise<Converted> {
+  const { source, at, newId, epsToAsid, headers } = asked;
+  if (source === 'eps-v3') return foundAll(await verifyV3(judgePrescriptions, request.body));
+  if (source !== 'fhir') return convert(asked);
+  const context = epsContext(headers, { now: at, newId, toAsid: epsToAsid });
+  return foundAll(await verifyOrder(judgePrescriptions, parseBody(request), context));
 }
 
 /** `POST /$prepare`: what a prescriber is to sign. */

@@ -6,9 +6,8 @@ import { dosageTexts } from '../../mapping/eps/dose-to-text.ts';
 import { isNode, type Node } from '../../mapping/eps/node.ts';
 import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import { incorrectResourceType } from '../../mapping/eps/rule-issue.ts';
-import { CODE_SYSTEM } from '../../mapping/eps/systems.ts';
 import { FhirError, type Issue, isError, issue, operationOutcome } from '../../standards/fhir/outcome.ts';
-import { faultsIn } from '../../workflow/eps/check-signatures.ts';
+import { verifyOrder } from '../../workflow/eps/verify-message.ts';
 import { parseBody } from '../body.ts';
 import type { FhirAnswer } from '../exchange.ts';
 import { checkContentType, RESOURCE_TYPES } from '../preferences.ts';
@@ -61,35 +60,15 @@ export const verifySignatureOperation: Handler = async (services, request) => {
       name: String(n),
       part: [
         { name: 'messageIdentifier', valueReference: { identifier: bundle['identifier'] } },
-        { name: 'result', resource: operationOutcome(await verify(services, bundle)) },
+        { name: 'result', resource: operationOutcome(await verifyIn(services, bundle)) },
       ],
     })),
   );
   return json(200, { resourceType: 'Parameters', parameter });
 };
 
-async function verify({ judgePrescriptions, now, settings }: Services, bundle: Node): Promise<readonly Issue[]> {
-  if (judgePrescriptions === undefined) return [NO_AUTHORITIES];
-  if (recogniseEps(bundle) !== 'order') return [invalid('It is not a prescription order')];
-  const { value, issues } = convertToV3(bundle, contextOf(now(), settings.epsToAsid));
-  if (value === undefined) return issues;
-  const faults = faultsIn(await judgePrescriptions(value));
-  return faults.length === 0 ? [GOOD] : faults.map(invalid);
-}
-
-const invalid = (display: string): Issue => ({
-  severity: 'error',
-  code: 'invalid',
-  details: { coding: [{ system: CODE_SYSTEM.spineIssue, code: 'INVALID', display }] },
-  expression: ['Provenance.signature.data'],
-});
-
-const NO_AUTHORITIES: Issue = {
-  severity: 'error',
-  code: 'not-supported',
-  diagnostics:
-    'No signature can be believed here: no authorities of signers are configured. The operator sets EPS_SIGNER_CA_FILE',
-};
+const verifyIn = ({ judgePrescriptions, now, settings }: Services, bundle: Node): Promise<readonly Issue[]> =>
+  verifyOrder(judgePrescriptions, bundle, contextOf(now(), settings.epsToAsid));
 
 const entriesOf = (bundle: Node): readonly Node[] =>
   (Array.isArray(bundle['entry']) ? bundle['entry'] : [])

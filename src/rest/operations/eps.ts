@@ -66,12 +66,16 @@ export const epsMessageStatus: Handler = async (services, request) => {
   return answer(await services.eps.status(request.caller, id), wantsRaw(services, request));
 };
 
-/** A search of Tasks with a header of the NHS asks the Spine's tracker. */
+/** What the tracker is asked by. */
+const TRACKED = ['identifier', 'focus:identifier', 'patient:identifier'] as const;
+
+/** A search of Tasks by prescription or patient, with a header of the NHS, asks the Spine's tracker. */
 export function trackOr(need: Need, handle: Handler): Handler {
   const other = otherwise(need, 'search-type', handle);
   return (services, request) => {
     const isOfNhs = Object.keys(request.headers).some((name) => name.startsWith('nhsd-'));
-    if (services.eps === undefined || !isOfNhs) return other(services, request);
+    const isTracked = isOfNhs && TRACKED.some((name) => parseRepeatedQuery(request.query).has(name));
+    if (services.eps === undefined || !isTracked) return other(services, request);
     checkRight(services.policy, request.caller, 'eps:track');
     return trackWithHeaders(services, request);
   };

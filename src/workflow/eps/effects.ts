@@ -118,12 +118,20 @@ const TO_BE_DISPENSED = '0007';
 const REPEAT_DISPENSING = COURSES['continuous-repeat-dispensing'];
 
 /** The order's item in that state. */
-export function itemEffect(itemId: string, code: string, dispensedAt?: string): Effect {
-  return { type: 'MedicationRequest', query: itemQuery(itemId), change: itemChange(code, dispensedAt) };
+export function itemEffect(itemId: string, code: string, more: ItemMore = {}): Effect {
+  return { type: 'MedicationRequest', query: itemQuery(itemId), change: itemChange(code, more) };
 }
 
+interface ItemMore {
+  readonly dispensedAt?: string | undefined;
+  /** Of repeat dispensing: whether no issue comes after this one. */
+  readonly isLast?: boolean | undefined;
+}
+
+const ENDED: readonly (string | undefined)[] = ['completed', 'stopped'];
+
 export const itemChange =
-  (code: string, dispensedAt?: string) =>
+  (code: string, { dispensedAt, isLast = false }: ItemMore = {}) =>
   <T extends FhirResource>(current: T): T => {
     const display = ITEM_DISPLAY.get(code);
     const before = extensionsIn(current).find(({ url }) => url === EXTENSION.dispensingInformation);
@@ -139,7 +147,7 @@ export const itemChange =
     return {
       ...current,
       extension: withExtension(current, information),
-      ...(status !== undefined && !(goesOn && status !== 'cancelled') && { status }),
+      ...(status !== undefined && !(goesOn && !isLast && ENDED.includes(status)) && { status }),
     };
   };
 
@@ -172,15 +180,41 @@ function itemStatesOf(dispenses: readonly Resource[]): readonly Effect[] {
     const [code] = codingsIn(dispense['type'], CODE_SYSTEM.itemStatus);
     const at = dispense['whenHandedOver'];
     if (itemId !== undefined && code !== undefined)
-      states.set(itemId, itemEffect(itemId, code, typeof at === 'string' ? at : undefined));
+      states.set(
+        itemId,
+        itemEffect(itemId, code, {
+          dispensedAt: typeof at === 'string' ? at : undefined,
+          isLast: isLastIssue(dispense),
+        }),
+      );
   }
   return [...states.values()];
 }
 
+const requestIn = (dispense: Resource): Node | undefined =>
+  (Array.isArray(dispense['contained']) ? dispense['contained'] : [])
+    .filter(isNode)
+    .find(({ resourceType }) => resourceType === 'MedicationRequest');
+
+/** As many repeats were issued before as are allowed: counted from 0, beside the first issue. */
+function isLastIssue(dispense: Resource): boolean {
+  const bases = requestIn(dispense)?.['basedOn'];
+  return [dispense, ...(Array.isArray(bases) ? bases.filter(isNode) : [])].some(isLastOf);
+}
+
+/** Whether the repeat information beside something says so. */
+export function isLastOf(parent: Node): boolean {
+  const information = extensionsIn(parent).find(({ url }) => url === EXTENSION.repeatInformation);
+  const count = (name: string): number => {
+    const found = extensionsIn(information).find(({ url }) => url === name) ?? {};
+    return Number(found['valueInteger'] ?? found['valueUnsignedInt'] ?? Number.NaN);
+  };
+  return count('numberOfRepeatsIssued') >= count('numberOfRepeatsAllowed');
+}
+
 /** The order's item that something was dispensed for. */
 function itemOf(dispense: Resource): readonly string[] {
-  const contained = (Array.isArray(dispense['contained']) ? dispense['contained'] : []).filter(isNode);
-  const request = contained.find(({ resourceType }) => resourceType === 'MedicationRequest');
+  const request = requestIn(dispense);
   const itemId = request && identifierIn(request, ID_SYSTEM.orderItem);
   return itemId === undefined ? [] : [itemId];
 }
@@ -238,7 +272,7 @@ function ofWithdrawal({ verdict, answer, own, earlier }: Answered): readonly Eff
   ];
 }
 
-const resourcesIn = (bundle: FhirResource | undefined, type: string): readonly Node[] =>
+export const resourcesIn = (bundle: Node | undefined, type: string): readonly Node[] =>
   (Array.isArray(bundle?.['entry']) ? bundle['entry'] : [])
     .map((entry: unknown) => (isNode(entry) ? entry['resource'] : undefined))
     .filter((resource): resource is Node => isNode(resource) && resource['resourceType'] === type);

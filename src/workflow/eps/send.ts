@@ -26,6 +26,7 @@ import { messageUrn } from '../import-provenance.ts';
 import type { EpsAnswer } from './answer.ts';
 import { faultsIn, type JudgePrescriptions } from './check-signatures.ts';
 import { findMessage } from './message-record.ts';
+import type { CheckRelation } from './relation.ts';
 import type { EpsSender } from './sender.ts';
 
 /** A V3 document with what its envelope says. */
@@ -54,6 +55,7 @@ export interface EpsSendServices {
   /** Without it orders are not checked here. */
   readonly judge: JudgePrescriptions | undefined;
   readonly audit: Pick<AuditLog, 'record'>;
+  readonly checkRelation: CheckRelation;
   /** Whom a message is about. */
   readonly patientsOf: (message: StoredMessage) => Promise<readonly string[]>;
   readonly toPartyKey: string;
@@ -99,6 +101,7 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
   return async (caller, payload, sender) => {
     const { context, requestId } = sender;
     const resource = normaliseOrGiven(payload);
+    await services.checkRelation(caller, resource);
     const { value: v3, issues } = convertToV3(payload, context);
     const refuse = async (refused: EpsAnswer): Promise<{ readonly refused: EpsAnswer }> => {
       const operation = recogniseEps(resource) ?? 'unknown';

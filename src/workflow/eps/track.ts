@@ -14,7 +14,7 @@ import type { FhirResource } from '../../mapping/transaction-bundle.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { type Issue, operationOutcome } from '../../standards/fhir/outcome.ts';
 import type { EpsAnswer } from './answer.ts';
-import { type Effect, identifierIn, itemEffect } from './effects.ts';
+import { type Effect, identifierIn, isLastOf, itemEffect } from './effects.ts';
 import type { EpsSender } from './sender.ts';
 
 export type { TrackerParameters };
@@ -81,7 +81,8 @@ function effectsIn(bundle: FhirResource): readonly Effect[] {
       const coding = nodes(information, 'extension').find(({ url }) => url === 'dispenseStatus')?.['valueCoding'];
       const at = nodes(information, 'extension').find(({ url }) => url === 'dateLastDispensed')?.['valueDateTime'];
       if (identifier === undefined || !isNode(coding) || coding['system'] !== CODE_SYSTEM.itemStatus) return [];
-      return [itemEffect(identifier, String(coding['code']), typeof at === 'string' ? at : undefined)];
+      const dispensedAt = typeof at === 'string' ? at : undefined;
+      return [itemEffect(identifier, String(coding['code']), { dispensedAt, isLast: isLastOf(task) })];
     }),
   );
 }

@@ -98,7 +98,7 @@ describe('$convert and $prepare', () => {
       'not supported by $convert',
     ],
     ['a pair without a translation', '$convert?_to=d0', 'MSH|^~\\&|A', 'x-application/hl7-v2+er7', 422, 'hl7v2 to d0'],
-    ['a signature to verify', '$convert?verify', '{}', 'application/json', 422, 'cannot be verified yet'],
+    ['a signature to verify', '$convert?verify', '{}', 'application/json', 422, 'EPS_SIGNER_CA_FILE'],
     ['prepare of what is not FHIR', '$convert?prepare', 'MSH|', 'x-application/hl7-v2+er7', 422, 'prescription-order'],
     ['an empty body', '$convert', '', 'application/json', 400, 'Failed to parse'],
     ['a document type', '$convert', '<!DOCTYPE a><a/>', 'application/xml', 422, 'DOCTYPE'],

@@ -216,11 +216,14 @@ describe('workflow › eps › effects', () => {
   it('repeat dispensing goes on after an issue; the date of the last one stays until there is another', () => {
     const coding = [{ code: 'continuous-repeat-dispensing' }];
     const repeat = order({ courseOfTherapyType: { coding } });
-    const dispensed = itemChange('0001', '2026-11-17T09:00:00+00:00')(repeat);
+    const dispensed = itemChange('0001', { dispensedAt: '2026-11-17T09:00:00+00:00' })(repeat);
     expect(dispensed['status']).equal('active');
     const next = itemChange('0007')(dispensed);
     const [information] = next['extension'] as Json[];
     expect(information).deep.include({ url: INFORMATION });
     expect(JSON.stringify(information)).include('2026-11-17T09:00:00+00:00').and.include('"0007"');
+    const last = itemChange('0001', { isLast: true })(next);
+    expect(last['status']).equal('completed');
+    expect(itemChange('0008')(last)['status']).equal('active'); // withdrawn
   });
 });

@@ -45,7 +45,15 @@ describe('workflow › eps › record', () => {
       log: silentLog,
     });
     const { patientsOf } = record;
-    send = createEpsSend({ ...shared, judge: undefined, audit, patientsOf, toPartyKey: SETTINGS.toPartyKey });
+    const checkRelation = async (): Promise<void> => {}; // in test/journeys/eps-operations.test.ts
+    send = createEpsSend({
+      ...shared,
+      judge: undefined,
+      audit,
+      checkRelation,
+      patientsOf,
+      toPartyKey: SETTINGS.toPartyKey,
+    });
   });
   after(() => world.stop());
 
