@@ -17,8 +17,7 @@ import {
 } from './mapping/convert.ts';
 import { type EpsContext, epsContext } from './mapping/eps/context.ts';
 import { signOrder } from './mapping/eps/sign-order.ts';
-import { KeyProviderError } from './pki/keys/key-error.ts';
-import { KeyPlaceError, openKeys } from './pki/keys/open-keys.ts';
+import { KeyPlaceError, KeyProviderError } from './pki/keys/key-error.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { FhirError, type Issue, textOf } from './standards/fhir/outcome.ts';
 import { readPem } from './standards/x509/pem.ts';
@@ -125,6 +124,7 @@ async function signWith(
   asked: ConvertRequest,
 ): Promise<Converted> {
   const path = (given: string | undefined): string | undefined => given && pathOf(given);
+  const { openKeys } = await import('./pki/keys/open-keys.ts');
   const keys = openKeys(
     { pem: path(pem), p12: path(p12), pkcs11: path(pkcs11), token },
     process.env['KEY_PASSPHRASE'] ?? '',

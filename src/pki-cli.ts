@@ -22,8 +22,8 @@ import { AUTHORITIES, ORGANIZATION_URN, PROFILES, type ProfileName } from './pki
 import { readRegister } from './pki/ca/register.ts';
 import { createPkiHandler } from './pki/ca/responder.ts';
 import { expiring } from './pki/expiry.ts';
-import { KeyProviderError } from './pki/keys/key-error.ts';
-import { KeyPlaceError, openKeys } from './pki/keys/open-keys.ts';
+import { KeyPlaceError, KeyProviderError } from './pki/keys/key-error.ts';
+import { openKeys } from './pki/keys/open-keys.ts';
 import { tryKeys } from './pki/keys/try-keys.ts';
 import { DerFault } from './standards/x509/der.ts';
 import { formatName } from './standards/x509/name.ts';

@@ -2,12 +2,14 @@
  * A walk through the gateway as its partners see it: real messages of three worlds, sent to a running server over the
  * wire, with what it answered, and at the end the searches that find them as FHIR. docs/gateway.md
  */
-import { readFileSync } from 'node:fs';
+import { randomUUID, sign, X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 // As an operator would: who can read the data folder has a token, so that the tour is one command.
 import { requestOperatorToken } from '../auth/oauth/operator-client.ts';
+import { formatSignature } from '../standards/xmldsig/sign.ts';
 
 const HELP = `npm run -s tour [-- --data-dir DIR]
 
@@ -17,14 +19,19 @@ const FIXTURES = join(import.meta.dirname, '../../fixtures');
 const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
 const ANSWER_MS = 10_000;
 const TOKEN_S = 300;
+/** For whom a program acts. */
+const SESSION = { 'NHSD-Identity-UUID': '555254239107', 'NHSD-Session-URID': '555254240100' };
 const NAMING = 'https://mortar-fhir.org/NamingSystem';
 
 interface Ports {
   readonly url: string;
   readonly fhir: string;
   readonly mllp: number;
+  /** Where the local Spine shows its state, when there is one. */
+  readonly spineState?: number;
 }
 interface Server extends Ports {
+  readonly dataDir: string;
   readonly send: Send;
 }
 
@@ -39,7 +46,7 @@ async function main(): Promise<void> {
     const dataDir = resolve(values['data-dir'] ?? process.env['DATA_DIR'] ?? '.data');
     const ports = readPorts(dataDir);
     const { token } = await requestOperatorToken({ dataDir, ttlS: TOKEN_S, now: Date.now });
-    await walk({ ...ports, send: createSend(token) });
+    await walk({ ...ports, dataDir, send: createSend(token) });
   } catch (error) {
     process.stderr.write(`tour: ${(error as Error).message}\n\n${HELP}`);
     process.exitCode = 1;
@@ -54,10 +61,10 @@ function readPorts(dataDir: string): Ports {
   } catch {
     throw new Error(`${file} is not there: no server runs on this data folder`);
   }
-  const { url, fhir, mllp } = ports;
+  const { url, fhir, mllp, spineState } = ports;
   if (url === undefined || fhir === undefined) throw new Error(`${file} does not tell where the server is`);
   if (mllp === undefined) throw new Error('the HL7 v2 listener is off (MLLP_PORT)');
-  return { url, fhir, mllp };
+  return { url, fhir, mllp, ...(spineState !== undefined && { spineState }) };
 }
 
 async function walk(server: Server): Promise<void> {
@@ -99,14 +106,15 @@ async function partner(
   answer(status(reply, 'stored'));
 }
 
-async function eps({ fhir, send }: Server): Promise<void> {
+async function eps(server: Server): Promise<void> {
+  const { fhir, send } = server;
   chapter('England: a GP prescription order in FHIR, for the Electronic Prescription Service');
-  const order = fixture('eps/prescription-order-acute.json');
+  const order = fixture('eps/prescription-order-acute.json').toString();
   request('POST /fhir/R4/$prepare', 'what the prescriber has to sign');
   const prepared = await send(`${fhir}/$prepare`, 'POST', order, 'application/fhir+json');
-  const { parameter } = JSON.parse(prepared.text) as { parameter: { name: string; valueString: string }[] };
+  const { parameter } = JSON.parse(prepared.text) as { parameter: Parameter[] };
   for (const { name, valueString } of parameter) if (name !== 'timestamp') answer(`${name}: ${short(valueString, 60)}`);
-  request('POST /fhir/R4/$convert?_to=eps-v3', 'the HL7 V3 message that the Spine would receive');
+  request('POST /fhir/R4/$convert?_to=eps-v3', 'the HL7 V3 message that the Spine receives');
   const converted = await send(`${fhir}/$convert?_to=eps-v3`, 'POST', order, 'application/fhir+json');
   answer(
     ...excerpt(converted.text, [
@@ -117,9 +125,52 @@ async function eps({ fhir, send }: Server): Promise<void> {
       /displayName="[^"]*mg/,
     ]),
   );
+  if (server.spineState === undefined) return toRecord(server, order);
+  request('POST /fhir/R4/$process-message', 'the order, signed, on its way to the Spine over mutual TLS');
+  const signed = signedOnce(server.dataDir, order, parameter);
+  const sent = await send(`${fhir}/$process-message`, 'POST', signed, 'application/fhir+json', SESSION);
+  answer(status(sent, 'the Spine has taken it'));
+  request('GET /prescriptions/5B7E20-Z99911-8C41D9   of the local Spine', 'what it holds now');
+  const state = await fetch(`http://127.0.0.1:${server.spineState}/prescriptions/5B7E20-Z99911-8C41D9`);
+  answer(...excerpt(await state.text(), [/"nominated"/, /"status"/]));
+}
+
+/** Where no Spine is near, messages of EPS are only stored. */
+async function toRecord({ fhir, send }: Server, order: string): Promise<void> {
   request('POST /fhir/R4/$process-message', 'the order itself');
-  const stored = await send(`${fhir}/$process-message`, 'POST', order, 'application/fhir+json');
+  const stored = await send(`${fhir}/$process-message`, 'POST', order, 'application/fhir+json', SESSION);
   answer(status(stored, /"code":"ok"/.test(stored.text) ? 'stored, response code ok' : short(stored.text, 200)));
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly valueString: string;
+}
+
+/** The order with the signature of the local Spine's prescriber; the same again on a second tour, which a gateway takes for the same. */
+function signedOnce(dataDir: string, order: string, parameters: readonly Parameter[]): string {
+  const file = join(dataDir, 'spine/tour-order.json');
+  if (existsSync(file)) return readFileSync(file, 'utf8');
+  const keys = (name: string): string => readFileSync(join(dataDir, 'spine/certificates', name), 'utf8');
+  const of = (name: string): string => parameters.find((one) => one.name === name)?.valueString ?? '';
+  const signedInfo = Buffer.from(of('digest'), 'base64');
+  const value = sign('sha256', signedInfo, keys('prescriber.key'));
+  const data = formatSignature(signedInfo.toString(), value, new X509Certificate(keys('prescriber.crt')).raw);
+  const who = JSON.parse(/"requester": (\{[^}]*\})/.exec(order)?.[1] ?? '{}') as unknown;
+  const when = of('timestamp');
+  const type = [{ system: 'urn:iso-astm:E1762-95:2013', code: '1.2.840.10065.1.12.1.1' }];
+  const resource = {
+    resourceType: 'Provenance',
+    target: [{ reference: /"fullUrl": "([^"]+)"/.exec(order)?.[1] }],
+    recorded: when,
+    agent: [{ who }],
+    signature: [{ type, when, who, data: Buffer.from(data).toString('base64') }],
+  };
+  const entry = JSON.stringify({ fullUrl: `urn:uuid:${randomUUID()}`, resource });
+  // As text, so that numbers keep their digits.
+  const signed = order.replace(/"entry": \[/, `"entry": [${entry},`);
+  writeFileSync(file, signed, { mode: 0o600 });
+  return signed;
 }
 
 async function hl7v2({ mllp }: Ports): Promise<void> {
@@ -184,7 +235,7 @@ async function log({ url, send }: Server): Promise<void> {
   };
   for (const m of messages.reverse())
     answer(
-      `${m.dialect.padEnd(7)} ${m.kind.padEnd(19)} ${m.state.padEnd(9)} ${m.state === 'applied' ? `${m.resources.length} resource${m.resources.length === 1 ? '' : 's'}` : short(m.error ?? '', 60)}`,
+      `${m.dialect.padEnd(7)} ${m.kind.padEnd(19)} ${m.state.padEnd(12)} ${['applied', 'acknowledged'].includes(m.state) ? `${m.resources.length} resource${m.resources.length === 1 ? '' : 's'}` : short(m.error ?? '', 60)}`,
     );
 }
 
@@ -226,15 +277,25 @@ interface Reply {
   readonly text: string;
 }
 
-type Send = (url: string, method: string, body?: Buffer | string, contentType?: string) => Promise<Reply>;
+type Send = (
+  url: string,
+  method: string,
+  body?: Buffer | string,
+  contentType?: string,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Reply>;
 
 /** Sends requests with this token. */
 function createSend(token: string): Send {
-  return async (url, method, body, contentType) => {
+  return async (url, method, body, contentType, headers = {}) => {
     const reply = await fetch(url, {
       method,
       signal: AbortSignal.timeout(ANSWER_MS),
-      headers: { Authorization: `Bearer ${token}`, ...(contentType !== undefined && { 'Content-Type': contentType }) },
+      headers: {
+        ...headers,
+        Authorization: `Bearer ${token}`,
+        ...(contentType !== undefined && { 'Content-Type': contentType }),
+      },
       ...(body !== undefined && { body: typeof body === 'string' ? body : new Uint8Array(body) }),
     });
     return { status: reply.status, text: await reply.text() };

@@ -21,3 +21,6 @@ export function nextIdOf(id: string, known: ReadonlySet<string>): string {
   while (known.has(`${base}.${version}`)) version += 1;
   return `${base}.${version}`;
 }
+
+/** It was not said where the keys are, or by what they are opened. */
+export class KeyPlaceError extends Error {}

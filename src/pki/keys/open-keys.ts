@@ -1,5 +1,6 @@
 /** Opens the keys that a command line names: a folder of PEM or PKCS#12 files, or a token. docs/pki.md "Signing keys" */
 import type { KeyProvider } from '../../ports/key-provider.ts';
+import { KeyPlaceError } from './key-error.ts';
 import { openPemProvider } from './pem-provider.ts';
 import { openPkcs11Provider } from './pkcs11-provider.ts';
 import { openPkcs12Provider } from './pkcs12-provider.ts';
@@ -12,9 +13,6 @@ export interface KeyPlace {
   readonly pkcs11?: string | undefined;
   readonly token?: string | undefined;
 }
-
-/** It was not said where the keys are, or by what they are opened. */
-export class KeyPlaceError extends Error {}
 
 /** `passphrase`: the PIN of a token. Throws `KeyPlaceError`, and `KeyProviderError` for what is there and cannot be used. */
 export function openKeys({ pem, p12, pkcs11, token }: KeyPlace, passphrase: string): KeyProvider {
