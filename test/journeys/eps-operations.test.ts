@@ -224,6 +224,9 @@ describe('journeys › eps › operations', () => {
         g.spine.clock.now = begin + (issue - 1) * 28 * DAY;
         const { text } = await ok(g.send('pharmacist', patientRelease(made, g.now())));
         expect(await items(made), `issue ${issue}`).eql(['active 0008']);
+        const [passed] = JSON.parse(text).parameter as [{ resource: unknown }];
+        const verdict = await ok(g.fhir.post('$verify-signature', JSON.stringify(passed.resource), g.as('pharmacist')));
+        expect(verdict.text, `issue ${issue}`).include('informational').and.not.include('"error"');
         const requestId = /"response":\{"identifier":"([^"]+)"/.exec(text)?.[1] ?? '';
         const supply = { at: g.now(), status: '0006', items: ['0001'], issue };
         await ok(g.send('pharmacist', notification(made, requestId, supply)));

@@ -1,7 +1,7 @@
 /** What is to be said of the signatures in a message. eps/REFERENCE section 10; nothing is sent or stored. */
 import type { EpsContext } from '../../mapping/eps/context.ts';
 import { convertToV3 } from '../../mapping/eps/convert.ts';
-import { isNode } from '../../mapping/eps/node.ts';
+import { isNode, type Node } from '../../mapping/eps/node.ts';
 import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import { CODE_SYSTEM } from '../../mapping/eps/systems.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
@@ -15,10 +15,21 @@ export async function verifyOrder(
 ): Promise<readonly Issue[]> {
   if (judge === undefined) return [NO_AUTHORITIES];
   if (!isNode(bundle) || recogniseEps(bundle) !== 'order') return [invalid('It is not a prescription order')];
-  const { value, issues } = convertToV3(bundle, context);
+  const { value, issues } = convertToV3(asSent(bundle), context);
   if (value === undefined) return issues;
   const faults = faultsIn(await judge(value));
   return faults.length === 0 ? [GOOD] : faults.map(invalid);
+}
+
+/** A prescription of repeat dispensing that was released is a reflex order, and may not be sent as one; V3 does not tell. */
+function asSent(bundle: Node): Node {
+  if (!Array.isArray(bundle['entry'])) return bundle;
+  const entry = bundle['entry'].map((one: unknown) => {
+    const resource = isNode(one) ? one['resource'] : undefined;
+    const isReflex = isNode(resource) && resource['intent'] === 'reflex-order';
+    return isReflex && isNode(one) ? { ...one, resource: { ...resource, intent: 'order' } } : one;
+  });
+  return { ...bundle, entry };
 }
 
 /** Of every prescription in V3, each by its place. */

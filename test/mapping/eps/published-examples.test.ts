@@ -10,6 +10,7 @@ import { canonicalise } from '../../../src/standards/xml/canonicalise.ts';
 import { readXml } from '../../../src/standards/xml/read.ts';
 import { isElement, type XmlElement, type XmlNode } from '../../../src/standards/xml/tree.ts';
 import { contextAt } from './fixture.ts';
+import { compared, readIndex } from './index-table.ts';
 
 const SAMPLES = process.env['PUBLISHED_SAMPLES_DIR'];
 
@@ -48,6 +49,22 @@ const isRequest = ({ kind, request }: Case): boolean =>
   /(?:-req\.json|Request-[A-Za-z0-9_-]*\.json|PrepareRequest-\w+\.json)$/i.test(request) &&
   !request.includes('VerifySignature');
 
+/** What was released, as FHIR: in answers, and in requests to verify. */
+const RELEASED = /(?:VerifySignature-Request|sandbox\/Release-Response)-200_OK\.json$/;
+
+/** Rules of what is sent that released prescriptions do not keep. */
+const RELEASED_FAULTS: ReadonlyMap<string, string> = new Map([
+  ['EPS-028', 'MedicationRequest.intent must be order, original-order or instance-order.'],
+  ['EPS-077', 'Expected exactly one professional code. One of GMC|GMP|NMC|GPhC|HCPC|unknown. '],
+]);
+
+/** Message Bundles within others. */
+function prescriptionsIn(value: unknown): readonly unknown[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if ('type' in value && value.type === 'message') return [value];
+  return Object.values(value).flatMap(prescriptionsIn);
+}
+
 /** Published requests that the official service refuses too, and with which words. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ['EPS-002', DIFFERENT_REASONS],
@@ -63,6 +80,7 @@ describe('mapping › eps › published examples', () => {
 function publishedExamples(folder: string): void {
   const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
   const { cases } = JSON.parse(read('index.json')) as { cases: readonly Case[] };
+  readIndex(cases);
   const passed: string[] = [];
   const failed: string[] = [];
 
@@ -70,7 +88,7 @@ function publishedExamples(folder: string): void {
     it(`${entry.id} › ${operation}`, () => {
       const line = `${entry.id.padEnd(8)} ${operation.padEnd(8)} ${entry.kind} (${entry.careSetting}${entry.treatment ? `, ${entry.treatment}` : ''})`;
       failed.push(line);
-      check();
+      compared(entry.id, check);
       failed.pop();
       passed.push(
         line +
@@ -89,11 +107,23 @@ function publishedExamples(folder: string): void {
   for (const entry of cases.filter(isRequest)) {
     const fault = REFUSED.get(entry.id);
     it(`${entry.id} › request ${fault === undefined ? 'is translated' : `is refused: ${fault}`}`, () => {
-      const { value, issues } = convertToV3(parseJson(read(entry.request)), contextAt(DEFAULT_CLOCK));
-      expect(issues.map(textOf)).deep.equal(fault === undefined ? [] : [fault]);
-      expect(value === undefined).equal(fault !== undefined);
+      compared(entry.id, () => {
+        const { value, issues } = convertToV3(parseJson(read(entry.request)), contextAt(DEFAULT_CLOCK));
+        expect(issues.map(textOf)).deep.equal(fault === undefined ? [] : [fault]);
+        expect(value === undefined).equal(fault !== undefined);
+      });
     });
   }
+
+  for (const entry of cases.filter(({ request }) => RELEASED.test(request)))
+    it(`${entry.id} › each prescription of a release is translated back, and told apart where it is wrong`, () => {
+      compared(entry.id, () => {
+        const found = prescriptionsIn(parseJson(read(entry.request)));
+        expect(found).not.empty;
+        const faults = found.flatMap((bundle) => convertToV3(bundle, contextAt(DEFAULT_CLOCK)).issues.map(textOf));
+        expect([...new Set(faults)]).deep.equal([RELEASED_FAULTS.get(entry.id) ?? []].flat());
+      });
+    });
 
   it('are all there', () => {
     expect(passed.length + failed.length).at.least(69);
