@@ -8,7 +8,9 @@ import {
   claim,
   NHS_NUMBER,
   newPrescription,
+  nominatedRelease,
   notification,
+  OTHER_PHARMACY,
   order,
   type Prescribed,
   patientRelease,
@@ -296,6 +298,24 @@ describe('journeys › eps › operations', () => {
       await ok(g.fhir.patch('Patient/p34', back));
     }
     await ok(g.send('prescriber', sent));
+  });
+
+  it('[AZ-01] [PK-09] a pharmacist speaks for their own pharmacy alone › 403, and nothing is sent', async () => {
+    const { made, requestId, responseId } = await taken();
+    const asOther = { at: g.now(), status: '0006', items: FULL, pharmacy: OTHER_PHARMACY };
+    const before = g.spine.spine.messages(1000).length;
+    for (const message of [
+      patientRelease(made, g.now(), OTHER_PHARMACY),
+      nominatedRelease(g.now(), OTHER_PHARMACY),
+      notification(made, requestId, asOther),
+      claim(made, asOther),
+      returnTask(made, responseId, asOther),
+      withdrawTask(made, randomUUID(), asOther),
+    ])
+      await ok(g.send('pharmacist', message), 403);
+    expect(g.spine.spine.messages(1000).length).equal(before);
+    expect(await items(made)).eql(['active 0008', 'active 0008']);
+    await ok(g.send('pharmacist', returnTask(made, responseId, { at: g.now() })));
   });
 
   it('[DP-03] the patient’s own copy tells what was sent to the Spine about them', async () => {

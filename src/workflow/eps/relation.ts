@@ -1,46 +1,76 @@
 /**
- * Whom a person may prescribe for: patients whom they have to do with, and those of whom nobody knows anything here. What is
- * stored of a message is written by the gateway, so that this is asked before, as plain writes ask it. SECURITY AZ-01, CP-11
+ * For whom a person may prescribe, and for which pharmacy they dispense. What is stored of a message is written by the
+ * gateway, so that this is asked before, as plain writes ask it: nothing of EPS reaches further. SECURITY AZ-01, CP-11, PK-09
  *
- * Pharmacists are not asked: a prescription is theirs by its number or by nomination, which the Spine decides.
+ * Prescribers: patients whom they have to do with, and those of whom nobody knows anything here. Pharmacists: their own
+ * pharmacy; a prescription is theirs by its number or by nomination, which the Spine decides.
  */
 import { isNode } from '../../mapping/eps/node.ts';
 import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import { ID_SYSTEM } from '../../mapping/eps/systems.ts';
 import { serviceCaller } from '../../policy/service-caller.ts';
-import type { Caller } from '../../ports/caller.ts';
+import type { Caller, CallerUser } from '../../ports/caller.ts';
 import type { Criteria, ResourceStore } from '../../ports/resource-store.ts';
 import { forbidden } from '../../standards/fhir/outcome.ts';
+import { readXml } from '../../standards/xml/read.ts';
+import { attributeOf, childOf, elementsOf, type XmlElement } from '../../standards/xml/tree.ts';
 import { identifierIn, resourcesIn } from './effects.ts';
+import { currentOf } from './message-record.ts';
 
-/** Throws `FhirError` 403. */
-export type CheckRelation = (caller: Caller, payload: unknown) => Promise<void>;
+/** `v3`: what the message becomes. Throws `FhirError` 403. */
+export type CheckRelation = (caller: Caller, payload: unknown, v3: string) => Promise<void>;
 
-const PRESCRIBING: readonly (string | undefined)[] = ['order', 'cancellation'];
-const GATEWAY = serviceCaller('gateway');
-
-export function createCheckRelation({
-  store,
-  criteriaOf,
-}: {
+export interface RelationServices {
   readonly store: Pick<ResourceStore, 'transaction'>;
   readonly criteriaOf: (type: string, query: string) => Criteria;
-}): CheckRelation {
-  return async (caller, payload) => {
-    if (caller.user === undefined || !PRESCRIBING.includes(recogniseEps(payload)) || !isNode(payload)) return;
-    for (const patient of resourcesIn(payload, 'Patient')) {
+}
+
+const GATEWAY = serviceCaller('gateway');
+
+export function createCheckRelation({ store, criteriaOf }: RelationServices): CheckRelation {
+  async function checkPatients(caller: Caller, payload: unknown): Promise<void> {
+    for (const patient of isNode(payload) ? resourcesIn(payload, 'Patient') : []) {
       const number = identifierIn(patient, ID_SYSTEM.nhsNumber);
       if (number === undefined) continue; // the rules of the message refuse it
       const criteria = criteriaOf('Patient', `identifier=${ID_SYSTEM.nhsNumber}|${number}`);
       const isSeenBy = (who: Caller): Promise<boolean> =>
         store.transaction(who, async (tx) => (await tx.find(criteria, 1)).length > 0);
-      if ((await isSeenBy(GATEWAY)) && !(await isSeenBy(asked(caller)))) throw forbidden();
+      if ((await isSeenBy(GATEWAY)) && !(await isSeenBy(lookingAtPatients(caller)))) throw forbidden();
     }
+  }
+
+  async function checkPharmacy({ organizationIds, nhs }: CallerUser, v3: string): Promise<void> {
+    const versions = organizationIds.map((id) => `Organization/${id}`);
+    const organizations = await store.transaction(GATEWAY, (tx) => currentOf(tx, criteriaOf, versions));
+    const own = [
+      ...organizations.map((one) => identifierIn(one, ID_SYSTEM.odsOrganisation)),
+      ...(nhs?.roles ?? []).map(({ odsCode }) => odsCode),
+    ].map((code) => code?.toUpperCase());
+    const { value } = readXml(v3); // written by us
+    const named = value === undefined ? [] : pharmaciesIn(value);
+    if (named.length === 0 || named.some((code) => !own.includes(code.toUpperCase()))) throw forbidden();
+  }
+
+  return async (caller, payload, v3) => {
+    const { user } = caller;
+    if (user === undefined) return; // what programs may do their scopes say
+    const kind = recogniseEps(payload);
+    if (kind === 'order' || kind === 'cancellation') return checkPatients(caller, payload);
+    return checkPharmacy(user, v3);
   };
 }
 
 /** Role, relation and Consents of the person; whether their app may prescribe was asked before. */
-const asked = (caller: Caller): Caller => ({
+const lookingAtPatients = (caller: Caller): Caller => ({
   ...caller,
   scopes: [{ level: 'user', type: 'Patient', letters: ['r', 's'] }],
 });
+
+/** ODS codes of those in whose name a pharmacy's message speaks. A withdrawal has it as that of a person (eps/REFERENCE section 8.6). */
+function pharmaciesIn(element: XmlElement, isWithdrawal = false): readonly string[] {
+  const isIn = isWithdrawal || element.name === 'ETPWithdraw';
+  const speaks = element.name === 'representedOrganization' || (isIn && element.name === 'agentPersonSDS');
+  const id = speaks ? childOf(element, 'id') : undefined;
+  const code = id && attributeOf(id, 'extension');
+  return [...(code === undefined ? [] : [code]), ...elementsOf(element).flatMap((child) => pharmaciesIn(child, isIn))];
+}

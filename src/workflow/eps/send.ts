@@ -101,7 +101,6 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
   return async (caller, payload, sender) => {
     const { context, requestId } = sender;
     const resource = normaliseOrGiven(payload);
-    await services.checkRelation(caller, resource);
     const { value: v3, issues } = convertToV3(payload, context);
     const refuse = async (refused: EpsAnswer): Promise<{ readonly refused: EpsAnswer }> => {
       const operation = recogniseEps(resource) ?? 'unknown';
@@ -109,6 +108,7 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
       return { refused };
     };
     if (v3 === undefined) return refuse(refusal(issues, payload, context));
+    await services.checkRelation(caller, resource, v3);
     if (judge !== undefined && recogniseEps(resource) === 'order') {
       const faults = faultsIn(await judge(v3));
       if (faults.length > 0) return refuse(unsigned(faults));
