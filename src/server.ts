@@ -144,7 +144,7 @@ export async function startServer(
   metrics.watchPools(() => pools.stats());
   const create = options.createFhirApi ?? createFhirApi;
   const spine = await spineOpening;
-  phases.end('spine');
+  phases.end('localSpine');
   const fhir = await create({
     config: spine?.config ?? config,
     log,

@@ -40,11 +40,15 @@ class XmlFault extends Error {
  */
 export function readXml(content: Buffer | string, limits: XmlLimits = XML_LIMITS): Mapped<XmlElement> {
   const text = typeof content === 'string' ? content.replace(/^\uFEFF/, '') : decode(content);
-  if (text === undefined) return refused('structure', 'The XML is not valid UTF-8');
+  if (text === undefined) return refused('structure', 'The XML is not valid UTF-8', placeOfBadByte(content));
   if (text.length > limits.bytes) return refused('too-long', `The XML is longer than ${limits.bytes} bytes`);
   if (text.trim() === '') return refused('structure', 'The XML is empty');
   if (declaresDoctype(text))
-    return refused('security', 'A document type (DOCTYPE) is refused: send the element alone, without it');
+    return refused(
+      'security',
+      'A document type (DOCTYPE) is refused: send the element alone, without it',
+      placeAt(text, text.search(/<!(?:DOCTYPE|ENTITY)/i)),
+    );
   try {
     return { value: parse(text, limits), issues: [] };
   } catch (error) {
@@ -130,6 +134,18 @@ function decode(content: Buffer): string | undefined {
   }
 }
 
+/** `line:column`, as the parser counts them. */
+function placeAt(text: string, index: number): string {
+  const before = text.slice(0, Math.max(index, 0)).split('\n');
+  return `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+/** A decoder that goes on puts U+FFFD where it could not read. */
+function placeOfBadByte(content: Buffer | string): string {
+  const text = content.toString('utf8');
+  return placeAt(text, text.indexOf('\uFFFD'));
+}
+
 /** Before any parser sees it: everything up to the root element's start tag. */
 function declaresDoctype(text: string): boolean {
   const root = /<[A-Za-z_:\u0080-\uFFFF]/.exec(text.slice(0, PROLOG_MAX));
@@ -149,6 +165,10 @@ function withoutComments(text: string): string {
   return kept + text.slice(at);
 }
 
-const refused = (code: 'structure' | 'too-long' | 'security', diagnostics: string): Mapped<XmlElement> => ({
-  issues: [issue(code, diagnostics)],
+const refused = (
+  code: 'structure' | 'too-long' | 'security',
+  diagnostics: string,
+  place?: string,
+): Mapped<XmlElement> => ({
+  issues: [place === undefined ? issue(code, diagnostics) : issue(code, diagnostics, place)],
 });

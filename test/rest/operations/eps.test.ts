@@ -79,6 +79,7 @@ const RETURN = fixture('eps/task-return.json');
 const CLAIM = fixture('eps/claim-amend.json');
 const PARAMETERS = fixture('eps/release-patient.json');
 const NHS = { 'nhsd-asid': '1' };
+const TRACKED = 'focus:identifier=5B7E20-Z99911-8C41D9';
 
 describe('rest › operations › eps', () => {
   for (const [name, given, status, gone] of [
@@ -106,11 +107,24 @@ describe('rest › operations › eps', () => {
     ['a release of another type', { handle: release, path: 'Task/$release', body: RETURN }, 400, 0],
     ['a release without a Spine', { handle: release, path: 'Task/$release', body: PARAMETERS, eps: undefined }, 501, 0],
     ['a search', { handle: search, path: 'Task' }, 299, 0],
-    ['a search with a header of the NHS', { handle: search, path: 'Task', headers: NHS }, 200, 1],
-    ['the same without a Spine', { handle: search, path: 'Task', headers: NHS, eps: undefined }, 299, 0],
+    ['a search with a header of the NHS alone', { handle: search, path: 'Task', headers: NHS }, 299, 0],
+    ['a search by prescription alone', { handle: search, path: 'Task', query: TRACKED }, 299, 0],
+    ['a search by prescription with a header', { handle: search, path: 'Task', query: TRACKED, headers: NHS }, 200, 1],
+    [
+      'a search by patient with a header',
+      { handle: search, path: 'Task', query: 'patient%3Aidentifier=9990000034', headers: NHS },
+      200,
+      1,
+    ],
+    [
+      'the same without a Spine',
+      { handle: search, path: 'Task', query: TRACKED, headers: NHS, eps: undefined },
+      299,
+      0,
+    ],
     [
       'the same by a receptionist',
-      { handle: search, path: 'Task', headers: NHS, caller: person('RECEPTIONIST', {}) },
+      { handle: search, path: 'Task', query: TRACKED, headers: NHS, caller: person('RECEPTIONIST', {}) },
       403,
       0,
     ],
