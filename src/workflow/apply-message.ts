@@ -74,8 +74,10 @@ function createKnown(): Known {
 
 export function createApplyMessage(services: ApplyMessageServices): ApplyMessage {
   const known = createKnown();
+  const checkType = createTypeCheck(services);
   return async (tx, bundle, origin, settle) => {
     const source = messageUrn(origin.messageId);
+    for (const [index, { resource }] of bundle.entry.entries()) checkType(resource.resourceType, index);
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
     const planned = await lockMissing(services, tx, known, met);
@@ -89,6 +91,24 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
         ),
       importProvenance(origin, services.now(), services.newId),
     );
+  };
+}
+
+/** A type that R4 does not have is a fault of the message, before anything is looked for. */
+function createTypeCheck({ criteriaOf }: ApplyMessageServices): (type: string, index: number) => void {
+  const types = new Set<string>();
+  return (type, index) => {
+    if (types.has(type)) return;
+    try {
+      criteriaOf(type, '_id=any');
+    } catch (error) {
+      if (!(error instanceof FhirError)) throw error;
+      throw badRequest(
+        'resourceType must name a resource type that R4 stores',
+        `Bundle.entry[${index}].resource.resourceType`,
+      );
+    }
+    types.add(type);
   };
 }
 
