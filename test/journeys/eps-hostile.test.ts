@@ -1,4 +1,4 @@
-/** The doors of EPS with a Spine behind them: no JSON, with any header or content type, makes a 500. MISSION M3, SECURITY IN-48 */
+/** The doors of EPS with a Spine behind them: no JSON, with any header or content type, makes a 500. MISSION M3 */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type EpsGateway, startEpsGateway } from '../support/eps-gateway.ts';
@@ -90,7 +90,7 @@ describe('journeys › eps › hostile', function () {
   });
   after(() => g.stop());
 
-  it(`[IN-48] messages changed at random, with headers of every kind (${RUNS})`, async () => {
+  it(`messages changed at random, with headers of every kind (${RUNS})`, async () => {
     await fc.assert(
       fc.asyncProperty(given, async ({ message, path, steps, headers, person }) => {
         const body = JSON.stringify(mutated(message, steps));
@@ -107,7 +107,7 @@ describe('journeys › eps › hostile', function () {
     );
   });
 
-  it('[IN-48] what is not even a message', async () => {
+  it('what is not even a message', async () => {
     const bodies = [
       '',
       ' ',
