@@ -24,7 +24,15 @@ export interface Mortar extends Server {
 
 export async function startMortar(databaseUrl: string, dataDir: string): Promise<Mortar> {
   const child = spawn(process.execPath, ['--max-semi-space-size=8', join(ROOT, 'src/main.ts')], {
-    env: { ...process.env, PORT: '0', MLLP_PORT: '0', SPINE_PORT: 'off', DATA_DIR: dataDir, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' },
+    env: {
+      ...process.env,
+      PORT: '0',
+      MLLP_PORT: '0',
+      SPINE_PORT: 'off',
+      DATA_DIR: dataDir,
+      DATABASE_URL: databaseUrl,
+      LOG_LEVEL: 'warn',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await line(child, /ready after/);
