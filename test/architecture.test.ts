@@ -42,7 +42,7 @@ const LAYERS = new Map<string, Row>([
   ['pki', { folders: INSIDE, packages: ['node-forge', 'pkcs11js'], node: 'all' }],
   ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
   ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici', 'nodemailer'], node: 'all' }],
-  ['jobs', { folders: DOOR, packages: ['bull'], node: 'all' }],
+  ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
   ['rest', { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' }],
   [
     'peers',

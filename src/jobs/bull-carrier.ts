@@ -3,6 +3,7 @@
  * holds no truth: it can be emptied or stopped at any moment. SECURITY RL-22, docs/gateway.md
  */
 import Bull from 'bull';
+import { Redis } from 'ioredis';
 import type { Log } from '../ports/log.ts';
 import type { Carrier } from './runner.ts';
 
@@ -22,8 +23,20 @@ const STOP_MS = 3000;
 const DELAY_MAX_MS = 24 * 60 * 60 * 1000;
 
 export function createBullCarrier({ redisUrl, name, concurrency, now, log }: BullCarrierOptions): Carrier {
+  const clients: Redis[] = [];
+  let isStopped = false;
+  /** Bull leaves connections open that have no Redis to say goodbye to, so they are ours. */
+  const createClient = (type: 'client' | 'subscriber' | 'bclient'): Redis => {
+    const waiting = { enableReadyCheck: false, maxRetriesPerRequest: null }; // Bull wants it so
+    const client = type === 'client' ? new Redis(redisUrl) : new Redis(redisUrl, waiting);
+    client.on('error', (error: Error) => log.debug('Redis', { cause: error.message }));
+    if (isStopped) client.disconnect();
+    else clients.push(client);
+    return client;
+  };
   // One hash tag, so that a Redis cluster keeps all keys of the queue on one node.
-  const queue = new Bull<{ readonly id: string }>(name, redisUrl, {
+  const queue = new Bull<{ readonly id: string }>(name, {
+    createClient,
     prefix: '{mortar}',
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
     settings: { maxStalledCount: 0, stalledInterval: 30_000, guardInterval: 5000 },
@@ -71,6 +84,8 @@ export function createBullCarrier({ redisUrl, name, concurrency, now, log }: Bul
       });
       await Promise.race([queue.close().catch(() => undefined), late]);
       clearTimeout(timer);
+      isStopped = true;
+      for (const client of clients) client.disconnect();
     },
   };
 }

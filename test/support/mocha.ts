@@ -21,6 +21,8 @@ Object.freeze(Object.prototype);
 
 forbidOutsideNetwork();
 
+const EXIT_MS = 30_000;
+
 export const mochaHooks = {
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(60_000);
@@ -29,5 +31,10 @@ export const mochaHooks = {
     const totalsFile = process.env['TEST_TOTALS_FILE'];
     const root = this.test?.parent;
     if (totalsFile !== undefined && root !== undefined) writeTotals(totalsFile, root);
+    // What keeps the process would keep CI until its end.
+    setTimeout(() => {
+      console.error(`The tests are over, and something still runs: ${process.getActiveResourcesInfo().join(', ')}`);
+      process.exit(1);
+    }, EXIT_MS).unref();
   },
 };

@@ -124,15 +124,18 @@ export function auditedStore<S extends ResourceStore>(store: S, audit: AuditLog,
       recorded(
         caller,
         { kind: 'operation', operation: 'transaction' },
-        () =>
-          store.transaction(caller, async (tx) => {
-            const seen: AuditEvent[] = [];
-            try {
-              return await work(auditedTransaction(tx, caller, seen, checkWritable));
-            } finally {
-              await Promise.all(seen.map((event) => audit.record(event)));
-            }
-          }),
+        async () => {
+          let seen: AuditEvent[] = [];
+          try {
+            return await store.transaction(caller, (tx) => {
+              seen = []; // what an attempt read that lost against another was given to nobody
+              return work(auditedTransaction(tx, caller, seen, checkWritable));
+            });
+          } finally {
+            // Never while it is open: an entry may wait for a connection that waits for a row which the transaction holds.
+            await Promise.all(seen.map((event) => audit.record(event)));
+          }
+        },
         () => undefined,
       ),
   };
@@ -146,7 +149,7 @@ export function auditedStore<S extends ResourceStore>(store: S, audit: AuditLog,
   return wrapped as S; // the same functions, and what else the store has
 }
 
-/** What is read inside a transaction is recorded with it; `seen` collects the events. */
+/** What is read inside a transaction is recorded when it has ended, before its answer leaves; `seen` collects the events. */
 function auditedTransaction(
   tx: StoreTransaction,
   caller: Caller,

@@ -1,4 +1,5 @@
 import { createSecretKey } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { AuditEvent } from '../../../src/ports/audit.ts';
 import type { ResourceStore } from '../../../src/ports/resource-store.ts';
@@ -241,4 +242,19 @@ describe('audit › reads, searches and refusals', () => {
     );
     expect(row?.all).not.match(/Xylophone|Ada Elm/);
   });
+
+  it('[AU-01] [RL-09] the entries of a transaction wait for nothing that waits for its rows', async () => {
+    const others: Promise<unknown>[] = [];
+    await store.transaction(doctor, async (tx) => {
+      await tx.read('Patient', 'b');
+      const change = () => patient('Within');
+      await tx.write([{ kind: 'update', operation: 'update', type: 'Patient', id: 'a', change }]);
+      // As many as there are connections for writes, each until this transaction has ended.
+      for (const name of ['First', 'Second', 'Third'])
+        others.push(store.update(doctor, 'Patient', 'a', () => patient(name)));
+      await sleep(300);
+    });
+    await Promise.all(others);
+    expect((await told()).filter(({ kind }) => kind === 'read')).to.have.lengthOf(1);
+  }).timeout(10_000);
 });
