@@ -7,7 +7,8 @@ import { countTests, failuresOf, writeFailures, writeTotals } from './support/to
 
 /** What mocha leaves of a suite when its run is over. */
 function endedSuite(): Mocha.Suite {
-  const root = new Mocha.Suite('', {}, true);
+  const root = new Mocha.Suite('');
+  root.root = true;
   const suite = Mocha.Suite.create(root, 'orders');
   suite.file = 'test/orders.test.ts';
   const ended = (title: string, state: 'passed' | 'failed' | undefined, message?: string) => {

@@ -38,7 +38,7 @@ export function failuresOf(suite: Mocha.Suite): Failure[] {
 }
 
 /** The reporter leaves the error with the test. */
-function failureOf(test: Mocha.Runnable & { err?: Error }): Failure {
+function failureOf(test: Mocha.Runnable & { err?: Error | undefined }): Failure {
   const [message = ''] = String(test.err?.message ?? 'no error is known').split('\n');
   return { file: relative('.', test.file ?? test.parent?.file ?? ''), title: test.titlePath().join(' › '), message };
 }
