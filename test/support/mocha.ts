@@ -8,7 +8,7 @@ import 'playwright-core';
 import { stopTestDatabases } from './database.ts';
 import { checkLogs } from './log-canaries.ts';
 import { forbidOutsideNetwork } from './network.ts';
-import { writeTotals } from './totals.ts';
+import { writeFailures, writeTotals } from './totals.ts';
 
 const [major] = process.versions.node.split('.');
 if (Number(major) < 24) {
@@ -31,6 +31,8 @@ export const mochaHooks = {
     const totalsFile = process.env['TEST_TOTALS_FILE'];
     const root = this.test?.parent;
     if (totalsFile !== undefined && root !== undefined) writeTotals(totalsFile, root);
+    const failuresFile = process.env['TEST_FAILURES_FILE'];
+    if (failuresFile !== undefined && root !== undefined) writeFailures(failuresFile, root);
     // What keeps the process would keep CI until its end.
     setTimeout(() => {
       console.error(`The tests are over, and something still runs: ${process.getActiveResourcesInfo().join(', ')}`);
