@@ -4,9 +4,11 @@ import '@simplewebauthn/server';
 import 'bull';
 import 'oidc-provider';
 import 'playwright-core';
+import fc from 'fast-check';
 import { stopTestDatabases } from './database.ts';
 import { checkLogs } from './log-canaries.ts';
 import { forbidOutsideNetwork } from './network.ts';
+import { testSeed } from './seed.ts';
 import { writeFailures, writeTotals } from './totals.ts';
 
 const [major] = process.versions.node.split('.');
@@ -19,6 +21,7 @@ if (Number(major) < 24) {
 Object.freeze(Object.prototype);
 
 forbidOutsideNetwork();
+fc.configureGlobal({ seed: testSeed() });
 
 const EXIT_MS = 30_000;
 
