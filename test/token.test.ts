@@ -30,8 +30,6 @@ describe('token and clients, the commands', function () {
   let server: OAuthServer;
   before(async () => {
     server = await startOAuthServer();
-    // The commands live by the machine's clock.
-    server.store.clock.pass(Date.now() - server.store.clock.now());
     writePorts();
   });
   after(() => server.stop());
@@ -39,8 +37,13 @@ describe('token and clients, the commands', function () {
   const writePorts = (): void =>
     writeFileSync(join(server.dataDir, 'ports.json'), JSON.stringify({ url: server.url, fhir: server.fhirBaseUrl }));
   const callerOf = (token: string) => server.oauth.authenticate(requestWith({ authorization: `Bearer ${token}` }), 'c');
-  const token = (...args: string[]): Promise<Run> => run('token', args, server.dataDir);
-  const clients = (...args: string[]): Promise<Run> => run('clients', args, server.dataDir);
+  // The commands live by the machine's clock, however long the tests before them took.
+  const command = (program: string, args: readonly string[]): Promise<Run> => {
+    server.store.clock.pass(Date.now() - server.store.clock.now());
+    return run(program, args, server.dataDir);
+  };
+  const token = (...args: string[]): Promise<Run> => command('token', args);
+  const clients = (...args: string[]): Promise<Run> => command('clients', args);
 
   it('prints a token alone, for the system unless told otherwise', async () => {
     const { code, out, err } = await token();

@@ -1,6 +1,6 @@
 /**
  * SECURITY AZ-05, as a property: whatever people write, and whether or not they may, they see nothing afterwards that
- * they did not see before, but for what they wrote. `POLICY_SEED` repeats a run.
+ * they did not see before, but for what they wrote. `TEST_SEED` repeats a run.
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -9,9 +9,10 @@ import type { Resource } from '../../src/ports/resource-store.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { person } from '../support/callers.ts';
 import { createMaker, createRandom, createWorld, IDS, type World } from '../support/policy-world.ts';
+import { testSeed } from '../support/seed.ts';
 
 const CASES = { quick: 200, ci: 1_500, long: 10_000 }[process.env['TEST_SIZE'] ?? 'quick'] ?? 150;
-const SEED = Number(process.env['POLICY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = testSeed();
 /** Types by which a record would show. */
 const WATCHED = ['Patient', 'Observation', 'Encounter', 'MedicationRequest', 'Task', 'Appointment', 'Device', 'List'];
 /** Types that say who has to do with whom, and some that do not. */

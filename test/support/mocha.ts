@@ -5,9 +5,11 @@ import 'bull';
 import 'node-forge';
 import 'oidc-provider';
 import 'playwright-core';
+import fc from 'fast-check';
 import { stopTestDatabases } from './database.ts';
 import { checkLogs } from './log-canaries.ts';
 import { forbidOutsideNetwork } from './network.ts';
+import { testSeed } from './seed.ts';
 import { writeFailures, writeTotals } from './totals.ts';
 
 const [major] = process.versions.node.split('.');
@@ -20,6 +22,7 @@ if (Number(major) < 24) {
 Object.freeze(Object.prototype);
 
 forbidOutsideNetwork();
+fc.configureGlobal({ seed: testSeed() });
 
 const EXIT_MS = 30_000;
 

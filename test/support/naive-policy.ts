@@ -11,6 +11,8 @@ export type Letter = 'c' | 'r' | 'u' | 'd' | 's';
 /** What may be decided from: all current resources, and the time. */
 export interface Facts {
   readonly current: readonly Current[];
+  /** Patients that were deleted. */
+  readonly deletedPatientIds: readonly string[];
   readonly now: number;
 }
 
@@ -156,10 +158,14 @@ const isConsented = (type: string): boolean =>
 
 /** FA-06: what no Consent keeps back; of a Binary no Consent about what it belongs to. */
 const consented = (caller: Caller, purpose?: string): Way => ({
-  test: (resource, type, { current, now }) => {
+  test: (resource, type, { current, deletedPatientIds, now }) => {
     const question = { caller, now, ...(purpose !== undefined && { purpose }) };
     if (type !== 'Binary') return !isDenied({ ...question, type, resource }, aboutAny(resource, type), current);
-    return current.every((one) => {
+    // What was denied stays so when the patient is deleted.
+    const deleted = deletedPatientIds.map(
+      (id): Current => ({ type: 'Patient', id, lastUpdated: 0, resource: { resourceType: 'Patient', id } }),
+    );
+    return [...current, ...deleted].every((one) => {
       if (!belongs(resource, one)) return true;
       const asked = { ...question, type: one.type, resource: one.resource, binary: resource };
       return !isDenied(asked, aboutAny(one.resource, one.type), current);

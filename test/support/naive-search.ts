@@ -29,7 +29,10 @@ const string = (path: string): Parameter => ({ kind: 'string', path });
 const subject = { subject: reference('subject', 'Patient', 'Group'), patient: patient('subject') };
 const NAME = 'name.family|name.given|name.text';
 
-/** Every reference that the world's resources hold is reached by one of these, so that wildcards can be followed. */
+/**
+ * Every reference that the world's resources hold is reached by one of these, so that wildcards can be followed: see
+ * `unreached`.
+ */
 export const PARAMETERS: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   Patient: {
     organization: reference('managingOrganization', 'Organization'),
@@ -77,6 +80,7 @@ export const PARAMETERS: Readonly<Record<string, Readonly<Record<string, Paramet
     subject: reference('for', 'Patient', 'Group'),
     patient: patient('for'),
     owner: reference('owner', 'Organization', 'Practitioner'),
+    requester: reference('requester', 'Practitioner', 'Patient'),
     focus: reference('focus', 'MedicationRequest'),
     status: token('status'),
     'authored-on': date('authoredOn'),
@@ -203,6 +207,27 @@ export const referencesAt = (resource: unknown, path: string): string[] =>
   });
 
 export const typeOf = (text: string): string => text.slice(0, text.indexOf('/'));
+
+/** R4 has no parameter for the context of a Binary, nor for what stands within provisions of provisions. */
+const PARTLY_REACHED = ['Binary', 'Consent'];
+
+/** References that a resource holds and that no parameter of the model reaches. */
+export function unreached(type: string, resource: Json): string[] {
+  if (PARTLY_REACHED.includes(type)) return [];
+  const reached = Object.values(PARAMETERS[type] ?? {}).flatMap(({ kind, path }) =>
+    kind === 'reference' ? referencesAt(resource, path) : [],
+  );
+  return referencesWithin(resource).filter((one) => !reached.includes(one));
+}
+
+function referencesWithin(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(referencesWithin);
+  if (typeof value !== 'object' || value === null) return [];
+  return [
+    ...referencesAt({ value }, 'value'),
+    ...Object.values(value).flatMap((member) => (typeof member === 'object' ? referencesWithin(member) : [])),
+  ];
+}
 
 function referencesBy(parameter: Parameter, resource: Json): string[] {
   const found = referencesAt(resource, parameter.path);
