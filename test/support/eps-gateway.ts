@@ -138,7 +138,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
 const PATHS: Readonly<Record<string, string>> = { Parameters: 'Task/$release', Task: 'Task', Claim: 'Claim' };
 
 /** Builders of messages leave out parts of lists, which may leave none. */
-function withoutEmptyLists(value: unknown): unknown {
+export function withoutEmptyLists(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutEmptyLists);
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
   const members = Object.entries(value).filter(([, member]) => !(Array.isArray(member) && member.length === 0));

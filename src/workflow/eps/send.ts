@@ -6,26 +6,25 @@
 import { createHash } from 'node:crypto';
 import type { EpsContext } from '../../mapping/eps/context.ts';
 import { convertToV3 } from '../../mapping/eps/convert.ts';
-import { isNode, type Node } from '../../mapping/eps/node.ts';
+import type { Node } from '../../mapping/eps/node.ts';
 import { normaliseSystems } from '../../mapping/eps/normalise-systems.ts';
 import { lastUpdatedOf, statusOf, toEpsOutcome } from '../../mapping/eps/outcome.ts';
 import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import { storedEntries } from '../../mapping/eps/stored-message.ts';
-import { CODE_SYSTEM } from '../../mapping/eps/systems.ts';
-import { nameUuid, type TransactionEntry, transactionBundle } from '../../mapping/transaction-bundle.ts';
+import { nameUuid, transactionBundle } from '../../mapping/transaction-bundle.ts';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { NewJob } from '../../ports/jobs.ts';
 import type { MessageLog, NewMessage, StoredMessage } from '../../ports/message-log.ts';
-import type { Criteria, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
-import { formatJson, parseJson } from '../../standards/fhir/json.ts';
-import { conflict, FhirError, type Issue } from '../../standards/fhir/outcome.ts';
+import type { Criteria, ResourceStore } from '../../ports/resource-store.ts';
+import { formatJson } from '../../standards/fhir/json.ts';
+import { conflict, type Issue } from '../../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../apply-message.ts';
-import { messageUrn } from '../import-provenance.ts';
 import type { EpsAnswer } from './answer.ts';
 import { faultsIn, type JudgePrescriptions } from './check-signatures.ts';
 import { findMessage } from './message-record.ts';
+import { withoutOverwriting } from './overwriting.ts';
 import type { CheckRelation } from './relation.ts';
 import type { EpsSender } from './sender.ts';
 
@@ -85,9 +84,9 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
         await added;
       };
       if (entries.length === 0) return queue([]);
-      await checkNew(services, tx, entries, (id) => findMessage(messages, service, id));
+      const own = await withoutOverwriting(services, tx, entries, message.id);
       const origin = { kind: message.kind, messageId: message.id, sender: agentOf(caller) };
-      await apply(tx, transactionBundle(entries), origin, queue);
+      await apply(tx, transactionBundle(own), origin, queue);
     });
   }
 
@@ -182,37 +181,3 @@ const unsigned = (faults: readonly string[]): EpsAnswer => ({
     issue: faults.map((diagnostics) => ({ severity: 'error', code: 'invalid', diagnostics })),
   },
 });
-
-const DUPLICATE: Issue = {
-  severity: 'error',
-  code: 'duplicate',
-  details: {
-    coding: [
-      { system: CODE_SYSTEM.epsIssue, code: 'DUPLICATE_MEDICATIONREQUEST_ID', display: 'Duplicate item ID exists' },
-    ],
-  },
-  diagnostics: 'An item of this prescription was sent before under another message: it is not written over',
-};
-
-/**
- * An item that another message has brought to the Spine is not written over by an order that the Spine will refuse.
- * Items of an order that was refused may be sent again, corrected.
- */
-async function checkNew(
-  { criteriaOf }: EpsSendServices,
-  tx: StoreTransaction,
-  entries: readonly TransactionEntry[],
-  messageOf: (id: string) => Promise<StoredMessage | undefined>,
-): Promise<void> {
-  const items = entries.filter(({ resource }) => resource.resourceType === 'MedicationRequest');
-  if (items.length === 0) return;
-  const criteria = items.map(({ request }) => criteriaOf('MedicationRequest', request.url.split('?')[1] ?? ''));
-  for (const { content } of (await tx.findCurrent(criteria, 2)).flat()) {
-    const stored = parseJson(content); // stored text was checked
-    const { source } = isNode(stored) && isNode(stored['meta']) ? stored['meta'] : {};
-    const id =
-      typeof source === 'string' && source.startsWith(messageUrn('')) ? source.slice(messageUrn('').length) : '';
-    const message = id === '' ? undefined : await messageOf(id);
-    if (message?.dialect === 'eps' && message.state !== 'rejected') throw new FhirError(400, [DUPLICATE]);
-  }
-}
