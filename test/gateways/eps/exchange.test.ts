@@ -180,6 +180,34 @@ describe('gateways › eps › exchange', () => {
       expect(seen).eql([]);
     });
 
+  it('an answer to another message is none: its prescriptions reach nobody here', async () => {
+    const release = patientRelease(newPrescription(), AT);
+    const cancelling = cancellation(newPrescription(), { at: AT });
+    const released = (id: string): string =>
+      `<PORX_IN070101UK31 xmlns="urn:hl7-org:v3"><acknowledgement typeCode="AA"/><ControlActEvent><subject>` +
+      `<PrescriptionReleaseResponse><inFulfillmentOf><priorDownloadRequestRef><id root="${id}"/></priorDownloadRequestRef>` +
+      `</inFulfillmentOf></PrescriptionReleaseResponse></subject></ControlActEvent></PORX_IN070101UK31>`;
+    const cancelled = (id: string): string =>
+      `<PORX_IN050101UK31 xmlns="urn:hl7-org:v3"><acknowledgement typeCode="AA"/><ControlActEvent><subject>` +
+      `<CancellationResponse><pertinentInformation4><pertinentCancellationRequestRef><id root="${id}"/>` +
+      `</pertinentCancellationRequestRef></pertinentInformation4></CancellationResponse></subject></ControlActEvent></PORX_IN050101UK31>`;
+    for (const [sent, interaction, answer, kind] of [
+      [release, 'PORX_IN132004SM30', released(release.id.toLowerCase()), 'answered'],
+      [release, 'PORX_IN132004SM30', released(randomUUID()), 'unknown'],
+      [cancelling, 'PORX_IN030101SM32', cancelled(cancelling.id), 'answered'],
+      [cancelling, 'PORX_IN030101SM32', cancelled(randomUUID()), 'unknown'],
+    ] as const) {
+      steps = [{ body: answer }];
+      expect((await open().send(bodyOf(sent.v3, interaction))).kind).equal(kind);
+    }
+  });
+
+  it('refusals that come with status 500 do not open the circuit breaker', async () => {
+    const exchange = open({ failuresMax: 2 });
+    steps = Array.from({ length: 4 }, () => ({ status: 500, body: ACK('AE', REASON('0002')) }));
+    for (let n = 0; n < 4; n++) expect((await send(exchange)).kind).equal('answered');
+  });
+
   it('a client certificate of a stranger is refused, and nothing is read', async () => {
     const stranger = createTestCa().client('gateway');
     const outcome = await send(open({ tls: { ca: ca.certificate, cert: stranger.certificate, key: stranger.key } }));
