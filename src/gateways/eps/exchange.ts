@@ -170,7 +170,7 @@ function toOutcome(result: CallResult, sent: SentEnvelope, path: string | undefi
   // The status says nothing where there is an answer: eps/REFERENCE section 9.1.
   const reply = body.length === 0 ? undefined : readSpineReply(body);
   // What belongs to somebody else must reach nobody here; what became of our own is asked.
-  if (reply?.answers !== undefined && reply.answers !== sent.id)
+  if (reply?.answers !== undefined && reply.answers !== sent.payloadId && reply.answers !== sent.id)
     return { kind: 'unknown', cause: 'the answer is that of another message' };
   if (reply !== undefined) return { kind: 'answered', reply, body };
   const pollPath = headers.get('content-location') ?? path;

@@ -16,6 +16,8 @@ export interface SentMessage {
   readonly interaction: string;
   /** Of the wrapper, upper case. */
   readonly id: string;
+  /** Of what the wrapper carries, upper case: of most messages the same. */
+  readonly payloadId: string;
   readonly fromAsid: string;
   readonly userId: string | undefined;
   readonly roleProfileId: string | undefined;
@@ -64,10 +66,13 @@ export function readSentMessage(v3: string): SentMessage {
   const low = findDeep(message, 'low').map((node) => attributeOf(node, 'value'))[0];
   const repeat = findDeep(message, 'pertinentRepeatInstanceInfo').map((node) => childOf(node, 'value'))[0];
   const issue = (repeat && attributeOf(repeat, 'value')) ?? low;
+  const [payload] = subject === undefined ? [] : elementsOf(subject);
+  const payloadId = payload && childOf(payload, 'id');
   const sender = childOf(root, 'communicationFunctionSnd');
   return {
     interaction: root.name,
     id: id.toUpperCase(),
+    payloadId: (payloadId && attributeOf(payloadId, 'root'))?.toUpperCase() ?? '',
     fromAsid: (sender && extensions(OID.accreditedSystem, sender)) ?? '',
     userId: session && extensions(OID.sdsUser, session),
     roleProfileId: session && extensions(OID.sdsRoleProfile, session),

@@ -7,7 +7,7 @@ import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { notFound } from '../../standards/fhir/outcome.ts';
 import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
-import { answerOf, type EpsAnswer } from './answer.ts';
+import { answerIn, answerOf, type EpsAnswer } from './answer.ts';
 import type { IdentitiesOf } from './identities.ts';
 import { aboutEach, askerOf, type EpsSend } from './send.ts';
 import { type EpsSender, readSender, type SenderSettings } from './sender.ts';
@@ -82,7 +82,8 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
       for (const about of aboutEach(await services.patientsOf(message)))
         await services.audit.record({ kind: 'operation', operation: 'eps-answer', caller, outcome: 0, ...about });
     const orders = isAnswered ? await services.sentOrders(message) : undefined;
-    return { ...answerOf(message, baseUrl, orders), ...(isAnswered && message.answer && { raw: message.answer }) };
+    const raw = isAnswered ? answerIn(message) : undefined;
+    return { ...answerOf(message, baseUrl, orders), ...(raw && { raw }) };
   }
 
   return {

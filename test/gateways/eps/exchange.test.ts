@@ -9,7 +9,7 @@ import { formatEnvelope, xmlPartsOf } from '../../../src/gateways/eps/envelope.t
 import { createSpineExchange } from '../../../src/gateways/eps/exchange.ts';
 import { createHttpsCaller } from '../../../src/gateways/eps/https-call.ts';
 import { readSpineReply } from '../../../src/gateways/eps/read-reply.ts';
-import { readSentEnvelope } from '../../../src/gateways/eps/sent-message.ts';
+import { readSentEnvelope, readSentMessage } from '../../../src/gateways/eps/sent-message.ts';
 import type { SpineExchange } from '../../../src/ports/spine-exchange.ts';
 import { createTestCa } from '../../support/ca.ts';
 import { cancellation, newPrescription, notification, order, patientRelease } from '../../support/eps-messages.ts';
@@ -192,7 +192,7 @@ describe('gateways › eps › exchange', () => {
       `<CancellationResponse><pertinentInformation4><pertinentCancellationRequestRef><id root="${id}"/>` +
       `</pertinentCancellationRequestRef></pertinentInformation4></CancellationResponse></subject></ControlActEvent></PORX_IN050101UK31>`;
     for (const [sent, interaction, answer, kind] of [
-      [release, 'PORX_IN132004SM30', released(release.id.toLowerCase()), 'answered'],
+      [release, 'PORX_IN132004SM30', released(readSentMessage(release.v3).payloadId.toLowerCase()), 'answered'],
       [release, 'PORX_IN132004SM30', released(randomUUID()), 'unknown'],
       [cancelling, 'PORX_IN030101SM32', cancelled(cancelling.id), 'answered'],
       [cancelling, 'PORX_IN030101SM32', cancelled(randomUUID()), 'unknown'],
