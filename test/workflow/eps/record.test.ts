@@ -74,7 +74,7 @@ describe('workflow › eps › record', () => {
       'nhsd-identity-uuid': '555254239107',
       'nhsd-session-urid': '555254240100',
     };
-    const known = { userIds: [], roleProfileIds: [] };
+    const known = { userIds: ['555254239107'], roleProfileIds: ['555254240100'] };
     return readSender({ caller: CALLER, headers, functions: EVERYTHING, known }, SETTINGS, world.clock.now());
   };
   async function sent(payload: unknown, as = sender()) {
