@@ -19,6 +19,8 @@ import { currentOf } from './message-record.ts';
 
 /** `v3`: what the message becomes. Throws `FhirError` 403. */
 export type CheckRelation = (caller: Caller, payload: unknown, v3: string) => Promise<void>;
+/** Whether a person may look at the patients of these NHS numbers, or nobody knows them here. Throws `FhirError` 403. */
+export type CheckPatients = (caller: Caller, nhsNumbers: readonly string[]) => Promise<void>;
 
 export interface RelationServices {
   readonly store: Pick<ResourceStore, 'transaction'>;
@@ -27,17 +29,19 @@ export interface RelationServices {
 
 const GATEWAY = serviceCaller('gateway');
 
-export function createCheckRelation({ store, criteriaOf }: RelationServices): CheckRelation {
-  async function checkPatients(caller: Caller, payload: unknown): Promise<void> {
-    for (const patient of isNode(payload) ? resourcesIn(payload, 'Patient') : []) {
-      const number = identifierIn(patient, ID_SYSTEM.nhsNumber);
-      if (number === undefined) continue; // the rules of the message refuse it
+export const createCheckPatients =
+  ({ store, criteriaOf }: RelationServices): CheckPatients =>
+  async (caller, nhsNumbers) => {
+    for (const number of nhsNumbers) {
       const criteria = criteriaOf('Patient', `identifier=${ID_SYSTEM.nhsNumber}|${number}`);
       const isSeenBy = (who: Caller): Promise<boolean> =>
         store.transaction(who, async (tx) => (await tx.find(criteria, 1)).length > 0);
       if ((await isSeenBy(GATEWAY)) && !(await isSeenBy(lookingAtPatients(caller)))) throw forbidden();
     }
-  }
+  };
+
+export function createCheckRelation({ store, criteriaOf }: RelationServices): CheckRelation {
+  const checkPatients = createCheckPatients({ store, criteriaOf });
 
   async function odsCodesOf(organizationIds: readonly string[]): Promise<readonly string[]> {
     const versions = organizationIds.map((id) => `Organization/${id}`);
@@ -56,7 +60,14 @@ export function createCheckRelation({ store, criteriaOf }: RelationServices): Ch
     const { user, organizationId } = caller;
     const kind = recogniseEps(payload);
     const isPrescribers = kind === 'order' || kind === 'cancellation';
-    if (user !== undefined && isPrescribers) return checkPatients(caller, payload);
+    if (user !== undefined && isPrescribers) {
+      const patients = isNode(payload) ? resourcesIn(payload, 'Patient') : [];
+      // One without a number is refused by the rules of the message.
+      return checkPatients(
+        caller,
+        patients.flatMap((patient) => identifierIn(patient, ID_SYSTEM.nhsNumber) ?? []),
+      );
+    }
     if (user !== undefined) {
       const roles = (user.nhs?.roles ?? []).map(({ odsCode }) => odsCode.toUpperCase());
       return checkSpeakers([...(await odsCodesOf(user.organizationIds)), ...roles], v3);

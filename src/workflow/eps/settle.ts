@@ -28,7 +28,7 @@ import { importProvenance } from '../import-provenance.ts';
 import { answerIn, spineAnswerOf } from './answer.ts';
 import type { JudgePrescriptions } from './check-signatures.ts';
 import { type Effect, effectsOf } from './effects.ts';
-import { askedOf, currentOf, findMessage, patientsOfMessage } from './message-record.ts';
+import { askedOf, currentOf, findMessage, patientsNamed, patientsOfMessage } from './message-record.ts';
 import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released.ts';
 import type { Outgoing, Queued } from './send.ts';
 import { type SentOrders, sentOrdersOf } from './sent-order.ts';
@@ -59,6 +59,8 @@ export interface EpsRecord {
   settle(message: StoredMessage, settlement: Settlement): Promise<void>;
   /** Whose data a message holds, by the ids of their Patient resources. */
   patientsOf(message: StoredMessage): Promise<readonly string[]>;
+  /** Ids of the Patients who have these NHS numbers here. */
+  patientsNamed(nhsNumbers: readonly string[]): Promise<readonly string[]>;
   /** The orders, as far as they were sent from here, of what the answer of a message has released. */
   sentOrders(message: StoredMessage): Promise<SentOrders>;
   /** Writes down what the Spine says beside any message. */
@@ -104,6 +106,11 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   const patientsOf = (message: StoredMessage): Promise<readonly string[]> =>
     store.transaction(GATEWAY, (tx) => patientsOfMessage(services, tx, message));
 
+  const named = (nhsNumbers: readonly string[]): Promise<readonly string[]> =>
+    nhsNumbers.length === 0
+      ? Promise.resolve([])
+      : store.transaction(GATEWAY, (tx) => patientsNamed(services.criteriaOf, tx, nhsNumbers));
+
   async function sentOrders(message: StoredMessage): Promise<SentOrders> {
     const answer = answerIn(message);
     if (answer === undefined || !RELEASES.has(message.kind)) return new Map();
@@ -113,7 +120,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
     return store.transaction(GATEWAY, (tx) => sentOrdersOf(tx, services.criteriaOf, prescriptions));
   }
 
-  return { settle, patientsOf, sentOrders, note };
+  return { settle, patientsOf, patientsNamed: named, sentOrders, note };
 }
 
 function unlessBefore(error: unknown): void {
