@@ -1,4 +1,5 @@
 /** What a message that goes to the Spine is about, read from its own bytes: to route it, and to ask what became of it. */
+import { FhirError, issue as issueOf, textOf } from '../../standards/fhir/outcome.ts';
 import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { OID } from '../../standards/hl7v3/oid.ts';
 import { readXml } from '../../standards/xml/read.ts';
@@ -47,9 +48,17 @@ export function readSentEnvelope(body: Buffer): SentEnvelope {
   return { ...readSentMessage(v3), messageId };
 }
 
-/** Throws an Error when it is not a V3 message to the Spine. */
+/** Throws `FhirError` 413 when it is more than a message may be, an Error when it is not a V3 message to the Spine. */
 export function readSentMessage(v3: string): SentMessage {
-  const { value: root } = readXml(v3);
+  const { value: root, issues } = readXml(v3);
+  // It was written by us: whatever is wrong with it is its size.
+  if (root === undefined && issues.length > 0)
+    throw new FhirError(413, [
+      issueOf(
+        'too-costly',
+        `What is to be sent is more than a message to the Spine may hold: ${issues.map(textOf).join('; ')}`,
+      ),
+    ]);
   if (root === undefined || !Object.values<string>(INTERACTIONS).includes(root.name))
     throw new Error('not a V3 message to the Spine');
   const wrapperId = childOf(root, 'id');

@@ -107,11 +107,6 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
       return { refused };
     };
     if (v3 === undefined) return refuse(refusal(issues, payload, context));
-    await services.checkRelation(caller, resource, v3);
-    if (judge !== undefined && recogniseEps(resource) === 'order') {
-      const faults = faultsIn(await judge(v3));
-      if (faults.length > 0) return refuse(unsigned(faults));
-    }
     const outgoing: Outgoing = {
       v3,
       fromPartyKey: context.fromPartyKey,
@@ -121,6 +116,13 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
       at: context.now,
     };
     const { message, job } = prepareSending(outgoing);
+    await services.checkRelation(caller, resource, v3);
+    if (judge !== undefined && recogniseEps(resource) === 'order') {
+      const verdicts = await judge(v3);
+      // Whoever found no prescription in an order has judged none.
+      const faults = verdicts.length === 0 ? ['Invalid signature format'] : faultsIn(verdicts);
+      if (faults.length > 0) return refuse(unsigned(faults));
+    }
     const queued = { message: { ...message, askedBy: askerOf(caller) }, job };
     const before = await findMessage(messages, caller, message.id);
     if (before === undefined)

@@ -262,6 +262,10 @@ describe('gateways › eps › exchange', () => {
           codes: [{ system: '1.2', code: '0002', display: 'why' }],
         });
     });
+    it('nothing is known from parts without end', () => {
+      expect(xmlPartsOf('--a\n\n<b/>\n'.repeat(200_000))).eql([]);
+      expect(xmlPartsOf(`${'--a\n\n<b/>\n'.repeat(16)}--a--`)).lengthOf(16);
+    });
     it('nothing is known from what is none', () => {
       for (const text of ['', '<x/>', ACK('XX'), ACK('AA').replace('urn:hl7-org:v3', 'urn:x'), '<!DOCTYPE a><a/>'])
         expect(readSpineReply(Buffer.from(text))).equal(undefined);

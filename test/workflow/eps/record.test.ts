@@ -230,6 +230,16 @@ describe('workflow › eps › record', () => {
     expect(await record.patientsOf(await sent(patientRelease(made, at).payload))).eql([]);
   });
 
+  it('[IN-01] more than a message may hold › 413, and nothing is sent or stored', async () => {
+    const { payload } = order(newPrescription(), { at });
+    const long = JSON.parse(JSON.stringify(payload)) as { entry: { resource: Record<string, unknown> }[] };
+    for (const { resource } of long.entry)
+      if (resource['resourceType'] === 'Patient')
+        resource['name'] = Array.from({ length: 20_000 }, () => ({ family: 'A', given: ['B'] }));
+    const error = await sent(long).catch((e: unknown) => e);
+    expect(error).property('status', 413);
+  });
+
   it('same message id, other content › 409, and nothing is stored', async () => {
     const { payload } = order(newPrescription(), { at });
     await sent(payload);
