@@ -26,7 +26,8 @@ interface Step {
   readonly status?: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly ending?: 'hang' | 'drop' | 'cut';
+  /** `held`: answered when the test says so. */
+  readonly ending?: 'hang' | 'drop' | 'cut' | 'held';
 }
 
 describe('gateways › eps › exchange', () => {
@@ -35,6 +36,7 @@ describe('gateways › eps › exchange', () => {
   const tls: SecureContextOptions = { ca: ca.certificate, cert: own.certificate, key: own.key };
   let server: Server;
   let steps: Step[] = [];
+  let held: (finish: () => void) => void = (finish) => finish();
   let seen: { readonly method: string; readonly path: string; readonly headers: Readonly<Record<string, unknown>> }[] =
     [];
   const opened: { close(): void }[] = [];
@@ -48,6 +50,7 @@ describe('gateways › eps › exchange', () => {
           seen.push({ method: req.method ?? '', path: req.url ?? '', headers: req.headers });
           const { status = 200, body = '', headers = {}, ending } = steps.shift() ?? {};
           if (ending === 'hang') return;
+          if (ending === 'held') return held(() => res.end(body));
           if (ending === 'drop') return void res.destroy();
           res.writeHead(status, { ...headers, ...(ending === 'cut' && { 'Content-Length': '1000' }) });
           if (ending === 'cut') res.write(body, () => res.destroy());
@@ -232,6 +235,32 @@ describe('gateways › eps › exchange', () => {
     expect((await https.call({ method: 'GET', path: '/', headers: {} })).kind).equal('failed');
     material = tls;
     expect((await https.call({ method: 'GET', path: '/', headers: {} })).kind).equal('response');
+  });
+
+  it('[PK-12] a certificate is renewed while an answer is waited for › the answer comes', async () => {
+    const { port } = server.address() as AddressInfo;
+    let current = tls;
+    const https = createHttpsCaller({
+      baseUrl: new URL(`https://localhost:${port}`),
+      tls: () => current,
+      timeoutMs: 10_000,
+    });
+    opened.push(https);
+    let arrived: (() => void) | undefined;
+    const isThere = new Promise<void>((done) => {
+      arrived = done;
+    });
+    held = (finish) => {
+      arrived?.();
+      // Another call begins with the new certificate before this one is answered.
+      current = { ...tls };
+      void https.call({ method: 'GET', path: '/', headers: {} }).then(finish);
+    };
+    steps = [{ body: 'first', ending: 'held' }, { body: 'second' }];
+    const first = https.call({ method: 'GET', path: '/', headers: {} });
+    await isThere;
+    const result = await first;
+    expect(result.kind === 'response' && result.body.toString()).equal('first');
   });
 
   it('the circuit breaker opens after failures, and a probe closes it again', async () => {
