@@ -69,6 +69,10 @@ export type EpsSend = (
 /** Takes back a transaction that found its message in the log. */
 class SentBefore extends Error {}
 
+function unlessSentBefore(error: unknown): void {
+  if (!(error instanceof SentBefore)) throw error;
+}
+
 export function createEpsSend(services: EpsSendServices): EpsSend {
   const { messages, store, apply, prepareSending, judge, audit, patientsOf, toPartyKey } = services;
   async function commit(caller: Caller, payload: unknown, { message, job }: Queued): Promise<void> {
@@ -93,7 +97,8 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
   /** What was laid aside, and never sent, is sent after all. */
   const revive = ({ id, resources }: StoredMessage, job: NewJob): Promise<void> =>
     store.transaction(serviceCaller('gateway'), async (tx) => {
-      await tx.messages.settle(id, { state: 'queued', resources });
+      // Of two that want it the second finds it on its way, which nothing may make look unsent.
+      if (!(await tx.messages.settle(id, { state: 'queued', resources, from: 'dead' }))) throw new SentBefore();
       await tx.jobs.add([job]);
     });
 
@@ -125,14 +130,11 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
     }
     const queued = { message: { ...message, askedBy: askerOf(caller) }, job };
     const before = await findMessage(messages, caller, message.id);
-    if (before === undefined)
-      await commit(caller, resource, queued).catch((error: unknown) => {
-        if (!(error instanceof SentBefore)) throw error;
-      });
+    if (before === undefined) await commit(caller, resource, queued).catch(unlessSentBefore);
     const stored = before ?? (await messages.read(caller, message.id));
     if (stored.hash !== message.hash.toString('hex'))
       throw conflict('The id of this message stands for another one: it is sent again under one of its own');
-    if (stored.state === 'dead') await revive(stored, job);
+    if (stored.state === 'dead') await revive(stored, job).catch(unlessSentBefore);
     const told = { kind: 'message-out', operation: message.kind, caller, outcome: 0 } as const;
     for (const about of aboutEach(await patientsOf(stored)))
       await audit.record({ ...told, targets: stored.resources.map(targetOf), ...about });

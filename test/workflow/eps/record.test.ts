@@ -199,8 +199,9 @@ describe('workflow › eps › record', () => {
     expect(own).lengthOf(1);
     await record.settle(message, { state: 'dead', error: 'away' });
     const before = await jobs();
-    await sent(payload);
-    expect((await again(message.id)).state).equal('queued');
+    await Promise.all([sent(payload), sent(payload), sent(payload), sent(payload)]);
+    const { state, attempts } = await again(message.id);
+    expect([state, attempts]).eql(['queued', 2]);
     expect(await jobs()).equal(before + 1);
   });
 
