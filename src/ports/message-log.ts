@@ -79,6 +79,8 @@ export interface Settlement {
   readonly error?: string;
   readonly issues?: readonly Issue[];
   readonly resources?: readonly string[];
+  /** Only while it is in this state. */
+  readonly from?: MessageState;
 }
 
 export type Reception =

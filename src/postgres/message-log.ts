@@ -301,12 +301,13 @@ on conflict (id) do nothing`,
 
 /** Leaves a message alone that has been applied before, or whose receiver has answered. */
 function settleStatement(cipher: Cipher, id: string, settlement: Settlement): Statement {
-  const { state, answer, error, issues, resources } = settlement;
+  const { state, answer, error, issues, resources, from } = settlement;
   return {
     name: 'message-settle',
     text: `update mortar.message set state = $2, answer = coalesce($3, answer), error = $4, issues = $5,
   resources = $6, attempts = attempts + 1, updated_at = now()
 where id = $1 and state <> 'applied' and not (direction = 'out' and state in ('acknowledged', 'rejected'))
+  and ($7::text is null or state = $7)
 returning 1`,
     values: [
       id,
@@ -315,6 +316,7 @@ returning 1`,
       error === undefined ? null : storable(error).slice(0, ERROR_MAX),
       issues && issues.length > 0 ? formatIssues(issues) : null,
       resources ?? [],
+      from ?? null,
     ],
   };
 }

@@ -302,7 +302,7 @@ function without(resource: Resource, names: readonly string[]): Resource {
  * moved by merging patients, not by messages about them.
  */
 function checkSamePatient(current: Resource, incoming: Resource, at: string): void {
-  for (const name of ['subject', 'patient', 'beneficiary']) {
+  for (const name of ['subject', 'patient', 'beneficiary', 'for']) {
     const [before, after] = [current, incoming].map((r) => (r[name] as { reference?: unknown } | undefined)?.reference);
     if (before !== undefined && after !== undefined && before !== after)
       throw new FhirError(422, [

@@ -56,9 +56,10 @@ const POLL_PATH = /^\/?(?!\/)[\w.~%=&?/-]{1,500}$/;
 export function createSpineExchange(options: SpineExchangeOptions): SpineExchange & { readonly tracker: SpineTracker } {
   const { https, breaker, log, polling = POLLING } = options;
 
-  /** Counts how the way to the Spine does: an answer of any kind is a way. */
+  /** Counts how the way to the Spine does: an answer of any kind is a way, whatever its status. eps/REFERENCE section 9.1 */
   function note(result: CallResult): CallResult {
-    if (result.kind === 'response' && result.status < 500) breaker.succeeded();
+    const isWay = result.kind === 'response' && (result.status < 500 || readSpineReply(result.body) !== undefined);
+    if (isWay) breaker.succeeded();
     else breaker.failed();
     return result;
   }
@@ -67,7 +68,7 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
     return pollFor(readSentEnvelope(message.body), pollPath, signal);
   }
 
-  async function pollFor({ fromAsid }: SentEnvelope, first: string, signal?: AbortSignal): Promise<SpineOutcome> {
+  async function pollFor(sent: SentEnvelope, first: string, signal?: AbortSignal): Promise<SpineOutcome> {
     let path = first;
     let delay = polling.firstMs;
     for (let waited = 0; waited <= polling.totalMs; waited += delay, delay = polling.delayMs) {
@@ -77,12 +78,12 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
         await https.call({
           method: 'GET',
           path: path.startsWith('/') ? path : `/${path}`,
-          headers: { 'nhsd-asid': fromAsid },
+          headers: { 'nhsd-asid': sent.fromAsid },
           signal,
         }),
       );
       // The message was taken: whatever happens on the way to its answer leaves that open.
-      const outcome = toOutcome(result, path);
+      const outcome = toOutcome(result, sent, path);
       if (outcome.kind !== 'waiting')
         return outcome.kind === 'not-sent' ? { kind: 'waiting', pollPath: path } : outcome;
       path = outcome.pollPath;
@@ -131,7 +132,7 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
           signal,
         }),
       );
-      const outcome = toOutcome(result, undefined);
+      const outcome = toOutcome(result, sent, undefined);
       if (outcome.kind !== 'waiting') {
         if (outcome.kind === 'unknown' || outcome.kind === 'not-sent')
           log.warn('the Spine did not answer a message', { message: sent.messageId, cause: outcome.cause });
@@ -162,12 +163,15 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
 }
 
 /** `path`: where it was polled, which stands when the answer names no other place. */
-function toOutcome(result: CallResult, path: string | undefined): SpineOutcome {
+function toOutcome(result: CallResult, sent: SentEnvelope, path: string | undefined): SpineOutcome {
   if (result.kind === 'failed')
     return result.isSent ? { kind: 'unknown', cause: result.cause } : { kind: 'not-sent', cause: result.cause };
   const { status, headers, body } = result;
   // The status says nothing where there is an answer: eps/REFERENCE section 9.1.
   const reply = body.length === 0 ? undefined : readSpineReply(body);
+  // What belongs to somebody else must reach nobody here; what became of our own is asked.
+  if (reply?.answers !== undefined && reply.answers !== sent.payloadId && reply.answers !== sent.id)
+    return { kind: 'unknown', cause: 'the answer is that of another message' };
   if (reply !== undefined) return { kind: 'answered', reply, body };
   const pollPath = headers.get('content-location') ?? path;
   if ((status === 202 || (status === 200 && body.length === 0)) && pollPath !== undefined)

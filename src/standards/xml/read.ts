@@ -20,6 +20,9 @@ const XMLNS = 'http://www.w3.org/2000/xmlns/';
 /** A document type cannot begin later than the root element, and no prolog is longer. */
 const PROLOG_MAX = 64 * 1024;
 
+/** ASCII is UTF-8 as well. */
+const ENCODINGS = /^(?:utf-8|utf-16|utf-16le|utf-16be|us-ascii)$/i;
+
 interface OpenElement extends XmlElement {
   readonly children: XmlNode[];
 }
@@ -74,6 +77,15 @@ function parse(text: string, limits: XmlLimits): XmlElement {
     else children.push(content);
   };
   parser.on('error', (error) => fault(withoutPlace(error.message)));
+  parser.on('xmldecl', ({ version, encoding }) => {
+    const refuse = (message: string): never => {
+      throw new XmlFault(`1:1\n${message}`, 'structure'); // nothing stands before a declaration
+    };
+    // XML 1.1 has characters and line ends that 1.0 cannot say again, and signatures are over 1.0.
+    if (version !== '1.0') refuse('only XML 1.0 is read');
+    if (encoding !== undefined && !ENCODINGS.test(encoding))
+      refuse('another encoding than UTF-8 and UTF-16 is declared');
+  });
   parser.on('doctype', () => fault('a document type (DOCTYPE) is refused', 'security'));
   if (limits.asides === 'refused') {
     parser.on('comment', () => fault('a signed document has no comments', 'security'));
