@@ -75,7 +75,7 @@ async function refusal(env: Record<string, string>): Promise<{ code: number | st
 const makeDataDir = (): string => join(makeTempFolder(findFastParent()), 'data');
 
 describe('main', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   afterEach(async () => {
     for (const program of [...programs]) {

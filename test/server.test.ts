@@ -45,7 +45,7 @@ function sendRaw(server: TestServer, text: string): Promise<string> {
 const issueOf = (answer: Answer): { code: string; diagnostics: string } => JSON.parse(answer.body).issue[0];
 
 describe('server', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let release: () => void = () => {};
   const api: FhirApi = {

@@ -52,7 +52,7 @@ describe('postgres › migrate', () => {
     });
 
   beforeEach(async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     database = await createDatabase({ empty: true });
   });
   afterEach(() => database.drop());

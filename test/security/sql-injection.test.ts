@@ -82,7 +82,7 @@ const PLACES: readonly (readonly [type: string, name: string])[] = [
 ];
 
 describe('security › SQL injection [IN-35]', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   let untouched: string;

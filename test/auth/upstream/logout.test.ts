@@ -7,7 +7,7 @@ import { citizen, doctor, openUpstreamWorld, type Traveller, type UpstreamWorld 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
 describe('upstream › signed out at the provider', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let world: UpstreamWorld;
   before(async () => {
     world = await openUpstreamWorld();

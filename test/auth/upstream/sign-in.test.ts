@@ -20,7 +20,7 @@ import {
 } from './world.ts';
 
 describe('sign-in through a provider', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let world: UpstreamWorld;
   before(async () => {
     world = await openUpstreamWorld();
