@@ -50,6 +50,8 @@ export interface SpineTracker {
 const POLLING: Polling = { firstMs: 500, delayMs: 5000, totalMs: 25_000 };
 /** Nothing was worked on, whoever says so. */
 const NOT_TAKEN: readonly number[] = [429, 503];
+/** Said by whatever stands at a wrong address, or does not know who calls: a setting is wrong, and no message is. */
+const NOT_LET_IN: readonly number[] = [401, 403, 404, 405, 407];
 /** On the Spine's own host: an answer must not send us elsewhere. */
 const POLL_PATH = /^\/?(?!\/)[\w.~%=&?/-]{1,500}$/;
 
@@ -177,6 +179,8 @@ function toOutcome(result: CallResult, sent: SentEnvelope, path: string | undefi
   if ((status === 202 || (status === 200 && body.length === 0)) && pollPath !== undefined)
     return { kind: 'waiting', pollPath };
   if (NOT_TAKEN.includes(status)) return { kind: 'not-sent', cause: `status ${status}` };
+  if (NOT_LET_IN.includes(status) && path === undefined)
+    return { kind: 'not-sent', cause: `status ${status}: look at SPINE_URL and at the client certificate` };
   if (status >= 400 && status < 500 && status !== 408 && path === undefined) return { kind: 'refused', status, body };
   return { kind: 'unknown', cause: `status ${status} without an answer that can be read` };
 }

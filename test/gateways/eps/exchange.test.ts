@@ -143,6 +143,8 @@ describe('gateways › eps › exchange', () => {
     ['400', [{ status: 400, body: 'no' }], 'refused'],
     ['503', [{ status: 503 }], 'not-sent'],
     ['429', [{ status: 429 }], 'not-sent'],
+    ['404 of a wrong address', [{ status: 404, body: 'no such page' }], 'not-sent'],
+    ['403 before anything is read', [{ status: 403 }], 'not-sent'],
     ['500', [{ status: 500, body: 'oh' }], 'unknown'],
     ['200 with something else', [{ body: '<html/>' }], 'unknown'],
     ['200 with half an answer', [{ body: ACK('AA').slice(0, 60) }], 'unknown'],
