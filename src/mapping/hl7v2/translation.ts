@@ -1,8 +1,8 @@
 /** What the maps of one message share. */
-import type { Message } from '../../standards/hl7v2/message.ts';
 import type { Reading } from './cursor.ts';
 import type { Entries } from './entries.ts';
 import type { EventRule } from './events.ts';
+import type { Segments } from './sections.ts';
 
 export interface MappingContext {
   /** When the message came, ms UTC. */
@@ -12,7 +12,8 @@ export interface MappingContext {
 }
 
 export interface Translation {
-  readonly message: Message;
+  /** The message, or the section of it that is read. */
+  readonly message: Segments;
   readonly rule: EventRule;
   readonly reading: Reading;
   readonly entries: Entries;
