@@ -220,9 +220,33 @@ const CODE_SYSTEMS = new Map<string, string>(
   }),
 );
 
-/** The URI of a coding system named as in table 0396; undefined for local and unknown names. */
+/** The URI of a coding system named as in table 0396, or by its URI; undefined for local and unknown names. */
 export function codeSystemUri(name: string): string | undefined {
   const upper = name.toUpperCase();
   const [, number] = /^(?:HL7|V2-?)(\d{4})$/.exec(upper) ?? [];
-  return number === undefined ? CODE_SYSTEMS.get(upper) : tableUrl(number);
+  if (number !== undefined) return tableUrl(number);
+  return CODE_SYSTEMS.get(upper) ?? (/^(?:https?:\/\/|urn:)\S+$/.test(name) ? name : undefined);
+}
+
+const SYSTEM_NAMES = new Map([...CODE_SYSTEMS].toReversed().map(([name, url]) => [url, name]));
+
+/** The way back: `SCT`, `HL70203`, a sender's own name; the URI itself where there is no name. */
+export function codeSystemName(uri: string): string {
+  const [, number] = /\/CodeSystem\/v2-(\d{4})$/.exec(uri) ?? [];
+  if (number !== undefined) return `HL7${number}`;
+  const [, local] = /^urn:v2:[^:]*:(.+)$/.exec(uri) ?? [];
+  return SYSTEM_NAMES.get(uri) ?? local ?? uri;
+}
+
+/** The code of a table that stands for a coding of FHIR; the first, where several do. */
+export function reverseTable({ targets }: CodeTable, coding: Readonly<Record<string, unknown>>): string | undefined {
+  for (const [code, target] of targets)
+    if (target.code === coding['code'] && target.system === coding['system']) return code;
+  return undefined;
+}
+
+/** The first code that means this, of a required binding. */
+export function reverseCode(codes: ReadonlyMap<string, string>, value: unknown): string | undefined {
+  for (const [code, target] of codes) if (target === value) return code;
+  return undefined;
 }
