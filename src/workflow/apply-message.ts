@@ -4,6 +4,7 @@
  */
 import {
   DEFAULT_ELEMENTS,
+  MOVES_PATIENT,
   REMOVED_ELEMENTS,
   type TransactionBundle,
   type TransactionEntry,
@@ -229,7 +230,7 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
       if (plan.current && !(current && tokensOf(plan.criteria as Criteria).some((token) => bears(current, token))))
         throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
-      checkSamePatient(current, resource, at);
+      if (listed(entry, MOVES_PATIENT).length === 0) checkSamePatient(current, resource, at);
       const merged = mergeResource(
         current,
         without(resource, listed(entry, DEFAULT_ELEMENTS)),

@@ -25,6 +25,9 @@ const AUTHORITIES = new Map<string, string>([
   ['NATGP', 'https://fhir.hl7.org.uk/Id/gmp-number'],
 ]);
 
+/** The system of an authority by its name, or the OID of one. */
+export const knownAuthority = (name: string): string | undefined => AUTHORITIES.get(name.toUpperCase());
+
 const AUTHORITY_NAMES = new Map([...AUTHORITIES].toReversed().map(([name, system]) => [system, name]));
 
 /** The way back: `NHS`, `ODS`, `GMC` …; undefined for other systems. */

@@ -2,7 +2,7 @@
  * MRG: records of one person become one (A18, A30, A34, A39, A40), are linked (A24), take a new number (A46, A47), or
  * give a visit or account to another (A35, A41, A44, A45). A29 takes a person out. docs/hl7v2.md "Merges"
  */
-import { type FhirResource, type Identifier, MERGED_INTO } from '../transaction-bundle.ts';
+import { type FhirResource, type Identifier, MERGED_INTO, MOVES_PATIENT } from '../transaction-bundle.ts';
 import { systemUrl } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
 import { type Cursor, localSystem, SegmentCursor } from './cursor.ts';
@@ -119,6 +119,8 @@ export function mapMoves(to: Translation): void {
   }
 }
 
+const MOVED = { url: MOVES_PATIENT, valueString: 'subject' };
+
 function moveFrom(mrg: SegmentCursor, patient: MappedPatient, to: Translation): void {
   const isVisit = to.message.header.value(9, 2) === 'A45';
   const cursor: Cursor = mrg.at(isVisit ? 5 : 3);
@@ -141,9 +143,9 @@ function moveFrom(mrg: SegmentCursor, patient: MappedPatient, to: Translation): 
       class: none,
       subject: patient.reference,
     };
-    to.entries.store(visit, keys, { defaults: ['status', 'class'] });
+    to.entries.store(visit, keys, { defaults: ['status', 'class'], marks: [MOVED] });
   } else {
     const account = { resourceType: 'Account', identifier: [number], status: 'unknown', subject: [patient.reference] };
-    to.entries.store(account, keys, { defaults: ['status'] });
+    to.entries.store(account, keys, { defaults: ['status'], marks: [MOVED] });
   }
 }
