@@ -13,6 +13,7 @@ import {
 import { mapAdmissions } from './admission.ts';
 import { mapScheduling } from './appointment.ts';
 import { mapCharges } from './charges.ts';
+import type { Json } from './compact.ts';
 import { type Reading, SegmentCursor } from './cursor.ts';
 import { mapDocument } from './document.ts';
 import { createEntries } from './entries.ts';
@@ -20,6 +21,7 @@ import { EVENTS, type EventRule, type Family } from './events.ts';
 import { mapVaccinations } from './immunization.ts';
 import { mapPlaces, mapStaff } from './master-file.ts';
 import { mapDeletion, mapIdentifiers, mapLinks, mapMerges, mapMoves } from './merge.ts';
+import { applyFieldRules, readExtensions } from './partner-rules.ts';
 import { mapPharmacy } from './pharmacy.ts';
 import { mapResults } from './report.ts';
 import { mapOrders } from './service-request.ts';
@@ -38,7 +40,9 @@ export const isSupportedEvent = (kind: string): boolean => EVENTS.has(kind);
  * A message as a transaction, with an issue for each thing that could not be mapped. The same message gives the same
  * bundle. An event that is not in `EVENTS` gives an error of code `not-supported`.
  */
-export function mapToFhir(message: Message, context: MappingContext): Mapped<TransactionBundle> {
+export function mapToFhir(sent: Message, context: MappingContext): Mapped<TransactionBundle> {
+  const { rules } = context;
+  const message = rules === undefined ? sent : applyFieldRules(sent, rules);
   const rule = EVENTS.get(kindOf(message));
   if (rule === undefined) return { issues: [issue('not-supported', 'Messages of this event are not mapped', 'MSH-9')] };
   const missing = checkStructure(message, rule);
@@ -46,13 +50,14 @@ export function mapToFhir(message: Message, context: MappingContext): Mapped<Tra
   const to = openTranslation(message, rule, context);
   MAPS[rule.family](to);
   const { issues } = to.reading;
+  const extensions = rules && readExtensions(message, rules, to.reading);
   const { entries } = limitsOf(rule);
   if (to.entries.list.length > entries)
     issues.push(issue('too-costly', `The message is about more than ${entries} things`));
   const failed = issues.some(isError);
   const all = boundIssues([...issues, ...(failed ? [] : findUnread(message, to.reading))]);
   if (failed || to.entries.list.length === 0) return { issues: all };
-  return { value: transactionBundle(inOrder(to.entries.list)), issues: all };
+  return { value: transactionBundle(extended(inOrder(to.entries.list), extensions)), issues: all };
 }
 
 const MAPS: Readonly<Record<Family, (to: Translation) => void>> = {
@@ -94,6 +99,22 @@ const rankOf = ({ resource, request }: TransactionEntry): number => {
 };
 const inOrder = (entries: readonly TransactionEntry[]): TransactionEntry[] =>
   entries.toSorted((a, b) => rankOf(a) - rankOf(b));
+
+/** The first resource of a type that the message is about has what the partner's file makes of other fields. */
+function extended(
+  entries: readonly TransactionEntry[],
+  extensions: ReadonlyMap<string, readonly Json[]> = new Map(),
+): readonly TransactionEntry[] {
+  const left = new Map(extensions);
+  return entries.map((entry) => {
+    const { resource, request } = entry;
+    const own = request.method === 'PUT' ? left.get(resource.resourceType) : undefined;
+    if (own === undefined) return entry;
+    left.delete(resource.resourceType);
+    const before = (resource['extension'] ?? []) as readonly Json[];
+    return { ...entry, resource: { ...resource, extension: [...before, ...own] } };
+  });
+}
 
 /** Segments and fields without which nothing can be done; an issue of place and code 100 or 101 in the answer. */
 function checkStructure(message: Message, rule: EventRule): readonly Issue[] {

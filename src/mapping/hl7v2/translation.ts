@@ -1,7 +1,9 @@
 /** What the maps of one message share. */
+
 import type { Reading } from './cursor.ts';
 import type { Entries } from './entries.ts';
 import type { EventRule } from './events.ts';
+import type { PartnerRules } from './partner-rules.ts';
 import type { Segments } from './sections.ts';
 
 export interface MappingContext {
@@ -9,6 +11,8 @@ export interface MappingContext {
   readonly receivedAt: number;
   /** IANA name of the zone in which times without an offset are read. */
   readonly timeZone: string;
+  /** The partner's own mapping file. */
+  readonly rules?: PartnerRules;
 }
 
 export interface Translation {
