@@ -9,6 +9,7 @@ import { type Cursor, localSystem, SegmentCursor } from './cursor.ts';
 import { humanName } from './data-types.ts';
 import { keysOf, urlOf } from './entries.ts';
 import { cx } from './identifiers.ts';
+import { NHS_NUMBER } from './nhs-number.ts';
 import { type MappedPatient, mapPatient, readIdentifiers } from './patient.ts';
 import { firstOf, sectionsFrom, tellAbout } from './sections.ts';
 import type { Translation } from './translation.ts';
@@ -37,7 +38,14 @@ function mapMerge(to: Translation): void {
     return;
   }
   const other = { reference: urlOf('Patient', retiredKey) };
-  const survivor = storePatient(pid, { link: [{ other, type: 'replaces' }] }, to);
+  const link = [{ other, type: 'replaces' }];
+  const survivor = mapPatient(
+    pid,
+    [],
+    to,
+    { link },
+    { identifiers: formerNumbers(retired.identifiers, pid, to), keys: [] },
+  );
   if (survivor === undefined) return;
   const resource = compact({
     resourceType: 'Patient',
@@ -48,6 +56,15 @@ function mapMerge(to: Translation): void {
   }) as FhirResource; // it has its resourceType
   const mark = { url: MERGED_INTO, valueString: String(survivor.reference['reference']) };
   to.entries.store(resource, retired.keys, { defaults: ['name'], marks: [mark] });
+}
+
+/** The survivor has the numbers too, as former ones: later messages under them mean it. It has one NHS number. */
+function formerNumbers(identifiers: readonly Json[], pid: SegmentCursor, to: Translation): readonly Json[] {
+  const own = readIdentifiers(pid.all(3), to).identifiers;
+  const hasNational = own.some(({ system }) => system === NHS_NUMBER);
+  return identifiers
+    .filter(({ system }) => system !== NHS_NUMBER || !hasNational)
+    .map((identifier) => ({ use: 'old', ...identifier }));
 }
 
 const isSame = (a: Identifier, b: Identifier): boolean => a.system === b.system && a.value === b.value;
