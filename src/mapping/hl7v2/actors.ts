@@ -25,13 +25,16 @@ export function practitioners(cursors: readonly Cursor[], to: Translation): read
     const key = name === undefined ? `${identifier?.['system']} ${identifier?.['value']}` : JSON.stringify(name);
     const person = people.get(key) ?? { name, identifiers: [] };
     people.set(key, person);
-    if (identifier !== undefined) person.identifiers.push(identifier);
+    if (identifier !== undefined && !person.identifiers.some((known) => isSame(known, identifier)))
+      person.identifiers.push(identifier);
   }
   return people
     .values()
     .flatMap(({ name, identifiers }) => practitionerReference(name, identifiers, to))
     .toArray();
 }
+
+const isSame = (a: Json, b: Json): boolean => a['system'] === b['system'] && a['value'] === b['value'];
 
 export const practitioner = (cursor: Cursor, to: Translation): Json | undefined => practitioners([cursor], to)[0];
 

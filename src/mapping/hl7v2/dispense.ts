@@ -25,7 +25,7 @@ export function mapDispense(part: OrderPart, context: SupplyContext, to: Transla
   const rxd = part.segment;
   const { order, patient, encounter, request } = context;
   const number = rxd.at(7).isValued ? ei(rxd.at(7), undefined, localSystem(to.reading, 'prescription')) : undefined;
-  const prescription = rxd.field(7).value;
+  const prescription = rxd.at(7).at(1).text;
   const counter = rxd.at(1).text;
   const counted = prescription === '' ? undefined : { ...number, value: `${prescription}-${counter}` };
   const own = counted === undefined ? supplyIdentifier(order, 'dispense', [counter], to) : dispenseNumber(counted, to);

@@ -1,4 +1,5 @@
 /** ORC with OBR as ServiceRequest; ORM with RXO as MedicationRequest. Source: segment maps ORC and OBR[ServiceRequest]. */
+import { issue } from '../../standards/fhir/outcome.ts';
 import type { FhirResource, Identifier } from '../transaction-bundle.ts';
 import { organization, practitioner, practitionerRole } from './actors.ts';
 import { mapAdmission } from './admission.ts';
@@ -22,6 +23,8 @@ export function mapOrders(to: Translation): void {
   const admission = mapAdmission(to);
   if (admission === undefined) return;
   const { orders } = groupObservationOrders(to);
+  if (orders.length === 0 && to.message.find('ORC') === undefined)
+    to.reading.issues.push(issue('structure', 'The message has neither ORC nor OBR', 'ORC'));
   for (const order of orders) mapRequest(order, admission, to);
   const withDrugs = mapMedicationOrders(admission, to);
   const described = new Set([...orders.map(({ orc }) => orc?.segment), ...withDrugs]);

@@ -52,7 +52,7 @@ export function supplyIdentifier(
   counters: readonly string[],
   to: Translation,
 ): Identifier | undefined {
-  const [filled, placed] = [orc.segment.field(3).value, orc.segment.field(2).value];
+  const [filled, placed] = [orc.segment.at(3).at(1).text, orc.segment.at(2).at(1).text];
   const number = filled || placed;
   if (number === '') return undefined;
   const value = [number, ...counters].join('-');

@@ -176,6 +176,48 @@ describe('hl7v2 › patient', () => {
   });
 });
 
+describe('hl7v2 › supplies and results', () => {
+  it('numbers of supplies hold no control characters', () => {
+    const message = messageOf(header('RAS^O17'), PID, 'ORC|RE|1\u00002^A', 'RXA|0|1|20260302||1^Drug^L|1');
+    expect(resource(entriesOf(message), 'MedicationAdministration').identifier[0].value).equal('12-0-1');
+  });
+
+  for (const [type, value, unit, expected] of [
+    ['NM', '<5', 'mg', { valueQuantity: { value: 5, comparator: '<', unit: 'mg' } }],
+    ['NM', 'POS', '', { valueString: 'POS' }],
+    ['SN', '>=^3', '', { valueQuantity: { value: 3, comparator: '>=' } }],
+    ['SN', '^1^:^128', '', { valueRatio: { numerator: { value: 1 }, denominator: { value: 128 } } }],
+    ['SN', '^0^-^5', '', { valueRange: { low: { value: 0 }, high: { value: 5 } } }],
+    ['NR', '10^4', '', { valueString: '10 - 4' }],
+    ['ST', 'a~b', '', { valueString: 'a\nb' }],
+    ['DT', '20260230', '', { valueString: '20260230' }],
+    ['TM', '0930', '', { valueTime: '09:30:00' }],
+    ['', '7', '', { valueString: '7' }],
+    ['ZZ', '7', '', { valueString: '7' }],
+  ] as const)
+    it(`OBX-5 ${value} of type ${type || 'nothing'}`, () => {
+      const message = messageOf(
+        header('ORU^R01'),
+        PID,
+        'OBR|1|1^A||1^T^L',
+        `OBX|1|${type}|2^R^L||${value}|${unit}|||||F`,
+      );
+      expect(resource(entriesOf(message), 'Observation')).deep.include(expected);
+    });
+
+  for (const [statuses, expected] of [
+    [['F', 'F'], 'final'],
+    [['F', 'P'], 'preliminary'],
+    [['F', 'C'], 'corrected'],
+    [[], 'registered'],
+  ] as const)
+    it(`a report without OBR-25 and with results ${statuses.join(' ') || 'none'} is ${expected}`, () => {
+      const results = statuses.map((status, n) => `OBX|${n}|NM|${n}^R^L||1||||||${status}`);
+      const message = messageOf(header('ORU^R01'), PID, 'OBR|1|1^A||1^T^L', ...results);
+      expect(resource(entriesOf(message), 'DiagnosticReport').status).equal(expected);
+    });
+});
+
 describe('hl7v2 › orders', () => {
   const order = (orc: string, ...more: string[]) =>
     messageOf(header('OMP^O09', '2.5.1'), PID, `ORC|${orc}`, 'RXO|1^Drug^SCT|500||mg', ...more);
