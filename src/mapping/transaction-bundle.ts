@@ -36,6 +36,12 @@ export const REMOVED_ELEMENTS = extensionUrl('removed-elements');
 /** Names of elements that are said only for a resource that is made: what is stored already keeps its own. */
 export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 
+/** On the entry of a record that gives way to another: the `fullUrl` of the one that stays. */
+export const MERGED_INTO = extensionUrl('merged-into');
+
+/** On the entry of a thing that is given to another patient than the one it had: the element that says whose it is. */
+export const MOVES_PATIENT = extensionUrl('moves-patient');
+
 /** Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty. */
 export function updateByIdentifier(
   fullUrl: string,

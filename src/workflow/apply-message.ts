@@ -4,15 +4,20 @@
  */
 import {
   DEFAULT_ELEMENTS,
+  MOVES_PATIENT,
   REMOVED_ELEMENTS,
   type TransactionBundle,
   type TransactionEntry,
 } from '../mapping/transaction-bundle.ts';
 import type { Criteria, Resource, StoreTransaction, TransactionWrite } from '../ports/resource-store.ts';
-import { formatJson, parseJson } from '../standards/fhir/json.ts';
+import { formatJson } from '../standards/fhir/json.ts';
 import { badRequest, FhirError, type Issue, issue, multipleMatches } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
+import { ChangedMeanwhile } from './changed-meanwhile.ts';
+import { bears, hasAll, tokensOf } from './criteria-tokens.ts';
 import { type ImportOrigin, importProvenance, messageUrn } from './import-provenance.ts';
+import { createKnown, type Known, type StoredResource } from './known-resources.ts';
+import { type Merge, meantBy, mergedInto, moveReferences } from './merge-patients.ts';
 import { mergeResource } from './merge-resource.ts';
 
 export interface ApplyMessageServices {
@@ -46,32 +51,6 @@ interface Planned {
   readonly current: StoredResource | undefined;
 }
 
-/** A stored resource, and the last that a message said of it without changing it. */
-interface StoredResource {
-  readonly content: Resource;
-  saidBefore: string | undefined;
-}
-
-/** Stored text to resource. */
-type Known = (text: string) => StoredResource;
-
-const KNOWN_MAX = 2000;
-const KNOWN_LENGTH_MAX = 4096;
-
-/** Messages of one hospital name the same doctors and wards: their stored texts are read once. */
-function createKnown(): Known {
-  const read = new Map<string, StoredResource>();
-  return (text) => {
-    const before = read.get(text);
-    if (before) return before;
-    const resource = { content: parseJson(text) as Resource, saidBefore: undefined }; // stored text was checked
-    if (text.length > KNOWN_LENGTH_MAX) return resource;
-    if (read.size >= KNOWN_MAX) read.clear();
-    read.set(text, resource);
-    return resource;
-  };
-}
-
 export function createApplyMessage(services: ApplyMessageServices): ApplyMessage {
   const known = createKnown();
   const checkType = createTypeCheck(services);
@@ -80,9 +59,11 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     for (const [index, { resource }] of bundle.entry.entries()) checkType(resource.resourceType, index);
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
-    const planned = await lockMissing(services, tx, known, met);
+    const planned = uniteSame(await lockMissing(services, tx, known, met));
+    const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
+    const moves = await moveReferences(services, tx, mergesOf(planned), written);
     await tx.write(
-      buildWrites(services, uniteSame(planned), source),
+      [...buildWrites(services, planned, source), ...moves],
       (results) =>
         settle(
           results
@@ -133,24 +114,52 @@ function readEntry(services: ApplyMessageServices, entry: TransactionEntry, inde
   throw badRequest('request.url must name a resource or criteria', at);
 }
 
+/** A record that stays has the numbers of those that gave way to it. */
+const FOUND_MAX = 5;
+
+/** The pairs of a message that merges records. */
+function mergesOf(planned: readonly Planned[]): readonly Merge[] {
+  const ids = new Map(planned.map(({ entry, id }) => [entry.fullUrl, id]));
+  return planned.flatMap(({ entry, id }) => {
+    const survivorId = ids.get(mergedInto(entry) ?? '');
+    return survivorId === undefined || survivorId === id ? [] : [{ retiredId: id, survivorId }];
+  });
+}
+
 /** The entries with what is stored under their criteria: one statement for all of them. */
-async function findEntries(tx: StoreTransaction, known: Known, plans: readonly Planned[]): Promise<readonly Planned[]> {
+async function findEntries(
+  tx: StoreTransaction,
+  known: Known,
+  plans: readonly Planned[],
+  all: readonly Planned[] = [],
+): Promise<readonly Planned[]> {
   const conditional = plans.filter((plan) => plan.criteria !== undefined);
   if (conditional.length === 0) return plans;
   const found = await tx.findCurrent(
     conditional.map((plan) => plan.criteria as Criteria), // filtered
-    2,
+    FOUND_MAX,
   );
   const met = new Map(conditional.map((plan, i) => [plan, found[i] ?? []]));
+  const meant = new Map(
+    plans.map((plan) => {
+      const stored = (met.get(plan) ?? []).map(({ id, content }) => ({ id, current: known(content) }));
+      return [plan, stored.map((one) => ({ ...one, content: one.current.content }))];
+    }),
+  );
+  const survivors = new Map([
+    ...all.map(({ entry, id }) => [entry.fullUrl, id] as const),
+    ...plans.map((plan) => [plan.entry.fullUrl, meantBy(meant.get(plan) ?? [], undefined)[0]?.id ?? plan.id] as const),
+  ]);
   return plans.map((plan) => {
-    const [version, another] = met.get(plan) ?? [];
+    const into = mergedInto(plan.entry);
+    const [version, another] = meantBy(meant.get(plan) ?? [], into && survivors.get(into));
     if (another)
       throw multipleMatches(
         `The message's identifiers match several ${plan.type} resources: merge them, or send the identifiers of one`,
         plan.at,
       );
     if (!version) return plan;
-    return { ...plan, id: version.id, current: known(version.content) };
+    return { ...plan, id: version.id, current: version.current };
   });
 }
 
@@ -170,35 +179,13 @@ async function lockMissing(
   if (missing.length === 0) return met;
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
   // Both leave together; the look-up runs when the lock is had.
-  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing)]);
+  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing, met)]);
   const settled = new Map(missing.map((plan, i) => [plan, again[i] as Planned])); // of the same length
   return met.map((plan) => {
     const now = settled.get(plan);
     if (!now) return plan;
     return now.current ? now : { ...now, id: services.newId() };
   });
-}
-
-interface Token {
-  readonly system?: string;
-  readonly code?: string;
-}
-
-/** The identifiers that criteria name. */
-const tokensOf = ({ conditions }: Criteria): readonly Token[] =>
-  conditions.flatMap((c) => (c.kind === 'token' && c.parameter.code === 'identifier' ? c.values : []));
-
-function bears(resource: Resource, { system, code }: Token): boolean {
-  const identifiers = (resource['identifier'] ?? []) as readonly Readonly<Record<string, unknown>>[]; // validated
-  return identifiers.some((i) => i['value'] === code && (system === undefined || (i['system'] ?? '') === system));
-}
-
-const hasAll = (resource: Resource, criteria: Criteria): boolean =>
-  tokensOf(criteria).every((token) => bears(resource, token));
-
-/** Another request took away what was found: the whole transaction is tried again, as after a serialisation failure. */
-class ChangedMeanwhile extends Error {
-  readonly code = '40001';
 }
 
 /**
@@ -249,7 +236,7 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
       if (plan.current && !(current && tokensOf(plan.criteria as Criteria).some((token) => bears(current, token))))
         throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
-      checkSamePatient(current, resource, at);
+      if (listed(entry, MOVES_PATIENT).length === 0) checkSamePatient(current, resource, at);
       const merged = mergeResource(
         current,
         without(resource, listed(entry, DEFAULT_ELEMENTS)),

@@ -21,8 +21,8 @@ const CHOICES = [
 ];
 
 /**
- * The stored resource with the message's elements in the place of its own: identifiers and extensions are added to
- * those there, everything else the message says replaces, what it does not mention stays, `removed` elements go before
+ * The stored resource with the message's elements in the place of its own: identifiers, links and extensions are added
+ * to those there, everything else the message says replaces, what it does not mention stays, `removed` elements go before
  * what the message says of them comes.
  */
 export function mergeResource(current: Resource, incoming: Resource, removed: readonly string[]): Resource {
@@ -33,6 +33,7 @@ export function mergeResource(current: Resource, incoming: Resource, removed: re
     const stored = removed.includes(name) ? undefined : current[name];
     if (name === 'identifier') merged[name] = join(stored, value, identifierKey);
     else if (name === 'extension') merged[name] = join(stored, value, extensionKey);
+    else if (name === 'link') merged[name] = join(stored, value, formatJson);
     else merged[name] = value;
     if (!name.startsWith('_') && !(`_${name}` in incoming)) delete merged[`_${name}`];
   }

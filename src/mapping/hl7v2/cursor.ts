@@ -113,13 +113,9 @@ export class Cursor {
   get number(): number | Decimal | undefined {
     const { text } = this;
     if (text === '') return undefined;
-    const [, sign = '', whole, fraction] = /^([+-]?)(\d{0,15})(?:\.(\d{0,10}))?$/.exec(text) ?? [];
-    if (whole === undefined || (whole === '' && !fraction)) {
-      this.warn('value', 'This is not a number: it was left out');
-      return undefined;
-    }
-    const digits = `${sign === '-' ? '-' : ''}${whole.replace(/^0+(?=\d)/, '') || '0'}${fraction ? `.${fraction}` : ''}`;
-    return parseJson(digits) as number | Decimal; // a number is all that its text can be
+    const value = parseNumber(text);
+    if (value === undefined) this.warn('value', 'This is not a number: it was left out');
+    return value;
   }
 
   /** Y or N of table 0136. */
@@ -137,6 +133,14 @@ export class Cursor {
   tell(severity: IssueSeverity, code: IssueCode, diagnostics: string): void {
     this.reading.issues.push({ severity, code, diagnostics, expression: [this.part.toString()] });
   }
+}
+
+/** A decimal with the digits that were written; undefined for other text. */
+export function parseNumber(text: string): number | Decimal | undefined {
+  const [, sign = '', whole, fraction] = /^([+-]?)(\d{0,15})(?:\.(\d{0,10}))?$/.exec(text) ?? [];
+  if (whole === undefined || (whole === '' && !fraction)) return undefined;
+  const digits = `${sign === '-' ? '-' : ''}${whole.replace(/^0+(?=\d)/, '') || '0'}${fraction ? `.${fraction}` : ''}`;
+  return parseJson(digits) as number | Decimal; // a number is all that its text can be
 }
 
 /** Quicker than an expression for the usual text, which has none. */

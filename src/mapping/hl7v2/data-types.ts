@@ -1,4 +1,5 @@
 /** Data types of HL7 v2 as FHIR's. Source: data type maps of HL7 Version 2 to FHIR 1.0.0. Each returns undefined for nothing. */
+import type { Decimal } from '../../standards/fhir/json.ts';
 import {
   ADDRESS_TYPE,
   ADDRESS_USE,
@@ -82,6 +83,28 @@ export const text = (cursor: Cursor): string | undefined => cursor.value;
 export const dateTime = (cursor: Cursor): string | undefined => cursor.dateTime;
 export const date = (cursor: Cursor): string | undefined => cursor.date;
 export const boolean = (cursor: Cursor): boolean | undefined => cursor.boolean;
+
+/** A time with hours, which elements of type instant need; a date alone is told. */
+export function instant(cursor: Cursor): string | undefined {
+  const value = cursor.dateTime;
+  if (value === undefined || value.includes('T')) return value;
+  cursor.warn('value', 'A date without a time was left out here');
+  return undefined;
+}
+
+/** What a person reads of a code. */
+export const words = (cursor: Cursor): string | undefined => wordsOf(concept()(cursor));
+
+export function wordsOf(value: Json | undefined): string | undefined {
+  const [first] = (value?.['coding'] ?? []) as readonly Json[];
+  return (value?.['text'] ?? first?.['display'] ?? first?.['code']) as string | undefined;
+}
+
+/** What makes a code the same: its coding, else its words. */
+export function keyOfConcept(value: Json): string {
+  const [first] = (value['coding'] ?? []) as readonly Json[];
+  return first === undefined ? String(value['text']).toUpperCase() : `${first['system']}|${first['code']}`;
+}
 
 export const period = (start: Cursor, end: Cursor): Json | undefined =>
   compact({ start: start.dateTime, end: end.dateTime });
@@ -199,12 +222,17 @@ function rankOf(cursor: Cursor, useCode: string): number | undefined {
 /** A quantity; the unit is a coding only when its system is UCUM. */
 export function quantity(value: Cursor, unit: Cursor): Json | undefined {
   const number = value.number;
-  if (number === undefined) return undefined;
+  return number === undefined ? undefined : measured(number, unit);
+}
+
+/** A number with the unit in a CE or CWE. */
+export function measured(value: number | Decimal, unit: Cursor, comparator?: string): Json {
   const [code, display, system] = [unit.at(1).value, unit.at(2).value, unit.at(3).text];
   const isUcum = codeSystemUri(system) === 'http://unitsofmeasure.org';
   return compact({
-    value: number,
+    value,
+    comparator,
     unit: display ?? code,
     ...(isUcum && code !== undefined && { system: 'http://unitsofmeasure.org', code }),
-  });
+  }) as Json; // a number is there
 }
