@@ -5,19 +5,13 @@ import { createCipher } from '../../src/pki/key-file.ts';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import { client, person } from '../support/callers.ts';
+import { privacyConsent } from '../support/consents.ts';
 import { BASE_URL, openPolicyStore, type PolicyStore, ROOT } from '../support/policy-store.ts';
 
 const ref = (reference: string) => ({ reference });
 const subject = ref('Patient/p');
-const consent = (meaning: string, reference: string): Resource => ({
-  resourceType: 'Consent',
-  id: 'k',
-  status: 'active',
-  scope: { coding: [{ code: 'patient-privacy' }] },
-  category: [{ coding: [{ code: 'INFA' }] }],
-  patient: subject,
-  provision: { type: 'deny', data: [{ meaning, reference: ref(reference) }] },
-});
+const consent = (meaning: string, reference: string): Resource =>
+  privacyConsent('p', { type: 'deny', data: [{ meaning, reference: ref(reference) }] }, { id: 'k' });
 const observation = (id: string, by: string): Resource => ({
   resourceType: 'Observation',
   id,

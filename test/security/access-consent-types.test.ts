@@ -3,22 +3,14 @@ import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import { client, person } from '../support/callers.ts';
+import { privacyConsent } from '../support/consents.ts';
 import { BASE_URL, openPolicyStore, type PolicyStore, ROOT } from '../support/policy-store.ts';
 
 const ref = (reference: string) => ({ reference });
 const P = ref('Patient/p');
 const Q = ref('Patient/q');
 const type = (code: string) => ({ system: 'http://hl7.org/fhir/resource-types', code });
-const consent = (provision: object | undefined, more: object = {}): Resource => ({
-  resourceType: 'Consent',
-  id: 'c',
-  status: 'active',
-  scope: { coding: [{ code: 'patient-privacy' }] },
-  category: [{ coding: [{ code: 'INFA' }] }],
-  patient: P,
-  ...(provision && { provision }),
-  ...more,
-});
+const consent = (provision: object | undefined, more: object = {}): Resource => privacyConsent('p', provision, more);
 const ofTypes = (...codes: readonly string[]): object => ({ type: 'deny', class: codes.map(type) });
 
 const binary = (id: string, context?: string): Resource => ({

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import { client, person } from '../support/callers.ts';
+import { privacyConsent } from '../support/consents.ts';
 import { openPolicyStore, type PolicyStore, ROOT } from '../support/policy-store.ts';
 
 const JSON_PATCH = 'application/json-patch+json';
@@ -19,19 +20,12 @@ const observation = (more: object = {}): Resource => ({
   note: [{ text: SECRET }],
   ...more,
 });
-const denial = (...actions: readonly string[]): Resource => ({
-  resourceType: 'Consent',
-  id: 'c',
-  status: 'active',
-  scope: { coding: [{ code: 'patient-privacy' }] },
-  category: [{ coding: [{ code: 'INFA' }] }],
-  patient: subject,
-  provision: {
+const denial = (...actions: readonly string[]): Resource =>
+  privacyConsent('p', {
     type: 'deny',
     class: [{ system: 'http://hl7.org/fhir/resource-types', code: 'Observation' }],
     action: actions.map((code) => ({ coding: [{ code }] })),
-  },
-});
+  });
 const CALLERS: Readonly<Record<string, Caller>> = {
   doctor: person('DOCTOR', ME),
   program: client('system/*.crus'),

@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import { client, patientApp, person } from '../support/callers.ts';
+import { privacyConsent } from '../support/consents.ts';
 import { openPolicyStore, type PolicyStore, ROOT, START } from '../support/policy-store.ts';
 
 const DAY = 86_400_000;
@@ -19,16 +20,7 @@ const action = (code: string) => ({ coding: [{ code }] });
 const deny = (more: object = {}) => ({ type: 'deny', ...more });
 const permit = (more: object = {}) => ({ type: 'permit', ...more });
 
-const consent = (provision: object | undefined, more: object = {}): Resource => ({
-  resourceType: 'Consent',
-  id: 'c',
-  status: 'active',
-  scope: { coding: [{ code: 'patient-privacy' }] },
-  category: [{ coding: [{ code: 'INFA' }] }],
-  patient: { reference: 'Patient/p' },
-  ...(provision && { provision }),
-  ...more,
-});
+const consent = (provision: object | undefined, more: object = {}): Resource => privacyConsent('p', provision, more);
 
 const ME = { practitioner: 'd1', practitionerRoles: ['r1'], organizations: ['o1'] };
 const CALLERS: Readonly<Record<string, Caller>> = {

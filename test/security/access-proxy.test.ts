@@ -7,6 +7,7 @@ import type { User } from '../../src/ports/users.ts';
 import { createProxies } from '../../src/proxies.ts';
 import { createRecords } from '../../src/records.ts';
 import { patientApp, person } from '../support/callers.ts';
+import { privacyConsent } from '../support/consents.ts';
 import { openPolicyStore, type PolicyStore, parseQuery, ROOT, START } from '../support/policy-store.ts';
 
 const HOUR = 3_600_000;
@@ -42,16 +43,8 @@ const child = (birthDate?: string): Resource => ({
   ...(birthDate !== undefined && { birthDate }),
 });
 const names = { actor: [{ role: { coding: [{ code: 'DELEGATEE' }] }, reference: { reference: 'RelatedPerson/rel' } }] };
-const consent = (provision: object, more: object = {}): Resource => ({
-  resourceType: 'Consent',
-  id: 'yes',
-  status: 'active',
-  scope: { coding: [{ code: 'patient-privacy' }] },
-  category: [{ coding: [{ code: 'INFA' }] }],
-  patient: { reference: 'Patient/child' },
-  provision,
-  ...more,
-});
+const consent = (provision: object, more: object = {}): Resource =>
+  privacyConsent('child', provision, { id: 'yes', ...more });
 const YES = consent({ type: 'permit', ...names });
 const OWN = { performer: [{ reference: 'Patient/child' }] };
 const EIGHT = '2018-06-15';

@@ -4,23 +4,15 @@ import type { Caller } from '../../../src/ports/caller.ts';
 import type { Resource } from '../../../src/ports/resource-store.ts';
 import { eraseReferences, type Gone } from '../../../src/postgres/protection/erase-references.ts';
 import { person } from '../../support/callers.ts';
+import { privacyConsent } from '../../support/consents.ts';
 import { ROOT } from '../../support/policy-store.ts';
 import { openProtectionWorld, type ProtectionWorld } from './world.ts';
 
 const actor = (reference: string, role = 'PRCP') => ({ role: { coding: [{ code: role }] }, reference: { reference } });
 const data = (reference: string, meaning = 'instance') => ({ meaning, reference: { reference } });
 const GONE = 'Patient/gone';
-const consentOf = (provision: object | undefined, extra: object = {}): Resource => ({
-  resourceType: 'Consent',
-  id: 'c',
-  status: 'active',
-  scope: { coding: [{ code: 'patient-privacy' }] },
-  category: [{ coding: [{ code: 'INFA' }] }],
-  patient: { reference: 'Patient/stays' },
-  policyRule: { coding: [{ code: 'OPTIN' }] },
-  ...(provision && { provision }),
-  ...extra,
-});
+const consentOf = (provision: object | undefined, extra: object = {}): Resource =>
+  privacyConsent('stays', provision, { policyRule: { coding: [{ code: 'OPTIN' }] }, ...extra });
 const OUT = { policyRule: { coding: [{ code: 'OPTOUT' }] } };
 const localOf = (reference: string): string | undefined =>
   /^[A-Z][a-zA-Z]+\/[a-z0-9-]+$/.test(reference) ? reference : undefined;

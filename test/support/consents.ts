@@ -1,0 +1,14 @@
+/** Consents about privacy, as R4 wants them. https://hl7.org/fhir/R4/consent.html */
+import type { Resource } from '../../src/ports/resource-store.ts';
+
+/** One in force, of a patient by id; `more` takes the place of what is here. */
+export const privacyConsent = (patientId: string, provision: object | undefined, more: object = {}): Resource => ({
+  resourceType: 'Consent',
+  id: 'c',
+  status: 'active',
+  scope: { coding: [{ code: 'patient-privacy' }] },
+  category: [{ coding: [{ code: 'INFA' }] }],
+  patient: { reference: `Patient/${patientId}` },
+  ...(provision && { provision }),
+  ...more,
+});
