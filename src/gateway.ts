@@ -4,14 +4,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Config } from './config.ts';
 import type { Dialect } from './gateways/dialect.ts';
+import { every } from './every.ts';
 import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
+import { createV2Endpoint } from './gateways/hl7v2/http-endpoint.ts';
 import { createMllpListener, type MllpListener } from './gateways/hl7v2/mllp-listener.ts';
+import { createV2Reception } from './gateways/hl7v2/reception.ts';
+import { openWatchedFolder } from './gateways/hl7v2/watched-folder.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
+import { openV2Feeds } from './hl7v2-feeds.ts';
 import type { ContextLog } from './log.ts';
 import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -68,6 +73,8 @@ type RequestHandler = (req: IncomingMessage, res: ServerResponse) => void;
 export interface Gateway {
   /** `POST /ncpdp/script` */
   readonly script: RequestHandler;
+  /** `POST /hl7v2` */
+  readonly hl7v2: RequestHandler;
   /** Paths below `/gateway`. */
   readonly messages: RequestHandler;
   /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
@@ -87,6 +94,7 @@ const MEDIA_TYPES = new Map([
 /** Messages that one replay of many may queue. */
 const REPLAY_MAX = 10_000;
 const REPLAY_PAGE = 500;
+const FOLDER_EVERY_MS = 2000;
 
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, store, searchOf, door, partners, now, log } = parts;
@@ -112,6 +120,39 @@ export function createGateway(parts: GatewayParts): Gateway {
     ...(parts.observeMessage && { observe: parts.observeMessage }),
   });
 
+  const feeds = openV2Feeds(parts);
+  const reception = createV2Reception({
+    receive: (raw, partner) => receiver.receive(hl7v2Dialect, raw, undefined, partner),
+    ackMode: config.hl7v2AckMode,
+    ...(config.hl7v2SequenceSenders && {
+      sequence: {
+        senders: config.hl7v2SequenceSenders,
+        read: store.changes.readSequence,
+        write: store.changes.writeSequence,
+        async isKnown(sender, controlId) {
+          const filter = { direction: 'in', dialect: 'hl7v2', sender, controlId } as const;
+          return controlId !== '' && (await messages.list(GATEWAY, filter, 1)).messages.length > 0;
+        },
+        now,
+        newId: store.newId,
+      },
+    }),
+    ...(feeds && { acknowledge: feeds.acknowledge }),
+    now,
+    newId: store.newId,
+    log,
+  });
+
+  /** Sends a dead letter to its partner after all: the same bytes, under the same control id. */
+  async function resend(message: StoredMessage): Promise<Replayed> {
+    if (message.dialect !== 'hl7v2' || message.state !== 'dead')
+      throw badRequest('Only messages that came in, and dead letters to HL7 v2 partners, can be replayed');
+    const job = await feeds?.jobOf(message);
+    if (!job) throw badRequest('No active feed has this receiver');
+    await jobs.add([job]);
+    return { id: message.id, verdict: 'queued', answer: Buffer.alloc(0) };
+  }
+
   async function reprocess(message: StoredMessage): Promise<Replayed> {
     const dialect = dialects.get(message.dialect);
     if (dialect) return receiver.process(dialect, message.id, message.raw);
@@ -125,7 +166,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     view: (message) => viewOf(dialects.get(message.dialect), message, config.messageTimeZone),
     async replay(caller, id, corrected) {
       const message = await messages.read(caller, id);
-      if (message.direction !== 'in') throw badRequest('Only messages that came in can be replayed');
+      if (message.direction !== 'in') {
+        if (corrected !== undefined) throw badRequest('A message that is sent is corrected in the record it tells of');
+        return resend(message);
+      }
       if (message.relation?.kind === 'conflict')
         throw badRequest('Its control id stands for another message: it is sent again under one of its own');
       if (corrected === undefined && message.isCorrected)
@@ -143,6 +187,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   let secureListener: MllpListener | undefined;
   const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
   let runner: JobRunner | undefined;
+  let stopFolder: (() => Promise<void>) | undefined;
   return {
     script: createScriptEndpoint({
       admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
@@ -151,6 +196,12 @@ export function createGateway(parts: GatewayParts): Gateway {
       now,
       newId: store.newId,
       limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
+    }),
+    hl7v2: createV2Endpoint({
+      admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
+      receive: (raw, { socket }) => reception.answers(raw, partners?.partnerOf(socket)),
+      bodyBytesMax: config.messageBytesMax,
+      log,
     }),
     messages: createMessageApi({
       desk,
@@ -168,6 +219,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
       const jobSets: readonly JobSet[] = [
         createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        ...(feeds ? [feeds.jobs] : []),
         ...(parts.moreJobs ?? []),
       ];
       runner = createJobRunner({
@@ -180,16 +232,28 @@ export function createGateway(parts: GatewayParts): Gateway {
         now,
         log,
       });
+      feeds?.start();
+      if (config.hl7v2Folder !== undefined) {
+        const folder = await openWatchedFolder({ folder: config.hl7v2Folder, receive: reception.receive, log });
+        const stopping = new AbortController();
+        const ended = every(FOLDER_EVERY_MS, () => folder.turn(stopping.signal), (error) =>
+          log.error('the folder of HL7 v2 files could not be read', { error }),
+        );
+        stopFolder = () => {
+          stopping.abort();
+          return ended();
+        };
+      }
       if (config.mllpsPort !== 'off' && partners)
         secureListener = await createMllpListener({
           ...mllpLimits(config),
           host: config.host,
           port: config.mllpsPort,
           createServer: partners.createServer,
-          async receive(raw, { socket }): Promise<Buffer> {
+          async receive(raw, { socket }) {
             const partner = partners.partnerOf(socket);
             if (!partner) throw new Error('the certificate is no partner’s any more');
-            return (await receiver.receive(hl7v2Dialect, raw, undefined, partner)).answer;
+            return reception.answers(raw, partner);
           },
           log,
         });
@@ -199,7 +263,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         host: config.host === '::1' ? '::1' : '127.0.0.1', // it speaks without TLS, so to this machine only
         port: config.mllpPort,
         ...mllpLimits(config),
-        receive: async (raw): Promise<Buffer> => (await receiver.receive(hl7v2Dialect, raw)).answer,
+        receive: (raw) => reception.answers(raw),
         log,
       });
       return { mllpPort: listener.port, mllpsPort };
@@ -209,8 +273,9 @@ export function createGateway(parts: GatewayParts): Gateway {
       mllp: listener?.counters ?? { connections: 0, faults: 0 },
     }),
     async stop(timeoutMs) {
-      await Promise.all([listener?.stop(timeoutMs), secureListener?.stop(timeoutMs)]);
+      await Promise.all([listener?.stop(timeoutMs), secureListener?.stop(timeoutMs), stopFolder?.()]);
       await runner?.stop(timeoutMs);
+      await feeds?.stop();
     },
   };
 }
@@ -231,9 +296,11 @@ function readSpineMessage({ raw }: StoredMessage, now: number): Resource | undef
   return { resourceType: 'Bundle', type: 'collection', entry: [{ resource: value }] };
 }
 
-const mllpLimits = ({ mllpConnectionsMax, messageBytesMax }: Config) => ({
-  connectionsMax: mllpConnectionsMax,
-  frameBytesMax: messageBytesMax,
+const mllpLimits = (config: Config) => ({
+  connectionsMax: config.mllpConnectionsMax,
+  connectionsPerAddressMax: config.mllpConnectionsPerAddressMax,
+  idleTimeoutMs: config.mllpIdleTimeoutS * 1000,
+  frameBytesMax: config.messageBytesMax,
 });
 
 /** A partner under another's name, or with what it may not send, is for whoever reads the trail. */

@@ -74,6 +74,8 @@ export interface JobTable {
   complete(job: TakenJob): Promise<boolean>;
   /** Back to the waiting ones. */
   retry(job: TakenJob, delayMs: number, error: string): Promise<boolean>;
+  /** Back to the waiting ones, as an attempt that is not counted: there was no point in making it. */
+  postpone(job: TakenJob, delayMs: number, reason: string): Promise<boolean>;
   /** Gives the lease back as if it had not been taken: the process stops. */
   release(job: TakenJob): Promise<boolean>;
   /** To the dead letters, where it stays until somebody replays or discards it. */

@@ -90,6 +90,14 @@ returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
         new Date(now() + delayMs),
         error.slice(0, ERROR_MAX),
       ]),
+    postpone: (job, delayMs, reason) =>
+      onLeased(
+        'postpone',
+        `update mortar.job set state = 'ready', leased_until = null, error = $4, run_at = $3,
+  attempts = greatest(attempts - 1, 0)`,
+        job,
+        [new Date(now() + delayMs), reason.slice(0, ERROR_MAX)],
+      ),
     release: (job) =>
       onLeased(
         'release',
