@@ -2,10 +2,10 @@
 
 import { isIP } from 'node:net';
 import {
+  findFeedProblems,
   findMailProblems,
   findProductionProblems,
   findSignInProblems,
-  findFeedProblems,
   findSpineProblems,
   findTlsProblems,
   HTTPS_PORT,
@@ -19,14 +19,14 @@ import {
   oneOf,
   parseAddressRanges,
   parseDatabaseUrl,
+  parseFeedTargets,
   parseHosts,
   parseIssuer,
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
-  parseSmtpUrl,
-  parseFeedTargets,
   parseSenders,
+  parseSmtpUrl,
   parseSpineUrl,
   parseTimeZone,
   privateFile,
@@ -333,7 +333,8 @@ const SETTINGS = {
     env: 'MLLP_IDLE_TIMEOUT_S',
     fallback: '0',
     ...integer(0, 86_400),
-    about: 'After how many seconds without a message the connection of an HL7 v2 sender is closed; 0: never, as senders expect.',
+    about:
+      'After how many seconds without a message the connection of an HL7 v2 sender is closed; 0: never, as senders expect.',
   },
   hl7v2AckMode: {
     env: 'HL7V2_ACK_MODE',
@@ -346,14 +347,16 @@ const SETTINGS = {
     env: 'HL7V2_SEQUENCE_SENDERS',
     fallbackAbout: 'none',
     allowed: 'senders with commas between, such as `PAS|RXX`',
-    about: 'HL7 v2 senders whose messages are numbered in `MSH-13`: a gap is refused, with the number that is expected.',
+    about:
+      'HL7 v2 senders whose messages are numbered in `MSH-13`: a gap is refused, with the number that is expected.',
     parse: parseSenders,
   },
   hl7v2Folder: {
     env: 'HL7V2_FOLDER',
     fallbackAbout: 'none',
     allowed: 'a folder',
-    about: 'Folder whose `in` is watched for files of HL7 v2 messages; they go to `done` or `failed`, each with its answers.',
+    about:
+      'Folder whose `in` is watched for files of HL7 v2 messages; they go to `done` or `failed`, each with its answers.',
     parse: (text: string): string => text,
   },
   hl7v2FeedTargets: {
@@ -373,7 +376,8 @@ const SETTINGS = {
     env: 'HL7V2_FEED_CERT_FILE',
     fallbackAbout: 'none',
     ...file,
-    about: 'Client certificate for partners that are sent HL7 v2 over mutual TLS, in PEM. A renewed file is read by itself.',
+    about:
+      'Client certificate for partners that are sent HL7 v2 over mutual TLS, in PEM. A renewed file is read by itself.',
   },
   hl7v2FeedKeyFile: {
     env: 'HL7V2_FEED_KEY_FILE',

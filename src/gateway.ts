@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Config } from './config.ts';
-import type { Dialect } from './gateways/dialect.ts';
 import { every } from './every.ts';
+import type { Dialect } from './gateways/dialect.ts';
 import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
 import { createV2Endpoint } from './gateways/hl7v2/http-endpoint.ts';
 import { createMllpListener, type MllpListener } from './gateways/hl7v2/mllp-listener.ts';
@@ -14,9 +14,9 @@ import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
+import { openV2Feeds } from './hl7v2-feeds.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
-import { openV2Feeds } from './hl7v2-feeds.ts';
 import type { ContextLog } from './log.ts';
 import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -236,8 +236,10 @@ export function createGateway(parts: GatewayParts): Gateway {
       if (config.hl7v2Folder !== undefined) {
         const folder = await openWatchedFolder({ folder: config.hl7v2Folder, receive: reception.receive, log });
         const stopping = new AbortController();
-        const ended = every(FOLDER_EVERY_MS, () => folder.turn(stopping.signal), (error) =>
-          log.error('the folder of HL7 v2 files could not be read', { error }),
+        const ended = every(
+          FOLDER_EVERY_MS,
+          () => folder.turn(stopping.signal),
+          (error) => log.error('the folder of HL7 v2 files could not be read', { error }),
         );
         stopFolder = () => {
           stopping.abort();

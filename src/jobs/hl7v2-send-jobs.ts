@@ -40,7 +40,6 @@ const PAUSED_MS = 5_000;
 const SPREAD_MS = 1000;
 const DONE: readonly string[] = ['acknowledged', 'rejected'];
 
-
 export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
   const { messages, exchange, feeds, now, log, random = Math.random } = options;
   const delayMs = options.delayMs ?? DELAY_MS;
@@ -72,8 +71,12 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
         await settle(message, { state: 'queued', answer: outcome.answer, error: outcome.error });
         throw new Error(`the partner refused the message: ${outcome.error}`);
       case 'pending':
-        await settle(message, { state: 'sent', answer: outcome.answer, error: 'taken; what became of it is not told yet' });
-        throw postpone(message, 'the application acknowledgement has not come', DELAY_MAX_MS);
+        // It is theirs from here on, and the next may go: what became of it is told at the listener.
+        return void (await settle(message, {
+          state: 'sent',
+          answer: outcome.answer,
+          error: 'taken; what became of it is not told yet',
+        }));
       case 'not-sent':
         await settle(message, { state: 'queued', error: outcome.cause });
         throw postpone(message, outcome.cause, outcome.until === undefined ? 0 : Math.max(0, outcome.until - now()));

@@ -82,7 +82,7 @@ export type V2Outcome =
   | { readonly kind: 'rejected'; readonly code: string; readonly answer: Buffer; readonly error: string }
   /** AR or CR: not now, or not here. */
   | { readonly kind: 'refused'; readonly code: string; readonly answer: Buffer; readonly error: string }
-  /** CA has come; AA is to come yet, on this connection or at the listener. */
+  /** CA has come: it is theirs. What became of it is told later, at the listener. */
   | { readonly kind: 'pending'; readonly answer: Buffer }
   /** Nothing of it has left: the partner cannot be reached, or is left alone until then (ms UTC). */
   | { readonly kind: 'not-sent'; readonly cause: string; readonly until?: number }

@@ -61,7 +61,9 @@ limit $5`,
         return {
           versions: mine.length === 0 ? [] : await versionsByKey(mine, undefined, run),
           from,
-          to: last ? { xid: last[3] as string, rid: last[1] as string, versionId: last[2] as number, at: latest(from, last) } : from,
+          to: last
+            ? { xid: last[3] as string, rid: last[1] as string, versionId: last[2] as number, at: latest(from, last) }
+            : from,
           isFull: rows.length === limit,
         };
       }),

@@ -1,6 +1,7 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
-import type { Cipher } from '../ports/cipher.ts';
+
 import type { ChangeFeed } from '../ports/change-feed.ts';
+import type { Cipher } from '../ports/cipher.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';

@@ -69,7 +69,10 @@ export function wrapAnswers(batch: Batch, answers: readonly Buffer[], issues: re
     const raw = (n: number): { raw: string } => ({ raw: fields[n - 1] ?? '' });
     const head = [raw(5), raw(6), raw(3), raw(4), ...Array<undefined>(5).fill(undefined), raw(11)];
     const trailer = id.replace('HS', 'TS');
-    return [`${formatSegment(id, head, encoding)}\r`, `${formatSegment(trailer, [String(count), comment], encoding)}\r`];
+    return [
+      `${formatSegment(id, head, encoding)}\r`,
+      `${formatSegment(trailer, [String(count), comment], encoding)}\r`,
+    ];
   };
   const [fileStart, fileEnd] = around('FHS', fileHeader, 1);
   const [batchStart, batchEnd] = around('BHS', batchHeader, answers.length);

@@ -68,6 +68,9 @@ type Issue = Verdict['issues'][number];
 
 const REASONS = new Map<Received['verdict'], Issue>([
   ['conflict', { severity: 'error', code: 'duplicate', diagnostics: 'This control id came before with other content' }],
-  ['refused', { severity: 'error', code: 'forbidden', diagnostics: 'The sender, or a message like this, is not taken' }],
+  [
+    'refused',
+    { severity: 'error', code: 'forbidden', diagnostics: 'The sender, or a message like this, is not taken' },
+  ],
   ['unavailable', { severity: 'error', code: 'transient', diagnostics: 'Not taken now: send it again later' }],
 ]);

@@ -10,7 +10,10 @@ export interface V2EndpointOptions {
   /** Throws `FhirError` when who sends may not: before anything of the message is read. */
   readonly admit: (request: IncomingMessage) => Promise<void>;
   /** The way in: what one message is answered with, in order. */
-  readonly receive: (raw: Buffer, peer: { readonly address: string; readonly socket: Socket }) => Promise<readonly Buffer[]>;
+  readonly receive: (
+    raw: Buffer,
+    peer: { readonly address: string; readonly socket: Socket },
+  ) => Promise<readonly Buffer[]>;
   readonly bodyBytesMax: number;
   readonly bodyTimeoutMs?: number;
   readonly log: Log;
@@ -22,7 +25,9 @@ const CONTENT_TYPES = ['application/hl7-v2', 'x-application/hl7-v2+er7', 'applic
 const BODY_TIMEOUT_MS = 30_000;
 
 /** Never rejects and never throws: every request gets an answer, or its connection ends. */
-export function createV2Endpoint(options: V2EndpointOptions): (request: IncomingMessage, response: ServerResponse) => void {
+export function createV2Endpoint(
+  options: V2EndpointOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
   const { admit, receive, bodyBytesMax, bodyTimeoutMs = BODY_TIMEOUT_MS, log } = options;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -93,6 +98,10 @@ function refusalOf(request: IncomingMessage): Refusal | undefined {
     };
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
-    return { status: 415, description: 'Content-Encoding must be identity', headers: { 'Accept-Encoding': 'identity' } };
+    return {
+      status: 415,
+      description: 'Content-Encoding must be identity',
+      headers: { 'Accept-Encoding': 'identity' },
+    };
   return undefined;
 }

@@ -64,7 +64,10 @@ export function withSequence(options: SequenceOptions): (raw: Buffer, receive: R
   };
 }
 
-const rejected = (diagnostics: string): Verdict => ({ kind: 'rejected', issues: [issue('value', diagnostics, 'MSH-13')] });
+const rejected = (diagnostics: string): Verdict => ({
+  kind: 'rejected',
+  issues: [issue('value', diagnostics, 'MSH-13')],
+});
 
 const EXPECTED = parsePlace('MSA-4');
 

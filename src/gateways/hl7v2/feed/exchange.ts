@@ -7,7 +7,13 @@ import type { Log } from '../../../ports/log.ts';
 import type { Feed, V2Exchange, V2Outcome } from '../../../ports/v2-feed.ts';
 import { parseMessage } from '../../../standards/hl7v2/parse.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../circuit-breaker.ts';
-import { createMllpClient, type MllpClient, type MllpClientOptions, type SendResult, type Weighed } from './mllp-client.ts';
+import {
+  createMllpClient,
+  type MllpClient,
+  type MllpClientOptions,
+  type SendResult,
+  type Weighed,
+} from './mllp-client.ts';
 import { type ReadAnswer, readAnswer } from './read-answer.ts';
 
 export interface V2ExchangeOptions {

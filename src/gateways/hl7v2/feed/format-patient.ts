@@ -3,10 +3,16 @@
  * one, A40 of one that was merged. HL7 v2.5.1 sections 3.3.28, 3.3.31 and 3.3.40; reference 9.1 and 9.2.
  */
 import type { Resource } from '../../../ports/resource-store.ts';
-import type { FeedEvent, FeedProfile, FormatV2, FormattedV2 } from '../../../ports/v2-feed.ts';
+import type { FeedEvent, FeedProfile, FormattedV2, FormatV2 } from '../../../ports/v2-feed.ts';
 import { formatInstant } from '../../../standards/hl7v2/date-time.ts';
 import { STANDARD_ENCODING } from '../../../standards/hl7v2/encoding.ts';
-import { type ComponentInput, createMessage, type FieldInput, formatMessage, formatSegment } from '../../../standards/hl7v2/format.ts';
+import {
+  type ComponentInput,
+  createMessage,
+  type FieldInput,
+  formatMessage,
+  formatSegment,
+} from '../../../standards/hl7v2/format.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as Json[]) : []);
@@ -46,10 +52,24 @@ export const formatPatientMessages: FormatV2 = (event, profile, controlId) => {
   }
   const kept = event.related.get(survivor);
   if (kept === undefined)
-    return { value: [], issues: [{ severity: 'warning', code: 'not-found', diagnostics: 'The survivor of a merge is not there', expression: ['Patient.link'] }] };
+    return {
+      value: [],
+      issues: [
+        {
+          severity: 'warning',
+          code: 'not-found',
+          diagnostics: 'The survivor of a merge is not there',
+          expression: ['Patient.link'],
+        },
+      ],
+    };
   const segments = [
     formatSegment('PID', patientFields(kept, undefined), STANDARD_ENCODING),
-    formatSegment('MRG', [{ repeat: identifiers(current) }, ...Array<FieldInput>(5).fill(undefined), { repeat: names(current) }], STANDARD_ENCODING),
+    formatSegment(
+      'MRG',
+      [{ repeat: identifiers(current) }, ...Array<FieldInput>(5).fill(undefined), { repeat: names(current) }],
+      STANDARD_ENCODING,
+    ),
   ];
   const id = survivor.slice('Patient/'.length);
   return { value: [message('ADT^A40', 'ADT_A39', event, profile, controlId(0), id, segments)], issues: [] };
@@ -123,8 +143,17 @@ function fieldsOf(patient: Resource): FieldInput[] {
   set(8, GENDERS.get(String(gender)));
   set(11, { repeat: list(patient['address']).map(address) });
   set(13, { repeat: list(patient['telecom']).flatMap(telecom) });
-  set(29, text(deceasedDateTime)?.replaceAll(/[-:]|\.\d+/g, '').replace('T', '').replace('Z', '+0000'));
-  set(30, deceasedDateTime !== undefined || deceasedBoolean === true ? 'Y' : deceasedBoolean === false ? 'N' : undefined);
+  set(
+    29,
+    text(deceasedDateTime)
+      ?.replaceAll(/[-:]|\.\d+/g, '')
+      .replace('T', '')
+      .replace('Z', '+0000'),
+  );
+  set(
+    30,
+    deceasedDateTime !== undefined || deceasedBoolean === true ? 'Y' : deceasedBoolean === false ? 'N' : undefined,
+  );
   return fields;
 }
 
@@ -136,7 +165,7 @@ function identifiers(patient: Resource): readonly ComponentInput[][] {
     .map(({ system, value }) => {
       const isNhs = system === NHS_NUMBER;
       const name = text(system) ?? '';
-      const local = name.startsWith('urn:v2:') ? name.split(':').slice(2).join(':') : undefined;
+      const local = name.startsWith('urn:v2:') ? name.split(':').slice(3).join(':') : undefined;
       const authority: ComponentInput = isNhs ? 'NHS' : (local ?? [undefined, name, name === '' ? undefined : 'URI']);
       return [text(value), undefined, undefined, authority, isNhs ? 'NH' : 'MR'];
     });
@@ -150,7 +179,15 @@ function names(patient: Resource): readonly ComponentInput[][] {
       const [first, ...others] = (Array.isArray(given) ? given : []) as string[];
       const joined = (value: unknown): string | undefined => (Array.isArray(value) ? value.join(' ') : undefined);
       const middle = others.length > 0 ? others.join(' ') : undefined;
-      return [text(family), first, middle, joined(suffix), joined(prefix), undefined, NAME_USES.get(String(use)) ?? 'L'];
+      return [
+        text(family),
+        first,
+        middle,
+        joined(suffix),
+        joined(prefix),
+        undefined,
+        NAME_USES.get(String(use)) ?? 'L',
+      ];
     });
 }
 

@@ -122,9 +122,7 @@ export function createMllpClient(options: MllpClientOptions): MllpClient {
       };
       const failed = (cause: string): void =>
         finish(
-          frames.length > 0
-            ? { kind: 'answered', frames, isWhole: false }
-            : { kind: 'failed', isSent: true, cause },
+          frames.length > 0 ? { kind: 'answered', frames, isWhole: false } : { kind: 'failed', isSent: true, cause },
           false,
         );
       const stop = (): void => failed('the server stops');

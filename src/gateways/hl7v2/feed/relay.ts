@@ -8,7 +8,7 @@ import type { Clock } from '../../../ports/clock.ts';
 import type { Log } from '../../../ports/log.ts';
 import type { MessageLog } from '../../../ports/message-log.ts';
 import type { Resource, ResourceStore, StoredVersion } from '../../../ports/resource-store.ts';
-import type { Feed, FeedEvent, Feeds, FeedProfile, FormatV2 } from '../../../ports/v2-feed.ts';
+import type { Feed, FeedEvent, FeedProfile, Feeds, FormatV2 } from '../../../ports/v2-feed.ts';
 import { parseJson } from '../../../standards/fhir/json.ts';
 import { FhirError } from '../../../standards/fhir/outcome.ts';
 import { controlIdOf, type QueuedMessage, queuedMessage } from './queue-message.ts';
@@ -63,7 +63,10 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     }
   }
 
-  async function eventOf(version: StoredVersion, cache: Map<string, Promise<Resource | undefined>>): Promise<FeedEvent> {
+  async function eventOf(
+    version: StoredVersion,
+    cache: Map<string, Promise<Resource | undefined>>,
+  ): Promise<FeedEvent> {
     const { type, id, versionId, operation, lastUpdated: at, content } = version;
     const current = content === '' ? undefined : (parseJson(Buffer.from(content)) as Resource);
     const previous = versionId > 1 ? await find(store.vread(caller, type, id, versionId - 1)) : undefined;
