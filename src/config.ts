@@ -336,17 +336,18 @@ const SETTINGS = {
     about:
       'After how many seconds without a message the connection of an HL7 v2 sender is closed; 0: never, as senders expect.',
   },
-  hl7v2AckMode: {
-    env: 'HL7V2_ACK_MODE',
-    fallback: 'auto',
-    ...oneOf('auto', 'original'),
+  hl7v2EnhancedSenders: {
+    env: 'HL7V2_ENHANCED_SENDERS',
+    fallbackAbout: 'none: one AA, AE or AR for each message',
+    allowed: 'senders (MSH-3, a bar, MSH-4) with commas between, or `all`',
     about:
-      'How HL7 v2 messages are acknowledged: as `MSH-15` and `MSH-16` ask, or always by one AA, AE or AR, for senders that fill these fields and do not mean it.',
+      'HL7 v2 senders that are answered as `MSH-15` and `MSH-16` ask (CA, CE, CR). Many others fill these fields and expect AA.',
+    parse: (text: string): ReadonlySet<string> | 'all' | undefined => (text === 'all' ? 'all' : parseSenders(text)),
   },
   hl7v2SequenceSenders: {
     env: 'HL7V2_SEQUENCE_SENDERS',
     fallbackAbout: 'none',
-    allowed: 'senders with commas between, such as `PAS|RXX`',
+    allowed: 'senders (MSH-3, a bar, MSH-4) with commas between',
     about:
       'HL7 v2 senders whose messages are numbered in `MSH-13`: a gap is refused, with the number that is expected.',
     parse: parseSenders,

@@ -3,17 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Config } from './config.ts';
-import { every } from './every.ts';
 import type { Dialect } from './gateways/dialect.ts';
 import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
-import { createV2Endpoint } from './gateways/hl7v2/http-endpoint.ts';
-import { createMllpListener, type MllpListener } from './gateways/hl7v2/mllp-listener.ts';
-import { createV2Reception } from './gateways/hl7v2/reception.ts';
-import { openWatchedFolder } from './gateways/hl7v2/watched-folder.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
+import { createV2Doors } from './hl7v2-doors.ts';
 import { openV2Feeds } from './hl7v2-feeds.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
@@ -94,7 +90,6 @@ const MEDIA_TYPES = new Map([
 /** Messages that one replay of many may queue. */
 const REPLAY_MAX = 10_000;
 const REPLAY_PAGE = 500;
-const FOLDER_EVERY_MS = 2000;
 
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, store, searchOf, door, partners, now, log } = parts;
@@ -121,25 +116,17 @@ export function createGateway(parts: GatewayParts): Gateway {
   });
 
   const feeds = openV2Feeds(parts);
-  const reception = createV2Reception({
+  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
+  const admitSender = async (req: IncomingMessage): Promise<void> =>
+    void (await admit(messageDoor, req, 'messages:send'));
+  const v2 = createV2Doors({
+    config,
+    store,
     receive: (raw, partner) => receiver.receive(hl7v2Dialect, raw, undefined, partner),
-    ackMode: config.hl7v2AckMode,
-    ...(config.hl7v2SequenceSenders && {
-      sequence: {
-        senders: config.hl7v2SequenceSenders,
-        read: store.changes.readSequence,
-        write: store.changes.writeSequence,
-        async isKnown(sender, controlId) {
-          const filter = { direction: 'in', dialect: 'hl7v2', sender, controlId } as const;
-          return controlId !== '' && (await messages.list(GATEWAY, filter, 1)).messages.length > 0;
-        },
-        now,
-        newId: store.newId,
-      },
-    }),
-    ...(feeds && { acknowledge: feeds.acknowledge }),
+    acknowledge: feeds?.acknowledge,
+    admit: admitSender,
+    partners,
     now,
-    newId: store.newId,
     log,
   });
 
@@ -183,26 +170,17 @@ export function createGateway(parts: GatewayParts): Gateway {
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
 
-  let listener: MllpListener | undefined;
-  let secureListener: MllpListener | undefined;
-  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
   let runner: JobRunner | undefined;
-  let stopFolder: (() => Promise<void>) | undefined;
   return {
     script: createScriptEndpoint({
-      admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
+      admit: admitSender,
       receive: (raw, { socket }) => receiver.receive(scriptDialect, raw, undefined, partners?.partnerOf(socket)),
       log,
       now,
       newId: store.newId,
       limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
     }),
-    hl7v2: createV2Endpoint({
-      admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
-      receive: (raw, { socket }) => reception.answers(raw, partners?.partnerOf(socket)),
-      bodyBytesMax: config.messageBytesMax,
-      log,
-    }),
+    hl7v2: v2.http,
     messages: createMessageApi({
       desk,
       door,
@@ -233,49 +211,14 @@ export function createGateway(parts: GatewayParts): Gateway {
         log,
       });
       feeds?.start();
-      if (config.hl7v2Folder !== undefined) {
-        const folder = await openWatchedFolder({ folder: config.hl7v2Folder, receive: reception.receive, log });
-        const stopping = new AbortController();
-        const ended = every(
-          FOLDER_EVERY_MS,
-          () => folder.turn(stopping.signal),
-          (error) => log.error('the folder of HL7 v2 files could not be read', { error }),
-        );
-        stopFolder = () => {
-          stopping.abort();
-          return ended();
-        };
-      }
-      if (config.mllpsPort !== 'off' && partners)
-        secureListener = await createMllpListener({
-          ...mllpLimits(config),
-          host: config.host,
-          port: config.mllpsPort,
-          createServer: partners.createServer,
-          async receive(raw, { socket }) {
-            const partner = partners.partnerOf(socket);
-            if (!partner) throw new Error('the certificate is no partner’s any more');
-            return reception.answers(raw, partner);
-          },
-          log,
-        });
-      const mllpsPort = secureListener?.port;
-      if (config.mllpPort === 'off') return { mllpPort: undefined, mllpsPort };
-      listener = await createMllpListener({
-        host: config.host === '::1' ? '::1' : '127.0.0.1', // it speaks without TLS, so to this machine only
-        port: config.mllpPort,
-        ...mllpLimits(config),
-        receive: (raw) => reception.answers(raw),
-        log,
-      });
-      return { mllpPort: listener.port, mllpsPort };
+      return v2.start();
     },
     stats: () => ({
       jobs: runner?.stats() ?? { running: 0, done: 0, retried: 0, dead: 0 },
-      mllp: listener?.counters ?? { connections: 0, faults: 0 },
+      mllp: v2.counters() ?? { connections: 0, faults: 0 },
     }),
     async stop(timeoutMs) {
-      await Promise.all([listener?.stop(timeoutMs), secureListener?.stop(timeoutMs), stopFolder?.()]);
+      await v2.stop(timeoutMs);
       await runner?.stop(timeoutMs);
       await feeds?.stop();
     },
@@ -297,13 +240,6 @@ function readSpineMessage({ raw }: StoredMessage, now: number): Resource | undef
   if (value === undefined || value.resourceType === 'Bundle') return value;
   return { resourceType: 'Bundle', type: 'collection', entry: [{ resource: value }] };
 }
-
-const mllpLimits = (config: Config) => ({
-  connectionsMax: config.mllpConnectionsMax,
-  connectionsPerAddressMax: config.mllpConnectionsPerAddressMax,
-  idleTimeoutMs: config.mllpIdleTimeoutS * 1000,
-  frameBytesMax: config.messageBytesMax,
-});
 
 /** A partner under another's name, or with what it may not send, is for whoever reads the trail. */
 function tellForged({ door, log }: GatewayParts, organizationId: string, kind: string, sender: string): void {

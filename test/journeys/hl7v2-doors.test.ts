@@ -25,7 +25,12 @@ describe('journey › ways in for HL7 v2', function () {
   let server: TestServer;
   before(async () => {
     server = await startTestServer({
-      env: { UNKNOWN_PARTNERS: 'accept', HL7V2_SEQUENCE_SENDERS: 'SEQ|RXX', HL7V2_FOLDER: folder },
+      env: {
+        UNKNOWN_PARTNERS: 'accept',
+        HL7V2_SEQUENCE_SENDERS: 'SEQ|RXX',
+        HL7V2_ENHANCED_SENDERS: 'PAS|RXX',
+        HL7V2_FOLDER: folder,
+      },
     });
   });
   after(() => server.stop());
@@ -84,6 +89,10 @@ describe('journey › ways in for HL7 v2', function () {
       expect(fieldOf(other as Buffer, 'ERR-3')).match(/^205\^/);
       expect(more).eql([]);
       expect(await countOf('Other')).equal(0);
+    });
+    it('a sender of which nobody has said that it means it gets one AA', async () => {
+      const asked = { sender: 'OLD|RXX', accept: 'AL', application: 'NE' };
+      expect(said(await talk(message('E-4', asked)))).eql(['AA E-4']);
     });
     it('what is not taken is CR: a kind we do not know', async () => {
       const [answer] = await talk(message('E-3', { accept: 'AL', application: 'AL' }).replace('ADT^A28', 'XYZ^Z99'));

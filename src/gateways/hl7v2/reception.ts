@@ -3,6 +3,7 @@ import type { Log } from '../../ports/log.ts';
 import type { Partner } from '../../ports/partner.ts';
 import { parseMessage } from '../../standards/hl7v2/parse.ts';
 import type { Received } from '../receive.ts';
+import { hl7v2Dialect } from './dialect.ts';
 import { type AnswerTools, answersTo } from './enhanced-mode.ts';
 import { readAnswer } from './feed/read-answer.ts';
 import { type SequenceOptions, withSequence } from './sequence.ts';
@@ -10,7 +11,8 @@ import { type SequenceOptions, withSequence } from './sequence.ts';
 export interface V2ReceptionOptions extends AnswerTools {
   /** The way in that all dialects share. */
   readonly receive: (raw: Buffer, partner: Partner | undefined) => Promise<Received>;
-  readonly ackMode: 'auto' | 'original';
+  /** Who is answered as MSH-15 and MSH-16 ask; the others get one application acknowledgement, whatever these say. */
+  readonly enhancedSenders: ReadonlySet<string> | 'all';
   readonly sequence?: SequenceOptions;
   /** Takes the acknowledgement of a message that we sent; false when it is none of ours. */
   readonly acknowledge?: (raw: Buffer) => Promise<boolean>;
@@ -25,7 +27,10 @@ export interface V2Reception {
 }
 
 export function createV2Reception(options: V2ReceptionOptions): V2Reception {
-  const { ackMode, acknowledge, log } = options;
+  const { enhancedSenders, acknowledge, log } = options;
+  const isEnhanced = (raw: Buffer): boolean =>
+    enhancedSenders === 'all' ||
+    (enhancedSenders.size > 0 && enhancedSenders.has(hl7v2Dialect.read(raw).envelope.sender ?? ''));
   const numbered = options.sequence && withSequence(options.sequence);
   const receive: V2Reception['receive'] = (raw, partner) =>
     numbered ? numbered(raw, (same) => options.receive(same, partner)) : options.receive(raw, partner);
@@ -46,7 +51,7 @@ export function createV2Reception(options: V2ReceptionOptions): V2Reception {
     async answers(raw, partner) {
       if (isAcknowledgement(raw)) return take(raw, partner);
       const received = await receive(raw, partner);
-      return ackMode === 'original' ? [received.answer] : answersTo(raw, received, options);
+      return isEnhanced(raw) ? answersTo(raw, received, options) : [received.answer];
     },
   };
 }
