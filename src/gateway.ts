@@ -166,7 +166,8 @@ export function createGateway(parts: GatewayParts): Gateway {
       if (!dialect) throw badRequest(`A correction of a ${message.dialect} message is sent as a message of its own`);
       return receiver.receive(dialect, corrected, message.relation?.firstId ?? message.id);
     },
-    replayMany: (caller, filter) => queueAll(parts, caller, filter),
+    replayMany: async (caller, filter) =>
+      filter.direction === 'out' ? ((await feeds?.resendMany(caller, filter)) ?? 0) : queueAll(parts, caller, filter),
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
 

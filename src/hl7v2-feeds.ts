@@ -12,10 +12,11 @@ import { createV2SendJobs } from './jobs/hl7v2-send-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
 import { openOutboundTls } from './pki/outbound-tls.ts';
 import { serviceCaller } from './policy/service-caller.ts';
+import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { NewJob } from './ports/jobs.ts';
 import type { Log } from './ports/log.ts';
-import type { LoggedMessage } from './ports/message-log.ts';
+import type { LoggedMessage, MessageFilter } from './ports/message-log.ts';
 import type { FormatV2 } from './ports/v2-feed.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
@@ -41,9 +42,14 @@ export interface V2Feeds {
   acknowledge(raw: Buffer): Promise<boolean>;
   /** The job that sends a message again; undefined where there is no such feed. */
   jobOf(message: LoggedMessage): Promise<NewJob | undefined>;
+  /** Queues every dead letter of the filter again, oldest first. Resolves to how many. */
+  resendMany(caller: Caller, filter: MessageFilter): Promise<number>;
   stop(): Promise<void>;
 }
 
+/** Dead letters that one call queues again. */
+const RESEND_MAX = 10_000;
+const RESEND_PAGE = 500;
 const CALLER = serviceCaller('gateway');
 /** How soon partners are told of a change. */
 const POLL_MS = 500;
@@ -60,6 +66,13 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
   const format = parts.format ?? formatPatientMessages;
   const relay = createFeedRelay({ store, changes, messages, feeds, format, caller: CALLER, now, log });
   let stopRelay: (() => Promise<void>) | undefined;
+  async function jobOf({ id, receiver, resources }: LoggedMessage): Promise<NewJob | undefined> {
+    const feed = (await feeds.list()).find(
+      ({ profile }) => `${profile.receivingApplication}|${profile.receivingFacility}` === receiver,
+    );
+    const patientId = resources.find((one) => one.startsWith('Patient/'))?.split('/')[1];
+    return feed && sendJob(feed.id, laneOf(feed, patientId), id, patientId, now());
+  }
   return {
     jobs: createV2SendJobs({ messages, exchange, feeds, now, log }),
     start() {
@@ -86,12 +99,22 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
       }
       return true;
     },
-    async jobOf({ id, receiver, resources }) {
-      const feed = (await feeds.list()).find(
-        ({ profile }) => `${profile.receivingApplication}|${profile.receivingFacility}` === receiver,
-      );
-      const patientId = resources.find((one) => one.startsWith('Patient/'))?.split('/')[1];
-      return feed && sendJob(feed.id, laneOf(feed, patientId), id, patientId, now());
+    jobOf,
+    async resendMany(caller, filter) {
+      const dead = { ...filter, direction: 'out', dialect: 'hl7v2', state: 'dead' } as const;
+      const found: NewJob[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await messages.list(caller, dead, RESEND_PAGE, cursor);
+        for (const message of page.messages) {
+          const job = await jobOf(message);
+          if (job) found.push(job);
+        }
+        cursor = page.next;
+      } while (cursor !== undefined && found.length < RESEND_MAX);
+      // The list is newest first.
+      await store.jobs.add(found.reverse());
+      return found.length;
     },
     async stop() {
       await stopRelay?.();

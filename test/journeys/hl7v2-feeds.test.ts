@@ -157,6 +157,16 @@ describe('journey › HL7 v2 feeds', function () {
     await inState(controlIdOf(bad), 'acknowledged');
     expect(peer.received.filter((text) => controlIdOf(text) === controlIdOf(bad)).length).equal(2);
     expect(await press(), 'what was acknowledged is not sent again').equal(400);
+    peer.act = (text) => [answer(text, 'AE')];
+    await create(patient('F-4a', 'Bad'));
+    await create(patient('F-4b', 'Bad'));
+    const [, , , fourth = '', fifth = ''] = await heard(5);
+    for (const text of [fourth, fifth]) await inState(controlIdOf(text), 'dead');
+    peer.act = (text) => [answer(text)];
+    const many = `${server.url}/gateway/messages/replay?state=dead&direction=out`;
+    const reply = await fetch(many, { method: 'POST', headers: server.bearer });
+    expect(await reply.json()).eql({ queued: 2 });
+    for (const text of [fourth, fifth]) await inState(controlIdOf(text), 'acknowledged');
   });
 
   it('a partner that is away loses nothing and is told once, in order', async () => {
