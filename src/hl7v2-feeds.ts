@@ -59,12 +59,12 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
   const { config, store, searchOf, now, log } = parts;
   const targets = config.hl7v2FeedTargets;
   if (targets === undefined) return undefined;
-  const { messages, changes } = store;
+  const { messages, changes, jobs } = store;
   const feeds = createFeedEndpoints({ store, caller: CALLER, searchOf, targets, now, log });
   const tls = openTls(config, log);
   const exchange = createV2Exchange({ tls: tls.options, answerTimeoutMs: config.hl7v2AnswerTimeoutMs, now, log });
   const format = parts.format ?? formatPatientMessages;
-  const relay = createFeedRelay({ store, changes, messages, feeds, format, caller: CALLER, now, log });
+  const relay = createFeedRelay({ store, changes, messages, jobs, feeds, format, caller: CALLER, now, log });
   let stopRelay: (() => Promise<void>) | undefined;
   async function jobOf({ id, receiver, resources }: LoggedMessage): Promise<NewJob | undefined> {
     const feed = (await feeds.list()).find(

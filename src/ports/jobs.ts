@@ -86,6 +86,8 @@ export interface JobTable {
   heldFor(limit: number): Promise<readonly string[]>;
   /** What was held for the patient waits its turn again. Resolves to how many. */
   resume(patientId: string): Promise<number>;
+  /** How many jobs of these keys wait or run, counted up to `max`. */
+  countOpen(kind: string, keys: readonly string[], max: number): Promise<number>;
   /** Puts jobs back whose lease has run out. Resolves to how many. */
   reclaim(): Promise<number>;
   /** Jobs that are due and wait since `before` (ms UTC), for a carrier that forgot them. */

@@ -151,6 +151,18 @@ returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
         return rows.length;
       }),
 
+    countOpen: (kind, keys, max) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-count-open',
+          // job_key
+          text: `select count(*)::int from (
+  select from mortar.job where kind = $1 and key = any($2) and state in ('ready', 'running') limit $3) open`,
+          values: [kind, keys, max],
+        });
+        return rows[0]?.[0] as number; // a count has a row
+      }),
+
     reclaim: () =>
       translated(async () => {
         const rows = await writes.query({

@@ -86,6 +86,15 @@ describe('job table', () => {
     expect(await store.jobs.take(take), 'the next waits for it').eql([]);
   });
 
+  it('counts what waits or runs under some keys, up to a bound', async () => {
+    const job = (key: string) => ({ kind: 'a', key, payload: {} });
+    await store.jobs.add([job('x'), job('x'), job('y'), job('z')]);
+    await store.jobs.take({ ...take, limit: 1 });
+    expect(await store.jobs.countOpen('a', ['x', 'y'], 10)).equal(3);
+    expect(await store.jobs.countOpen('a', ['x', 'y'], 2)).equal(2);
+    expect(await store.jobs.countOpen('b', ['x'], 2)).equal(0);
+  });
+
   it('of one word only one waits or runs', async () => {
     const job = { kind: 'a', dedupe: 'sweep', payload: {} };
     await store.jobs.add([job, job]);

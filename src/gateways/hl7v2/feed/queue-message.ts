@@ -5,7 +5,7 @@ import type { NewMessage } from '../../../ports/message-log.ts';
 import type { Feed, FeedEvent, FormattedV2 } from '../../../ports/v2-feed.ts';
 
 /** What `jobs/hl7v2-send-jobs.ts` takes. */
-const SEND = 'hl7v2-send';
+export const SEND = 'hl7v2-send';
 const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** Before version 2.7 a control id is no longer. */
 const CONTROL_ID_LENGTH = 20;
@@ -60,6 +60,8 @@ export function queuedMessage(
   };
 }
 
+export const laneKey = (feedId: string, lane: number): string => `${feedId} ${lane}`;
+
 /** Sends a message; jobs of one lane go one after another. */
 export const sendJob = (
   feedId: string,
@@ -69,7 +71,7 @@ export const sendJob = (
   at: number,
 ): NewJob => ({
   kind: SEND,
-  key: `${feedId} ${lane}`,
+  key: laneKey(feedId, lane),
   dedupe: messageId,
   payload: { message: messageId, feed: feedId, lane, patient: patientId ?? null, at },
 });

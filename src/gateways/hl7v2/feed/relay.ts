@@ -5,18 +5,20 @@
 import type { Caller } from '../../../ports/caller.ts';
 import type { ChangeFeed } from '../../../ports/change-feed.ts';
 import type { Clock } from '../../../ports/clock.ts';
+import type { JobTable } from '../../../ports/jobs.ts';
 import type { Log } from '../../../ports/log.ts';
 import type { MessageLog } from '../../../ports/message-log.ts';
 import type { Resource, ResourceStore, StoredVersion } from '../../../ports/resource-store.ts';
 import type { Feed, FeedEvent, FeedProfile, Feeds, FormatV2 } from '../../../ports/v2-feed.ts';
 import { parseJson } from '../../../standards/fhir/json.ts';
 import { FhirError } from '../../../standards/fhir/outcome.ts';
-import { controlIdOf, type QueuedMessage, queuedMessage } from './queue-message.ts';
+import { controlIdOf, laneKey, type QueuedMessage, queuedMessage, SEND } from './queue-message.ts';
 
 export interface FeedRelayOptions {
   readonly store: Pick<ResourceStore, 'read' | 'vread' | 'transaction'>;
   readonly changes: ChangeFeed;
   readonly messages: Pick<MessageLog, 'read'>;
+  readonly jobs: Pick<JobTable, 'countOpen'>;
   readonly feeds: Feeds;
   readonly format: FormatV2;
   readonly caller: Caller;
@@ -46,11 +48,13 @@ const TYPES: ReadonlySet<string> = new Set([
   'Location',
 ]);
 const PAGE = 200;
+/** Messages that wait to be sent, beyond which nothing is read for a feed: the change log itself is the longer queue. */
+const WAITING_MAX = 200;
 const RELATED_MAX = 60;
 const RELATED_DEPTH = 2;
 
 export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
-  const { store, changes, messages, feeds, format, caller, now, log } = options;
+  const { store, changes, messages, jobs, feeds, format, caller, now, log } = options;
 
   /** Undefined: there is none, or it was deleted. */
   async function find(read: Promise<StoredVersion>): Promise<Resource | undefined> {
@@ -112,6 +116,8 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
 
   /** Whether there is more, and how many messages were queued. */
   async function tell(feed: Feed): Promise<{ readonly isFull: boolean; readonly count: number }> {
+    const lanes = Array.from({ length: feed.lanes }, (_, lane) => laneKey(feed.id, lane));
+    if ((await jobs.countOpen(SEND, lanes, WAITING_MAX)) >= WAITING_MAX) return { isFull: false, count: 0 };
     const consumer = `hl7v2 ${feed.id}`;
     const { versions, from, to, isFull } = await changes.read(consumer, TYPES, PAGE);
     if (from === to) return { isFull: false, count: 0 };
