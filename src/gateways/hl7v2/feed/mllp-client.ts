@@ -76,17 +76,22 @@ export function createMllpClient(options: MllpClientOptions): MllpClient {
       made.listening?.gone(cause);
     };
     await new Promise<void>((resolve, reject) => {
-      const fail = (cause: string): void => {
+      const settle = (): void => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', stop);
+      };
+      const stop = (): void => fail('the server stops');
+      const fail = (cause: string): void => {
+        settle();
         socket.destroy();
         reject(new Error(cause));
       };
       const timer = setTimeout(() => fail('the partner does not take connections'), connectTimeoutMs);
-      signal?.addEventListener('abort', () => fail('the server stops'), { once: true });
+      signal?.addEventListener('abort', stop, { once: true });
       socket.once('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
       socket.once('close', () => fail('the connection was closed before it was there'));
       socket.once(ready, () => {
-        clearTimeout(timer);
+        settle();
         resolve();
       });
     });
