@@ -86,6 +86,8 @@ const COMPOSITION = new Set([
   'anonymise.ts',
   'data-subjects.ts',
   'eps.ts',
+  'hl7v2-doors.ts',
+  'hl7v2-feeds.ts',
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',

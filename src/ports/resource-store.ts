@@ -2,6 +2,7 @@
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
+import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { MessageTransaction } from './message-log.ts';
 
@@ -106,6 +107,8 @@ export interface StoreTransaction {
   readonly messages: MessageTransaction;
   /** The job table, changed together with the resources. */
   readonly jobs: JobTransaction;
+  /** Positions of those who follow the change log, moved together with what they do. */
+  readonly consumers: ConsumerTransaction;
 }
 
 export interface ResourceStore {

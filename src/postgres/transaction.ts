@@ -15,6 +15,7 @@ import { conflict } from '../standards/fhir/outcome.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
+import { createConsumerTransaction } from './change-feed.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
 import { holdKeys, isKeyGone } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
@@ -314,6 +315,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     },
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
+    consumers: createConsumerTransaction(send),
   };
 }
 
