@@ -360,6 +360,13 @@ const SETTINGS = {
       'Folder whose `in` is watched for files of HL7 v2 messages; they go to `done` or `failed`, each with its answers.',
     parse: (text: string): string => text,
   },
+  hl7v2PartnersFolder: {
+    env: 'HL7V2_PARTNERS_FOLDER',
+    fallbackAbout: 'none',
+    allowed: 'a folder',
+    about: 'Folder of mapping files of HL7 v2 partners (`*.json`), read at start: docs/hl7v2.md says what is in them.',
+    parse: (text: string): string => text,
+  },
   hl7v2FeedTargets: {
     env: 'HL7V2_FEED_TARGETS',
     fallbackAbout: 'none: nothing is sent',

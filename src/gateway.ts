@@ -4,13 +4,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Config } from './config.ts';
 import type { Dialect } from './gateways/dialect.ts';
-import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
+import { createHl7v2Dialect } from './gateways/hl7v2/dialect.ts';
+import { createPartnerQueries } from './gateways/partner-queries.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createV2Doors } from './hl7v2-doors.ts';
 import { openV2Feeds } from './hl7v2-feeds.ts';
+import { readPartnerFiles } from './hl7v2-partners.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
@@ -96,18 +98,22 @@ export function createGateway(parts: GatewayParts): Gateway {
   const { messages, jobs } = store;
   const scriptDialect = createScriptDialect();
   const dialects = new Map<string, Dialect>();
+  const partnerFiles = readPartnerFiles(config.hl7v2PartnersFolder);
+  const hl7v2Dialect = createHl7v2Dialect((sender) => partnerFiles.get(sender));
   for (const dialect of [hl7v2Dialect, scriptDialect]) dialects.set(dialect.name, dialect as Dialect);
+  const partnerships = createPartners({
+    store,
+    caller: GATEWAY,
+    searchOf,
+    unknownPartners: config.unknownPartners,
+    now,
+  });
   const receiver = createReceiver({
     messages,
     store,
     apply: createApplyMessage({ ...parts, criteriaOf: remembered(parts.criteriaOf), newId: store.newId }),
-    isPartner: createPartners({
-      store,
-      caller: GATEWAY,
-      searchOf,
-      unknownPartners: config.unknownPartners,
-      now,
-    }),
+    isPartner: partnerships.isPartner,
+    find: createPartnerQueries({ store, searchOf, partnerships }),
     timeZone: config.messageTimeZone,
     now,
     log,
@@ -115,7 +121,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     ...(parts.observeMessage && { observe: parts.observeMessage }),
   });
 
-  const feeds = openV2Feeds(parts);
+  const feeds = openV2Feeds({ ...parts, sentTo: (receiver) => partnerFiles.get(receiver)?.send });
   const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
   const admitSender = async (req: IncomingMessage): Promise<void> =>
     void (await admit(messageDoor, req, 'messages:send'));

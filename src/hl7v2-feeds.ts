@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { every } from './every.ts';
 import { createFeedEndpoints } from './gateways/hl7v2/feed/endpoints.ts';
 import { caOnly, createV2Exchange, outcomeOf } from './gateways/hl7v2/feed/exchange.ts';
-import { formatPatientMessages } from './gateways/hl7v2/feed/format-patient.ts';
+import { formatEvent } from './gateways/hl7v2/feed/format-event.ts';
 import { laneOf, sendJob } from './gateways/hl7v2/feed/queue-message.ts';
 import { readAnswer } from './gateways/hl7v2/feed/read-answer.ts';
 import { createFeedRelay } from './gateways/hl7v2/feed/relay.ts';
@@ -28,6 +28,8 @@ export interface V2FeedParts {
   >;
   readonly store: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
+  /** What a receiver (`GPSYS|X26`) may be sent, by its mapping file. */
+  readonly sentTo?: (receiver: string) => ReadonlySet<string> | undefined;
   /** Writes messages from FHIR. */
   readonly format?: FormatV2;
   readonly now: Clock;
@@ -60,10 +62,18 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
   const targets = config.hl7v2FeedTargets;
   if (targets === undefined) return undefined;
   const { messages, changes, jobs } = store;
-  const feeds = createFeedEndpoints({ store, caller: CALLER, searchOf, targets, now, log });
+  const feeds = createFeedEndpoints({
+    store,
+    caller: CALLER,
+    searchOf,
+    targets,
+    ...(parts.sentTo && { sentTo: parts.sentTo }),
+    now,
+    log,
+  });
   const tls = openTls(config, log);
   const exchange = createV2Exchange({ tls: tls.options, answerTimeoutMs: config.hl7v2AnswerTimeoutMs, now, log });
-  const format = parts.format ?? formatPatientMessages;
+  const format = parts.format ?? formatEvent;
   const relay = createFeedRelay({ store, changes, messages, jobs, feeds, format, caller: CALLER, now, log });
   let stopRelay: (() => Promise<void>) | undefined;
   async function jobOf({ id, receiver, resources }: LoggedMessage): Promise<NewJob | undefined> {

@@ -88,6 +88,7 @@ const COMPOSITION = new Set([
   'eps.ts',
   'hl7v2-doors.ts',
   'hl7v2-feeds.ts',
+  'hl7v2-partners.ts',
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',

@@ -38,6 +38,8 @@ const AGE_MAX_MS = 72 * 60 * 60 * 1000;
 const PAUSED_MS = 5_000;
 /** Over which those are spread that wait for one time. */
 const SPREAD_MS = 1000;
+/** Messages under way at once, one a lane. */
+const CONCURRENCY = 32;
 const DONE: readonly string[] = ['acknowledged', 'rejected'];
 
 export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
@@ -115,7 +117,8 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
       });
     },
   };
-  return { handlers: [handler], schedules: [] };
+  // Partners that do not answer keep no other job waiting.
+  return { handlers: [handler], schedules: [], concurrency: CONCURRENCY };
 }
 
 const laneOf = ({ lanes }: Feed, lane: unknown): number => (typeof lane === 'number' ? lane % lanes : 0);

@@ -36,6 +36,8 @@ export interface FeedProfile {
   readonly characterSet: string;
   /** What it wants: `ADT` for all events of a type, or `ADT^A31`. */
   readonly kinds: ReadonlySet<string>;
+  /** Segments (`AL1`) and fields (`PID.3`) that may leave; all of them where it is absent. */
+  readonly fields?: ReadonlySet<string>;
 }
 
 export interface FormattedV2 {
@@ -65,6 +67,8 @@ export interface Feed {
   readonly address: string;
   /** Names under which this partner itself sends: it is not told what it has said. */
   readonly senders: readonly string[];
+  /** Whose Endpoint it is: Consents may name it. */
+  readonly organizationId?: string;
   /** Queues side by side, each in order; one patient is always in the same. */
   readonly lanes: number;
 }

@@ -65,8 +65,8 @@ describe('journey › HL7 v2 feeds', function () {
   });
   const patient = (number: string, family: string, more: Json = {}): Json => ({
     resourceType: 'Patient',
-    identifier: [{ system: MRN, value: number }],
-    name: [{ family, given: ['Ann'] }],
+    identifier: [{ type: { coding: [{ code: 'MR' }] }, system: MRN, value: number }],
+    name: [{ use: 'official', family, given: ['Ann'] }],
     gender: 'female',
     birthDate: '1984-05-17',
     ...more,

@@ -45,17 +45,21 @@ export interface PartnerRules {
   readonly codes: readonly CodeRule[];
   readonly fields: readonly FieldRule[];
   readonly extensions: readonly ExtensionRule[];
+  /** Whose file it is: MSH-3 and MSH-4 with a bar, `PAS|RXX`, as they send and as they are sent to. */
+  readonly partners: readonly string[];
+  /** Segments (`AL1`) and fields (`PID.3`) that they may be sent; all where it is absent. */
+  readonly send?: ReadonlySet<string>;
 }
 
 const RULES_MAX = 200;
 const CODES_MAX = 2000;
 
-/** Reads `{ "codes": …, "fields": …, "extensions": … }`; every fault is told with its place in the file. */
+/** Reads `{ "partners": …, "codes": …, "fields": …, "extensions": …, "send": … }`; every fault is told with its place in the file. */
 export function parsePartnerRules(content: unknown): Mapped<PartnerRules> {
   const faults: string[] = [];
   const root = objectAt(content, 'the file', faults);
   for (const name of Object.keys(root))
-    if (!['codes', 'fields', 'extensions'].includes(name)) faults.push(`${name} is not known`);
+    if (!['partners', 'codes', 'fields', 'extensions', 'send'].includes(name)) faults.push(`${name} is not known`);
   const codes = Object.entries(objectAt(root['codes'] ?? {}, 'codes', faults)).flatMap(([path, map]) =>
     codeRule(path, map, faults),
   );
@@ -63,11 +67,29 @@ export function parsePartnerRules(content: unknown): Mapped<PartnerRules> {
   const extensions = listAt(root['extensions'], 'extensions', faults).flatMap((rule, n) =>
     extensionRule(rule, `extensions[${n}]`, faults),
   );
+  const partners = listAt(root['partners'], 'partners', faults).flatMap((name, n) =>
+    partnerAt(name, `partners[${n}]`, faults),
+  );
+  const send = listAt(root['send'], 'send', faults).flatMap((path, n) => sentAt(path, `send[${n}]`, faults));
   const size = codes.reduce((sum, rule) => sum + rule.codes.size, 0);
-  if (codes.length + fields.length + extensions.length > RULES_MAX || size > CODES_MAX)
+  if (codes.length + fields.length + extensions.length + partners.length > RULES_MAX || size + send.length > CODES_MAX)
     faults.push(`A file has ${RULES_MAX} rules and ${CODES_MAX} codes at most`);
   if (faults.length > 0) return { issues: faults.map((fault) => issue('invalid', `Mapping file: ${fault}`)) };
-  return { value: { codes, fields, extensions }, issues: [] };
+  const isRestricted = root['send'] !== undefined;
+  return { value: { codes, fields, extensions, partners, ...(isRestricted && { send: new Set(send) }) }, issues: [] };
+}
+
+function partnerAt(name: unknown, at: string, faults: string[]): readonly string[] {
+  if (typeof name === 'string' && /^[^|]*\|[^|]*$/.test(name) && name !== '|') return [name];
+  faults.push(`${at} must be an application and a facility with a bar, such as PAS|RXX`);
+  return [];
+}
+
+/** `AL1`, or `PID.3`. */
+function sentAt(path: unknown, at: string, faults: string[]): readonly string[] {
+  if (typeof path === 'string' && /^[A-Z][A-Z0-9]{2}(?:\.[1-9]\d{0,2})?$/.test(path)) return [path];
+  faults.push(`${at} must be a segment or a field, such as AL1 or PID.3`);
+  return [];
 }
 
 function objectAt(value: unknown, name: string, faults: string[]): Json {

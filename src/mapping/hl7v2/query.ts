@@ -1,10 +1,11 @@
-/** QBP^Q22, find candidates, as a search for patients, and RSP^K22 with those that were found. HL7 v2.5.1 section 3.3.57. */
+/** Queries for patients (QBP^Q21, Q22 and Q23) as searches, and RSP with those that were found. HL7 v2.5.1 sections 3.3.56 to 3.3.58. */
 import { type Issue, isError, issue } from '../../standards/fhir/outcome.ts';
 import { formatInstant, parseDateTime } from '../../standards/hl7v2/date-time.ts';
 import { createMessage } from '../../standards/hl7v2/format.ts';
 import { kindOf, type Message } from '../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../standards/mapped.ts';
 import { SEX } from './code-tables.ts';
+import type { Json } from './compact.ts';
 import { type Cursor, localSystem, type Reading, SegmentCursor } from './cursor.ts';
 import { formatDate } from './date-time.ts';
 import { knownAuthority } from './identifiers.ts';
@@ -13,24 +14,32 @@ import { writePatient } from './outbound/patient.ts';
 import { SegmentWriter } from './outbound/segment-writer.ts';
 import { Source } from './outbound/source.ts';
 
-export interface CandidateQuery {
-  /** `family=TESTPATIENT&birthdate=1984-05-17`, of Patient. */
+/** A search for patients. */
+export interface PatientQuery {
+  readonly type: 'Patient';
+  /** `family=TESTPATIENT&birthdate=1984-05-17` */
   readonly search: string;
   /** How many are wanted (RCP-2). */
   readonly count: number;
-  /** QPD-2. */
-  readonly tag: string;
 }
 
 const COUNT_DEFAULT = 10;
 const COUNT_MAX = 100;
 const CRITERIA_MAX = 20;
+export const QUERY_TYPE = 'QBP';
+/** Demographics of one person, candidates, the numbers of one person: each with the event of its answer. */
+const ANSWERS = new Map([
+  ['QBP^Q21', 'K21'],
+  ['QBP^Q22', 'K22'],
+  ['QBP^Q23', 'K23'],
+]);
 
-export const isCandidateQuery = (message: Message): boolean => kindOf(message) === 'QBP^Q22';
+export const isQuery = (message: Message): boolean => ANSWERS.has(kindOf(message));
 
 /** The search a query asks for. A criterion that is not known is refused: leaving it out would find other people. */
-export function readCandidateQuery(message: Message, timeZone: string): Mapped<CandidateQuery> {
-  if (!isCandidateQuery(message)) return { issues: [issue('not-supported', 'Only QBP^Q22 is answered', 'MSH-9')] };
+export function readQuery(message: Message, timeZone: string): Mapped<PatientQuery> {
+  const kind = kindOf(message);
+  if (!isQuery(message)) return { issues: [issue('not-supported', 'Q21, Q22 and Q23 are answered', 'MSH-9')] };
   const [qpd, rcp] = [message.find('QPD'), message.find('RCP')];
   if (qpd === undefined) return { issues: [issue('structure', 'The message has no QPD segment', 'QPD')] };
   const reading = readingOf(message, timeZone);
@@ -38,13 +47,25 @@ export function readCandidateQuery(message: Message, timeZone: string): Mapped<C
   if (criteria.length === 0) return { issues: [issue('required', 'The query has no criteria', 'QPD-3')] };
   if (criteria.length > CRITERIA_MAX)
     return { issues: [issue('too-costly', `A query has ${CRITERIA_MAX} criteria at most`, 'QPD-3')] };
-  const parameters = readCriteria(criteria);
+  const parameters = kind === 'QBP^Q22' ? readCriteria(criteria) : readPerson(criteria);
   const issues: readonly Issue[] = reading.issues;
   if (parameters.length === 0 || issues.some(isError)) return { issues };
   const wanted = Number(rcp?.value(2) ?? '');
   const count = Number.isInteger(wanted) && wanted > 0 ? Math.min(wanted, COUNT_MAX) : COUNT_DEFAULT;
   const search = parameters.map(([name, value]) => `${name}=${encodeURIComponent(value.toWellFormed())}`).join('&');
-  return { value: { search, count, tag: qpd.value(2) }, issues };
+  // A record that gave way to another is not the person's any more.
+  return { value: { type: 'Patient', search: `${search}&active:not=false`, count }, issues };
+}
+
+/** Q21 and Q23: the number of one person, a CX. */
+function readPerson(criteria: readonly Cursor[]): readonly Parameter[] {
+  const [person, another] = criteria;
+  if (person === undefined || another !== undefined || person.at(1).text === '') {
+    (another ?? person)?.tell('error', 'value', 'One number of one person is asked about');
+    return [];
+  }
+  const assigner = person.at(4);
+  return [['identifier', tokenOf(person.at(1).text, assigner.isValued ? assigner : undefined)]];
 }
 
 function readingOf({ header }: Message, timeZone: string): Reading {
@@ -111,9 +132,9 @@ function tokenOf(value: string, assigner: Cursor | undefined): string {
 /** https://hl7.org/fhir/R4/search.html#escaping */
 const escapeValue = (text: string): string => text.replaceAll(/[\\$,|]/g, (c) => `\\${c}`);
 
-export interface CandidateAnswer {
+export interface FoundPatients {
   /** As they are stored, the best first; no more than were wanted. */
-  readonly patients: readonly unknown[];
+  readonly resources: readonly unknown[];
   /** How many there are in all. */
   readonly total: number;
   /** When it is written, ms UTC. */
@@ -122,20 +143,21 @@ export interface CandidateAnswer {
   readonly controlId: string;
 }
 
-/** RSP^K22 in the version and delimiters of the query: OK with a PID each, or NF. */
-export function writeCandidates(query: Message, answer: CandidateAnswer): Message {
+/** RSP^K21, K22 or K23 in the version and delimiters of the query: OK with a PID each, or NF. */
+export function writeFound(query: Message, answer: FoundPatients): Message {
   const { encoding, header } = query;
   const out = new SegmentWriter(encoding);
   const country = header.value(17);
   const qpd = query.find('QPD');
   const name = { raw: qpd?.field(1).raw ?? '' };
+  const event = ANSWERS.get(kindOf(query)) ?? 'K22';
   out.write('MSH', {
     3: { raw: header.field(5).raw },
     4: { raw: header.field(6).raw },
     5: { raw: header.field(3).raw },
     6: { raw: header.field(4).raw },
     7: formatInstant(answer.at),
-    9: ['RSP', 'K22', 'RSP_K21'],
+    9: ['RSP', event, event === 'K23' ? 'RSP_K23' : 'RSP_K21'],
     10: answer.controlId,
     11: { raw: header.field(11).raw },
     12: { raw: header.field(12).raw },
@@ -143,23 +165,26 @@ export function writeCandidates(query: Message, answer: CandidateAnswer): Messag
     18: { raw: header.field(18).raw },
   });
   out.write('MSA', { 1: 'AA', 2: { raw: header.field(10).raw } });
-  const { patients, total } = answer;
-  const found = patients.length === 0 ? 'NF' : 'OK';
-  const left = String(Math.max(total - patients.length, 0));
+  const { resources, total } = answer;
+  const left = String(Math.max(total - resources.length, 0));
   out.write('QAK', {
     1: { raw: qpd?.field(2).raw ?? '' },
-    2: found,
+    2: resources.length === 0 ? 'NF' : 'OK',
     3: name,
     4: String(total),
-    5: String(patients.length),
+    5: String(resources.length),
     6: left,
   });
   out.write('QPD', { 1: name, 2: { raw: qpd?.field(2).raw ?? '' }, 3: { raw: qpd?.field(3).raw ?? '' } });
   const isUk = country === '' || /^(?:GBR|GB|UK)$/.test(country);
-  for (const patient of patients) {
+  for (const patient of resources) {
     const from = new Source(patient);
     const [content] = from.all('Patient');
-    if (content !== undefined) writePatient(content, { from, out, version: 250, isUk });
+    const told = event === 'K23' ? onlyNumbers(content) : content;
+    if (told !== undefined) writePatient(told, { from, out, version: 250, isUk, orderControl: 'NW' });
   }
   return createMessage(out.texts, encoding);
 }
+
+const onlyNumbers = (patient: Json | undefined): Json | undefined =>
+  patient && { resourceType: 'Patient', identifier: patient['identifier'] };

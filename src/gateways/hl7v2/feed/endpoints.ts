@@ -15,6 +15,8 @@ export interface FeedEndpointOptions {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** `mllps://host:port`: nothing is sent anywhere else, whatever an Endpoint says. */
   readonly targets: ReadonlySet<string>;
+  /** What a receiver (`GPSYS|X26`) may be sent, by its mapping file. */
+  readonly sentTo?: (receiver: string) => ReadonlySet<string> | undefined;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -41,13 +43,19 @@ export function createFeedEndpoints(options: FeedEndpointOptions): Feeds {
     const { matches } = await store.search(caller, searchOf('Endpoint', query));
     return matches.flatMap(({ id, versionId, content }) => {
       const read = readFeed(id, parseJson(Buffer.from(content)) as Resource, targets, now());
-      if (typeof read !== 'string') return read;
+      if (typeof read !== 'string') return read.map(restricted);
       const key = `${id} ${versionId}`;
       if (!told.has(key)) log.warn('an Endpoint is sent nothing', { endpoint: id, cause: read });
       if (told.size < FEEDS_MAX * 100) told.add(key);
       return [];
     });
   }
+
+  const restricted = (feed: Feed): Feed => {
+    const { receivingApplication, receivingFacility } = feed.profile;
+    const fields = options.sentTo?.(`${receivingApplication}|${receivingFacility}`);
+    return fields === undefined ? feed : { ...feed, profile: { ...feed.profile, fields } };
+  };
 
   return {
     list() {
@@ -65,6 +73,8 @@ export function createFeedEndpoints(options: FeedEndpointOptions): Feeds {
 type Json = Readonly<Record<string, unknown>>;
 const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+const referenceOf = (value: unknown): string => text((value as Json | undefined)?.['reference']);
 
 /** The feed of an Endpoint; none where it does not ask for one; the reason where it cannot have it. */
 export function readFeed(
@@ -100,7 +110,9 @@ export function readFeed(
     kinds: new Set(kinds),
   };
   const senders = identifiers.filter(({ system }) => system === senderSystem('hl7v2')).map(({ value }) => text(value));
-  return [{ id, profile, address, senders, lanes }];
+  const [, organizationId] =
+    /^Organization\/([A-Za-z0-9.-]{1,64})$/.exec(referenceOf(endpoint['managingOrganization'])) ?? [];
+  return [{ id, profile, address, senders, lanes, ...(organizationId !== undefined && { organizationId }) }];
 }
 
 const HEADERS = ['MSH-3', 'MSH-4', 'MSH-11', 'MSH-12', 'MSH-15', 'MSH-16', 'MSH-18', 'lanes'];

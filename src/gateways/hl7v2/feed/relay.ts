@@ -9,9 +9,11 @@ import type { JobTable } from '../../../ports/jobs.ts';
 import type { Log } from '../../../ports/log.ts';
 import type { MessageLog } from '../../../ports/message-log.ts';
 import type { Resource, ResourceStore, StoredVersion } from '../../../ports/resource-store.ts';
-import type { Feed, FeedEvent, FeedProfile, Feeds, FormatV2 } from '../../../ports/v2-feed.ts';
+import type { Feed, FeedEvent, Feeds, FormatV2 } from '../../../ports/v2-feed.ts';
 import { parseJson } from '../../../standards/fhir/json.ts';
 import { FhirError } from '../../../standards/fhir/outcome.ts';
+import { replacedBy, TOLD_TYPES } from './events-of.ts';
+import { partnerOf } from './partner-caller.ts';
 import { controlIdOf, laneKey, type QueuedMessage, queuedMessage, SEND } from './queue-message.ts';
 
 export interface FeedRelayOptions {
@@ -31,26 +33,12 @@ export interface FeedRelay {
   turn(): Promise<number>;
 }
 
-/** What is told of; others are read along with them. */
-const TYPES: ReadonlySet<string> = new Set([
-  'Patient',
-  'RelatedPerson',
-  'AllergyIntolerance',
-  'Encounter',
-  'Appointment',
-  'MedicationRequest',
-  'MedicationDispense',
-  'MedicationAdministration',
-  'ServiceRequest',
-  'DiagnosticReport',
-  'DocumentReference',
-  'Practitioner',
-  'Location',
-]);
 const PAGE = 200;
 /** Messages that wait to be sent, beyond which nothing is read for a feed: the change log itself is the longer queue. */
 const WAITING_MAX = 200;
-const RELATED_MAX = 60;
+/** A report has some hundred results; one of which the last were left out would be a wrong one. */
+const RELATED_MAX = 2000;
+const READ_AT_ONCE = 16;
 const RELATED_DEPTH = 2;
 
 export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
@@ -67,19 +55,27 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     }
   }
 
+  /** What this partner may be told of a change; undefined where Consents keep it back. */
   async function eventOf(
+    feed: Feed,
     version: StoredVersion,
     cache: Map<string, Promise<Resource | undefined>>,
-  ): Promise<FeedEvent> {
+  ): Promise<FeedEvent | undefined> {
     const { type, id, versionId, operation, lastUpdated: at, content } = version;
-    const current = content === '' ? undefined : (parseJson(Buffer.from(content)) as Resource);
-    const previous = versionId > 1 ? await find(store.vread(caller, type, id, versionId - 1)) : undefined;
-    const related = await readRelated(current ?? previous, (reference) => {
+    const partner = partnerOf(feed);
+    const readAsPartner = (reference: string): Promise<Resource | undefined> => {
       const [relatedType = '', relatedId = ''] = reference.split('/');
-      const known = cache.get(reference) ?? find(store.read(caller, relatedType, relatedId));
+      const known = cache.get(reference) ?? find(store.read(partner, relatedType, relatedId));
       cache.set(reference, known);
       return known;
-    });
+    };
+    const current = content === '' ? undefined : (parseJson(Buffer.from(content)) as Resource);
+    // What was deleted meanwhile is told of by its own change.
+    if (current !== undefined && (await readAsPartner(`${type}/${id}`)) === undefined) return undefined;
+    const previous = versionId > 1 ? await find(store.vread(caller, type, id, versionId - 1)) : undefined;
+    const former = replacedBy(previous);
+    const related = await readRelated(current ?? previous, readAsPartner, former === undefined ? [] : [former]);
+    if (related === undefined) throw new Error(`${type}/${id} refers to more than ${RELATED_MAX} resources`);
     return { type, id, versionId, operation, at, related, ...(current && { current }), ...(previous && { previous }) };
   }
 
@@ -105,7 +101,6 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
           log.warn('a message to a partner is not whole', { feed: feed.id, place: expression?.[0], severity });
       return value
         .map((formatted, n) => ({ formatted, n }))
-        .filter(({ formatted }) => isWanted(feed.profile, formatted.kind))
         .map(({ formatted, n }) => queuedMessage(feed, event, formatted, n, now()));
     } catch (error) {
       // Our own fault, and the same the next time: the others must go on.
@@ -119,13 +114,13 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     const lanes = Array.from({ length: feed.lanes }, (_, lane) => laneKey(feed.id, lane));
     if ((await jobs.countOpen(SEND, lanes, WAITING_MAX)) >= WAITING_MAX) return { isFull: false, count: 0 };
     const consumer = `hl7v2 ${feed.id}`;
-    const { versions, from, to, isFull } = await changes.read(consumer, TYPES, PAGE);
+    const { versions, from, to, isFull } = await changes.read(consumer, TOLD_TYPES, PAGE);
     if (from === to) return { isFull: false, count: 0 };
     const cache = new Map<string, Promise<Resource | undefined>>();
     const queued: QueuedMessage[] = [];
     for (const version of versions) {
-      const event = await eventOf(version, cache);
-      if (!(await isEcho(event, feed))) queued.push(...formatAll(feed, event));
+      const event = await eventOf(feed, version, cache);
+      if (event !== undefined && !(await isEcho(event, feed))) queued.push(...formatAll(feed, event));
     }
     await store.transaction(caller, async (tx) => {
       await tx.consumers.advance(consumer, from, to);
@@ -156,28 +151,28 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
   };
 }
 
-/** `ADT`, `A31` or `ADT^A31`. */
-export function isWanted({ kinds }: FeedProfile, kind: string): boolean {
-  const [type = '', event = ''] = kind.split('^');
-  return kinds.has(kind) || kinds.has(type) || (event !== '' && kinds.has(event));
-}
-
 const LOCAL = /^[A-Z][A-Za-z]{2,63}\/[A-Za-z0-9.-]{1,64}$/;
 
+/** What a resource refers to, and what that refers to; undefined where it is too much. */
 async function readRelated(
   resource: Resource | undefined,
   read: (reference: string) => Promise<Resource | undefined>,
-): Promise<ReadonlyMap<string, Resource>> {
+  more: readonly string[],
+): Promise<ReadonlyMap<string, Resource> | undefined> {
   const related = new Map<string, Resource>();
-  let next = resource === undefined ? [] : referencesIn(resource);
+  let next = [...more, ...(resource === undefined ? [] : referencesIn(resource))];
   for (let depth = 0; depth < RELATED_DEPTH; depth++) {
-    const wanted = [...new Set(next)].filter((one) => !related.has(one)).slice(0, RELATED_MAX - related.size);
-    const found = await Promise.all(wanted.map(async (reference) => [reference, await read(reference)] as const));
+    const wanted = [...new Set(next)].filter((one) => !related.has(one));
+    if (wanted.length + related.size > RELATED_MAX) return undefined;
     next = [];
-    for (const [reference, one] of found) {
-      if (one === undefined) continue;
-      related.set(reference, one);
-      next.push(...referencesIn(one));
+    for (let at = 0; at < wanted.length; at += READ_AT_ONCE) {
+      const references = wanted.slice(at, at + READ_AT_ONCE);
+      const found = await Promise.all(references.map(read));
+      for (const [index, one] of found.entries()) {
+        if (one === undefined) continue;
+        related.set(references[index] as string, one); // of the same length
+        next.push(...referencesIn(one));
+      }
     }
   }
   return related;

@@ -2,15 +2,12 @@
 import {
   ADMISSION_TYPE,
   ADMIT_SOURCE,
-  ALLERGY_CATEGORY,
-  ALLERGY_SEVERITY,
   AMBULATORY_STATUS,
   DIAGNOSIS_TYPE,
   DISCHARGE_DISPOSITION,
   ENCOUNTER_PRIORITY,
   HOSPITAL_SERVICE,
   READMISSION,
-  reverseCode,
   VIP_INDICATOR,
 } from '../code-tables.ts';
 import { type Json, present } from '../compact.ts';
@@ -116,57 +113,6 @@ function writeExpectations(encounter: Json, { out }: Outbound): void {
     25: cwe(encounter['priority'], ENCOUNTER_PRIORITY),
   };
   if (Object.values(fields).some((field) => field !== undefined)) out.write('PV2', fields);
-}
-
-const CATEGORY_CODES = new Map([
-  ['medication', 'DA'],
-  ['food', 'FA'],
-  ['environment', 'EA'],
-  ['biologic', 'AA'],
-]);
-
-export function writeAllergies({ from, out }: Outbound): void {
-  for (const allergy of from.all('AllergyIntolerance')) {
-    if (
-      codesOf([allergy['clinicalStatus']])[0] === 'inactive' ||
-      codesOf([allergy['verificationStatus']])[0] === 'entered-in-error'
-    )
-      continue;
-    from.tellUnsent(allergy, [
-      'identifier',
-      'clinicalStatus',
-      'verificationStatus',
-      'type',
-      'category',
-      'code',
-      'patient',
-      'onsetDateTime',
-      'reaction',
-    ]);
-    const [reaction] = listOf(allergy['reaction']);
-    const [category] = Array.isArray(allergy['category']) ? allergy['category'] : [];
-    out.write('AL1', {
-      1: out.next('AL1'),
-      2:
-        CATEGORY_CODES.get(textOf(category) ?? '') ??
-        reverseCode(ALLERGY_CATEGORY, category) ??
-        (allergy['type'] === 'intolerance' ? 'MC' : undefined),
-      3: cwe(allergy['code']),
-      4: reverseCode(ALLERGY_SEVERITY, reaction?.['severity']),
-      5: repeated(
-        listOf(reaction?.['manifestation']).map((value) =>
-          cwe(value)?.[8] === 'Not specified' ? undefined : wordsOf(value),
-        ),
-      ),
-      6: dtm(allergy['onsetDateTime']),
-    });
-  }
-}
-
-function wordsOf(concept: Json): string | undefined {
-  const [coding] = listOf(concept['coding']);
-  const words = textOf(concept['text']) ?? textOf(coding?.['display']) ?? textOf(coding?.['code']);
-  return words === 'Not specified' ? undefined : words;
 }
 
 export function writeDiagnoses(encounter: Json | undefined, { from, out }: Outbound): void {

@@ -1,13 +1,15 @@
 /** FHIR as HL7 v2: ADT, SIU, OMP, RDE, RDS and ORU of a Bundle. docs/hl7v2.md "FHIR to HL7 v2" */
 import { isError, issue } from '../../../standards/fhir/outcome.ts';
+import { findCharacterSet } from '../../../standards/hl7v2/character-set.ts';
 import { formatInstant } from '../../../standards/hl7v2/date-time.ts';
-import { STANDARD_ENCODING } from '../../../standards/hl7v2/encoding.ts';
+import { type Encoding, STANDARD_ENCODING } from '../../../standards/hl7v2/encoding.ts';
 import { createMessage } from '../../../standards/hl7v2/format.ts';
 import type { Message } from '../../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../../standards/mapped.ts';
 import type { Json } from '../compact.ts';
+import { writeAllergies, writeAllergyActions } from './allergy.ts';
 import { writeAppointment } from './appointment.ts';
-import { classOf, writeAllergies, writeCoverages, writeDiagnoses, writeEncounter } from './encounter.ts';
+import { classOf, writeCoverages, writeDiagnoses, writeEncounter } from './encounter.ts';
 import { writeDispense, writeMedicationRequest } from './orders.ts';
 import type { Outbound, OutboundContext } from './outbound.ts';
 import { writeMerge, writePatient, writeRelatedPersons } from './patient.ts';
@@ -27,10 +29,19 @@ const WRITERS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ['ORU', writeReports],
 ]);
 
+/** Events that are written otherwise than others of their type. */
+const KINDS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
+  ['ADT^A40', writeMerges],
+  ['ADT^A37', writeUnlinked],
+  ['ADT^A60', writeAllergyUpdate],
+]);
+
 /** Structures of MSH-9.3 where they are not named after the event. */
 const STRUCTURES = new Map([
   ...['A04', 'A08', 'A13'].map((event): [string, string] => [`ADT^${event}`, 'ADT_A01']),
   ...['A14', 'A28', 'A31'].map((event): [string, string] => [`ADT^${event}`, 'ADT_A05']),
+  ['ADT^A07', 'ADT_A06'],
+  ['ADT^A60', 'ADT_A60'],
   ...['A10', 'A11'].map((event): [string, string] => [`ADT^${event}`, 'ADT_A09']),
   ...['A22', 'A23', 'A29'].map((event): [string, string] => [`ADT^${event}`, 'ADT_A21']),
   ['ADT^A40', 'ADT_A39'],
@@ -51,15 +62,20 @@ export function mapFromFhir(content: unknown, context: OutboundContext): Mapped<
       issues: [issue('not-supported', `No message can be written of this; there is: ${WRITTEN_TYPES.join(', ')}`)],
     };
   const { version = '2.5.1', country = 'GBR' } = context;
-  const out = new SegmentWriter(STANDARD_ENCODING);
-  const to: Outbound = { from, out, version: numberOf(version), isUk: /^(?:GBR|GB|UK)$/.test(country) };
+  const { characterSet = 'UNICODE UTF-8', orderControl = 'NW' } = context;
+  const charset = findCharacterSet(characterSet);
+  if (charset === undefined)
+    return { issues: [issue('not-supported', 'The character set cannot be written', 'MSH-18')] };
+  const encoding: Encoding = { ...STANDARD_ENCODING, charset };
+  const out = new SegmentWriter(encoding);
+  const isUk = /^(?:GBR|GB|UK)$/.test(country);
+  const to: Outbound = { from, out, version: numberOf(version), isUk, orderControl };
   writeHeader(kind, version, country, out, context);
   if (kind.startsWith('ADT')) out.write('EVN', { 1: kind.slice(4), 2: formatInstant(context.at) });
-  if (kind === 'ADT^A40') writeMerges(to);
-  else write(to);
+  (KINDS.get(kind) ?? write)(to);
   from.tellUnused();
   if (from.issues.some(isError)) return { issues: from.issues };
-  return { value: createMessage(out.texts, STANDARD_ENCODING), issues: from.issues };
+  return { value: createMessage(out.texts, encoding), issues: from.issues };
 }
 
 const numberOf = (version: string): number => {
@@ -83,10 +99,12 @@ function writeHeader(
     7: formatInstant(context.at),
     9: [type, event, structureOf(kind)],
     10: context.controlId,
-    11: 'P',
+    11: context.processingId ?? 'P',
     12: version,
+    15: context.acknowledgements?.accept,
+    16: context.acknowledgements?.application,
     17: country,
-    18: 'UNICODE UTF-8',
+    18: context.characterSet ?? 'UNICODE UTF-8',
   });
 }
 
@@ -169,6 +187,17 @@ function writeMerges(to: Outbound): void {
     writePatient(survivor, to);
     writeMerge(retired, to);
   }
+}
+
+/** Records that are two again, each after the other. */
+function writeUnlinked(to: Outbound): void {
+  const patients = to.from.all('Patient');
+  if (patients.length !== 2) to.from.fail('Two records are parted', 'Patient');
+  for (const patient of patients) writePatient(patient, to);
+}
+
+function writeAllergyUpdate(to: Outbound): void {
+  if (writeSubject(to) !== undefined) writeAllergyActions(to);
 }
 
 function writeVisit(to: Outbound): void {

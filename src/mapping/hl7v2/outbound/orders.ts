@@ -68,7 +68,7 @@ export function writeMedicationRequest(request: Json, name: 'RXO' | 'RXE', to: O
 function writeControl(
   request: Json,
   [control, status]: readonly [string, string | undefined],
-  { from, out, version }: Outbound,
+  { from, out, version, orderControl }: Outbound,
 ): void {
   const placed = identifierOf(request, 'PLAC') ?? plainIdentifier(request);
   const filled = identifierOf(request, 'FILL');
@@ -76,7 +76,7 @@ function writeControl(
     from.fail('An order without a number cannot be sent', 'MedicationRequest.identifier');
   const priority = reverseCode(REQUEST_PRIORITY, request['priority']);
   out.write('ORC', {
-    1: control,
+    1: control === 'NW' ? orderControl : control,
     2: ei(placed),
     3: ei(filled),
     4: ei(objectOf(request['groupIdentifier'])),

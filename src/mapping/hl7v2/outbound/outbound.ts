@@ -20,6 +20,14 @@ export interface OutboundContext {
   readonly kind?: string;
   /** MSH-17; `GBR` when absent. UK tables are used for it. */
   readonly country?: string;
+  /** MSH-11; `P` when absent. */
+  readonly processingId?: string;
+  /** MSH-15 and MSH-16; empty when absent. */
+  readonly acknowledgements?: { readonly accept: string; readonly application: string };
+  /** MSH-18, which the bytes are written in; `UNICODE UTF-8` when absent. */
+  readonly characterSet?: string;
+  /** ORC-1 of an order that stands: `XO`, it was changed; `RL`, it was held. `NW` when absent. */
+  readonly orderControl?: string;
 }
 
 export interface Outbound {
@@ -28,4 +36,6 @@ export interface Outbound {
   /** 251 for 2.5.1. */
   readonly version: number;
   readonly isUk: boolean;
+  /** ORC-1 of an order that stands. */
+  readonly orderControl: string;
 }

@@ -48,7 +48,7 @@ export function writePatient(patient: Json, to: Outbound): void {
   const isWork = (point: Json): boolean => point['use'] === 'work';
   out.write('PID', {
     1: out.next('PID'),
-    3: repeated(nationalFirst(listOf(patient['identifier']).filter(isCurrent)).map(cx)),
+    3: repeated(nationalFirst(listOf(patient['identifier']).filter(isCurrent)).map(numberOf)),
     5: repeated(listOf(patient['name']).filter(isCurrent).map(xpn)),
     6: textOf(extension(patient, 'patient-mothersMaidenName')?.['valueString']),
     7: birthOf(patient),
@@ -68,6 +68,12 @@ export function writePatient(patient: Json, to: Outbound): void {
     32: statusOf(patient),
   });
   writePrimaryCare(patient, to);
+}
+
+/** The NHS number says what it is, in every UK message. */
+function numberOf(identifier: Json): ReturnType<typeof cx> {
+  const isNational = identifier['system'] === NHS_NUMBER && identifier['type'] === undefined;
+  return cx(isNational ? { ...identifier, type: { coding: [{ code: 'NH' }] } } : identifier);
 }
 
 const isCurrent = (item: Json): boolean => item['use'] !== 'old';
