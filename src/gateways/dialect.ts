@@ -74,6 +74,11 @@ export interface Dialect<M = unknown> {
   accepts(message: M): Verdict | undefined;
   /** Pure and total. Error issues mean that nothing may be applied. */
   translate(message: M, context: TranslationContext): Mapped<TransactionBundle>;
+  /**
+   * When what the message tells of happened, by its sender's clock, ms UTC: a later message that came before stands.
+   * Absent: messages are taken in the order they come.
+   */
+  happenedAt?(message: M, context: TranslationContext): number;
   /** What a query asks for; undefined of a message that is none. Absent: the dialect has no queries. */
   asks?(message: M, context: TranslationContext): Mapped<Question> | undefined;
   /** The answer to a query. */

@@ -12,7 +12,15 @@ import type { ResourceStore } from '../ports/resource-store.ts';
 import { FhirError, type Issue, isError, issue, textOf } from '../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../workflow/apply-message.ts';
 import { findSenderFault } from './certified-sender.ts';
-import type { Dialect, Envelope, FoundResources, Question, ReadMessage, Verdict } from './dialect.ts';
+import type {
+  Dialect,
+  Envelope,
+  FoundResources,
+  Question,
+  ReadMessage,
+  TranslationContext,
+  Verdict,
+} from './dialect.ts';
 import { type IsPartner, senderSystem } from './partners.ts';
 
 export interface ReceiveOptions {
@@ -182,17 +190,22 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     issues: readonly Issue[],
   ): Promise<Received> {
     const verdict: Verdict = { kind: 'applied', issues };
-    const answer = dialect.answer(read, verdict, now(), store.newId);
+    const inOrder = dialect.answer(read, verdict, now(), store.newId);
+    const saying = sayingOf(dialect, read, { receivedAt: now(), timeZone });
+    const origin = { ...originOf(dialect.name, read.envelope, id), ...(saying && { saying }) };
     const applied = store.transaction(caller, async (tx) => {
-      await apply(tx, bundle, originOf(dialect.name, read.envelope, id), (resources) =>
-        tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources }).then((settled) => {
+      let answer = inOrder;
+      await apply(tx, bundle, origin, (resources, late) => {
+        const told: Verdict = { kind: 'applied', issues: [...issues, ...late.map(lateIssue)] };
+        if (late.length > 0) answer = dialect.answer(read, told, now(), store.newId);
+        return tx.messages.settle(id, { ...settlementOf('applied', told, answer), resources }).then((settled) => {
           if (!settled) throw new AppliedBefore();
-        }),
-      );
+        });
+      });
       return { id, verdict: 'applied' as const, answer };
     });
     return applied.catch((error: unknown) => {
-      if (error instanceof AppliedBefore) return again(id, answer);
+      if (error instanceof AppliedBefore) return again(id, inOrder);
       throw error;
     });
   }
@@ -247,6 +260,22 @@ function originOf(dialect: string, { kind, sender, receiver }: Envelope, message
     ...(receiver !== undefined && { receiver: party(receiver) }),
   };
 }
+
+/** Undefined where it is not known who says it. */
+function sayingOf<M>(
+  dialect: Dialect<M>,
+  { message, envelope: { sender } }: ReadMessage<M>,
+  context: TranslationContext,
+): { readonly feed: string; readonly at: number } | undefined {
+  if (message === undefined || sender === undefined || !dialect.happenedAt) return undefined;
+  return { feed: `${dialect.name} ${sender}`, at: dialect.happenedAt(message, context) };
+}
+
+const lateIssue = (type: string): Issue => ({
+  severity: 'warning',
+  code: 'business-rule',
+  diagnostics: `The message came late: what a later one has said of this ${type} stays`,
+});
 
 /** Takes back a transaction that found its message applied. */
 class AppliedBefore extends Error {}

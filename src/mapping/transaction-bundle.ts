@@ -39,6 +39,9 @@ export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 /** On the entry of a record that gives way to another: the `fullUrl` of the one that stays. */
 export const MERGED_INTO = extensionUrl('merged-into');
 
+/** On the entries of two records that are of two people after all: the `fullUrl` of the other. */
+export const PARTED_FROM = extensionUrl('parted-from');
+
 /** On the entry of a thing that is given to another patient than the one it had: the element that says whose it is. */
 export const MOVES_PATIENT = extensionUrl('moves-patient');
 

@@ -5,6 +5,7 @@ import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { MessageTransaction } from './message-log.ts';
+import type { SourceTimes } from './source-times.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
 export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -109,6 +110,8 @@ export interface StoreTransaction {
   readonly jobs: JobTransaction;
   /** Positions of those who follow the change log, moved together with what they do. */
   readonly consumers: ConsumerTransaction;
+  /** When senders of messages last said something of resources, kept together with what they say. */
+  readonly sourceTimes: SourceTimes;
 }
 
 export interface ResourceStore {

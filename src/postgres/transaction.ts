@@ -31,6 +31,7 @@ import { resolveChains } from './search/chains.ts';
 import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
+import { createSourceTimes } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { visibleHistory } from './visible-history.ts';
@@ -316,6 +317,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
+    sourceTimes: createSourceTimes(send),
   };
 }
 

@@ -17,8 +17,9 @@ import { ChangedMeanwhile } from './changed-meanwhile.ts';
 import { bears, hasAll, tokensOf } from './criteria-tokens.ts';
 import { type ImportOrigin, importProvenance, messageUrn } from './import-provenance.ts';
 import { createKnown, type Known, type StoredResource } from './known-resources.ts';
+import { findLateness, IN_ORDER, type Lateness, type Said, type Saying } from './late-messages.ts';
 import { type Merge, meantBy, mergedInto, moveReferences } from './merge-patients.ts';
-import { mergeResource } from './merge-resource.ts';
+import { elementOf, mergeResource, withoutLate } from './merge-resource.ts';
 
 export interface ApplyMessageServices {
   readonly newId: () => string;
@@ -36,8 +37,9 @@ export interface ApplyMessageServices {
 export type ApplyMessage = (
   tx: StoreTransaction,
   bundle: TransactionBundle,
-  origin: ImportOrigin & { readonly messageId: string },
-  settle: (versions: readonly string[]) => Promise<void>, // sends before it returns
+  origin: ImportOrigin & { readonly messageId: string; readonly saying?: Saying },
+  // Sends before it returns. `late`: types of which later messages had been here.
+  settle: (versions: readonly string[], late: readonly string[]) => Promise<void>,
 ) => Promise<void>;
 
 interface Planned {
@@ -60,20 +62,29 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
     const planned = uniteSame(await lockMissing(services, tx, known, met));
+    const lateness = origin.saying ? await findLateness(tx, origin.saying, saidIn(planned)) : IN_ORDER;
     const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
     const moves = await moveReferences(services, tx, mergesOf(planned), written);
     await tx.write(
-      [...buildWrites(services, planned, source), ...moves],
-      (results) =>
-        settle(
-          results
-            .filter(({ outcome }) => outcome !== 'unchanged')
-            .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
-        ),
+      [...buildWrites(services, planned, source, lateness), ...moves],
+      (results) => {
+        const versions = results
+          .filter(({ outcome }) => outcome !== 'unchanged')
+          .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
+        // First, as what it throws keeps the commit from leaving.
+        const settled = settle(versions, lateness.lateTypes);
+        return Promise.all([settled, lateness.keep(results)]).then(() => undefined);
+      },
       importProvenance(origin, services.now(), services.newId),
     );
   };
 }
+
+/** What the message is about; of what it only mentions it says nothing new. */
+const saidIn = (planned: readonly Planned[]): readonly Said[] =>
+  planned
+    .filter(({ entry, criteria }) => entry.request.method === 'PUT' && criteria !== undefined)
+    .map(({ entry, type, id, current }) => ({ entry, place: `${type}/${id}`, current: current?.content }));
 
 /** A type that R4 does not have is a fault of the message, before anything is looked for. */
 function createTypeCheck({ criteriaOf }: ApplyMessageServices): (type: string, index: number) => void {
@@ -204,7 +215,12 @@ function uniteSame(planned: readonly Planned[]): readonly Planned[] {
   });
 }
 
-function buildWrites(services: ApplyMessageServices, planned: readonly Planned[], source: string): TransactionWrite[] {
+function buildWrites(
+  services: ApplyMessageServices,
+  planned: readonly Planned[],
+  source: string,
+  lateness: Lateness,
+): TransactionWrite[] {
   const places = new Map<string, string>();
   const seen = new Set<string>();
   const repeated = new Set<TransactionEntry>();
@@ -237,10 +253,12 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
         throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
       if (listed(entry, MOVES_PATIENT).length === 0) checkSamePatient(current, resource, at);
+      const late = lateness.lateOf(entry);
+      const said = without(resource, listed(entry, DEFAULT_ELEMENTS));
       const merged = mergeResource(
         current,
-        without(resource, listed(entry, DEFAULT_ELEMENTS)),
-        listed(entry, REMOVED_ELEMENTS),
+        late.size === 0 ? said : withoutLate(current, said, late),
+        listed(entry, REMOVED_ELEMENTS).filter((name) => !late.has(elementOf(name))),
       );
       // A message that says nothing new makes no version; one that does is named as where it came from.
       return formatJson(merged) === formatJson(current) ? current : checked(withSource(merged, source));
@@ -249,7 +267,8 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
       if (!plan.current && (isConditional || entry.request.method === 'POST'))
         return [{ kind: 'create', resource: change(undefined), id }];
       // What changes nothing is left out before any row is locked; who changes it at this moment does so after us.
-      if (plan.current && changesNothing(plan.current, entry, resource, change)) return [];
+      const isKnown = plan.current && !lateness.isOutdated(entry) && lateness.lateOf(entry).size === 0;
+      if (plan.current && isKnown && changesNothing(plan.current, entry, resource, change)) return [];
       return [{ kind: 'update', operation: 'update', type, id, change }];
     } catch (error) {
       if (!(error instanceof FhirError)) throw error;

@@ -1,5 +1,6 @@
 /** HL7 v2 as a dialect of the gateway: how messages are read, translated and answered. docs/hl7v2.md */
 import { createHash } from 'node:crypto';
+import { happenedAt } from '../../mapping/hl7v2/happened-at.ts';
 import { isSupportedEvent, isSupportedType, mapToFhir } from '../../mapping/hl7v2/map-to-fhir.ts';
 import type { PartnerRules } from '../../mapping/hl7v2/partner-rules.ts';
 import { isQuery, QUERY_TYPE, readQuery, writeFound } from '../../mapping/hl7v2/query.ts';
@@ -28,6 +29,7 @@ export const createHl7v2Dialect = (rulesOf: RulesOf): Dialect<Message> => ({
     const rules = rulesOf(envelopeOf(message).sender ?? '');
     return mapToFhir(message, rules === undefined ? context : { ...context, rules });
   },
+  happenedAt: (message, { receivedAt, timeZone }) => happenedAt(message, receivedAt, timeZone),
   asks: (message, { timeZone }) => (isQuery(message) ? readQuery(message, timeZone) : undefined),
   tells: (message, found, at, newId) => formatMessage(writeFound(message, { ...found, at, controlId: newId() })),
   answer,
