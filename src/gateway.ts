@@ -13,6 +13,7 @@ import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createV2Doors } from './hl7v2-doors.ts';
 import { openV2Feeds } from './hl7v2-feeds.ts';
 import { readPartnerFiles } from './hl7v2-partners.ts';
+import { createMergeJobs } from './jobs/merge-jobs.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
@@ -36,6 +37,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { SCRIPT_LIMITS } from './standards/script/read.ts';
 import type { ApplyMessageServices } from './workflow/apply-message.ts';
 import { createApplyMessage } from './workflow/apply-message.ts';
+import { moveRest } from './workflow/merge-patients.ts';
 
 export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly config: Config;
@@ -204,6 +206,13 @@ export function createGateway(parts: GatewayParts): Gateway {
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
       const jobSets: readonly JobSet[] = [
         createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        createMergeJobs({
+          move: (merge, kind, messageId, signal) => {
+            const origin = { kind, messageId, sender: { display: 'Mortar' } };
+            return moveRest({ ...parts, caller: GATEWAY }, merge, origin, signal);
+          },
+          log,
+        }),
         ...(feeds ? [feeds.jobs] : []),
         ...(parts.moreJobs ?? []),
       ];

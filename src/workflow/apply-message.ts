@@ -18,8 +18,9 @@ import { bears, hasAll, tokensOf } from './criteria-tokens.ts';
 import { type ImportOrigin, importProvenance, messageUrn } from './import-provenance.ts';
 import { createKnown, type Known, type StoredResource } from './known-resources.ts';
 import { findLateness, IN_ORDER, type Lateness, type Said, type Saying } from './late-messages.ts';
-import { type Merge, meantBy, mergedInto, moveReferences } from './merge-patients.ts';
+import { type Merge, meantBy, mergedInto, moveJob, moveReferences } from './merge-patients.ts';
 import { elementOf, mergeResource, withoutLate } from './merge-resource.ts';
+import { partedFrom, partPatients } from './part-patients.ts';
 
 export interface ApplyMessageServices {
   readonly newId: () => string;
@@ -59,14 +60,18 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
   return async (tx, bundle, origin, settle) => {
     const source = messageUrn(origin.messageId);
     for (const [index, { resource }] of bundle.entry.entries()) checkType(resource.resourceType, index);
-    const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
+    const parted = await partPatients(services, tx, bundle.entry.filter(isParted));
+    const read = bundle.entry
+      .filter((entry) => !isParted(entry))
+      .map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
     const planned = uniteSame(await lockMissing(services, tx, known, met));
     const lateness = origin.saying ? await findLateness(tx, origin.saying, saidIn(planned)) : IN_ORDER;
     const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
-    const moves = await moveReferences(services, tx, mergesOf(planned), written);
+    const { writes: moves, rest } = await moveReferences(services, tx, mergesOf(planned), written);
+    if (rest.length > 0) await tx.jobs.add(rest.map((merge) => moveJob(merge, origin)));
     await tx.write(
-      [...buildWrites(services, planned, source, lateness), ...moves],
+      [...buildWrites(services, planned, source, lateness), ...moves, ...parted],
       (results) => {
         const versions = results
           .filter(({ outcome }) => outcome !== 'unchanged')
@@ -79,6 +84,8 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     );
   };
 }
+
+const isParted = (entry: TransactionEntry): boolean => partedFrom(entry) !== undefined;
 
 /** What the message is about; of what it only mentions it says nothing new. */
 const saidIn = (planned: readonly Planned[]): readonly Said[] =>

@@ -19,6 +19,7 @@ export type Family =
   | 'results'
   | 'scheduling'
   | 'staff'
+  | 'unlink'
   | 'vaccination';
 
 export interface EventRule {
@@ -72,6 +73,7 @@ export const EVENTS: ReadonlyMap<string, EventRule> = new Map<string, EventRule>
   ...named('ADT', 'A17', { family: 'adt', encounter: 'in-progress', patients: 'many' }),
   ...named('ADT', 'A18 A30 A34 A39 A40', MERGE),
   ...named('ADT', 'A24', LINK),
+  ...named('ADT', 'A37', { ...LINK, family: 'unlink' }),
   ...named('ADT', 'A29', { family: 'deletion' }),
   ...named('ADT', 'A35 A41 A44 A45', MOVE),
   ...named('ADT', 'A46 A47', { ...MERGE, family: 'identifiers' }),

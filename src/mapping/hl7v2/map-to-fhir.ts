@@ -20,7 +20,7 @@ import { createEntries } from './entries.ts';
 import { EVENTS, type EventRule, type Family } from './events.ts';
 import { mapVaccinations } from './immunization.ts';
 import { mapPlaces, mapStaff } from './master-file.ts';
-import { mapDeletion, mapIdentifiers, mapLinks, mapMerges, mapMoves } from './merge.ts';
+import { mapDeletion, mapIdentifiers, mapLinks, mapMerges, mapMoves, mapUnlinks } from './merge.ts';
 import { applyFieldRules, readExtensions } from './partner-rules.ts';
 import { mapPharmacy } from './pharmacy.ts';
 import { mapResults } from './report.ts';
@@ -75,6 +75,7 @@ const MAPS: Readonly<Record<Family, (to: Translation) => void>> = {
   results: mapResults,
   scheduling: mapScheduling,
   staff: mapStaff,
+  unlink: mapUnlinks,
   vaccination: mapVaccinations,
 };
 

@@ -2,7 +2,7 @@
  * MRG: records of one person become one (A18, A30, A34, A39, A40), are linked (A24), take a new number (A46, A47), or
  * give a visit or account to another (A35, A41, A44, A45). A29 takes a person out. docs/hl7v2.md "Merges"
  */
-import { type FhirResource, type Identifier, MERGED_INTO, MOVES_PATIENT } from '../transaction-bundle.ts';
+import { type FhirResource, type Identifier, MERGED_INTO, MOVES_PATIENT, PARTED_FROM } from '../transaction-bundle.ts';
 import { systemUrl } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
 import { type Cursor, localSystem, SegmentCursor } from './cursor.ts';
@@ -76,23 +76,35 @@ const retiredIdentifiers = (mrg: SegmentCursor, to: Translation): ReturnType<typ
 const storePatient = (pid: SegmentCursor, extra: Json, to: Translation): MappedPatient | undefined =>
   mapPatient(pid, [], to, extra);
 
-/** A24: two records that may be of one person. */
-export function mapLinks(to: Translation): void {
+interface Half {
+  readonly section: Translation;
+  readonly pid: SegmentCursor | undefined;
+  readonly keys: readonly Identifier[];
+  readonly url: string | undefined;
+}
+
+/** The two records of a message about two; undefined, with an error, when it is about more or fewer. */
+function twoRecords(to: Translation): readonly [Half, Half] | undefined {
   const sections = sectionsFrom(to, 'PID');
-  const [first, second] = sections.map((section) => {
+  const [first, second] = sections.map((section): Half => {
     const pid = firstOf(section, 'PID');
     const keys = pid === undefined ? [] : readIdentifiers([...pid.all(3), ...pid.all(2), ...pid.all(4)], section).keys;
-    return { section, pid, url: keys[0] && urlOf('Patient', keys[0]) };
+    return { section, pid, keys, url: keys[0] && urlOf('Patient', keys[0]) };
   });
-  if (first === undefined || second === undefined || sections.length !== 2) {
-    to.reading.issues.push({
-      severity: 'error',
-      code: 'structure',
-      diagnostics: 'A link is of two patients',
-      expression: ['PID[2]'],
-    });
-    return;
-  }
+  if (first !== undefined && second !== undefined && sections.length === 2) return [first, second];
+  to.reading.issues.push({
+    severity: 'error',
+    code: 'structure',
+    diagnostics: 'A link is of two patients',
+    expression: ['PID[2]'],
+  });
+  return undefined;
+}
+
+/** A24: two records that may be of one person. */
+export function mapLinks(to: Translation): void {
+  const [first, second] = twoRecords(to) ?? [];
+  if (first === undefined || second === undefined) return;
   for (const [one, other] of [
     [first, second],
     [second, first],
@@ -104,6 +116,27 @@ export function mapLinks(to: Translation): void {
         one.section,
       );
 }
+
+/** A37: two records that were linked, or merged, are of two people. It says who they are and nothing else of them. */
+export function mapUnlinks(to: Translation): void {
+  const [first, second] = twoRecords(to) ?? [];
+  if (first === undefined || second === undefined) return;
+  for (const [one, other] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    const [key] = one.keys;
+    if (key === undefined || other.url === undefined) {
+      one.pid?.at(3).tell('error', 'required', 'The record has no number by which it may be found');
+      continue;
+    }
+    one.pid?.ignore(...DEMOGRAPHICS);
+    const resource = { resourceType: 'Patient', identifier: one.keys };
+    to.entries.store(resource, one.keys, { marks: [{ url: PARTED_FROM, valueString: other.url }] });
+  }
+}
+
+const DEMOGRAPHICS = Array.from({ length: 40 }, (_, index) => index + 1);
 
 /** A29: the person is not to be used any more; nothing is deleted. */
 export function mapDeletion(to: Translation): void {
