@@ -78,7 +78,10 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
           .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
         // First, as what it throws keeps the commit from leaving.
         const settled = settle(versions, lateness.lateTypes);
-        return Promise.all([settled, lateness.keep(results)]).then(() => undefined);
+        const kept = lateness.keep(results);
+        // Of a transaction that failed the first error is the one that says why.
+        kept.catch(() => undefined);
+        return settled.then(() => kept);
       },
       importProvenance(origin, services.now(), services.newId),
     );

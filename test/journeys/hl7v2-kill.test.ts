@@ -119,13 +119,17 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
     }
   }
 
+  /** How many of each feed were acknowledged so far. */
+  const counted = new Map<string, number>();
+
   /** As senders do: each message again until it is acknowledged, and only then the next. */
   async function feed(name: string): Promise<number> {
     let acknowledged = 0;
+    counted.set(name, 0);
     while (!stopping) {
       const to = ports;
       const done = to !== undefined && (await send(to, message(name, acknowledged)).catch(() => false));
-      if (done) acknowledged += 1;
+      if (done) counted.set(name, (acknowledged += 1));
       else await sleep(20);
     }
     return acknowledged;
@@ -141,7 +145,7 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
       await once(child as ChildProcess, 'exit');
       await start();
     }
-    await sleep(800);
+    for (let tries = 0; tries < 2000 && Math.min(...counted.values()) <= 10; tries++) await sleep(20);
     stopping = true;
     const counts = await Promise.all(feeds);
     expect(Math.min(...counts), counts.join(', ')).greaterThan(10);

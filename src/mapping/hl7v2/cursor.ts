@@ -39,9 +39,10 @@ export class Cursor {
 
   /** The first leaf, without characters that no FHIR string may hold. */
   get text(): string {
+    if (this.part.raw === '') return '';
     const leaf = leafOf(this.part);
     this.reading.used.add(leaf);
-    if (leaf.isNull || leaf.raw === '') return '';
+    if (leaf.raw === '' || leaf.isNull) return '';
     const text = decodeEscapes(leaf.raw, leaf.encoding, (fault) => this.#tellEscape(fault)).trim();
     const clean = hasControls(text) ? this.#withoutControls(text) : text;
     return this.reading.isUk && FILLERS.has(clean) ? '' : clean;

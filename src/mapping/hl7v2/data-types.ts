@@ -43,7 +43,8 @@ const textOf = (codings: readonly Json[]): unknown =>
 
 /** Components from `from` on: code, display, system; the version stands apart. */
 function codingAt(cursor: Cursor, from: number, table?: CodeTable): readonly Json[] {
-  const code = cursor.at(from).text.replaceAll(/\s+/g, ' ');
+  if (cursor.part.parts.length < from) return [];
+  const code = oneLine(cursor.at(from).text);
   const display = cursor.at(from + 1).value;
   const name = cursor.at(from + 2).text;
   const version = cursor.at(from === 10 ? 13 : 6 + Math.ceil(from / 3)).value;
@@ -52,6 +53,9 @@ function codingAt(cursor: Cursor, from: number, table?: CodeTable): readonly Jso
   const original = compact({ system: systemOf(cursor, from, name, table), version, code, display });
   return [...(target === undefined ? [] : [{ ...target }]), ...(original === undefined ? [] : [original])];
 }
+
+/** Codes of SNOMED CT and the like have single spaces (R4: code). */
+const oneLine = (code: string): string => (/\s\s|[\t\n\r]/.test(code) ? code.replaceAll(/\s+/g, ' ') : code);
 
 function systemOf(cursor: Cursor, from: number, name: string, table?: CodeTable): string | undefined {
   if (name !== '') return codeSystemUri(name) ?? localSystem(cursor.reading, name);
