@@ -11,8 +11,10 @@ import {
   type OperationOutcome,
   operationOutcome,
 } from '../standards/fhir/outcome.ts';
+import { isBatch, splitBatch } from '../standards/hl7v2/batch.ts';
 import { formatMessage } from '../standards/hl7v2/format.ts';
 import { parseMessage } from '../standards/hl7v2/parse.ts';
+import { findDifference } from '../standards/hl7v2/round-trip.ts';
 import type { Mapped } from '../standards/mapped.ts';
 import { checkStructure } from '../standards/script/check.ts';
 import type { PartyAddress } from '../standards/script/message.ts';
@@ -176,9 +178,28 @@ export const foundAll = (all: readonly Issue[], issues: readonly Issue[] = all):
   converted({ value: operationOutcome(all), issues }, FHIR);
 
 const CHECKS: ReadonlyMap<Source, (content: Buffer) => readonly Issue[]> = new Map([
-  ['hl7v2', (content) => parseMessage(content).issues],
+  ['hl7v2', checkHl7v2],
   ['script', checkScript],
 ]);
+
+/** Also that the message, or each of a batch, is written again byte for byte. */
+function checkHl7v2(content: Buffer): readonly Issue[] {
+  if (isBatch(content)) {
+    const { value, issues } = splitBatch(content);
+    return [...issues, ...(value?.messages ?? []).flatMap((message) => checkHl7v2(Buffer.from(message)))];
+  }
+  const { value, issues } = parseMessage(content);
+  if (value === undefined) return issues;
+  const at = findDifference(value, content);
+  if (at === undefined) return [...issues, WRITTEN_AGAIN];
+  return [...issues, issue('invalid', `It is not written again as it came: byte ${at} differs`)];
+}
+
+const WRITTEN_AGAIN: Issue = {
+  severity: 'information',
+  code: 'informational',
+  diagnostics: 'Parsed and written again it is the same, byte for byte',
+};
 
 /** Who sends to whom, as a request says it in `ncpdp-from` and `ncpdp-to`: `D:6301875277001`. */
 const SCRIPT_PARTIES = { 'ncpdp-from': 'D:0000000000000', 'ncpdp-to': 'P:0000000' } as const;

@@ -89,7 +89,9 @@ export const transactionBundle = (entry: readonly TransactionEntry[]): Transacti
 /** `identifier=system|value,system|value`, escaped as a search value and as a URL. */
 function identifierQuery(identifiers: readonly Identifier[]): string {
   if (identifiers.length === 0) throw new Error('a conditional entry needs an identifier');
-  return rememberedQuery(identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`).join(','));
+  return rememberedQuery(
+    identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`).join(','),
+  );
 }
 
 const REMEMBERED_MAX = 10_000;
@@ -116,7 +118,8 @@ const KEPT = new Map([
   ['%2C', ','],
 ]);
 const rememberedQuery = remembered(
-  (values) => `identifier=${encodeURIComponent(values).replaceAll(/%3A|%2F|%7C|%2C/g, (code) => KEPT.get(code) ?? code)}`,
+  (values) =>
+    `identifier=${encodeURIComponent(values).replaceAll(/%3A|%2F|%7C|%2C/g, (code) => KEPT.get(code) ?? code)}`,
 );
 
 /** https://hl7.org/fhir/R4/search.html#escaping */

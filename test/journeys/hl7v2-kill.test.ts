@@ -129,8 +129,9 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
     while (!stopping) {
       const to = ports;
       const done = to !== undefined && (await send(to, message(name, acknowledged)).catch(() => false));
-      if (done) counted.set(name, (acknowledged += 1));
+      if (done) acknowledged += 1;
       else await sleep(20);
+      counted.set(name, acknowledged);
     }
     return acknowledged;
   }

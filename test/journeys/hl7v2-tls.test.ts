@@ -1,9 +1,11 @@
 /** A third party's program and the server, both ways over mutual TLS. SECURITY PK-09, PK-15, PK-16; docs/hl7v2.md */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import Client, { Message } from 'node-hl7-client';
+import { kindOf } from '../../src/standards/hl7v2/message.ts';
+import { parseMessage } from '../../src/standards/hl7v2/parse.ts';
 import { extensions } from '../../src/standards/x509/extensions.ts';
 import { authority, client as clientCertificate, DAY_MS, server as serverCertificate } from '../support/authority.ts';
 import { createFhirClient } from '../support/fhir-client.ts';
@@ -11,6 +13,8 @@ import { startTestServer, type TestServer } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 import { startV2Peer, type V2Peer } from '../support/v2-peer.ts';
 
+const FIXTURES = new URL('../../fixtures/hl7v2/', import.meta.url);
+const FACILITIES = Array.from({ length: 60 }, (_, n) => `F${n}`);
 const now = Date.now(); // TLS goes by the machine's clock
 const times = { notBefore: now - DAY_MS, notAfter: now + 30 * DAY_MS };
 const ours = authority('Ours', times);
@@ -46,7 +50,11 @@ describe('journey › HL7 v2 over mutual TLS, both ways', function () {
     };
     peer = await startV2Peer({ tls });
     const partners = [
-      { certificate: { uri: 'urn:mortar:org:RXX' }, organization: 'rxx', senders: ['PAS|RXX'], messages: ['ADT^A28'] },
+      {
+        certificate: { uri: 'urn:mortar:org:RXX' },
+        organization: 'rxx',
+        senders: ['PAS|RXX', ...FACILITIES.map((name) => `PAS|${name}`)],
+      },
     ];
     server = await startTestServer({
       env: {
@@ -105,5 +113,61 @@ describe('journey › HL7 v2 over mutual TLS, both ways', function () {
     const numbers = peer.received.map((text) => String(new Message({ text }).get('PID.3.1')));
     expect(numbers.toSorted()).eql(ids);
     expect(peer.connections()).equal(1);
+  });
+
+  it('node-hl7-client and the listener exchange a message of every kind that is mapped', async () => {
+    // One fixture a kind, from a facility of this partner of its own, so that none is about what another left.
+    const kinds = new Map<string, string>();
+    for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith('.hl7'))) {
+      const bytes = readFileSync(new URL(name, FIXTURES));
+      const message = parseMessage(bytes).value;
+      if (message === undefined || !/^own-/.test(name) || kinds.has(kindOf(message))) continue;
+      const [header = '', ...lines] = message.segments.map(({ text }) => text);
+      const fields = header.split('|');
+      fields.splice(2, 2, 'PAS', FACILITIES[kinds.size] as string);
+      const text = [fields.join('|'), ...lines].join('\r').replaceAll(/\d{10}\^\^\^NHS\^NH[^~|]*~/g, '');
+      kinds.set(kindOf(message), text);
+    }
+    const events = new Set([...kinds.keys()].map((kind) => kind.split('^')[0]));
+    for (const type of [
+      'ADT',
+      'SIU',
+      'OMP',
+      'RDE',
+      'RDS',
+      'RGV',
+      'RAS',
+      'ORM',
+      'OML',
+      'ORU',
+      'MDM',
+      'MFN',
+      'BAR',
+      'DFT',
+      'VXU',
+    ])
+      expect(events.has(type), type).equal(true);
+    const answers = new Map<string, string>();
+    const got: string[] = [];
+    // A connection of this client has one version.
+    const versions = new Set([...kinds.values()].map((text) => text.split('\r')[0]?.split('|')[11]));
+    for (const version of versions as Set<'2.4'>) {
+      const mine = [...kinds].filter(([, text]) => text.split('\r')[0]?.split('|')[11] === version);
+      const tls = { ca: ours.pem, cert: theirClient.pem, key: theirClient.keyPem };
+      const client = new Client({ host: 'localhost', version, tls });
+      const connection = client.createConnection({ port: server.mllpsPort as number, version }, async (answer) => {
+        const message = answer.getMessage();
+        answers.set(String(message.get('MSA.2')), String(message.get('MSA.1')));
+      });
+      for (const [kind, text] of mine) {
+        const controlId = text.split('\r')[0]?.split('|')[9] ?? '';
+        await connection.sendMessage(new Message({ text }));
+        for (let n = 0; n < 400 && !answers.has(controlId); n++) await sleep(20);
+        got.push(`${kind} ${answers.get(controlId)}`);
+      }
+      await connection.close();
+      client.closeAll();
+    }
+    expect(got.toSorted()).eql([...kinds.keys()].map((kind) => `${kind} AA`).toSorted());
   });
 });
