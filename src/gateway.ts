@@ -159,6 +159,12 @@ export function createGateway(parts: GatewayParts): Gateway {
     messages,
     jobs,
     view: (message) => viewOf(dialects.get(message.dialect), message, config.messageTimeZone),
+    lineage(message) {
+      const dialect = dialects.get(message.dialect);
+      const read = dialect?.read(message.raw).message;
+      if (read === undefined) return undefined;
+      return dialect?.lineage?.(read, { receivedAt: message.receivedAt, timeZone: config.messageTimeZone });
+    },
     async replay(caller, id, corrected) {
       const message = await messages.read(caller, id);
       if (message.direction !== 'in') {

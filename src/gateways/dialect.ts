@@ -85,6 +85,8 @@ export interface Dialect<M = unknown> {
   tells?(message: M, found: FoundResources, at: number, newId: () => string): Buffer;
   /** The dialect's own answer. `at`: ms UTC; `newId`: for the answer's control id. */
   answer(read: ReadMessage<M>, verdict: Verdict, at: number, newId: () => string): Buffer;
+  /** Which element each field becomes, for people; undefined of a message that is not mapped. Absent: it is not known. */
+  lineage?(message: M, context: TranslationContext): unknown;
   /** The message for people, as JSON: what the log API shows as `parsed`. */
   describe(message: M): unknown;
 }

@@ -37,6 +37,8 @@ export interface MessageDesk {
   readonly messages: MessageLog;
   readonly jobs: JobTable;
   view(message: StoredMessage): MessageView;
+  /** Which element each field becomes; undefined where that is not known. */
+  lineage(message: StoredMessage): unknown;
   /** Works one message again, with other bytes when they are given. */
   replay(caller: Caller, id: string, corrected?: Buffer): Promise<Replayed>;
   /** Queues every message of the filter; resolves to how many. */
@@ -88,6 +90,13 @@ export const MESSAGE_ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: '/gateway/messages/:id', right: 'messages:content', told: 'message-read', handle: show },
   { method: 'GET', path: '/gateway/messages/:id/raw', right: 'messages:content', told: 'message-raw', handle: raw },
+  {
+    method: 'GET',
+    path: '/gateway/messages/:id/lineage',
+    right: 'messages:content',
+    told: 'message-lineage',
+    handle: lineage,
+  },
   {
     method: 'GET',
     path: '/gateway/messages/:id/answer',
@@ -219,6 +228,12 @@ async function show({ desk }: MessageApiOptions, { caller, segments }: Call): Pr
 async function raw({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   return { status: 200, bytes: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
+}
+
+async function lineage({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
+  const found = desk.lineage(await desk.messages.read(caller, segments[2] as string));
+  if (found === undefined) throw notFound('The lineage of this message');
+  return { status: 200, json: { lineage: found } };
 }
 
 async function answerBytes({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {

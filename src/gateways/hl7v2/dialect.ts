@@ -1,9 +1,11 @@
 /** HL7 v2 as a dialect of the gateway: how messages are read, translated and answered. docs/hl7v2.md */
 import { createHash } from 'node:crypto';
 import { happenedAt } from '../../mapping/hl7v2/happened-at.ts';
+import { lineageOf } from '../../mapping/hl7v2/lineage.ts';
 import { isSupportedEvent, isSupportedType, mapToFhir } from '../../mapping/hl7v2/map-to-fhir.ts';
 import type { PartnerRules } from '../../mapping/hl7v2/partner-rules.ts';
 import { isQuery, QUERY_TYPE, readQuery, writeFound } from '../../mapping/hl7v2/query.ts';
+import type { MappingContext } from '../../mapping/hl7v2/translation.ts';
 import { issue } from '../../standards/fhir/outcome.ts';
 import {
   type AcknowledgementCode,
@@ -15,7 +17,7 @@ import { formatMessage } from '../../standards/hl7v2/format.ts';
 import { kindOf, type Message, versionOf } from '../../standards/hl7v2/message.ts';
 import { parseMessage } from '../../standards/hl7v2/parse.ts';
 import type { Field } from '../../standards/hl7v2/segment.ts';
-import type { Dialect, Envelope, ReadMessage, Verdict } from '../dialect.ts';
+import type { Dialect, Envelope, ReadMessage, TranslationContext, Verdict } from '../dialect.ts';
 import { describeMessage } from './describe-message.ts';
 
 /** The mapping file of who sends as this (`PAS|RXX`). */
@@ -25,16 +27,19 @@ export const createHl7v2Dialect = (rulesOf: RulesOf): Dialect<Message> => ({
   name: 'hl7v2',
   read,
   accepts,
-  translate(message, context) {
-    const rules = rulesOf(envelopeOf(message).sender ?? '');
-    return mapToFhir(message, rules === undefined ? context : { ...context, rules });
-  },
+  translate: (message, context) => mapToFhir(message, withRules(message, context, rulesOf)),
+  lineage: (message, context) => lineageOf(message, withRules(message, context, rulesOf)),
   happenedAt: (message, { receivedAt, timeZone }) => happenedAt(message, receivedAt, timeZone),
   asks: (message, { timeZone }) => (isQuery(message) ? readQuery(message, timeZone) : undefined),
   tells: (message, found, at, newId) => formatMessage(writeFound(message, { ...found, at, controlId: newId() })),
   answer,
   describe: describeMessage,
 });
+
+function withRules(message: Message, context: TranslationContext, rulesOf: RulesOf): MappingContext {
+  const rules = rulesOf(envelopeOf(message).sender ?? '');
+  return rules === undefined ? context : { ...context, rules };
+}
 
 /** Without any partner's own rules. */
 export const hl7v2Dialect: Dialect<Message> = createHl7v2Dialect(() => undefined);
