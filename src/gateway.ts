@@ -27,6 +27,7 @@ import type { PartnerOf } from './ports/partner.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { ProcessingStop } from './ports/subject-rights.ts';
 import type { OpenStore } from './postgres/store.ts';
+import { reconcile } from './reconciliation.ts';
 import { admit, type Door } from './rest/door.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
 import { createMessageApi } from './rest/message-api.ts';
@@ -182,6 +183,13 @@ export function createGateway(parts: GatewayParts): Gateway {
     },
     replayMany: async (caller, filter) =>
       filter.direction === 'out' ? ((await feeds?.resendMany(caller, filter)) ?? 0) : queueAll(parts, caller, filter),
+    reconcile: (caller, filter, cursor) =>
+      reconcile(
+        { ...parts, dialect: hl7v2Dialect as Dialect, timeZone: config.messageTimeZone },
+        caller,
+        filter,
+        cursor,
+      ),
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
 

@@ -24,7 +24,12 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 export interface V2FeedParts {
   readonly config: Pick<
     Config,
-    'hl7v2FeedTargets' | 'hl7v2FeedCertFile' | 'hl7v2FeedKeyFile' | 'hl7v2FeedCaFile' | 'hl7v2AnswerTimeoutMs'
+    | 'messageTimeZone'
+    | 'hl7v2FeedTargets'
+    | 'hl7v2FeedCertFile'
+    | 'hl7v2FeedKeyFile'
+    | 'hl7v2FeedCaFile'
+    | 'hl7v2AnswerTimeoutMs'
   >;
   readonly store: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
@@ -74,7 +79,18 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
   const tls = openTls(config, log);
   const exchange = createV2Exchange({ tls: tls.options, answerTimeoutMs: config.hl7v2AnswerTimeoutMs, now, log });
   const format = parts.format ?? formatEvent;
-  const relay = createFeedRelay({ store, changes, messages, jobs, feeds, format, caller: CALLER, now, log });
+  const relay = createFeedRelay({
+    store,
+    changes,
+    messages,
+    jobs,
+    feeds,
+    format,
+    caller: CALLER,
+    timeZone: config.messageTimeZone,
+    now,
+    log,
+  });
   let stopRelay: (() => Promise<void>) | undefined;
   async function jobOf({ id, receiver, resources }: LoggedMessage): Promise<NewJob | undefined> {
     const feed = (await feeds.list()).find(

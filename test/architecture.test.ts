@@ -89,6 +89,8 @@ const COMPOSITION = new Set([
   'hl7v2-doors.ts',
   'hl7v2-feeds.ts',
   'hl7v2-partners.ts',
+  'reconcile-cli.ts',
+  'reconciliation.ts',
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',

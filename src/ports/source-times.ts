@@ -14,5 +14,7 @@ export interface SourceTime {
 export interface SourceTimes {
   /** What the sender has said, in the order asked; nobody else gets past here for the same ones until the transaction ends. */
   lock(feed: string, resources: readonly string[]): Promise<readonly SourceTime[]>;
+  /** The same without waiting: of those of which something was said. */
+  read(feed: string, resources: readonly string[]): Promise<readonly SourceTime[]>;
   keep(feed: string, times: readonly SourceTime[]): Promise<void>;
 }

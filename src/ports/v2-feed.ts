@@ -69,6 +69,8 @@ export interface Feed {
   readonly senders: readonly string[];
   /** Whose Endpoint it is: Consents may name it. */
   readonly organizationId?: string;
+  /** It is told once a day, from this minute of the day on; absent: as things change. */
+  readonly dailyAt?: number;
   /** Queues side by side, each in order; one patient is always in the same. */
   readonly lanes: number;
 }

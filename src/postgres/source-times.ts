@@ -19,6 +19,15 @@ returning resource, ver, elements`,
     return resources.map((resource) => found.get(resource) ?? { resource, versionId: 0, elements: {} });
   },
 
+  async read(feed, resources) {
+    const rows = await send({
+      name: 'source-times-read',
+      text: 'select resource, ver, elements from mortar.source_time where feed = $1 and resource = any($2::text[])',
+      values: [feed, [...resources]],
+    });
+    return rows.map(toTime);
+  },
+
   async keep(feed, times) {
     if (times.length === 0) return;
     await send({

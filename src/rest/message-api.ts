@@ -43,6 +43,12 @@ export interface MessageDesk {
   replay(caller: Caller, id: string, corrected?: Buffer): Promise<Replayed>;
   /** Queues every message of the filter; resolves to how many. */
   replayMany(caller: Caller, filter: MessageFilter): Promise<number>;
+  /** What a sender has said against the record: a page of its messages. */
+  reconcile(
+    caller: Caller,
+    filter: Pick<MessageFilter, 'sender' | 'since' | 'until'>,
+    cursor: string | undefined,
+  ): Promise<unknown>;
   mediaTypeOf(dialect: string): string;
 }
 
@@ -110,6 +116,13 @@ export const MESSAGE_ROUTES: readonly Route[] = [
     right: 'messages:replay',
     told: 'message-replay',
     handle: replay,
+  },
+  {
+    method: 'GET',
+    path: '/gateway/reconciliation',
+    right: 'messages:content',
+    told: 'message-reconciliation',
+    handle: reconciliation,
   },
   { method: 'GET', path: '/gateway/jobs', right: 'jobs:read', handle: listJobs },
   { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', told: 'jobs-replay', handle: replayJobs },
@@ -254,6 +267,15 @@ async function replayMany({ desk }: MessageApiOptions, { caller, query }: Call):
   if (filter.state !== 'dead' && filter.state !== 'rejected' && filter.state !== 'received')
     throw badRequest('Say which messages: state=dead, state=rejected or state=received', 'state');
   return { status: 202, json: { queued: await desk.replayMany(caller, filter) } };
+}
+
+async function reconciliation({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {
+  const { sender, since, until, ...others } = readFilter(query, ['cursor']);
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw badValue('Reconciliation takes sender, since and until', other);
+  if (sender === undefined || sender === '') throw badValue('Say whose messages: sender=PAS|RXX', 'sender');
+  const filter = { sender, ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
+  return { status: 200, json: await desk.reconcile(caller, filter, query.get('cursor')) };
 }
 
 async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {

@@ -93,7 +93,7 @@ const versionOf = (resource: Resource | undefined): number =>
   Number((resource?.['meta'] as { versionId?: unknown } | undefined)?.versionId ?? 0);
 
 /** Of what the entry says something: elements with a value, and those that go; defaults only where it is made. */
-function elementsOf({ resource, extension = [] }: TransactionEntry, isThere: boolean): readonly string[] {
+export function elementsOf({ resource, extension = [] }: TransactionEntry, isThere: boolean): readonly string[] {
   const listed = (url: string): readonly string[] =>
     extension.filter((one) => one.url === url).map(({ valueString }) => valueString);
   const defaults = isThere ? listed(DEFAULT_ELEMENTS) : [];

@@ -97,6 +97,8 @@ export function readFeed(
   const [receivingApplication = '', receivingFacility = ''] = text(receiver['value']).split('|');
   const lanes = Number(headers.get('lanes') ?? '1');
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > LANES_MAX) return `its header 'lanes' is not 1 to ${LANES_MAX}`;
+  const dailyAt = minuteOf(headers.get('daily'));
+  if (dailyAt === 'wrong') return "its header 'daily' is no time such as 02:30";
   const profile: FeedProfile = {
     sendingApplication: headers.get('MSH-3') ?? 'MORTAR',
     sendingFacility: headers.get('MSH-4') ?? '',
@@ -112,10 +114,27 @@ export function readFeed(
   const senders = identifiers.filter(({ system }) => system === senderSystem('hl7v2')).map(({ value }) => text(value));
   const [, organizationId] =
     /^Organization\/([A-Za-z0-9.-]{1,64})$/.exec(referenceOf(endpoint['managingOrganization'])) ?? [];
-  return [{ id, profile, address, senders, lanes, ...(organizationId !== undefined && { organizationId }) }];
+  return [
+    {
+      id,
+      profile,
+      address,
+      senders,
+      lanes,
+      ...(dailyAt !== undefined && { dailyAt }),
+      ...(organizationId !== undefined && { organizationId }),
+    },
+  ];
 }
 
-const HEADERS = ['MSH-3', 'MSH-4', 'MSH-11', 'MSH-12', 'MSH-15', 'MSH-16', 'MSH-18', 'lanes'];
+const HEADERS = ['MSH-3', 'MSH-4', 'MSH-11', 'MSH-12', 'MSH-15', 'MSH-16', 'MSH-18', 'lanes', 'daily'];
+
+/** `02:30` as a minute of the day. */
+function minuteOf(time: string | undefined): number | 'wrong' | undefined {
+  if (time === undefined) return undefined;
+  const [, hours = '', minutes = ''] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(time) ?? [];
+  return hours === '' ? 'wrong' : Number(hours) * 60 + Number(minutes);
+}
 
 /** `MSH-12: 2.4`: how this partner wants the fields of MSH. */
 function readHeaders(value: unknown): ReadonlyMap<string, string> | string {

@@ -24,6 +24,8 @@ export interface FeedRelayOptions {
   readonly feeds: Feeds;
   readonly format: FormatV2;
   readonly caller: Caller;
+  /** IANA name of the zone whose day it is for feeds that are told once a day. */
+  readonly timeZone?: string;
   readonly now: Clock;
   readonly log: Log;
 }
@@ -110,9 +112,10 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
   }
 
   /** Whether there is more, and how many messages were queued. */
-  async function tell(feed: Feed): Promise<{ readonly isFull: boolean; readonly count: number }> {
+  async function tell(feed: Feed): Promise<Told> {
     const lanes = Array.from({ length: feed.lanes }, (_, lane) => laneKey(feed.id, lane));
-    if ((await jobs.countOpen(SEND, lanes, WAITING_MAX)) >= WAITING_MAX) return { isFull: false, count: 0 };
+    if ((await jobs.countOpen(SEND, lanes, WAITING_MAX)) >= WAITING_MAX)
+      return { isFull: false, count: 0, isWaiting: true };
     const consumer = `hl7v2 ${feed.id}`;
     const { versions, from, to, isFull } = await changes.read(consumer, TOLD_TYPES, PAGE);
     if (from === to) return { isFull: false, count: 0 };
@@ -130,15 +133,22 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     return { isFull, count: queued.length };
   }
 
+  /** The day on which a feed that is told once a day was last told all. */
+  const told = new Map<string, string>();
+  const today = dayClock(options.timeZone ?? 'UTC');
+
   return {
     async turn() {
       let total = 0;
       for (const feed of await feeds.list()) {
+        const { day, minute } = today(now());
+        if (feed.dailyAt !== undefined && (minute < feed.dailyAt || told.get(feed.id) === day)) continue;
         try {
           for (let more = true; more; ) {
-            const { isFull, count } = await tell(feed);
+            const { isFull, count, isWaiting } = await tell(feed);
             more = isFull;
             total += count;
+            if (!isFull && !isWaiting) told.set(feed.id, day);
           }
         } catch (error) {
           // Another process was first, or the database is away: the next turn goes on where the position stands.
@@ -148,6 +158,24 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
       }
       return total;
     },
+  };
+}
+
+interface Told {
+  /** There may be more. */
+  readonly isFull: boolean;
+  readonly count: number;
+  /** So many messages wait to be sent that nothing was read. */
+  readonly isWaiting?: boolean;
+}
+
+/** The day and its minute in a zone. */
+function dayClock(timeZone: string): (at: number) => { readonly day: string; readonly minute: number } {
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' });
+  return (at) => {
+    const [day = '', time = ''] = format.format(at).split(' ');
+    const [hours, minutes] = time.split(':').map(Number);
+    return { day, minute: (hours ?? 0) * 60 + (minutes ?? 0) };
   };
 }
 
