@@ -120,6 +120,27 @@ export function parseTimeZone(text: string): string | undefined {
   }
 }
 
+const TARGETS_MAX = 100;
+
+/** In one spelling: `mllps://host:port`. */
+export function parseFeedTargets(text: string): ReadonlySet<string> | undefined {
+  const targets = text.split(',').map((target) => target.trim().toLowerCase());
+  const isTarget = (target: string): boolean => {
+    const [, port = '0'] = /^mllps?:\/\/(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\]):([1-9]\d{0,4})$/.exec(target) ?? [];
+    return Number(port) > 0 && Number(port) <= 65_535;
+  };
+  return targets.length <= TARGETS_MAX && targets.every(isTarget) ? new Set(targets) : undefined;
+}
+
+const SENDERS_MAX = 100;
+
+export function parseSenders(text: string): ReadonlySet<string> | undefined {
+  const senders = text.split(',').map((sender) => sender.trim());
+  return senders.length <= SENDERS_MAX && senders.every((sender) => /^[^|]{0,199}\|[^|]{0,199}$/.test(sender))
+    ? new Set(senders)
+    : undefined;
+}
+
 export function parseSpineUrl(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBare = url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';

@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import {
+  findFeedProblems,
   findMailProblems,
   findProductionProblems,
   findSignInProblems,
@@ -18,11 +19,13 @@ import {
   oneOf,
   parseAddressRanges,
   parseDatabaseUrl,
+  parseFeedTargets,
   parseHosts,
   parseIssuer,
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
+  parseSenders,
   parseSmtpUrl,
   parseSpineUrl,
   parseTimeZone,
@@ -319,6 +322,82 @@ const SETTINGS = {
     fallback: '64',
     ...integer(1, 10_000),
     about: 'Most connections of HL7 v2 senders at once.',
+  },
+  mllpConnectionsPerAddressMax: {
+    env: 'MLLP_CONNECTIONS_PER_ADDRESS_MAX',
+    fallback: '10000',
+    ...integer(1, 10_000),
+    about: 'Most connections of HL7 v2 senders at once from one address.',
+  },
+  mllpIdleTimeoutS: {
+    env: 'MLLP_IDLE_TIMEOUT_S',
+    fallback: '0',
+    ...integer(0, 86_400),
+    about:
+      'After how many seconds without a message the connection of an HL7 v2 sender is closed; 0: never, as senders expect.',
+  },
+  hl7v2EnhancedSenders: {
+    env: 'HL7V2_ENHANCED_SENDERS',
+    fallbackAbout: 'none: one AA, AE or AR for each message',
+    allowed: 'senders (MSH-3, a bar, MSH-4) with commas between, or `all`',
+    about:
+      'HL7 v2 senders that are answered as `MSH-15` and `MSH-16` ask (CA, CE, CR). Many others fill these fields and expect AA.',
+    parse: (text: string): ReadonlySet<string> | 'all' | undefined => (text === 'all' ? 'all' : parseSenders(text)),
+  },
+  hl7v2SequenceSenders: {
+    env: 'HL7V2_SEQUENCE_SENDERS',
+    fallbackAbout: 'none',
+    allowed: 'senders (MSH-3, a bar, MSH-4) with commas between',
+    about:
+      'HL7 v2 senders whose messages are numbered in `MSH-13`: a gap is refused, with the number that is expected.',
+    parse: parseSenders,
+  },
+  hl7v2Folder: {
+    env: 'HL7V2_FOLDER',
+    fallbackAbout: 'none',
+    allowed: 'a folder',
+    about:
+      'Folder whose `in` is watched for files of HL7 v2 messages; they go to `done` or `failed`, each with its answers.',
+    parse: (text: string): string => text,
+  },
+  hl7v2PartnersFolder: {
+    env: 'HL7V2_PARTNERS_FOLDER',
+    fallbackAbout: 'none',
+    allowed: 'a folder',
+    about: 'Folder of mapping files of HL7 v2 partners (`*.json`), read at start: docs/hl7v2.md says what is in them.',
+    parse: (text: string): string => text,
+  },
+  hl7v2FeedTargets: {
+    env: 'HL7V2_FEED_TARGETS',
+    fallbackAbout: 'none: nothing is sent',
+    allowed: '`mllps://host:port` or `mllp://host:port`, with commas between',
+    about: 'Where HL7 v2 messages may be sent, whatever an `Endpoint` says. `mllp:` is neither encrypted nor verified.',
+    parse: parseFeedTargets,
+  },
+  hl7v2FeedCaFile: {
+    env: 'HL7V2_FEED_CA_FILE',
+    fallbackAbout: 'those of the system',
+    ...file,
+    about: 'Authorities whose certificates the partners of HL7V2_FEED_TARGETS may have, in PEM.',
+  },
+  hl7v2FeedCertFile: {
+    env: 'HL7V2_FEED_CERT_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about:
+      'Client certificate for partners that are sent HL7 v2 over mutual TLS, in PEM. A renewed file is read by itself.',
+  },
+  hl7v2FeedKeyFile: {
+    env: 'HL7V2_FEED_KEY_FILE',
+    fallbackAbout: 'none',
+    ...privateFile,
+    about: 'Private key of HL7V2_FEED_CERT_FILE, in PEM.',
+  },
+  hl7v2AnswerTimeoutMs: {
+    env: 'HL7V2_ANSWER_TIMEOUT_MS',
+    fallback: '30000',
+    ...integer(100, 600_000),
+    about: 'How long the acknowledgement of a message that was sent is waited for; then it is sent again.',
   },
   messageBytesMax: {
     env: 'MESSAGE_BYTES_MAX',
@@ -645,6 +724,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...findSignInProblems(config),
       ...findMailProblems(config),
       ...findSpineProblems(config),
+      ...findFeedProblems(config),
       ...findProductionProblems(config, env),
     );
   if (problems.length > 0) throw new ConfigError(problems);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
-import { createCircuitBreaker } from './gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { createSpineExchange } from './gateways/eps/exchange.ts';
 import { createHttpsCaller } from './gateways/eps/https-call.ts';
 import { readSentEnvelope } from './gateways/eps/sent-message.ts';

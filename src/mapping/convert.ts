@@ -11,7 +11,10 @@ import {
   type OperationOutcome,
   operationOutcome,
 } from '../standards/fhir/outcome.ts';
+import { isBatch, splitBatch } from '../standards/hl7v2/batch.ts';
+import { formatMessage } from '../standards/hl7v2/format.ts';
 import { parseMessage } from '../standards/hl7v2/parse.ts';
+import { findDifference } from '../standards/hl7v2/round-trip.ts';
 import type { Mapped } from '../standards/mapped.ts';
 import { checkStructure } from '../standards/script/check.ts';
 import type { PartyAddress } from '../standards/script/message.ts';
@@ -23,6 +26,7 @@ import { convertFromV3 } from './eps/inbound/convert-from-v3.ts';
 import { lastUpdatedOf, statusOf, toEpsOutcome } from './eps/outcome.ts';
 import { prepare } from './eps/prepare.ts';
 import { mapToFhir as mapHl7v2ToFhir } from './hl7v2/map-to-fhir.ts';
+import { mapFromFhir as mapFhirToHl7v2 } from './hl7v2/outbound/map-from-fhir.ts';
 import { mapToFhir as mapScriptToFhir, mapToScript } from './script/map-message.ts';
 
 export const SOURCES = ['fhir', 'hl7v2', 'script', 'eps-v3', 'd0'] as const;
@@ -70,6 +74,7 @@ export const MEDIA_TYPES: ReadonlyMap<string, Source | 'xml'> = new Map([
 const TELECOM_SEPARATORS = ['\u001E', '\u001D', '\u001C'];
 const FHIR = 'application/fhir+json';
 const XML = 'application/xml';
+const HL7V2 = 'x-application/hl7-v2+er7';
 
 /** The Spine answers in them. */
 const MIME_PARTS = /^--\S/;
@@ -110,6 +115,7 @@ type Translate = (request: ConvertRequest) => Converted;
 const TRANSLATIONS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
   ['fhir eps-v3', toEps],
   ['eps-v3 fhir', fromEps],
+  ['fhir hl7v2', toHl7v2],
   ['fhir script', toScript],
   ['script fhir', fromScript],
   [
@@ -172,9 +178,28 @@ export const foundAll = (all: readonly Issue[], issues: readonly Issue[] = all):
   converted({ value: operationOutcome(all), issues }, FHIR);
 
 const CHECKS: ReadonlyMap<Source, (content: Buffer) => readonly Issue[]> = new Map([
-  ['hl7v2', (content) => parseMessage(content).issues],
+  ['hl7v2', checkHl7v2],
   ['script', checkScript],
 ]);
+
+/** Also that the message, or each of a batch, is written again byte for byte. */
+function checkHl7v2(content: Buffer): readonly Issue[] {
+  if (isBatch(content)) {
+    const { value, issues } = splitBatch(content);
+    return [...issues, ...(value?.messages ?? []).flatMap((message) => checkHl7v2(Buffer.from(message)))];
+  }
+  const { value, issues } = parseMessage(content);
+  if (value === undefined) return issues;
+  const at = findDifference(value, content);
+  if (at === undefined) return [...issues, WRITTEN_AGAIN];
+  return [...issues, issue('invalid', `It is not written again as it came: byte ${at} differs`)];
+}
+
+const WRITTEN_AGAIN: Issue = {
+  severity: 'information',
+  code: 'informational',
+  diagnostics: 'Parsed and written again it is the same, byte for byte',
+};
 
 /** Who sends to whom, as a request says it in `ncpdp-from` and `ncpdp-to`: `D:6301875277001`. */
 const SCRIPT_PARTIES = { 'ncpdp-from': 'D:0000000000000', 'ncpdp-to': 'P:0000000' } as const;
@@ -189,6 +214,29 @@ function toScript(request: ConvertRequest): Converted {
     const messageId = request.newId().replaceAll('-', '');
     const context = { from: party('ncpdp-from'), to: party('ncpdp-to'), messageId, sentAt: request.at };
     return converted(mapToScript(payload, context), XML);
+  });
+}
+
+/**
+ * Who sends to whom, which event and which version, as a request says it in `hl7v2-from`, `hl7v2-to` (`PAS/RXX`),
+ * `hl7v2-event` (`ADT^A08`; by what the Bundle holds when absent) and `hl7v2-version`.
+ */
+function toHl7v2(request: ConvertRequest): Converted {
+  const party = (name: string): { application: string; facility: string } => {
+    const [application = '', facility = ''] = (request.headers[name] ?? 'MORTAR/MORTAR').split('/', 2);
+    return { application, facility };
+  };
+  const [kind, version] = [request.headers['hl7v2-event'], request.headers['hl7v2-version']];
+  return fromJson(request, (payload) => {
+    const { value, issues } = mapFhirToHl7v2(payload, {
+      from: party('hl7v2-from'),
+      to: party('hl7v2-to'),
+      at: request.at,
+      controlId: request.newId().replaceAll('-', '').slice(0, 20),
+      ...(kind !== undefined && { kind }),
+      ...(version !== undefined && { version }),
+    });
+    return converted({ issues, ...(value !== undefined && { value: formatMessage(value).toString('utf8') }) }, HL7V2);
   });
 }
 

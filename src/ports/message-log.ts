@@ -123,8 +123,8 @@ export interface MessageTransaction {
    * before it sends anything when the settlement cannot be sealed.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
-  /** A message that is to be sent, in state `queued`. One whose id is there already stays as it is. */
-  queue(message: NewMessage): Promise<void>;
+  /** A message that is to be sent, in state `queued`, with what it tells of. One whose id is there already stays as it is. */
+  queue(message: NewMessage, resources?: readonly string[]): Promise<void>;
   /**
    * The same with what is stored of the message. False when its id is there: then the transaction has failed, and nothing
    * of it is kept. Throws before it sends anything when the message cannot be sealed.

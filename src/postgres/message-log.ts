@@ -253,8 +253,8 @@ export function createMessageTransaction(
         },
       );
     },
-    async queue(message) {
-      await send(queueStatement(cipher, message, []));
+    async queue(message, resources = []) {
+      await send(queueStatement(cipher, message, resources));
     },
     // As with `settle`: of two that queue the same message the second waits for the first, and must not commit.
     queueOnce(message, resources) {

@@ -37,10 +37,18 @@ export interface MessageDesk {
   readonly messages: MessageLog;
   readonly jobs: JobTable;
   view(message: StoredMessage): MessageView;
+  /** Which element each field becomes; undefined where that is not known. */
+  lineage(message: StoredMessage): unknown;
   /** Works one message again, with other bytes when they are given. */
   replay(caller: Caller, id: string, corrected?: Buffer): Promise<Replayed>;
   /** Queues every message of the filter; resolves to how many. */
   replayMany(caller: Caller, filter: MessageFilter): Promise<number>;
+  /** What a sender has said against the record: a page of its messages. */
+  reconcile(
+    caller: Caller,
+    filter: Pick<MessageFilter, 'sender' | 'since' | 'until'>,
+    cursor: string | undefined,
+  ): Promise<unknown>;
   mediaTypeOf(dialect: string): string;
 }
 
@@ -90,6 +98,13 @@ export const MESSAGE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/gateway/messages/:id/raw', right: 'messages:content', told: 'message-raw', handle: raw },
   {
     method: 'GET',
+    path: '/gateway/messages/:id/lineage',
+    right: 'messages:content',
+    told: 'message-lineage',
+    handle: lineage,
+  },
+  {
+    method: 'GET',
     path: '/gateway/messages/:id/answer',
     right: 'messages:content',
     told: 'message-answer',
@@ -101,6 +116,13 @@ export const MESSAGE_ROUTES: readonly Route[] = [
     right: 'messages:replay',
     told: 'message-replay',
     handle: replay,
+  },
+  {
+    method: 'GET',
+    path: '/gateway/reconciliation',
+    right: 'messages:content',
+    told: 'message-reconciliation',
+    handle: reconciliation,
   },
   { method: 'GET', path: '/gateway/jobs', right: 'jobs:read', handle: listJobs },
   { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', told: 'jobs-replay', handle: replayJobs },
@@ -221,6 +243,12 @@ async function raw({ desk }: MessageApiOptions, { caller, segments }: Call): Pro
   return { status: 200, bytes: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
+async function lineage({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
+  const found = desk.lineage(await desk.messages.read(caller, segments[2] as string));
+  if (found === undefined) throw notFound('The lineage of this message');
+  return { status: 200, json: { lineage: found } };
+}
+
 async function answerBytes({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   if (!message.answer) throw notFound('An answer to this message');
@@ -239,6 +267,15 @@ async function replayMany({ desk }: MessageApiOptions, { caller, query }: Call):
   if (filter.state !== 'dead' && filter.state !== 'rejected' && filter.state !== 'received')
     throw badRequest('Say which messages: state=dead, state=rejected or state=received', 'state');
   return { status: 202, json: { queued: await desk.replayMany(caller, filter) } };
+}
+
+async function reconciliation({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {
+  const { sender, since, until, ...others } = readFilter(query, ['cursor']);
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw badValue('Reconciliation takes sender, since and until', other);
+  if (sender === undefined || sender === '') throw badValue('Say whose messages: sender=PAS|RXX', 'sender');
+  const filter = { sender, ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
+  return { status: 200, json: await desk.reconcile(caller, filter, query.get('cursor')) };
 }
 
 async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createCircuitBreaker } from '../../src/gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../src/gateways/circuit-breaker.ts';
 import { createSpineExchange } from '../../src/gateways/eps/exchange.ts';
 import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/eps/https-call.ts';
 import { createSpineSender, type SpineSender } from '../../src/gateways/eps/submit.ts';

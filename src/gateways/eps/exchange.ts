@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../ports/log.ts';
 import type { SpineExchange, SpineKnowledge, SpineMessage, SpineOutcome } from '../../ports/spine-exchange.ts';
-import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { CircuitBreaker } from '../circuit-breaker.ts';
 import { CONTENT_TYPE, soapActionOf } from './envelope.ts';
 import { isQuestion, weigh } from './evidence.ts';
 import type { CallResult, HttpsCaller } from './https-call.ts';

@@ -14,6 +14,7 @@ import {
 } from '../../standards/script/answer.ts';
 import { readScript, SCRIPT_LIMITS } from '../../standards/script/read.ts';
 import { readXml } from '../../standards/xml/read.ts';
+import { readBody } from '../http-body.ts';
 
 export interface ScriptReception {
   /** Empty where nothing may be answered. */
@@ -142,33 +143,4 @@ function refuse(request: IncomingMessage): Refusal | undefined {
       headers: { 'Accept-Encoding': 'identity' },
     };
   return undefined;
-}
-
-type Body =
-  | { readonly kind: 'whole'; readonly raw: Buffer }
-  | { readonly kind: 'large'; readonly start: Buffer }
-  | { readonly kind: 'slow' }
-  | { readonly kind: 'gone' };
-
-function readBody(request: IncomingMessage, bytesMax: number, timeoutMs: number): Promise<Body> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const finish = (body: Body): void => {
-      clearTimeout(timer);
-      request.off('data', take);
-      if (body.kind !== 'whole') request.resume();
-      resolve(body);
-    };
-    const take = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > bytesMax) finish({ kind: 'large', start: Buffer.concat(chunks).subarray(0, bytesMax) });
-    };
-    const timer = setTimeout(() => finish({ kind: 'slow' }), timeoutMs);
-    request.on('data', take);
-    request.once('end', () => finish({ kind: 'whole', raw: Buffer.concat(chunks) }));
-    request.once('error', () => finish({ kind: 'gone' }));
-    request.once('close', () => finish({ kind: 'gone' }));
-  });
 }

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { expect } from 'chai';
-import { createCircuitBreaker } from '../../../src/gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../../src/gateways/circuit-breaker.ts';
 import { formatEnvelope, xmlPartsOf } from '../../../src/gateways/eps/envelope.ts';
 import { createSpineExchange } from '../../../src/gateways/eps/exchange.ts';
 import { createHttpsCaller } from '../../../src/gateways/eps/https-call.ts';

@@ -1,11 +1,10 @@
-/** AL1 as AllergyIntolerance, DG1 as Condition. Source: segment maps AL1[AllergyIntolerance] and DG1[Condition]. */
-
+/** DG1 as Condition. Source: segment map DG1[Condition]. */
 import type { FhirResource } from '../transaction-bundle.ts';
 import { practitioner } from './actors.ts';
-import { ALLERGY_CATEGORY, ALLERGY_SEVERITY, DIAGNOSIS_TYPE, systemUrl } from './code-tables.ts';
+import { DIAGNOSIS_TYPE, systemUrl } from './code-tables.ts';
 import { compact, type Json } from './compact.ts';
 import { type Cursor, localSystem, type SegmentCursor } from './cursor.ts';
-import { codeOf, concept, dateTime } from './data-types.ts';
+import { concept, dateTime, keyOfConcept } from './data-types.ts';
 import type { OpenEncounter } from './encounter.ts';
 import { derivedIdentifier, keysOf } from './entries.ts';
 import { ei } from './identifiers.ts';
@@ -13,52 +12,6 @@ import type { MappedPatient } from './patient.ts';
 import type { Translation } from './translation.ts';
 
 const status = (system: string, code: string): Json => ({ coding: [{ system: systemUrl(system), code }] });
-
-/** What makes a code the same: its coding, else its words. */
-function keyOfConcept(value: Json): string {
-  const [first] = (value['coding'] ?? []) as readonly Json[];
-  return first === undefined ? String(value['text']).toUpperCase() : `${first['system']}|${first['code']}`;
-}
-
-/** AL1 has no number: the patient and the substance make it the same. */
-export function mapAllergy(al1: SegmentCursor, patient: MappedPatient, to: Translation): void {
-  const code = concept()(al1.at(3));
-  if (code === undefined) return;
-  const identifier = derivedIdentifier(
-    'AllergyIntolerance',
-    patient.key.system ?? '',
-    patient.key.value,
-    keyOfConcept(code),
-  );
-  const kind = al1.at(2);
-  kind.ignore();
-  const category = ALLERGY_CATEGORY.get(kind.text);
-  const resource = compact({
-    resourceType: 'AllergyIntolerance',
-    identifier: [identifier],
-    clinicalStatus: status('allergyintolerance-clinical', 'active'),
-    verificationStatus: status('allergyintolerance-verification', 'unconfirmed'),
-    type: kind.text === '' ? undefined : kind.text === 'MC' ? 'intolerance' : 'allergy',
-    category: category === undefined ? [] : [category],
-    code,
-    patient: patient.reference,
-    onsetDateTime: al1.at(6).isValued ? al1.at(6).dateTime : undefined,
-    reaction: reactionOf(al1),
-  }) as FhirResource; // it has its resourceType
-  to.entries.store(resource, [identifier]);
-}
-
-/** A severity without a manifestation says that there was one. */
-function reactionOf(al1: SegmentCursor): readonly Json[] {
-  const severity = al1.at(4).isValued ? severityOf(al1.at(4)) : undefined;
-  const manifestation = al1.all(5).flatMap((cursor) => concept()(cursor) ?? []);
-  if (severity === undefined && manifestation.length === 0) return [];
-  const said = manifestation.length > 0 ? manifestation : [{ text: 'Not specified' }];
-  return [{ manifestation: said, ...(severity !== undefined && { severity }) }];
-}
-
-const severityOf = (cursor: Cursor): string | undefined =>
-  cursor.text === 'U' ? undefined : codeOf(ALLERGY_SEVERITY)(cursor);
 
 /** A diagnosis of the visit, or of the patient where there is none. */
 export function mapDiagnosis(
