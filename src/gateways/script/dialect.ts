@@ -176,7 +176,7 @@ const descriptionCodesOf = (issues: readonly Issue[]): readonly string[] => [
 const describeIssue = (one: Issue): string =>
   textOf(one)
     .replace(/^Line \d+: /, '')
-    .replace(/ \([a-z]+\)$/, '');
+    .replace(/ \([A-Za-z0-9-]+\)$/, '');
 
 /** Elements as JSON for people: text for leaves, a list where a name repeats. Credentials and numbers of people aside. */
 function describeElement(element: XmlElement): unknown {
