@@ -51,7 +51,7 @@ const EXPECTED: ReadonlyMap<string, readonly [outcome: Outcome, rules: string]> 
       ['bad-cs-dea-lastname', 'warn', 'V-DEA-2'],
       ['bad-cs-no-signature', 'reject', 'V-CS-4'],
       ['bad-civ-6refills', 'reject', 'V-CS-2'],
-      ['bad-schedule-mismatch', 'reject', 'V-CS-1 V-CS-4 V-DEA-1'],
+      ['bad-schedule-mismatch', 'reject', 'V-CS-1'],
       ['bad-ndc-10digits', 'reject', 'V-NDC-1'],
       ['bad-ndc-unknown', 'hold', 'V-NDC-2'],
       ['bad-sig-nonsense', 'hold', 'V-SIG-1'],
