@@ -84,7 +84,7 @@ const hashOf = (raw: Buffer, message: ScriptMessage | undefined): Buffer =>
 
 function accepts({ kind, version, root }: ScriptMessage): Verdict | undefined {
   if (version.found === 'unknown') return refusal('version', 'The SCRIPT version is not supported: send 2017071');
-  if (!isMapped(kind)) return refusal('kind', `${kind} is not supported yet`, `Message/Body/${kind}`);
+  if (!isMapped(kind)) return refusal('kind', `${kind} is not supported`, `Message/Body/${kind}`);
   const domain = root.attributes.find(({ name }) => name === 'TransactionDomain')?.value;
   if (domain === 'SPECIALIZED') return refusal('kind', 'TransactionDomain SPECIALIZED is not supported');
   return undefined;

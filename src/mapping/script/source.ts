@@ -2,6 +2,7 @@
 
 import { elementsNamed, findElement, textOf } from '../../standards/script/message.ts';
 import { elementsOf, type XmlElement } from '../../standards/xml/tree.ts';
+import { OUTCOMES } from './transaction-table.ts';
 
 export interface Place {
   readonly path: string;
@@ -15,6 +16,11 @@ export class Source {
   constructor(element: XmlElement, taken: Set<XmlElement> = new Set()) {
     this.element = element;
     this.#taken = taken;
+  }
+
+  /** What has been taken of the whole message. */
+  get taken(): Set<XmlElement> {
+    return this.#taken;
   }
 
   find(path: string): Source | undefined {
@@ -52,7 +58,7 @@ export class Source {
   /** The largest elements of which nothing was taken, with their paths, numbered from 1 where a name repeats. */
   rest(path: string): readonly Place[] {
     if (this.#taken.has(this.element)) return [];
-    if (!this.#isTouched(this.element)) return isEmpty(this.element) ? [] : [{ path, element: this.element }];
+    if (!this.#isTouched(this.element)) return isAbsent(this.element) ? [] : [{ path, element: this.element }];
     return this.restOfChildren(path);
   }
 
@@ -72,8 +78,12 @@ export class Source {
   }
 }
 
-/** Nothing in it and nothing on it: an empty element is an absent one (reference section 3). */
-const isEmpty = (element: XmlElement): boolean =>
+/** Nothing in it and nothing on it: an empty element is an absent one (reference section 3), but for a choice. */
+const isAbsent = (element: XmlElement): boolean =>
+  !CHOICES.has(element.name) &&
   textOf(element) === undefined &&
   element.attributes.every(({ prefix }) => prefix !== '') &&
-  elementsOf(element).every(isEmpty);
+  elementsOf(element).every(isAbsent);
+
+/** Elements all of whose content is optional, and that say something by being there. */
+const CHOICES: ReadonlySet<string> = new Set(['UnSolicitedModel', ...OUTCOMES.keys()]);
