@@ -1,6 +1,6 @@
 /** SCRIPT to FHIR and back: the doors of this folder. docs/script.md */
 
-import { issue } from '../../standards/fhir/outcome.ts';
+import { type Issue, issue } from '../../standards/fhir/outcome.ts';
 import type { Mapped } from '../../standards/mapped.ts';
 import type { ScriptMessage } from '../../standards/script/message.ts';
 import type { TransactionBundle } from '../transaction-bundle.ts';
@@ -8,6 +8,7 @@ import { envelopeOf, type ToScriptContext } from './envelope.ts';
 import { mapNewRx } from './new-rx.ts';
 import { mapOrderToNewRx } from './new-rx-from-fhir.ts';
 import { normaliseVersion } from './normalise-version.ts';
+import { withReview } from './review.ts';
 import { mapTask } from './task.ts';
 import { findTransactionTask, mapTaskToScript } from './task-from-fhir.ts';
 import { ROWS } from './transaction-table.ts';
@@ -15,12 +16,22 @@ import { ROWS } from './transaction-table.ts';
 export interface ToFhirContext {
   /** When the message came, ms UTC. */
   readonly receivedAt: number;
+  /** Findings somebody looks at before anything is dispensed. */
+  readonly review?: readonly Issue[];
 }
 
 export const isMapped = (kind: string): boolean => kind === 'NewRx' || ROWS.has(kind);
 
 /** Pure and total. Other transactions than those above give an error issue. */
-export function mapToFhir(message: ScriptMessage, { receivedAt }: ToFhirContext): Mapped<TransactionBundle> {
+export function mapToFhir(
+  message: ScriptMessage,
+  { receivedAt, review = [] }: ToFhirContext,
+): Mapped<TransactionBundle> {
+  const mapped = mapKind(message, receivedAt);
+  return mapped.value && review.length > 0 ? { ...mapped, value: withReview(mapped.value, review) } : mapped;
+}
+
+function mapKind(message: ScriptMessage, receivedAt: number): Mapped<TransactionBundle> {
   if (message.kind === 'NewRx') return mapNewRx(normaliseVersion(message), receivedAt);
   const row = ROWS.get(message.kind);
   if (row) return mapTask(row, normaliseVersion(message), receivedAt);
