@@ -74,6 +74,7 @@ const COMPOSITION = new Set([
   'main.ts',
   'fhir-api.ts',
   'gateway.ts',
+  'ncpdp.ts',
   'convert.ts',
   'demo.ts',
   'clock.ts',
