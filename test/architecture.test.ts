@@ -91,6 +91,7 @@ const COMPOSITION = new Set([
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',
+  'script-password.ts',
   'protection.ts',
   'verify-audit.ts',
 ]);

@@ -1,4 +1,4 @@
-/** NCPDP SCRIPT as a dialect of the gateway: read, judged, translated, answered. docs/script.md */
+/** NCPDP SCRIPT as a dialect of the gateway: read, judged, translated, answered. docs/ncpdp.md */
 import { createHash } from 'node:crypto';
 import { isMapped, mapToFhir } from '../../mapping/script/map-message.ts';
 import { normaliseVersion } from '../../mapping/script/normalise-version.ts';

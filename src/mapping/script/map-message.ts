@@ -1,4 +1,4 @@
-/** SCRIPT to FHIR and back: the doors of this folder. docs/script.md */
+/** SCRIPT to FHIR and back: the doors of this folder. docs/ncpdp.md */
 
 import { type Issue, issue } from '../../standards/fhir/outcome.ts';
 import type { Mapped } from '../../standards/mapped.ts';
