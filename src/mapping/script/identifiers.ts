@@ -61,13 +61,25 @@ const SYSTEM_NAMES: ReadonlyMap<string, string> = new Map([
 
 /** `identifier:NPI` and so on, for `place.ts`. */
 export function identifierSlices(owners: Owners): Slices {
-  return new Map(
+  const { sender, prescriber, pharmacy, payer } = owners;
+  const key = [sender, prescriber, pharmacy, payer].join('\u0000');
+  const known = SLICES.get(key);
+  if (known) return known;
+  const slices: Slices = new Map(
     [...KINDS, ...ORDER_KINDS, ...CASE_KINDS].map(([name, kind]) => [
       `identifier:${name}`,
       sliceOf(name, kind, owners),
     ]),
   );
+  if (SLICES.size >= SLICES_MAX) SLICES.clear();
+  if (key.length <= KEY_LENGTH_MAX) SLICES.set(key, slices);
+  return slices;
 }
+
+/** The same partners write again and again. */
+const SLICES = new Map<string, Slices>();
+const SLICES_MAX = 500;
+const KEY_LENGTH_MAX = 500;
 
 /** System of a number that is of one side alone: `script-order/D%3A6301875277001`. */
 export const ownSystem = (name: string, owner: string): string => senderSystem(SYSTEM_NAMES.get(name) ?? name, owner);

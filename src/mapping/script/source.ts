@@ -55,26 +55,38 @@ export class Source {
     this.#taken.add(this.element);
   }
 
-  /** The largest elements of which nothing was taken, with their paths, numbered from 1 where a name repeats. */
-  rest(path: string): readonly Place[] {
-    if (this.#taken.has(this.element)) return [];
-    if (!this.#isTouched(this.element)) return isAbsent(this.element) ? [] : [{ path, element: this.element }];
-    return this.restOfChildren(path);
+  /**
+   * The largest elements below this one of which nothing was taken, with their paths, numbered from 1 where a name
+   * repeats. `leftOut`: names of children passed over.
+   */
+  restOfChildren(path: string, leftOut: ReadonlySet<string> = new Set()): readonly Place[] {
+    const places: Place[] = [];
+    this.#restBelow(this.element, path, places, leftOut);
+    return places;
   }
 
-  /** The same below this element, whether or not anything of it was taken. `leftOut`: names of children passed over. */
-  restOfChildren(path: string, leftOut: ReadonlySet<string> = new Set()): readonly Place[] {
+  /** Whether anything below was taken. */
+  #restBelow(element: XmlElement, path: string, places: Place[], leftOut?: ReadonlySet<string>): boolean {
+    let isTouched = false;
     const seen = new Map<string, number>();
-    return elementsOf(this.element).flatMap((child) => {
+    for (const child of element.children) {
+      if (typeof child === 'string') continue;
       const number = (seen.get(child.name) ?? 0) + 1;
       seen.set(child.name, number);
-      const place = `${path}/${child.name}${number > 1 ? `[${number}]` : ''}`;
-      return leftOut.has(child.name) ? [] : new Source(child, this.#taken).rest(place);
-    });
+      if (leftOut?.has(child.name)) continue;
+      if (this.#taken.has(child)) isTouched = true;
+      else if (this.#rest(child, `${path}/${child.name}${number > 1 ? `[${number}]` : ''}`, places)) isTouched = true;
+    }
+    return isTouched;
   }
 
-  #isTouched(element: XmlElement): boolean {
-    return this.#taken.has(element) || elementsOf(element).some((child) => this.#isTouched(child));
+  /** Of an untouched element the whole is kept, in the place of its parts. */
+  #rest(element: XmlElement, path: string, places: Place[]): boolean {
+    const before = places.length;
+    if (this.#restBelow(element, path, places)) return true;
+    places.length = before;
+    if (!isAbsent(element)) places.push({ path, element });
+    return false;
   }
 }
 
