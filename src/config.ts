@@ -25,6 +25,7 @@ import {
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
+  parseScriptAddresses,
   parseSenders,
   parseSmtpUrl,
   parseSpineUrl,
@@ -404,6 +405,28 @@ const SETTINGS = {
     fallback: String(16 * MIB),
     ...integer(1024, 256 * MIB),
     about: 'Largest HL7 v2 or SCRIPT message, in bytes.',
+  },
+  scriptAddresses: {
+    env: 'SCRIPT_ADDRESSES',
+    fallback: '',
+    allowed: 'a list like `P:0300123,D:6301875277001`',
+    about: 'Names of ours in `To` of SCRIPT messages. Other messages are refused; empty takes every one.',
+    parse: parseScriptAddresses,
+  },
+  scriptPartnersFile: {
+    env: 'SCRIPT_PARTNERS_FILE',
+    fallbackAbout: 'none: partners come with a certificate or a token',
+    ...privateFile,
+    about: 'SCRIPT partners with user and password, as a JSON list with scrypt hashes ([NCPDP](ncpdp.md)).',
+  },
+  epcsSignedPart: {
+    env: 'EPCS_SIGNED_PART',
+    fallback: 'unknown',
+    allowed: '`unknown` or `transaction`',
+    about:
+      'What digital signatures of SCRIPT prescriptions cover, as the partners say. `unknown`: they are archived and not verified.',
+    parse: (text: string): 'unknown' | 'transaction' | undefined =>
+      text === 'unknown' || text === 'transaction' ? text : undefined,
   },
   messageTimeZone: {
     env: 'MESSAGE_TIME_ZONE',

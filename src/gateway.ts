@@ -9,7 +9,6 @@ import { createPartnerQueries } from './gateways/partner-queries.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
-import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createV2Doors } from './hl7v2-doors.ts';
 import { openV2Feeds } from './hl7v2-feeds.ts';
 import { readPartnerFiles } from './hl7v2-partners.ts';
@@ -18,10 +17,12 @@ import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
+import { createNcpdp } from './ncpdp.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
+import type { EpcsArchive } from './ports/epcs.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
 import type { PartnerOf } from './ports/partner.ts';
 import type { Resource } from './ports/resource-store.ts';
@@ -35,7 +36,6 @@ import type { GatewayStats } from './rest/metrics.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
-import { SCRIPT_LIMITS } from './standards/script/read.ts';
 import type { ApplyMessageServices } from './workflow/apply-message.ts';
 import { createApplyMessage } from './workflow/apply-message.ts';
 import { moveRest } from './workflow/merge-patients.ts';
@@ -47,6 +47,7 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** Works a message again that came as FHIR, by `$process-message`. */
   readonly reprocessFhir: (id: string, raw: Buffer) => Promise<Replayed>;
+  readonly epcsArchive: EpcsArchive;
   /** Names the Redis queue after the database. */
   readonly queueName: string;
   readonly now: Clock;
@@ -99,7 +100,7 @@ const REPLAY_PAGE = 500;
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, store, searchOf, door, partners, now, log } = parts;
   const { messages, jobs } = store;
-  const scriptDialect = createScriptDialect();
+  const scriptDialect = createScriptDialect({ receivers: config.scriptAddresses });
   const dialects = new Map<string, Dialect>();
   const partnerFiles = readPartnerFiles(config.hl7v2PartnersFolder);
   const hl7v2Dialect = createHl7v2Dialect((sender) => partnerFiles.get(sender));
@@ -156,6 +157,18 @@ export function createGateway(parts: GatewayParts): Gateway {
     throw badRequest(`Messages of dialect ${message.dialect} cannot be replayed`);
   }
 
+  const ncpdp = createNcpdp({
+    config,
+    store,
+    dialect: scriptDialect,
+    receiver,
+    isPartner: partnerships.isPartner,
+    door: messageDoor,
+    partnerOf: partners?.partnerOf,
+    archive: parts.epcsArchive,
+    now,
+    log,
+  });
   const desk: MessageDesk = {
     messages,
     jobs,
@@ -166,6 +179,8 @@ export function createGateway(parts: GatewayParts): Gateway {
       if (read === undefined) return undefined;
       return dialect?.lineage?.(read, { receivedAt: message.receivedAt, timeZone: config.messageTimeZone });
     },
+    queueScript: (caller, bundle, parties) => ncpdp.queue(caller, bundle, parties),
+    epcsReport: (day) => parts.epcsArchive.report(day),
     async replay(caller, id, corrected) {
       const message = await messages.read(caller, id);
       if (message.direction !== 'in') {
@@ -192,17 +207,9 @@ export function createGateway(parts: GatewayParts): Gateway {
       ),
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
-
   let runners: readonly JobRunner[] = [];
   return {
-    script: createScriptEndpoint({
-      admit: admitSender,
-      receive: (raw, { socket }) => receiver.receive(scriptDialect, raw, undefined, partners?.partnerOf(socket)),
-      log,
-      now,
-      newId: store.newId,
-      limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
-    }),
+    script: ncpdp.script,
     hl7v2: v2.http,
     messages: createMessageApi({
       desk,

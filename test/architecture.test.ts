@@ -64,7 +64,8 @@ const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome
 const STANDARDS = new Map<string, readonly string[]>([
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
-  ['script', ['xml', 'xmldsig']],
+  ['script', ['xml', 'xmldsig', 'ncpdp']],
+  ['telecom', ['ncpdp']],
 ]);
 
 /** Files of the root that put the parts together. */
@@ -73,6 +74,7 @@ const COMPOSITION = new Set([
   'main.ts',
   'fhir-api.ts',
   'gateway.ts',
+  'ncpdp.ts',
   'convert.ts',
   'demo.ts',
   'clock.ts',
@@ -94,6 +96,7 @@ const COMPOSITION = new Set([
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',
+  'script-password.ts',
   'protection.ts',
   'verify-audit.ts',
 ]);

@@ -5,6 +5,7 @@
 import {
   DEFAULT_ELEMENTS,
   MOVES_PATIENT,
+  ONLY_IF_FOUND,
   REMOVED_ELEMENTS,
   type TransactionBundle,
   type TransactionEntry,
@@ -65,7 +66,7 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
       .filter((entry) => !isParted(entry))
       .map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
-    const planned = uniteSame(await lockMissing(services, tx, known, met));
+    const planned = uniteSame(await lockMissing(services, tx, known, met.filter(isToBeDone)));
     const lateness = origin.saying ? await findLateness(tx, origin.saying, saidIn(planned)) : IN_ORDER;
     const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
     const { writes: moves, rest } = await moveReferences(services, tx, mergesOf(planned), written);
@@ -208,6 +209,10 @@ async function lockMissing(
     return now.current ? now : { ...now, id: services.newId() };
   });
 }
+
+/** What only changes something has nothing to do where that is not stored. */
+const isToBeDone = ({ entry, current }: Planned): boolean =>
+  current !== undefined || listed(entry, ONLY_IF_FOUND).length === 0;
 
 /**
  * Entries of one type that name one and the same by different identifiers: an order that names a doctor by two numbers
