@@ -64,7 +64,8 @@ const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome
 const STANDARDS = new Map<string, readonly string[]>([
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
-  ['script', ['xml', 'xmldsig']],
+  ['script', ['xml', 'xmldsig', 'ncpdp']],
+  ['telecom', ['ncpdp']],
 ]);
 
 /** Files of the root that put the parts together. */
