@@ -56,7 +56,7 @@ export const SHORT_RESPONSE_HEADER_LENGTH = RESPONSE_HEADER_LENGTH - 8;
 export type Header = Readonly<Record<string, string>>;
 
 export function readHeader(fields: readonly HeaderField[], text: string): Header {
-  const header: Record<string, string> = Object.create(null) as Record<string, string>; // ids of the table alone
+  const header: Record<string, string> = {}; // names of the table alone
   let at = 0;
   for (const { id, length } of fields) {
     header[id] = text.slice(at, at + length).trimEnd();
