@@ -16,6 +16,7 @@ import type { Mapped } from '../standards/mapped.ts';
 import { checkStructure } from '../standards/script/check.ts';
 import type { PartyAddress } from '../standards/script/message.ts';
 import { readScript } from '../standards/script/read.ts';
+import { readStrictly, readTelecom } from '../standards/telecom/read.ts';
 import { readXml } from '../standards/xml/read.ts';
 import { epsContext } from './eps/context.ts';
 import { convertToV3 } from './eps/convert.ts';
@@ -24,6 +25,7 @@ import { lastUpdatedOf, statusOf, toEpsOutcome } from './eps/outcome.ts';
 import { prepare } from './eps/prepare.ts';
 import { mapToFhir as mapHl7v2ToFhir } from './hl7v2/map-to-fhir.ts';
 import { mapToFhir as mapScriptToFhir, mapToScript } from './script/map-message.ts';
+import { telecomFromFhir, telecomToFhir } from './telecom/map-message.ts';
 
 export const SOURCES = ['fhir', 'hl7v2', 'script', 'eps-v3', 'd0'] as const;
 export type Source = (typeof SOURCES)[number];
@@ -70,6 +72,7 @@ export const MEDIA_TYPES: ReadonlyMap<string, Source | 'xml'> = new Map([
 const TELECOM_SEPARATORS = ['\u001E', '\u001D', '\u001C'];
 const FHIR = 'application/fhir+json';
 const XML = 'application/xml';
+const TELECOM = 'application/vnd.ncpdp.telecom';
 
 /** The Spine answers in them. */
 const MIME_PARTS = /^--\S/;
@@ -112,6 +115,8 @@ const TRANSLATIONS: ReadonlyMap<string, Translate> = new Map<string, Translate>(
   ['eps-v3 fhir', fromEps],
   ['fhir script', toScript],
   ['script fhir', fromScript],
+  ['fhir d0', toTelecom],
+  ['d0 fhir', fromTelecom],
   [
     'hl7v2 fhir',
     (request) =>
@@ -160,10 +165,10 @@ function fromJson(request: ConvertRequest, next: (value: unknown) => Converted):
 
 /** Reads the message by the rules of its standard and says what it found; nothing is translated. */
 function check(request: ConvertRequest): Converted {
-  const { source, content } = request;
+  const { source, content, at } = request;
   const read = CHECKS.get(source);
   if (!read) return refused([issue('not-supported', `A message of kind ${source} cannot be checked yet`)]);
-  const issues = read(content);
+  const issues = read(content, at);
   return foundAll(issues.length > 0 ? issues : [SOUND], issues);
 }
 
@@ -171,9 +176,13 @@ function check(request: ConvertRequest): Converted {
 export const foundAll = (all: readonly Issue[], issues: readonly Issue[] = all): Converted =>
   converted({ value: operationOutcome(all), issues }, FHIR);
 
-const CHECKS: ReadonlyMap<Source, (content: Buffer) => readonly Issue[]> = new Map([
+const CHECKS: ReadonlyMap<Source, (content: Buffer, at: number) => readonly Issue[]> = new Map<
+  Source,
+  (content: Buffer, at: number) => readonly Issue[]
+>([
   ['hl7v2', (content) => parseMessage(content).issues],
   ['script', checkScript],
+  ['d0', (content, at) => readStrictly(content, at).issues],
 ]);
 
 /** Who sends to whom, as a request says it in `ncpdp-from` and `ncpdp-to`: `D:6301875277001`. */
@@ -197,6 +206,22 @@ function fromScript(request: ConvertRequest): Converted {
   if (!message) return refused(issues);
   const translated = mapScriptToFhir(message, contextOf(request));
   return converted({ ...translated, issues: [...issues, ...checkStructure(message), ...translated.issues] }, FHIR);
+}
+
+/** `telecom-software` names who sends, as certified by the payers (110-AK). */
+function toTelecom(request: ConvertRequest): Converted {
+  return fromJson(request, (payload) => {
+    const softwareId = request.headers['telecom-software'];
+    const { value, issues } = telecomFromFhir(payload, softwareId === undefined ? {} : { softwareId });
+    return converted({ issues, ...(value && { value: value.toString('latin1') }) }, TELECOM);
+  });
+}
+
+function fromTelecom({ content, at }: ConvertRequest): Converted {
+  const { message, issues } = readTelecom(content, at);
+  if (!message) return refused(issues);
+  const translated = telecomToFhir(message, { receivedAt: at });
+  return converted({ ...translated, issues: [...issues, ...translated.issues] }, FHIR);
 }
 
 function checkScript(content: Buffer): readonly Issue[] {
