@@ -125,3 +125,13 @@ export function parseSpineUrl(text: string): URL | undefined {
   const isBare = url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
   return url?.protocol === 'https:' && isBare ? url : undefined;
 }
+
+/** Claims are about patients: without TLS they stay on this machine. */
+export function parseTelecomUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.port === '' || url.username !== '' || url.search !== '' || url.hash !== '')
+    return undefined;
+  if (!/^\/?$/.test(url.pathname)) return undefined;
+  if (url.protocol === 'tls:') return url;
+  return url.protocol === 'tcp:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname) ? url : undefined;
+}

@@ -10,6 +10,7 @@ import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
+import { telecomDialect } from './gateways/telecom/dialect.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
@@ -82,6 +83,7 @@ const GATEWAY = serviceCaller('gateway');
 const MEDIA_TYPES = new Map([
   ['hl7v2', 'x-application/hl7-v2+er7'],
   ['script', 'application/xml'],
+  ['telecom', 'application/vnd.ncpdp.telecom'],
   ['fhir', 'application/fhir+json'],
 ]);
 /** Messages that one replay of many may queue. */
@@ -93,7 +95,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const { messages, jobs } = store;
   const scriptDialect = createScriptDialect();
   const dialects = new Map<string, Dialect>();
-  for (const dialect of [hl7v2Dialect, scriptDialect]) dialects.set(dialect.name, dialect as Dialect);
+  for (const dialect of [hl7v2Dialect, scriptDialect, telecomDialect]) dialects.set(dialect.name, dialect as Dialect);
   const receiver = createReceiver({
     messages,
     store,

@@ -87,6 +87,7 @@ const COMPOSITION = new Set([
   'anonymise.ts',
   'data-subjects.ts',
   'eps.ts',
+  'claims.ts',
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',

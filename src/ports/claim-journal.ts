@@ -10,6 +10,8 @@ export interface JournalledClaim {
   readonly id: string;
   readonly request: Buffer;
   readonly state: ClaimState;
+  /** When it was opened, ms UTC. */
+  readonly at: number;
   /** Where the state is `answered`. */
   readonly answer?: Buffer;
 }

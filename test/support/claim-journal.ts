@@ -34,7 +34,7 @@ export function createTestJournal(): TestJournal {
     find: (id) => step(() => entries.get(id)),
     open: (id, request) =>
       step(() => {
-        const entry = entries.get(id) ?? { id, request, state: 'queued' };
+        const entry = entries.get(id) ?? { id, request, state: 'queued', at: 0 };
         entries.set(id, entry);
         return entry;
       }),

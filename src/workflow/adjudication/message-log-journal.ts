@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { ClaimJournal, ClaimState, JournalledClaim } from '../../ports/claim-journal.ts';
-import type { MessageLog, MessageState, StoredMessage } from '../../ports/message-log.ts';
+import type { MessageLog, MessageState, NewMessage, StoredMessage } from '../../ports/message-log.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
 import { FhirError, notFound } from '../../standards/fhir/outcome.ts';
 import { parseTelecom } from '../../standards/telecom/parse.ts';
@@ -25,6 +25,23 @@ const STATES: ReadonlyMap<MessageState, ClaimState> = new Map([
   ['acknowledged', 'answered'],
 ]);
 
+/** A claim or reversal as the log takes it. `at`: ms UTC. */
+export function claimMessage(id: string, request: Buffer, at: number, askedBy?: string): NewMessage {
+  const { header } = parseTelecom(request);
+  return {
+    id,
+    direction: 'out',
+    dialect: TELECOM_DIALECT,
+    kind: header['A3'] ?? 'unknown',
+    sender: header['B1'] ?? '',
+    receiver: `${header['A1'] ?? ''}|${header['A4'] ?? ''}`,
+    hash: hash('sha256', request, 'buffer'),
+    raw: request,
+    receivedAt: at,
+    ...(askedBy !== undefined && { askedBy }),
+  };
+}
+
 export function createMessageLogJournal(services: MessageLogJournalServices): ClaimJournal {
   const { messages, store, now, askedBy } = services;
 
@@ -38,8 +55,8 @@ export function createMessageLogJournal(services: MessageLogJournalServices): Cl
     }
     const state = STATES.get(message.state);
     if (message.dialect !== TELECOM_DIALECT || state === undefined) throw notFound(`Claim ${id}`);
-    const { raw: request, answer } = message;
-    return { id, request, state, ...(state === 'answered' && answer && { answer }) };
+    const { raw: request, answer, receivedAt: at } = message;
+    return { id, request, state, at, ...(state === 'answered' && answer && { answer }) };
   }
 
   return {
@@ -47,22 +64,9 @@ export function createMessageLogJournal(services: MessageLogJournalServices): Cl
     async open(id, request) {
       const known = await find(id);
       if (known) return known;
-      const { header } = parseTelecom(request);
-      await store.transaction(GATEWAY, async (tx) => {
-        await tx.messages.queue({
-          id,
-          direction: 'out',
-          dialect: TELECOM_DIALECT,
-          kind: header['A3'] ?? 'unknown',
-          sender: header['B1'] ?? '',
-          receiver: `${header['A1'] ?? ''}|${header['A4'] ?? ''}`,
-          hash: hash('sha256', request, 'buffer'),
-          raw: request,
-          receivedAt: now(),
-          ...(askedBy !== undefined && { askedBy }),
-        });
-      });
-      return (await find(id)) ?? { id, request, state: 'queued' };
+      const message = claimMessage(id, request, now(), askedBy);
+      await store.transaction(GATEWAY, (tx) => tx.messages.queue(message));
+      return (await find(id)) ?? { id, request, state: 'queued', at: message.receivedAt };
     },
     async mark(id, state, cause) {
       await messages.settle(id, { state, ...(cause !== undefined && { error: cause }) });
