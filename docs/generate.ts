@@ -6,10 +6,12 @@ import { loadDefinitions } from '../src/definitions-cache.ts';
 import { formatAccess } from './access-page.ts';
 import { formatCapabilityStatement } from './capability-statement.ts';
 import { formatSecurity } from './security-page.ts';
+import { formatTelecomPage } from './telecom-page.ts';
 
 const root = join(import.meta.dirname, '..');
 const documents = {
   'docs/access.md': formatAccess(readFileSync(join(root, 'docs/access.md'), 'utf8')),
+  'docs/ncpdp-telecom.md': formatTelecomPage(readFileSync(join(root, 'docs/ncpdp-telecom.md'), 'utf8')),
   'docs/configuration.md': formatConfigurationMarkdown(),
   'docs/security.md': formatSecurity(),
   '.env.example': formatEnvExample(),

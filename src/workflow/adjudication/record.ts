@@ -36,10 +36,12 @@ function programmeClaimResource(
   const found = mapped?.entry.find(({ resource }) => resource.resourceType === 'Claim')?.resource;
   if (!found) return undefined;
   const { careTeam: _sent, ...claim } = found;
+  const contained = containedFor(primary);
   const [focal = {}, ...others] = (claim['insurance'] as Node[] | undefined) ?? []; // of our own mapping
   return {
     ...claim,
     resourceType: 'Claim',
+    ...(contained.length > 0 && { contained }),
     id: nameUuid('programme-claim', caseId),
     patient: primary['patient'],
     provider: primary['provider'],
@@ -48,6 +50,13 @@ function programmeClaimResource(
     insurance: [{ ...focal, coverage: claim['insurer'] }, ...others],
     related: [{ claim: { reference: `Claim/${String(primary['id'])}` } }],
   };
+}
+
+/** What the claim contains of those whom the claim that follows it names too. */
+function containedFor({ contained, patient, provider, careTeam }: FhirResource): readonly Node[] {
+  const named = JSON.stringify([patient, provider, careTeam]);
+  const list = Array.isArray(contained) ? (contained as Node[]) : []; // validated
+  return list.filter(({ id }) => named.includes(`"#${String(id)}"`));
 }
 
 function answerEntries(
@@ -61,7 +70,7 @@ function answerEntries(
   const reference = (claim['patient'] as Node | undefined)?.['reference'];
   const asked = {
     claim: `Claim/${String(claim['id'])}`,
-    ...(typeof reference === 'string' && { patient: reference }),
+    ...(typeof reference === 'string' && !reference.startsWith('#') && { patient: reference }),
     ...(claim['insurer'] !== undefined && { insurer: claim['insurer'] as Record<string, unknown> }), // validated
   };
   const entries = responseToFhir(message, { receivedAt: at, asked: [asked] }).value?.entry ?? [];
