@@ -171,6 +171,14 @@ describe('claims › from the FHIR base to payer and programme', function () {
     expect((await call('GET', `ClaimResponse/${response?.['id']}/_history`)).body['total']).equal(1);
   });
 
+  it('the operation is declared where there is a payer', async () => {
+    const { rest } = (await call('GET', 'metadata')).body as {
+      rest: { resource: { type: string; operation?: Json[] }[] }[];
+    };
+    const found = rest[0]?.resource.find(({ type }) => type === 'Claim')?.operation;
+    expect(found?.map(({ name }) => name)).deep.equal(['adjudicate']);
+  });
+
   it('the messages are in the log, with what they say and their answers', async () => {
     const url = server.fhirBaseUrl.replace(/\/fhir\/R4$/, '/gateway/messages?dialect=telecom');
     const { messages } = (await (await fetch(url, { headers: server.bearer })).json()) as { messages: Json[] };
