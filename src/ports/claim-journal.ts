@@ -3,8 +3,11 @@
  * there, so that a process that ends in the middle is taken up by the next. `src/postgres/` holds it in the message log.
  */
 
-/** queued → sent → answered | unknown → sent … `unknown`: it was sent, and nothing that answers it came back. */
-export type ClaimState = 'queued' | 'sent' | 'unknown' | 'answered';
+/**
+ * queued → sent → answered | unknown → sent … `unknown`: it was sent, and nothing that answers it came back. `withdrawn`:
+ * for certain no payer holds it any more, or it never left, and it will never be sent.
+ */
+export type ClaimState = 'queued' | 'sent' | 'unknown' | 'answered' | 'withdrawn';
 
 export interface JournalledClaim {
   readonly id: string;

@@ -24,7 +24,7 @@ export function createTestJournal(): TestJournal {
   }
   const change = (id: string, part: Partial<JournalledClaim>): void => {
     const entry = entries.get(id);
-    if (entry && entry.state !== 'answered') entries.set(id, { ...entry, ...part });
+    if (entry && entry.state !== 'answered' && entry.state !== 'withdrawn') entries.set(id, { ...entry, ...part });
   };
   return {
     entries,

@@ -8,7 +8,16 @@ import { findSegment, findValue, type TelecomMessage } from '../../standards/tel
 import type { TransactionOutcome } from '../../standards/telecom/outcome.ts';
 import { formatCents } from '../../standards/telecom/pricing.ts';
 import { findRejectCode, type RejectAction } from '../../standards/telecom/reject-codes.ts';
-import { claimLeg, type LegResult, type LegServices, type Role, reverseLeg, settledOutcome } from './leg.ts';
+import {
+  claimId,
+  claimLeg,
+  type LegResult,
+  type LegServices,
+  openReversal,
+  type Role,
+  reverseLeg,
+  settledOutcome,
+} from './leg.ts';
 import { programmeClaim, type SettledPrimary } from './messages.ts';
 import { type CopayProgramme, findProgramme } from './programmes.ts';
 
@@ -82,6 +91,7 @@ export function createAdjudication(services: LegServices): Adjudication {
 
 async function adjudicate(services: LegServices, asked: AdjudicationAsked): Promise<Adjudicated> {
   const { caseId, claim } = asked;
+  if (await isTakenBack(services, caseId)) return reverseCase(services, caseId);
   const first = await claimLeg(services, caseId, 'primary', claim);
   const primary = settledOf(first, 'primary');
   if (!('outcome' in primary)) return primary;
@@ -98,6 +108,8 @@ async function adjudicate(services: LegServices, asked: AdjudicationAsked): Prom
   if (!second.value) return alone([`the claim to the programme does not hold to the rules: ${wordsOf(second.issues)}`]);
   const answered = await claimLeg(services, caseId, 'programme', second.value);
   if (answered.kind === 'open') return { kind: 'open', role: 'programme', why: answered.why };
+  // Somebody may have taken the case back while the programme was asked, and have found nothing of it yet.
+  if (await isTakenBack(services, caseId)) return reverseCase(services, caseId);
   if (answered.kind === 'settled' && answered.outcome.kind === 'paid') return resultOf(outcome, answered.outcome, []);
   const why = failureOf(answered);
   if (asked.whenProgrammeFails === 'reverse') {
@@ -160,11 +172,19 @@ function resultOf(
 
 const wordsOf = (issues: readonly Issue[]): string => issues.map(textOf).join('; ');
 
-/** What there is to take back: nothing of a claim that was rejected, or that never left. */
+const isTakenBack = async ({ journal }: LegServices, caseId: string): Promise<boolean> =>
+  (await journal.find(claimId(caseId, 'primary', 'reversal'))) !== undefined;
+
+/** That the primary is to be taken back is written down first, and done last. Of a claim that was rejected there is nothing. */
 async function reverseCase(services: LegServices, caseId: string): Promise<Adjudicated> {
+  await openReversal(services, caseId, 'primary');
   for (const role of ['programme', 'primary'] as const) {
     const { exists, outcome } = await settledOutcome(services, caseId, role);
-    if (!exists || outcome?.kind === 'rejected') continue;
+    if (!exists) continue;
+    if (outcome?.kind === 'rejected') {
+      await services.journal.mark(claimId(caseId, role, 'reversal'), 'withdrawn', 'the claim was rejected');
+      continue;
+    }
     const result = await reverseLeg(services, caseId, role);
     if (result.kind === 'open') return { kind: 'open', role, why: result.why };
     // The primary stays while the programme's money hangs on it.

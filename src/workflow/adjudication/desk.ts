@@ -11,7 +11,7 @@ import type { ClaimJournal } from '../../ports/claim-journal.ts';
 import type { NewJob } from '../../ports/jobs.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { conflict, unprocessable } from '../../standards/fhir/outcome.ts';
+import { conflict, FhirError, unprocessable } from '../../standards/fhir/outcome.ts';
 import { isId } from '../../standards/fhir/reference.ts';
 import { parseTelecom } from '../../standards/telecom/parse.ts';
 import type { ApplyMessage } from '../apply-message.ts';
@@ -73,6 +73,17 @@ export function createClaimDesk(services: ClaimDeskServices): ClaimDesk {
       id,
     });
 
+  /** The Claim that is stored. Throws not-found where it is there and out of the caller's reach. */
+  async function findOwn(caller: Caller, id: string): Promise<FhirResource | undefined> {
+    try {
+      await store.read(GATEWAY, 'Claim', id);
+    } catch (error) {
+      if (error instanceof FhirError && error.status === 404) return undefined;
+      throw error;
+    }
+    return (await readAs(caller)('Claim', id)) as FhirResource;
+  }
+
   /** The Claim, its message and its job, or none of them. */
   async function commit(caller: Caller, id: string, { claim, request }: ReadClaim): Promise<void> {
     const message = claimMessage(claimId(id, 'primary', 'claim'), request, now(), askerOf(caller));
@@ -133,7 +144,14 @@ export function createClaimDesk(services: ClaimDeskServices): ClaimDesk {
         await told(caller, 'B2', claim);
         return keep(caller, id, claim, await adjudication.reverse(id));
       }
-      const read = await readClaim({ ...given, id }, readAs(caller), softwareId);
+      const stored = await findOwn(caller, id);
+      if (!stored && given['id'] !== undefined && caller.user) throw unprocessable([ID_UNKNOWN]);
+      const asked = await readClaim({ ...given, id }, readAs(caller), softwareId);
+      const read = stored ? await readClaim(stored, readAs(caller), softwareId) : asked;
+      if (!read.request.equals(asked.request))
+        throw conflict(
+          'A Claim of this id is stored and says something else: update it, or hand it in under another id',
+        );
       const before = await journal.find(claimId(id, 'primary', 'claim'));
       if (before && !before.request.equals(read.request))
         throw conflict('This Claim was sent with other content: cancel it, and hand in another under an id of its own');
@@ -167,6 +185,13 @@ export function createClaimDesk(services: ClaimDeskServices): ClaimDesk {
 class SentBefore extends Error {}
 
 const GATEWAY = serviceCaller('gateway');
+
+const ID_UNKNOWN = {
+  severity: 'error',
+  code: 'not-found',
+  diagnostics: 'There is no Claim of this id here: hand it in without an id, which it is given',
+  expression: ['Claim.id'],
+} as const;
 
 const NEVER_SENT = {
   severity: 'error',

@@ -50,6 +50,7 @@ export async function claimLeg(
 ): Promise<LegResult> {
   const { journal } = services;
   const entry = await journal.open(claimId(caseId, role, 'claim'), formatTelecom(claim));
+  if (entry.state === 'withdrawn') return { kind: 'withdrawn' };
   const begun = await journal.find(claimId(caseId, role, 'reversal'));
   if (!begun) {
     const sent = await settle(services, entry, isSettled);
@@ -76,17 +77,45 @@ export async function settledOutcome(
 /** Codes that say the payer holds no such claim. */
 const NOTHING_THERE: ReadonlySet<string> = new Set(['84', '87']);
 
+/**
+ * Writes down that the claim of a leg is to be taken back: from here on it is not sent, and whoever takes the case up
+ * takes it back. Undefined where there is none.
+ */
+export async function openReversal(
+  { journal }: LegServices,
+  caseId: string,
+  role: Role,
+): Promise<{ readonly claim: JournalledClaim; readonly reversal: JournalledClaim } | undefined> {
+  const claim = await journal.find(claimId(caseId, role, 'claim'));
+  if (!claim || claim.state === 'withdrawn') return undefined;
+  const message = parseTelecom(claim.request).message;
+  const reversal = message && reversalOf(message).value;
+  if (!reversal) throw new Error('a claim that was sent has no reversal that holds to the rules');
+  return { claim, reversal: await journal.open(claimId(caseId, role, 'reversal'), formatTelecom(reversal)) };
+}
+
 /** Takes the claim of a leg back, if there is one. */
 export async function reverseLeg(services: LegServices, caseId: string, role: Role): Promise<ReversalResult> {
-  const { journal, wait, delayMs } = services;
-  const claim = await journal.find(claimId(caseId, role, 'claim'));
-  if (!claim) return { kind: 'reversed' };
-  const read = parseTelecom(claim.request).message;
-  const reversal = read && reversalOf(read).value;
-  if (!reversal) return { kind: 'refused', codes: ['R8'] };
-  const entry = await journal.open(claimId(caseId, role, 'reversal'), formatTelecom(reversal));
-  // It never left; and it never will, since its reversal is here.
-  if (claim.state === 'queued') return { kind: 'reversed' };
+  const { journal } = services;
+  const opened = await openReversal(services, caseId, role);
+  if (!opened) return { kind: 'reversed' };
+  const { claim, reversal } = opened;
+  if (claim.state === 'queued') {
+    await journal.mark(claim.id, 'withdrawn', 'taken back before it left');
+    await journal.mark(reversal.id, 'withdrawn', 'the claim never left');
+    return { kind: 'reversed' };
+  }
+  const result = await sendReversal(services, claim, reversal);
+  if (result.kind === 'reversed' && claim.state !== 'answered')
+    await journal.mark(claim.id, 'withdrawn', 'not known what became of it, and taken back');
+  return result;
+}
+
+async function sendReversal(
+  services: LegServices,
+  claim: JournalledClaim,
+  reversal: JournalledClaim,
+): Promise<ReversalResult> {
   // An uncertain claim may be on its way still: that there is none is believed when it is heard a second time.
   let heard = claim.state === 'answered' ? 1 : 0;
   const isDone = (outcome: TransactionOutcome): boolean => {
@@ -94,12 +123,9 @@ export async function reverseLeg(services: LegServices, caseId: string, role: Ro
     else heard = 2;
     return isSettled(outcome) && heard > 1;
   };
-  const sent = await settle({ ...services, attemptsMax: Math.max(services.attemptsMax, 2) }, entry, isDone);
+  const sent = await settle({ ...services, attemptsMax: Math.max(services.attemptsMax, 2) }, reversal, isDone);
   if (sent.kind === 'open') return sent;
-  if (sent.kind === 'uncertain') {
-    await wait(delayMs);
-    return { kind: 'open', why: 'it is not known whether the claim was taken back' };
-  }
+  if (sent.kind === 'uncertain') return { kind: 'open', why: 'it is not known whether the claim was taken back' };
   const { outcome } = sent;
   if (outcome.kind === 'approved') return { kind: 'reversed' };
   if (outcome.kind !== 'rejected') return { kind: 'open', why: `the reversal was answered as ${outcome.kind}` };

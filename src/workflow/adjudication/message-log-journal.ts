@@ -23,6 +23,7 @@ const STATES: ReadonlyMap<MessageState, ClaimState> = new Map([
   ['sent', 'sent'],
   ['unknown', 'unknown'],
   ['acknowledged', 'answered'],
+  ['rejected', 'withdrawn'],
 ]);
 
 /** A claim or reversal as the log takes it. `at`: ms UTC. */
@@ -69,7 +70,10 @@ export function createMessageLogJournal(services: MessageLogJournalServices): Cl
       return (await find(id)) ?? { id, request, state: 'queued', at: message.receivedAt };
     },
     async mark(id, state, cause) {
-      await messages.settle(id, { state, ...(cause !== undefined && { error: cause }) });
+      await messages.settle(id, {
+        state: state === 'withdrawn' ? 'rejected' : state,
+        ...(cause !== undefined && { error: cause }),
+      });
     },
     async close(id, answer) {
       await messages.settle(id, { state: 'acknowledged', answer });

@@ -255,6 +255,34 @@ describe('adjudication › two steps over real sockets', function () {
     expect(booked()).deep.equal(['004336 reversed', '610524 reversed']);
   });
 
+  it('taken back by another process while the programme is asked: nothing stays billed', async () => {
+    for (let held = 3; held <= 10; held++) {
+      await stop();
+      await start(5_000);
+      let steps = 0;
+      let reversed: Promise<Adjudicated> | undefined;
+      // Once the claim is written down, at some step of the one the other begins, with the same journal and none of its memory.
+      const watched = new Proxy(journal, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name);
+          if (typeof member !== 'function') return member;
+          return (...given: unknown[]) => {
+            steps += 1;
+            if (steps === held) reversed = adjudication().reverse('case-1');
+            return Reflect.apply(member, target, given) as unknown;
+          };
+        },
+      });
+      const services = { exchange, journal: watched, wait: () => Promise.resolve(), attemptsMax: 3, delayMs: 1 };
+      await createAdjudication(services).adjudicate(ASKED);
+      await reversed;
+      expect(
+        booked().filter((one) => one.endsWith('paid')),
+        String(held),
+      ).deep.equal([]);
+    }
+  });
+
   it('no payer there: open, nothing is billed, and it is taken up later', async () => {
     const { port } = payer;
     await payer.stop();
