@@ -152,3 +152,13 @@ export function parseScriptAddresses(text: string): readonly string[] | undefine
   const names = text.split(',').flatMap((name) => name.trim() || []);
   return names.every((name) => /^(?:P|D|C|M|CF|PY|REMS|DIRECT|ZZZ):\S{1,255}$/.test(name)) ? names : undefined;
 }
+
+/** Claims are about patients: without TLS they stay on this machine. */
+export function parseTelecomUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.port === '' || url.username !== '' || url.search !== '' || url.hash !== '')
+    return undefined;
+  if (!/^\/?$/.test(url.pathname)) return undefined;
+  if (url.protocol === 'tls:') return url;
+  return url.protocol === 'tcp:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname) ? url : undefined;
+}

@@ -29,6 +29,7 @@ import {
   parseSenders,
   parseSmtpUrl,
   parseSpineUrl,
+  parseTelecomUrl,
   parseTimeZone,
   privateFile,
 } from './config-parsers.ts';
@@ -675,6 +676,32 @@ const SETTINGS = {
     fallback: '9444',
     ...integer(0, 65_535),
     about: 'Port where the local Spine shows its state as JSON, on this machine alone.',
+  },
+  telecomUrl: {
+    env: 'TELECOM_URL',
+    fallbackAbout: 'none: no claims are sent',
+    allowed: '`tls://host:port`, or `tcp://` and this machine',
+    about: 'The payer or switch that takes NCPDP Telecommunication D.0 claims ([Claims](ncpdp-telecom.md)).',
+    parse: parseTelecomUrl,
+  },
+  telecomSoftwareId: {
+    env: 'TELECOM_SOFTWARE_ID',
+    fallbackAbout: 'none',
+    allowed: 'up to ten letters and digits',
+    about: 'Software vendor/certification id (110-AK) that payers know this server by.',
+    parse: (text: string): string | undefined => (/^[A-Z0-9]{1,10}$/.test(text) ? text : undefined),
+  },
+  copayProgrammesFile: {
+    env: 'COPAY_PROGRAMMES_FILE',
+    fallbackAbout: 'none: claims go to the insurer alone',
+    ...file,
+    about: 'Copay programmes of manufacturers by drug code, as a JSON list ([Claims](ncpdp-telecom.md)).',
+  },
+  payerPort: {
+    env: 'PAYER_PORT',
+    fallback: '9100',
+    ...integer(0, 65_535),
+    about: 'Port of the local payer, `npm run payer`; 0 takes a free one.',
   },
   epsConcurrency: {
     env: 'EPS_CONCURRENCY',

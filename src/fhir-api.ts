@@ -9,6 +9,7 @@ import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
+import { openClaims } from './claims.ts';
 import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
@@ -273,6 +274,18 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (eps) stack.defer(eps.stop);
+  const claims = openClaims({
+    config,
+    messages: store.messages,
+    store,
+    audit: audit.trail,
+    validate: services.validate,
+    rewriteReferences: services.rewriteReferences,
+    criteriaOf: (type, query) => criteriaOf(services, type, query),
+    now,
+    log,
+  });
+  if (claims) stack.defer(claims.stop);
   gateway = createGateway({
     config,
     store,
@@ -284,7 +297,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : [])],
+    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : []), ...(claims ? [claims.jobs] : [])],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     partners: parts.partners && {
@@ -303,7 +316,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     gateway,
     identity,
     handle: createFhirHandler(
-      { ...services, ...(eps && { eps: eps.desk }), ...(judge && { judgePrescriptions: judge }) },
+      {
+        ...services,
+        ...(eps && { eps: eps.desk }),
+        ...(claims && { claims: claims.desk }),
+        ...(judge && { judgePrescriptions: judge }),
+      },
       door,
     ),
     stop: () => everything.disposeAsync(),

@@ -9,6 +9,7 @@ import { createPartnerQueries } from './gateways/partner-queries.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
+import { telecomDialect } from './gateways/telecom/dialect.ts';
 import { createV2Doors } from './hl7v2-doors.ts';
 import { openV2Feeds } from './hl7v2-feeds.ts';
 import { readPartnerFiles } from './hl7v2-partners.ts';
@@ -91,6 +92,7 @@ const GATEWAY = serviceCaller('gateway');
 const MEDIA_TYPES = new Map([
   ['hl7v2', 'x-application/hl7-v2+er7'],
   ['script', 'application/xml'],
+  ['telecom', 'application/vnd.ncpdp.telecom'],
   ['fhir', 'application/fhir+json'],
 ]);
 /** Messages that one replay of many may queue. */
@@ -104,7 +106,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const dialects = new Map<string, Dialect>();
   const partnerFiles = readPartnerFiles(config.hl7v2PartnersFolder);
   const hl7v2Dialect = createHl7v2Dialect((sender) => partnerFiles.get(sender));
-  for (const dialect of [hl7v2Dialect, scriptDialect]) dialects.set(dialect.name, dialect as Dialect);
+  for (const dialect of [hl7v2Dialect, scriptDialect, telecomDialect]) dialects.set(dialect.name, dialect as Dialect);
   const partnerships = createPartners({
     store,
     caller: GATEWAY,

@@ -93,6 +93,7 @@ const COMPOSITION = new Set([
   'hl7v2-partners.ts',
   'reconcile-cli.ts',
   'reconciliation.ts',
+  'claims.ts',
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',

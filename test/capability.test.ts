@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
-import { SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
+import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
 import { createRoutes, OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { testDefinitions } from './support/definitions.ts';
@@ -102,8 +102,8 @@ describe('capability statement', function () {
     for (const { type, interaction } of rest.resource) expect(codes(interaction), type).to.have.members(routed('type'));
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
-    // With a Spine there are more: test/journeys/eps-operations.test.ts.
-    const elsewhere = ['capabilities', ...SPINE_OPERATIONS.map(({ name }): string => name)];
+    // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
+    const elsewhere = ['capabilities', ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }) => name)];
     expect(rest.operation.map((o) => o.name)).to.have.members(
       routed('operation').filter((n) => !elsewhere.includes(n)),
     );

@@ -8,6 +8,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { findUnexplained, formatSecurity, readBearers, readRequirements } from '../docs/security-page.ts';
+import { type ClaimServer, startClaimServer } from './support/claim-server.ts';
 import { createTerminal, normalise, stepsOf } from './support/documents.ts';
 import { type EpsGateway, startEpsGateway } from './support/eps-gateway.ts';
 import { agreeInBrowser } from './support/person.ts';
@@ -36,6 +37,8 @@ describe('docs', function () {
   let server: TestServer;
   /** For the page that needs a Spine; with one, messages of other pages would be sent there. */
   let withSpine: EpsGateway | undefined;
+  /** For the page that needs a payer. */
+  let withPayer: ClaimServer | undefined;
   let demo = '';
   const rootBefore = readdirSync(ROOT).toSorted();
   const states = makeTempFolder();
@@ -48,10 +51,15 @@ describe('docs', function () {
   });
   after(async () => {
     await withSpine?.stop();
+    await withPayer?.stop();
     await server.stop();
   });
 
   async function serverOf(page: string): Promise<Omit<TestServer, 'stop'>> {
+    if (page === 'ncpdp-telecom.md') {
+      withPayer ??= await startClaimServer();
+      return withPayer.server;
+    }
     if (page !== 'eps.md') return server;
     withSpine ??= await startEpsGateway();
     return withSpine.server;

@@ -22,6 +22,7 @@ import { checkIntake } from '../standards/script/intake.ts';
 import { consequenceOf } from '../standards/script/intake-issue.ts';
 import type { PartyAddress } from '../standards/script/message.ts';
 import { readScript } from '../standards/script/read.ts';
+import { readStrictly, readTelecom } from '../standards/telecom/read.ts';
 import { readXml } from '../standards/xml/read.ts';
 import { epsContext } from './eps/context.ts';
 import { convertToV3 } from './eps/convert.ts';
@@ -33,6 +34,7 @@ import { mapFromFhir as mapFhirToHl7v2 } from './hl7v2/outbound/map-from-fhir.ts
 import { mapToFhir as mapScriptToFhir, mapToScript } from './script/map-message.ts';
 import { normaliseVersion } from './script/normalise-version.ts';
 import { readEnvelope } from './script/provenance.ts';
+import { telecomFromFhir, telecomToFhir } from './telecom/map-message.ts';
 
 export const SOURCES = ['fhir', 'hl7v2', 'script', 'eps-v3', 'd0'] as const;
 export type Source = (typeof SOURCES)[number];
@@ -80,6 +82,7 @@ const TELECOM_SEPARATORS = ['\u001E', '\u001D', '\u001C'];
 const FHIR = 'application/fhir+json';
 const XML = 'application/xml';
 const HL7V2 = 'x-application/hl7-v2+er7';
+const TELECOM = 'application/vnd.ncpdp.telecom';
 
 /** The Spine answers in them. */
 const MIME_PARTS = /^--\S/;
@@ -123,6 +126,8 @@ const TRANSLATIONS: ReadonlyMap<string, Translate> = new Map<string, Translate>(
   ['fhir hl7v2', toHl7v2],
   ['fhir script', toScript],
   ['script fhir', fromScript],
+  ['fhir d0', toTelecom],
+  ['d0 fhir', fromTelecom],
   [
     'hl7v2 fhir',
     (request) =>
@@ -171,10 +176,10 @@ function fromJson(request: ConvertRequest, next: (value: unknown) => Converted):
 
 /** Reads the message by the rules of its standard and says what it found; nothing is translated. */
 function check(request: ConvertRequest): Converted {
-  const { source, content } = request;
+  const { source, content, at } = request;
   const read = CHECKS.get(source);
   if (!read) return refused([issue('not-supported', `A message of kind ${source} cannot be checked yet`)]);
-  const issues = read(content, request.at);
+  const issues = read(content, at);
   return foundAll(issues.length > 0 ? issues : [SOUND], issues);
 }
 
@@ -182,9 +187,13 @@ function check(request: ConvertRequest): Converted {
 export const foundAll = (all: readonly Issue[], issues: readonly Issue[] = all): Converted =>
   converted({ value: operationOutcome(all), issues }, FHIR);
 
-const CHECKS: ReadonlyMap<Source, (content: Buffer, at: number) => readonly Issue[]> = new Map([
+const CHECKS: ReadonlyMap<Source, (content: Buffer, at: number) => readonly Issue[]> = new Map<
+  Source,
+  (content: Buffer, at: number) => readonly Issue[]
+>([
   ['hl7v2', checkHl7v2],
   ['script', checkScript],
+  ['d0', (content, at) => readStrictly(content, at).issues],
 ]);
 
 /** Also that the message, or each of a batch, is written again byte for byte. */
@@ -262,6 +271,22 @@ function fromScript(request: ConvertRequest): Converted {
     { ...translated, issues: [...issues, ...checkStructure(message), ...found, ...translated.issues] },
     FHIR,
   );
+}
+
+/** `telecom-software` names who sends, as certified by the payers (110-AK). */
+function toTelecom(request: ConvertRequest): Converted {
+  return fromJson(request, (payload) => {
+    const softwareId = request.headers['telecom-software'];
+    const { value, issues } = telecomFromFhir(payload, softwareId === undefined ? {} : { softwareId });
+    return converted({ issues, ...(value && { value: value.toString('latin1') }) }, TELECOM);
+  });
+}
+
+function fromTelecom({ content, at }: ConvertRequest): Converted {
+  const { message, issues } = readTelecom(content, at);
+  if (!message) return refused(issues);
+  const translated = telecomToFhir(message, { receivedAt: at });
+  return converted({ ...translated, issues: [...issues, ...translated.issues] }, FHIR);
 }
 
 /** What the message is, the verdict of the rules, and every finding with its rule. */

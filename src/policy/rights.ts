@@ -46,6 +46,8 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'eps:dispense': ['PHARMACIST'],
   /** Asking the Spine where prescriptions are. */
   'eps:track': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
+  /** Claims to insurers and copay programmes, and taking them back. MISSION M5, M11 */
+  'claims:adjudicate': ['PHARMACIST'],
   /** Translation and checking, which look at nothing that is stored. */
   convert: ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
 };

@@ -8,6 +8,7 @@ import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
@@ -37,6 +38,8 @@ export interface Services {
   readonly policy: Policy;
   /** Where a Spine is configured. */
   readonly eps?: EpsDesk;
+  /** Where a payer is configured. */
+  readonly claims?: ClaimDesk;
   /** Where authorities of signers are configured. */
   readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;
