@@ -14,6 +14,8 @@ describe('upstream › signed out at the provider', function () {
   });
   after(() => world?.stop());
   beforeEach(() => {
+    // The providers have the machine's clock, however long the tests before this one took.
+    world.advance(Math.max(0, Date.now() - world.now()));
     for (const peer of [world.cis2, world.nhsLogin]) {
       peer.alg = 'RS256';
       peer.isForged = false;

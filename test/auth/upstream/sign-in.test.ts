@@ -27,6 +27,8 @@ describe('sign-in through a provider', function () {
   });
   after(() => world?.stop());
   beforeEach(() => {
+    // The providers have the machine's clock, however long the tests before this one took.
+    world.advance(Date.now() - world.now());
     for (const peer of [world.cis2, world.nhsLogin]) {
       peer.spoil = undefined;
       peer.spoilUserinfo = undefined;
