@@ -85,7 +85,13 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
     async queue(caller, bundle, { from, to }) {
       const id = newId();
       const messageId = id.replaceAll('-', '');
-      const { value, issues } = mapToScript(bundle, { from, to, messageId, sentAt: now() });
+      const { value, issues } = mapToScript(bundle, {
+        from,
+        to,
+        messageId,
+        sentAt: now(),
+        writeAs: config.scriptWriteVersion,
+      });
       if (value === undefined) throw new FhirError(422, issues);
       const raw = Buffer.from(value);
       const { envelope, hash } = dialect.read(raw);

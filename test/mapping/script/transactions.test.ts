@@ -102,6 +102,21 @@ describe('mapping › script › transactions', () => {
       });
   });
 
+  describe('2023011, where a setting asks for it, reads as 2017071', () => {
+    for (const name of ['newrx-two-coverages', 'rxfill-partial', 'rxtransferrequest-all', 'rxrenewalresponse-replace'])
+      it(name, () => {
+        const { bundle } = mapped(scriptFixture(name));
+        const { value } = mapToScript(bundle, { writeAs: '2023011' });
+        const { message } = readScript(Buffer.from(value ?? ''));
+        expect(message?.version).eql({ readAs: '2023011', found: 'stated' });
+        expect(value).include('<Names><Name>').include('<AdministrativeGender>');
+        const { message: before } = readScript(scriptFixture(name));
+        expect(message && canonicalText(normaliseVersion(message).transaction)).equal(
+          before && canonicalText(before.transaction),
+        );
+      });
+  });
+
   describe('what each becomes', () => {
     for (const [name, status, outcome, reason] of [
       ['newrxrequest', 'requested', undefined, undefined],
