@@ -176,6 +176,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
       const jobSets: readonly JobSet[] = [
         createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        ncpdp.jobs,
         ...(parts.moreJobs ?? []),
       ];
       const run = (sets: readonly JobSet[], concurrency: number, by?: Carrier): JobRunner =>

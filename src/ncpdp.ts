@@ -10,6 +10,8 @@ import { createConversation } from './gateways/script/conversation.ts';
 import { createBasicPartners, type FindBasicPartner, parseBasicPartners } from './gateways/script/credentials.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createEpcsWatch } from './gateways/script/epcs-watch.ts';
+import { createEpcsJobs } from './jobs/epcs-jobs.ts';
+import type { JobSet } from './jobs/runner.ts';
 import { mapToScript } from './mapping/script/map-message.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
@@ -39,6 +41,8 @@ export interface NcpdpParts {
 export interface Ncpdp {
   /** `POST /ncpdp/script` */
   readonly script: (req: IncomingMessage, res: ServerResponse) => void;
+  /** The daily look at the archive. */
+  readonly jobs: JobSet;
   /** Puts a Bundle into a partner's mailbox as the message it stands for. Throws `FhirError`. */
   queue(
     caller: Caller,
@@ -69,6 +73,7 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
   }
 
   return {
+    jobs: createEpcsJobs({ archive, audit: door.audit, now, log }),
     script: createScriptEndpoint({
       async admit(req) {
         const { authorization = '' } = req.headers;
