@@ -246,6 +246,18 @@ describe('mapping › script › transactions', () => {
       expect([textAt(order, 'status'), getAt(order, 'ext:script-refills-remaining.valueInteger')]).eql(['active', 3]);
     });
 
+    it('a question set is a Questionnaire, and its answers are a QuestionnaireResponse', () => {
+      const { bundle, task } = taskOf(fixture('painitiationresponse-open'));
+      const [questionnaire] = broughtOf(bundle, 'Questionnaire');
+      expect(objectsAt(questionnaire, 'item').every((one) => textAt(one, 'text') !== undefined)).equal(true);
+      expect(partsOf(task, 'output')).eql(['QuestionSet']);
+      const answered = mapped(fixture('parequest-solicited')).bundle;
+      expect(objectsAt(broughtOf(answered, 'QuestionnaireResponse')[0], 'item').length).greaterThan(0);
+      expect(objectsAt(broughtOf(answered, 'Questionnaire')[0], 'item').map((one) => one['linkId'])).include.members(
+        objectsAt(broughtOf(answered, 'QuestionnaireResponse')[0], 'item').map((one) => one['linkId']),
+      );
+    });
+
     it('a test’s resources say so', () => {
       const raw = fixture('rxfill-dispensed').replace(
         '</SenderSoftware>',
