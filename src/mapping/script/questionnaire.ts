@@ -95,12 +95,12 @@ function answersOf(question: Source): readonly Json[] {
       const texts = leavesOf(answer);
       const value = choice ?? texts[0];
       if (value === undefined) return [];
-      return [valueOf(kind, value, question)];
+      return [answerOf(kind, value, question)];
     }),
   );
 }
 
-function valueOf(kind: string, text: string, question: Source): Json {
+function answerOf(kind: string, text: string, question: Source): Json {
   if (kind === 'Select') {
     const option = question
       .find('QuestionType/Select')
