@@ -159,8 +159,7 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       if (route.right === CONTENT) checkReason(caller, req);
       const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
       const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
-      if (body.length > 0 && route.right !== 'script:send')
-        checkRight(options.door.policy, caller, 'messages:correct');
+      if (body.length > 0 && route.right !== 'script:send') checkRight(options.door.policy, caller, 'messages:correct');
       const answer = await route.handle(options, { caller, segments, query, body });
       if (route.told !== undefined) await tell(options, caller, req, route.told);
       send(req, res, answer);
