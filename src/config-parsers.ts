@@ -126,6 +126,12 @@ export function parseSpineUrl(text: string): URL | undefined {
   return url?.protocol === 'https:' && isBare ? url : undefined;
 }
 
+/** `P:0300123,D:6301875277001` */
+export function parseScriptAddresses(text: string): readonly string[] | undefined {
+  const names = text.split(',').flatMap((name) => name.trim() || []);
+  return names.every((name) => /^(?:P|D|C|M|CF|PY|REMS|DIRECT|ZZZ):\S{1,255}$/.test(name)) ? names : undefined;
+}
+
 /** Claims are about patients: without TLS they stay on this machine. */
 export function parseTelecomUrl(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -23,6 +23,7 @@ import {
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
+  parseScriptAddresses,
   parseSmtpUrl,
   parseSpineUrl,
   parseTelecomUrl,
@@ -326,6 +327,37 @@ const SETTINGS = {
     fallback: String(16 * MIB),
     ...integer(1024, 256 * MIB),
     about: 'Largest HL7 v2 or SCRIPT message, in bytes.',
+  },
+  scriptAddresses: {
+    env: 'SCRIPT_ADDRESSES',
+    fallback: '',
+    allowed: 'a list like `P:0300123,D:6301875277001`',
+    about: 'Names of ours in `To` of SCRIPT messages. Other messages are refused; empty takes every one.',
+    parse: parseScriptAddresses,
+  },
+  scriptWriteVersion: {
+    env: 'SCRIPT_WRITE_VERSION',
+    fallback: '2017071',
+    allowed: '`2017071` or `2023011`',
+    about:
+      'SCRIPT version of messages that go out. The shape of 2023011 is that of public prototypes, and not confirmed.',
+    parse: (text: string): '2017071' | '2023011' | undefined =>
+      text === '2017071' || text === '2023011' ? text : undefined,
+  },
+  scriptPartnersFile: {
+    env: 'SCRIPT_PARTNERS_FILE',
+    fallbackAbout: 'none: partners come with a certificate or a token',
+    ...privateFile,
+    about: 'SCRIPT partners with user and password, as a JSON list with scrypt hashes ([NCPDP](ncpdp.md)).',
+  },
+  epcsSignedPart: {
+    env: 'EPCS_SIGNED_PART',
+    fallback: 'unknown',
+    allowed: '`unknown` or `transaction`',
+    about:
+      'What digital signatures of SCRIPT prescriptions cover, as the partners say. `unknown`: they are archived and not verified.',
+    parse: (text: string): 'unknown' | 'transaction' | undefined =>
+      text === 'unknown' || text === 'transaction' ? text : undefined,
   },
   messageTimeZone: {
     env: 'MESSAGE_TIME_ZONE',

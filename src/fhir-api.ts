@@ -19,18 +19,21 @@ import { every } from './every.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
+import { openArchiveKey } from './pki/archive-key.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { ArchiveKey } from './ports/epcs.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { adoptCluster } from './postgres/audit/cluster.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
+import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
@@ -286,6 +289,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   gateway = createGateway({
     config,
     store,
+    epcsArchive: createEpcsArchive({ ...pools, cipher: cipher.cipher, key: openArchive(config) }),
     door,
     validate: services.validate,
     rewriteReferences: services.rewriteReferences,
@@ -338,6 +342,14 @@ function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
 }
 
 /** The key that raw messages are sealed with. */
+function openArchive({ dataDir }: Config): ArchiveKey {
+  try {
+    return openArchiveKey(join(dataDir, 'keys', 'epcs.key'));
+  } catch (error) {
+    throw error instanceof KeyFileError ? new StartError('folder', error.message, error) : error;
+  }
+}
+
 function openCipher({ dataDir, messageKeyFile }: Config): { readonly cipher: Cipher; readonly path: string } {
   const path = messageKeyFile ?? join(resolve(dataDir), 'keys', 'message.key');
   return { cipher: openKey(path), path };

@@ -9,29 +9,29 @@ import { createMllpListener, type MllpListener } from './gateways/hl7v2/mllp-lis
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
-import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { telecomDialect } from './gateways/telecom/dialect.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
+import { createNcpdp } from './ncpdp.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
+import type { EpcsArchive } from './ports/epcs.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
 import type { PartnerOf } from './ports/partner.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { ProcessingStop } from './ports/subject-rights.ts';
 import type { OpenStore } from './postgres/store.ts';
-import { admit, type Door } from './rest/door.ts';
+import type { Door } from './rest/door.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
 import { createMessageApi } from './rest/message-api.ts';
 import type { GatewayStats } from './rest/metrics.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
-import { SCRIPT_LIMITS } from './standards/script/read.ts';
 import type { ApplyMessageServices } from './workflow/apply-message.ts';
 import { createApplyMessage } from './workflow/apply-message.ts';
 
@@ -42,6 +42,7 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** Works a message again that came as FHIR, by `$process-message`. */
   readonly reprocessFhir: (id: string, raw: Buffer) => Promise<Replayed>;
+  readonly epcsArchive: EpcsArchive;
   /** Names the Redis queue after the database. */
   readonly queueName: string;
   readonly now: Clock;
@@ -93,20 +94,21 @@ const REPLAY_PAGE = 500;
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, store, searchOf, door, partners, now, log } = parts;
   const { messages, jobs } = store;
-  const scriptDialect = createScriptDialect();
+  const scriptDialect = createScriptDialect({ receivers: config.scriptAddresses });
   const dialects = new Map<string, Dialect>();
   for (const dialect of [hl7v2Dialect, scriptDialect, telecomDialect]) dialects.set(dialect.name, dialect as Dialect);
+  const isPartner = createPartners({
+    store,
+    caller: GATEWAY,
+    searchOf,
+    unknownPartners: config.unknownPartners,
+    now,
+  });
   const receiver = createReceiver({
     messages,
     store,
     apply: createApplyMessage({ ...parts, criteriaOf: remembered(parts.criteriaOf), newId: store.newId }),
-    isPartner: createPartners({
-      store,
-      caller: GATEWAY,
-      searchOf,
-      unknownPartners: config.unknownPartners,
-      now,
-    }),
+    isPartner,
     timeZone: config.messageTimeZone,
     now,
     log,
@@ -121,10 +123,25 @@ export function createGateway(parts: GatewayParts): Gateway {
     throw badRequest(`Messages of dialect ${message.dialect} cannot be replayed`);
   }
 
+  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
+  const ncpdp = createNcpdp({
+    config,
+    store,
+    dialect: scriptDialect,
+    receiver,
+    isPartner,
+    door: messageDoor,
+    partnerOf: partners?.partnerOf,
+    archive: parts.epcsArchive,
+    now,
+    log,
+  });
   const desk: MessageDesk = {
     messages,
     jobs,
     view: (message) => viewOf(dialects.get(message.dialect), message, config.messageTimeZone),
+    queueScript: (caller, bundle, parties) => ncpdp.queue(caller, bundle, parties),
+    epcsReport: (day) => parts.epcsArchive.report(day),
     async replay(caller, id, corrected) {
       const message = await messages.read(caller, id);
       if (message.direction !== 'in') throw badRequest('Only messages that came in can be replayed');
@@ -140,20 +157,11 @@ export function createGateway(parts: GatewayParts): Gateway {
     replayMany: (caller, filter) => queueAll(parts, caller, filter),
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
-
   let listener: MllpListener | undefined;
   let secureListener: MllpListener | undefined;
-  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
   let runners: readonly JobRunner[] = [];
   return {
-    script: createScriptEndpoint({
-      admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
-      receive: (raw, { socket }) => receiver.receive(scriptDialect, raw, undefined, partners?.partnerOf(socket)),
-      log,
-      now,
-      newId: store.newId,
-      limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
-    }),
+    script: ncpdp.script,
     messages: createMessageApi({
       desk,
       door,
@@ -170,6 +178,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
       const jobSets: readonly JobSet[] = [
         createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        ncpdp.jobs,
         ...(parts.moreJobs ?? []),
       ];
       const run = (sets: readonly JobSet[], concurrency: number, by?: Carrier): JobRunner =>

@@ -74,6 +74,7 @@ const COMPOSITION = new Set([
   'main.ts',
   'fhir-api.ts',
   'gateway.ts',
+  'ncpdp.ts',
   'convert.ts',
   'demo.ts',
   'clock.ts',
@@ -91,6 +92,7 @@ const COMPOSITION = new Set([
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',
+  'script-password.ts',
   'protection.ts',
   'verify-audit.ts',
 ]);

@@ -2,6 +2,7 @@
  * Any translation Mortar knows, without storing anything: `$convert` and `npm run convert` are two ways to it.
  * docs/gateway.md "Trying a translation"
  */
+import { codeSystemUrl } from '../standards/fhir/canonical.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import {
   FhirError,
@@ -14,6 +15,8 @@ import {
 import { parseMessage } from '../standards/hl7v2/parse.ts';
 import type { Mapped } from '../standards/mapped.ts';
 import { checkStructure } from '../standards/script/check.ts';
+import { checkIntake } from '../standards/script/intake.ts';
+import { consequenceOf } from '../standards/script/intake-issue.ts';
 import type { PartyAddress } from '../standards/script/message.ts';
 import { readScript } from '../standards/script/read.ts';
 import { readStrictly, readTelecom } from '../standards/telecom/read.ts';
@@ -25,6 +28,8 @@ import { lastUpdatedOf, statusOf, toEpsOutcome } from './eps/outcome.ts';
 import { prepare } from './eps/prepare.ts';
 import { mapToFhir as mapHl7v2ToFhir } from './hl7v2/map-to-fhir.ts';
 import { mapToFhir as mapScriptToFhir, mapToScript } from './script/map-message.ts';
+import { normaliseVersion } from './script/normalise-version.ts';
+import { readEnvelope } from './script/provenance.ts';
 import { telecomFromFhir, telecomToFhir } from './telecom/map-message.ts';
 
 export const SOURCES = ['fhir', 'hl7v2', 'script', 'eps-v3', 'd0'] as const;
@@ -195,8 +200,16 @@ function toScript(request: ConvertRequest): Converted {
     return { address: text.slice(colon + 1), ...(colon > 0 && { qualifier: text.slice(0, colon) }) };
   };
   return fromJson(request, (payload) => {
-    const messageId = request.newId().replaceAll('-', '');
-    const context = { from: party('ncpdp-from'), to: party('ncpdp-to'), messageId, sentAt: request.at };
+    // What the Bundle's own Provenance says of the message it was made of stands, unless the request says otherwise.
+    const known = readEnvelope(payload);
+    const isNew = known.messageId === undefined || request.headers['ncpdp-from'] !== undefined;
+    const context = {
+      ...((known.from === undefined || isNew) && { from: party('ncpdp-from') }),
+      ...((known.to === undefined || request.headers['ncpdp-to'] !== undefined) && { to: party('ncpdp-to') }),
+      ...(isNew && { messageId: request.newId().replaceAll('-', ''), sentAt: request.at }),
+      forwardSignature: !isNew,
+      ...(request.headers['ncpdp-version'] === '2023011' && { writeAs: '2023011' as const }),
+    };
     return converted(mapToScript(payload, context), XML);
   });
 }
@@ -204,8 +217,13 @@ function toScript(request: ConvertRequest): Converted {
 function fromScript(request: ConvertRequest): Converted {
   const { message, issues } = readScript(request.content);
   if (!message) return refused(issues);
-  const translated = mapScriptToFhir(message, contextOf(request));
-  return converted({ ...translated, issues: [...issues, ...checkStructure(message), ...translated.issues] }, FHIR);
+  const found = checkIntake(normaliseVersion(message), { now: request.at });
+  const review = found.filter((one) => consequenceOf(one) === 'hold');
+  const translated = mapScriptToFhir(message, { ...contextOf(request), review });
+  return converted(
+    { ...translated, issues: [...issues, ...checkStructure(message), ...found, ...translated.issues] },
+    FHIR,
+  );
 }
 
 /** `telecom-software` names who sends, as certified by the payers (110-AK). */
@@ -224,9 +242,22 @@ function fromTelecom({ content, at }: ConvertRequest): Converted {
   return converted({ ...translated, issues: [...issues, ...translated.issues] }, FHIR);
 }
 
-function checkScript(content: Buffer): readonly Issue[] {
+/** What the message is, the verdict of the rules, and every finding with its rule. */
+function checkScript(content: Buffer, at: number): readonly Issue[] {
   const { message, issues } = readScript(content);
-  return message ? [...issues, ...checkStructure(message)] : issues;
+  const faults = message ? [...issues, ...checkStructure(message)] : issues;
+  const isInvalid = faults.some(isError);
+  const found = message && !isInvalid ? checkIntake(normaliseVersion(message), { now: at }) : [];
+  const consequence = (['reject', 'hold', 'warn'] as const).find((one) => found.some((i) => consequenceOf(i) === one));
+  const verdict = isInvalid ? 'invalid' : (consequence ?? 'accept');
+  const what = message ? `${message.kind} of ${message.version.readAs}` : 'no SCRIPT message';
+  const said: Issue = {
+    severity: 'information',
+    code: 'informational',
+    diagnostics: `${what}: ${verdict}`,
+    details: { coding: [{ system: codeSystemUrl('script-verdict'), code: verdict }] },
+  };
+  return [said, ...faults, ...found];
 }
 
 const contextOf = ({ at, timeZone }: ConvertRequest): { receivedAt: number; timeZone: string } => ({

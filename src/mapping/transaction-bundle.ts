@@ -36,21 +36,44 @@ export const REMOVED_ELEMENTS = extensionUrl('removed-elements');
 /** Names of elements that are said only for a resource that is made: what is stored already keeps its own. */
 export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 
-/** Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty. */
+/** On an entry that changes what is stored and is passed over where nothing is: an answer to an order nobody knows. */
+export const ONLY_IF_FOUND = extensionUrl('only-if-found');
+
+/**
+ * Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty; `defaults`:
+ * those said only for a resource that is made.
+ */
 export function updateByIdentifier(
   fullUrl: string,
   resource: FhirResource,
   identifiers: readonly Identifier[],
   removed: readonly string[] = [],
+  defaults: readonly string[] = [],
 ): TransactionEntry {
   const url = `${resource.resourceType}?${identifierQuery(identifiers)}`;
+  const extension = [
+    ...removed.map((name) => ({ url: REMOVED_ELEMENTS, valueString: name })),
+    ...defaults.map((name) => ({ url: DEFAULT_ELEMENTS, valueString: name })),
+  ];
   return {
-    ...(removed.length > 0 && { extension: removed.map((name) => ({ url: REMOVED_ELEMENTS, valueString: name })) }),
+    ...(extension.length > 0 && { extension }),
     fullUrl,
     resource,
     request: { method: 'PUT', url },
   };
 }
+
+/** Merges into what is stored under one of `identifiers`; nothing happens where there is none. */
+export const updateIfFound = (
+  fullUrl: string,
+  resource: FhirResource,
+  identifiers: readonly Identifier[],
+): TransactionEntry => ({
+  extension: [{ url: ONLY_IF_FOUND, valueString: 'true' }],
+  fullUrl,
+  resource,
+  request: { method: 'PUT', url: `${resource.resourceType}?${identifierQuery(identifiers)}` },
+});
 
 /** Stores unless one of `identifiers` is there already, whose resource is left as it is. */
 export function createUnlessFound(

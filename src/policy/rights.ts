@@ -21,6 +21,10 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'messages:correct': ['OPS_MANAGER'],
   /** `$process-message` and the doors of the dialects. */
   'messages:send': [],
+  /** Putting SCRIPT messages into the mailboxes of partners. MISSION M5 */
+  'script:send': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
+  /** The daily report on controlled substances. 21 CFR 1311.150 */
+  'epcs:report': ['OPS_MANAGER', 'ADMIN'],
   'jobs:read': ['OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
   'jobs:replay': ['OPS_AGENT', 'OPS_MANAGER'],
   /** Placing and lifting legal holds, each with a second person. SECURITY DP-02 */

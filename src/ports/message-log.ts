@@ -108,6 +108,15 @@ export interface MessageFilter {
   readonly until?: number;
 }
 
+/** By the parties as they stand in the message. */
+export interface OutgoingFilter {
+  readonly dialect: string;
+  readonly sender?: string;
+  readonly receiver?: string;
+  readonly controlId?: string;
+  readonly states: readonly MessageState[];
+}
+
 export interface MessagePage {
   readonly messages: readonly LoggedMessage[];
   /** Position of the next page, absent on the last. */
@@ -140,6 +149,8 @@ export interface MessageLog {
   /** Throws not-found. */
   read(caller: Caller, id: string): Promise<StoredMessage>;
   list(caller: Caller, filter: MessageFilter, count: number, cursor?: string): Promise<MessagePage>;
+  /** Messages that go out and are in one of the states, oldest first. */
+  findOutgoing(filter: OutgoingFilter, limit: number): Promise<readonly StoredMessage[]>;
   /** Counts by dialect and state. */
   count(caller: Caller): Promise<readonly { dialect: string; state: MessageState; count: number }[]>;
   /** Received messages that nobody has touched since `before` (ms UTC), oldest first. */

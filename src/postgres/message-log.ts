@@ -171,6 +171,36 @@ from mortar.message m where id = $1`,
         return { messages, ...(last && { next: formatCursor(last) }) };
       }),
 
+    findOutgoing: (filter, limit) =>
+      translated(async () => {
+        const rows = await reads.query({
+          name: 'message-outgoing',
+          // message_control_id where the id is known, else message_open
+          text: `select ${SUMMARY}, raw, answer from mortar.message
+where direction = 'out' and dialect = $1 and state = any($2) and ($3::text is null or sender = $3)
+  and ($4::text is null or receiver = $4) and ($5::text is null or control_id = $5)
+order by received_at, id limit $6`,
+          values: [
+            filter.dialect,
+            filter.states,
+            label(filter.sender),
+            label(filter.receiver),
+            label(filter.controlId),
+            limit,
+          ],
+        });
+        return rows.map((row) => {
+          const [raw, answer] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null];
+          const logged = toLogged(row);
+          return {
+            ...logged,
+            isCorrected: false,
+            raw: cipher.open(raw, rawContext(logged.id)),
+            ...openAnswer(logged.id, answer),
+          };
+        });
+      }),
+
     count: (_caller) =>
       translated(async () => {
         const rows = await reads.query({

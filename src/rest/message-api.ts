@@ -5,10 +5,13 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../ports/caller.ts';
+import type { EpcsReport } from '../ports/epcs.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { LoggedMessage, MessageFilter, MessageLog, MessageState, StoredMessage } from '../ports/message-log.ts';
+import { parseJson } from '../standards/fhir/json.ts';
 import { badRequest, badValue, FhirError, type Issue, issue, notFound } from '../standards/fhir/outcome.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
+import type { PartyAddress } from '../standards/script/message.ts';
 import { checkRight } from './access.ts';
 import { admit, type Door } from './door.ts';
 import { labelRoute } from './metrics.ts';
@@ -42,6 +45,14 @@ export interface MessageDesk {
   /** Queues every message of the filter; resolves to how many. */
   replayMany(caller: Caller, filter: MessageFilter): Promise<number>;
   mediaTypeOf(dialect: string): string;
+  /** Puts a Bundle into a partner's mailbox as the SCRIPT message it stands for. */
+  queueScript(
+    caller: Caller,
+    bundle: unknown,
+    parties: { readonly from: PartyAddress; readonly to: PartyAddress },
+  ): Promise<{ readonly id: string; readonly messageId: string; readonly kind: string }>;
+  /** What came of controlled substances on a day, and whether the archive is whole. */
+  epcsReport(day: string): Promise<EpcsReport>;
 }
 
 export interface MessageApiOptions {
@@ -102,6 +113,8 @@ export const MESSAGE_ROUTES: readonly Route[] = [
     told: 'message-replay',
     handle: replay,
   },
+  { method: 'POST', path: '/gateway/script', right: 'script:send', told: 'script-queue', handle: queueScript },
+  { method: 'GET', path: '/gateway/epcs', right: 'epcs:report', told: 'epcs-report', handle: epcsReport },
   { method: 'GET', path: '/gateway/jobs', right: 'jobs:read', handle: listJobs },
   { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', told: 'jobs-replay', handle: replayJobs },
 ];
@@ -146,7 +159,7 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       if (route.right === CONTENT) checkReason(caller, req);
       const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
       const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
-      if (body.length > 0) checkRight(options.door.policy, caller, 'messages:correct');
+      if (body.length > 0 && route.right !== 'script:send') checkRight(options.door.policy, caller, 'messages:correct');
       const answer = await route.handle(options, { caller, segments, query, body });
       if (route.told !== undefined) await tell(options, caller, req, route.told);
       send(req, res, answer);
@@ -250,6 +263,22 @@ async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<A
     status: 200,
     json: { jobs: jobs.map((job) => ({ ...job, runAt: iso(job.runAt), createdAt: iso(job.createdAt) })) },
   };
+}
+
+/** `?from=D:6301875277001&to=P:0300123`, and a Bundle. It waits in the mailbox of `to` until it is fetched. */
+async function queueScript({ desk }: MessageApiOptions, { caller, query, body }: Call): Promise<Answer> {
+  const party = (name: 'from' | 'to'): PartyAddress => {
+    const [, qualifier = '', address = ''] = /^([A-Z]{1,6}):(\S{1,255})$/.exec(query.get(name) ?? '') ?? [];
+    if (address === '') throw badValue(`${name} is a qualifier and an address, like P:0300123`, name);
+    return { qualifier, address };
+  };
+  const queued = await desk.queueScript(caller, parseJson(body), { from: party('from'), to: party('to') });
+  return { status: 202, json: queued };
+}
+
+/** `?day=2026-01-31`, UTC. 21 CFR 1311.150, .215 */
+async function epcsReport({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
+  return { status: 200, json: await desk.epcsReport(query.get('day') ?? '') };
 }
 
 async function replayJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {

@@ -4,6 +4,7 @@
  */
 import {
   DEFAULT_ELEMENTS,
+  ONLY_IF_FOUND,
   REMOVED_ELEMENTS,
   type TransactionBundle,
   type TransactionEntry,
@@ -80,7 +81,7 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     for (const [index, { resource }] of bundle.entry.entries()) checkType(resource.resourceType, index);
     const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
-    const planned = await lockMissing(services, tx, known, met);
+    const planned = await lockMissing(services, tx, known, met.filter(isToBeDone));
     await tx.write(
       buildWrites(services, uniteSame(planned), source),
       (results) =>
@@ -178,6 +179,10 @@ async function lockMissing(
     return now.current ? now : { ...now, id: services.newId() };
   });
 }
+
+/** What only changes something has nothing to do where that is not stored. */
+const isToBeDone = ({ entry, current }: Planned): boolean =>
+  current !== undefined || listed(entry, ONLY_IF_FOUND).length === 0;
 
 interface Token {
   readonly system?: string;

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import type { Partner } from '../../ports/partner.ts';
 import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
 import {
   ERROR_REJECTED,
@@ -22,12 +23,12 @@ export interface ScriptReception {
 }
 
 export interface ScriptEndpointOptions {
-  /** Throws `FhirError` when who sends may not: before anything of the message is read. */
-  readonly admit: (request: IncomingMessage) => Promise<void>;
+  /** The partner, where more than the connection says who it is. Throws `FhirError` when who sends may not. */
+  readonly admit: (request: IncomingMessage) => Promise<Partner | undefined>;
   /** The shared way in: logs, applies and answers. */
   readonly receive: (
     raw: Buffer,
-    peer: { readonly address: string; readonly socket: Socket },
+    peer: { readonly address: string; readonly socket: Socket; readonly partner?: Partner },
   ) => Promise<ScriptReception>;
   readonly log: Log;
   readonly now?: Clock;
@@ -72,8 +73,9 @@ export function createScriptEndpoint(
       send(response, status, errorBody(ERROR_REJECTED, description), { ...headers, Connection: 'close' });
       return;
     }
-    const denial = await admit(request).then(() => undefined, denialOf);
-    if (denial) {
+    const admitted = await admit(request).then((partner) => ({ partner }), denialOf);
+    if ('status' in admitted) {
+      const denial = admitted;
       request.resume();
       send(response, denial.status, errorBody(ERROR_REJECTED, denial.description), {
         ...denial.headers,
@@ -95,6 +97,7 @@ export function createScriptEndpoint(
     const { answer, verdict } = await receive(body.raw, {
       address: request.socket.remoteAddress ?? '',
       socket: request.socket,
+      ...(admitted.partner && { partner: admitted.partner }),
     });
     // Only what is rejected can be no XML at all: nothing else is read a second time.
     const isUsable = verdict !== 'rejected' || readXml(body.raw, SCRIPT_LIMITS).value !== undefined;

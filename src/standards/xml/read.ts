@@ -2,6 +2,7 @@
 import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes';
 import { issue } from '../fhir/outcome.ts';
 import type { Mapped } from '../mapped.ts';
+import { readPlain } from './read-plain.ts';
 import type { XmlAttribute, XmlElement, XmlNode } from './tree.ts';
 
 export interface XmlLimits {
@@ -49,8 +50,10 @@ export function readXml(content: Buffer | string, limits: XmlLimits = XML_LIMITS
       'A document type (DOCTYPE) is refused: send the element alone, without it',
       placeAt(text, text.search(/<!(?:DOCTYPE|ENTITY)/i)),
     );
+  const plain = readPlain(text, limits);
+  if (plain) return { value: plain, issues: [] };
   try {
-    return { value: parse(text, limits), issues: [] };
+    return { value: parseStrictly(text, limits), issues: [] };
   } catch (error) {
     if (!(error instanceof XmlFault)) throw error;
     const [place = '', message = ''] = error.message.split('\n');
@@ -58,7 +61,8 @@ export function readXml(content: Buffer | string, limits: XmlLimits = XML_LIMITS
   }
 }
 
-function parse(text: string, limits: XmlLimits): XmlElement {
+/** Throws `XmlFault`. */
+export function parseStrictly(text: string, limits: XmlLimits): XmlElement {
   const parser = new SaxesParser({ xmlns: true, position: true });
   const open: OpenElement[] = [];
   let root: XmlElement | undefined;
