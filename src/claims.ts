@@ -43,9 +43,10 @@ export function openClaims(parts: ClaimParts): Claims | undefined {
   const exchange = createTelecomExchange({ ...EXCHANGE_LIMITS, url: config.telecomUrl, log });
   const journal = createMessageLogJournal({ messages, store, now });
   const wait = (ms: number): Promise<void> => sleep(ms);
-  const adjudication = createAdjudication({ exchange, journal, wait, attemptsMax: ATTEMPTS_MAX, delayMs: DELAY_MS });
+  const leg = { exchange, journal, wait, attemptsMax: ATTEMPTS_MAX, delayMs: DELAY_MS };
   const desk = createClaimDesk({
-    adjudication,
+    leg,
+    adjudication: createAdjudication(leg),
     journal,
     store,
     apply: createApplyMessage({ ...parts, newId: store.newId }),

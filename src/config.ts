@@ -414,6 +414,15 @@ const SETTINGS = {
     about: 'Names of ours in `To` of SCRIPT messages. Other messages are refused; empty takes every one.',
     parse: parseScriptAddresses,
   },
+  scriptWriteVersion: {
+    env: 'SCRIPT_WRITE_VERSION',
+    fallback: '2017071',
+    allowed: '`2017071` or `2023011`',
+    about:
+      'SCRIPT version of messages that go out. The shape of 2023011 is that of public prototypes, and not confirmed.',
+    parse: (text: string): '2017071' | '2023011' | undefined =>
+      text === '2017071' || text === '2023011' ? text : undefined,
+  },
   scriptPartnersFile: {
     env: 'SCRIPT_PARTNERS_FILE',
     fallbackAbout: 'none: partners come with a certificate or a token',

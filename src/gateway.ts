@@ -237,6 +237,7 @@ export function createGateway(parts: GatewayParts): Gateway {
           log,
         }),
         ...(feeds ? [feeds.jobs] : []),
+        ncpdp.jobs,
         ...(parts.moreJobs ?? []),
       ];
       const run = (sets: readonly JobSet[], concurrency: number, by?: Carrier): JobRunner =>

@@ -10,7 +10,10 @@ import { createConversation } from './gateways/script/conversation.ts';
 import { createBasicPartners, type FindBasicPartner, parseBasicPartners } from './gateways/script/credentials.ts';
 import { createScriptEndpoint } from './gateways/script/endpoint.ts';
 import { createEpcsWatch } from './gateways/script/epcs-watch.ts';
+import { createEpcsJobs } from './jobs/epcs-jobs.ts';
+import type { JobSet } from './jobs/runner.ts';
 import { mapToScript } from './mapping/script/map-message.ts';
+import { normaliseVersion } from './mapping/script/normalise-version.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { EpcsArchive } from './ports/epcs.ts';
@@ -19,9 +22,10 @@ import type { Partner, PartnerOf } from './ports/partner.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { admit, type Door } from './rest/door.ts';
-import { FhirError, issue } from './standards/fhir/outcome.ts';
-import type { PartyAddress, ScriptMessage } from './standards/script/message.ts';
-import { readScript, SCRIPT_LIMITS } from './standards/script/read.ts';
+import { badValue, FhirError, isError, issue } from './standards/fhir/outcome.ts';
+import { checkIntake } from './standards/script/intake.ts';
+import { formatParty, type PartyAddress, type ScriptMessage } from './standards/script/message.ts';
+import { SCRIPT_LIMITS } from './standards/script/read.ts';
 
 export interface NcpdpParts {
   readonly config: Config;
@@ -39,6 +43,8 @@ export interface NcpdpParts {
 export interface Ncpdp {
   /** `POST /ncpdp/script` */
   readonly script: (req: IncomingMessage, res: ServerResponse) => void;
+  /** The daily look at the archive. */
+  readonly jobs: JobSet;
   /** Puts a Bundle into a partner's mailbox as the message it stands for. Throws `FhirError`. */
   queue(
     caller: Caller,
@@ -68,7 +74,17 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
     return received;
   }
 
+  /** Nobody sends under a name that is not ours, or to whom nobody fetches for. */
+  async function checkParties(from: PartyAddress, to: PartyAddress): Promise<void> {
+    const own = config.scriptAddresses;
+    if (own.length > 0 && !own.includes(formatParty(from)))
+      throw badValue('from is no address of ours: SCRIPT_ADDRESSES lists them', 'from');
+    if (!(await isPartner(dialect.name, formatParty(to))))
+      throw badValue('to is no partner: store an active Endpoint with its name as identifier', 'to');
+  }
+
   return {
+    jobs: createEpcsJobs({ archive, audit: door.audit, now, log }),
     script: createScriptEndpoint({
       async admit(req) {
         const { authorization = '' } = req.headers;
@@ -83,12 +99,22 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
       limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
     }),
     async queue(caller, bundle, { from, to }) {
+      await checkParties(from, to);
       const id = newId();
       const messageId = id.replaceAll('-', '');
-      const { value, issues } = mapToScript(bundle, { from, to, messageId, sentAt: now() });
+      const { value, issues } = mapToScript(bundle, {
+        from,
+        to,
+        messageId,
+        sentAt: now(),
+        writeAs: config.scriptWriteVersion,
+      });
       if (value === undefined) throw new FhirError(422, issues);
       const raw = Buffer.from(value);
-      const { envelope, hash } = dialect.read(raw);
+      const { envelope, hash, message } = dialect.read(raw);
+      // What may not be filled may not be sent either: no controlled drug without its signature (21 CFR 1311.200).
+      const faults = message ? checkIntake(normaliseVersion(message), { now: now() }).filter(isError) : [];
+      if (faults.length > 0) throw new FhirError(422, faults);
       await store.transaction(caller, async (tx) => {
         await tx.messages.queue({
           id,
@@ -101,7 +127,7 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
           askedBy: caller.name,
         });
       });
-      return { id, messageId, kind: readScript(raw).message?.kind ?? envelope.kind };
+      return { id, messageId, kind: envelope.kind };
     },
   };
 }

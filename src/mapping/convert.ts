@@ -233,6 +233,7 @@ function toScript(request: ConvertRequest): Converted {
       ...((known.to === undefined || request.headers['ncpdp-to'] !== undefined) && { to: party('ncpdp-to') }),
       ...(isNew && { messageId: request.newId().replaceAll('-', ''), sentAt: request.at }),
       forwardSignature: !isNew,
+      ...(request.headers['ncpdp-version'] === '2023011' && { writeAs: '2023011' as const }),
     };
     return converted(mapToScript(payload, context), XML);
   });

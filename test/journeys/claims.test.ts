@@ -238,11 +238,52 @@ describe('claims › from the FHIR base to payer and programme', function () {
     it(`refuses ${what}: ${status}`, async () =>
       expect((await adjudicate(body, status === 400 ? { 'X-Request-ID': 'a b' } : {})).status).equal(status));
 
+  const eligibility = (more: Json = {}): Json => ({
+    resourceType: 'CoverageEligibilityRequest',
+    status: 'active',
+    purpose: ['discovery'],
+    created: '2026-01-16',
+    servicedDate: '2026-01-16',
+    patient: { reference: 'Patient/imani' },
+    provider: { reference: 'Organization/pharmacy' },
+    insurer: { display: 'Example plan' },
+    insurance: [{ focal: true, coverage: { reference: 'Coverage/plan' } }],
+    ...more,
+  });
+
+  it('eligibility: the answer is stored, with the coverage it names as a draft', async () => {
+    const { status, body } = await call('POST', 'CoverageEligibilityRequest/$submit', eligibility());
+    expect(status, JSON.stringify(body)).equal(200);
+    expect(body).include({ resourceType: 'CoverageEligibilityResponse', outcome: 'complete' });
+    const [insurance] = body['insurance'] as { inforce: boolean; coverage: { reference: string } }[];
+    expect(insurance?.inforce).equal(true);
+    expect((await call('GET', insurance?.coverage.reference ?? '')).body).include({
+      status: 'draft',
+      subscriberId: 'W123456789',
+    });
+    const { reference } = body['request'] as { reference: string };
+    expect((await call('GET', reference)).body).include({ resourceType: 'CoverageEligibilityRequest' });
+  });
+
+  it('eligibility of nobody it knows: N1; of what cannot be asked: 422', async () => {
+    await call('PUT', 'Coverage/unknown', { ...coverage('unknown', 'EHCPOL'), subscriberId: 'W000000000' });
+    const insurance = [{ focal: true, coverage: { reference: 'Coverage/unknown' } }];
+    const { body } = await call('POST', 'CoverageEligibilityRequest/$submit', eligibility({ insurance }));
+    expect(body).nested.property('error[0].code.coding[0].code', 'N1');
+    for (const bad of [
+      claim('c9', '1'),
+      eligibility({ insurance: [] }),
+      eligibility({ patient: { reference: 'Patient/nobody' } }),
+    ])
+      expect((await call('POST', 'CoverageEligibilityRequest/$submit', bad)).status).equal(422);
+  });
+
   it('no payer there: 202, and it is taken up by itself when there is one', async () => {
     const { port } = payer;
     await payer.stop();
     const open = await adjudicate(claim('c7', '1000270'));
     expect([open.status, open.outcome]).deep.equal([202, 'open']);
+    expect((await call('POST', 'CoverageEligibilityRequest/$submit', eligibility())).status).equal(503);
     payer = await startPayer({ port });
     ahead = 61_000;
     while ((await responsesTo('c7')).length === 0) await new Promise((done) => setTimeout(done, 200));

@@ -283,13 +283,34 @@ describe('journey › SCRIPT', function () {
         expect(await stateOf(id), name).equal(expected);
       }
     });
-    it('an order that cannot be written is refused with what it lacks', async () => {
-      const reply = await fetch(`${server.url}/gateway/script?from=D:1&to=P:0300123`, {
+    for (const [title, parties, body, status, expected] of [
+      [
+        'an order that cannot be written',
+        'from=D:6301875277001&to=P:0300123',
+        '{"resourceType":"Bundle","type":"collection","entry":[]}',
+        422,
+        'MedicationRequest',
+      ],
+      ['a name that is not ours', 'from=D:1&to=P:0300123', '{}', 400, 'from is no address of ours'],
+      ['somebody who is no partner', 'from=D:6301875277001&to=P:0399999', '{}', 400, 'to is no partner'],
+    ] as const)
+      it(`${title} is refused: ${expected}`, async () => {
+        const reply = await fetch(`${server.url}/gateway/script?${parties}`, {
+          method: 'POST',
+          headers: { ...server.bearer, 'Content-Type': 'application/fhir+json' },
+          body,
+        });
+        expect([reply.status, await reply.text()].join(' ')).match(new RegExp(`^${status} .*${expected}`, 's'));
+      });
+    it('a controlled drug is not sent without its prescriber’s signature', async () => {
+      const { message } = readScript(scriptFixture('newrx-cii-signed-indicator'));
+      const bundle = message && mapToFhir(message, { receivedAt: NOW }).value;
+      const reply = await fetch(`${server.url}/gateway/script?from=D:6301875277001&to=P:0300123`, {
         method: 'POST',
         headers: { ...server.bearer, 'Content-Type': 'application/fhir+json' },
-        body: '{"resourceType":"Bundle","type":"collection","entry":[]}',
+        body: formatJson(bundle),
       });
-      expect(reply.status).equal(422);
+      expect([reply.status, await reply.text()].join(' ')).match(/^422 .*V-CS-4/s);
     });
     it('says who asked for what', async () => {
       const reply = await fetch(`${server.url}/gateway/script?from=nobody&to=P:0300123`, {

@@ -26,6 +26,8 @@ export interface ToScriptContext {
    * of what was written after it (21 CFR 1311.170).
    */
   readonly forwardSignature?: boolean;
+  /** 2023011 in the unconfirmed shape of public prototypes. */
+  readonly writeAs?: '2017071' | '2023011';
 }
 
 export interface FullEnvelope extends Envelope {

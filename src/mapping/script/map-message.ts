@@ -3,6 +3,7 @@
 import { type Issue, issue } from '../../standards/fhir/outcome.ts';
 import type { Mapped } from '../../standards/mapped.ts';
 import type { ScriptMessage } from '../../standards/script/message.ts';
+import { readScript } from '../../standards/script/read.ts';
 import type { TransactionBundle } from '../transaction-bundle.ts';
 import { envelopeOf, type ToScriptContext } from './envelope.ts';
 import { mapNewRx } from './new-rx.ts';
@@ -12,6 +13,7 @@ import { withReview } from './review.ts';
 import { mapTask } from './task.ts';
 import { findTransactionTask, mapTaskToScript } from './task-from-fhir.ts';
 import { ROWS } from './transaction-table.ts';
+import { format2023011 } from './write-2023011.ts';
 
 export interface ToFhirContext {
   /** When the message came, ms UTC. */
@@ -48,5 +50,11 @@ export function mapToScript(bundle: unknown, context: ToScriptContext): Mapped<s
   if (envelope === undefined)
     return { issues: [issue('required', 'Nothing says who sends the message to whom', 'Provenance')] };
   const found = envelope.kind === 'NewRx' ? undefined : findTransactionTask(bundle);
-  return found ? mapTaskToScript(found, bundle, envelope, context) : mapOrderToNewRx(bundle, envelope, context);
+  const written = found
+    ? mapTaskToScript(found, bundle, envelope, context)
+    : mapOrderToNewRx(bundle, envelope, context);
+  if (context.writeAs !== '2023011' || written.value === undefined) return written;
+  // It is checked as 2017071, of which there is a model.
+  const { message } = readScript(Buffer.from(written.value));
+  return message ? { ...written, value: format2023011(message.root) } : written;
 }

@@ -7,7 +7,6 @@ import { allergiesToScript, evaluationsToScript, observationsToScript } from './
 import { compoundToScript } from './compound.ts';
 import { ownersOf } from './context.ts';
 import { coveragesToScript } from './coverage.ts';
-import { sigToScript } from './dosage.ts';
 import { type FullEnvelope, startMessage, type ToScriptContext } from './envelope.ts';
 import { finishMessage, putBack, warning } from './finish-message.ts';
 import { identifierSlices } from './identifiers.ts';
@@ -18,6 +17,7 @@ import { patientToScript } from './patient.ts';
 import { getAt, isObject, type Json, objectsAt, type Slices, textAt } from './place.ts';
 import { prescriberToScript } from './prescriber.ts';
 import { createResolve, type Resolve, resourcesOf } from './resolve.ts';
+import { sigToScript } from './sig-to-script.ts';
 import type { Target } from './target.ts';
 
 /** The message as text. What is missing or too long is an issue each, and then nothing is written. */

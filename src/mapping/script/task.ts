@@ -17,6 +17,7 @@ import { mapPatient } from './patient.ts';
 import { getAt, type Json, objectsAt, type Slices, setAt, textAt } from './place.ts';
 import { mapPrescriber } from './prescriber.ts';
 import { addProvenance, relatedSystem, TRANSACTION_SYSTEM } from './provenance.ts';
+import { mapQuestions } from './questionnaire.ts';
 import { collectResidue, writeResidue } from './residue.ts';
 import { Source } from './source.ts';
 import { senderSystem } from './systems.ts';
@@ -61,7 +62,8 @@ export function mapTask(row: TransactionRow, message: ScriptMessage, receivedAt:
   const drugs = mapDrugs(row, outcome, transaction, patient, task, bundle);
   const input = [...inputs, ...drugs.flatMap(({ input: one }) => (one ? [one] : []))];
   if (input.length > 0) task['input'] = input;
-  const made = drugs.flatMap(({ output }) => (output ? [output] : []));
+  const questions = mapQuestions(transaction, patient?.url, bundle).map((url) => parameter('QuestionSet', url));
+  const made = [...drugs.flatMap(({ output }) => (output ? [output] : [])), ...questions];
   if (made.length > 0) task['output'] = [...objectsAt(task, 'output'), ...made];
   const order = orderOf(message, bundle);
   if (order) task['focus'] = { ...(getAt(task, 'focus') as Json), type: 'MedicationRequest', identifier: order };

@@ -3,6 +3,7 @@ import { isError } from '../../standards/fhir/outcome.ts';
 import type { Mapped } from '../../standards/mapped.ts';
 import { checkTelecom } from '../../standards/telecom/check.ts';
 import type { TelecomMessage } from '../../standards/telecom/message.ts';
+import { parseTelecom } from '../../standards/telecom/parse.ts';
 import { formatTelecom } from '../../standards/telecom/write.ts';
 import type { TransactionBundle } from '../transaction-bundle.ts';
 import { requestFromFhir, type TelecomFromFhirContext } from './request-from-fhir.ts';
@@ -27,6 +28,9 @@ export function telecomMessageOf(payload: unknown, context: TelecomFromFhirConte
 export function telecomFromFhir(payload: unknown, context: TelecomFromFhirContext = {}): Mapped<Buffer> {
   const { value: message, issues } = telecomMessageOf(payload, context);
   if (!message) return { issues };
-  const all = [...issues, ...checkTelecom(message)];
-  return all.some(isError) ? { issues: all } : { value: formatTelecom(message), issues: all };
+  // As it will be read: the header is filled to its widths, and characters of no field must not make others.
+  const bytes = formatTelecom(message);
+  const { message: read, issues: faults } = parseTelecom(bytes);
+  const all = [...issues, ...faults, ...(read ? checkTelecom(read) : [])];
+  return all.some(isError) ? { issues: all } : { value: bytes, issues: all };
 }

@@ -17,6 +17,11 @@ interface FurtherOperation {
 /** What is offered where a payer is configured. */
 export const CLAIM_OPERATIONS: readonly FurtherOperation[] = [
   { name: 'adjudicate', type: 'Claim', definition: `${MORTAR}/OperationDefinition/adjudicate` },
+  {
+    name: 'submit',
+    type: 'CoverageEligibilityRequest',
+    definition: 'http://hl7.org/fhir/OperationDefinition/CoverageEligibilityRequest-submit',
+  },
 ];
 
 /** What is offered where a Spine is configured, beside what every server has. */

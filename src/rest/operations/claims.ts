@@ -25,6 +25,18 @@ export async function adjudicateClaim(services: Services, request: FhirRequest):
   };
 }
 
+/** `POST /CoverageEligibilityRequest/$submit`. https://hl7.org/fhir/R4/coverageeligibilityrequest-operation-submit.html */
+export async function submitEligibility(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+  const { claims } = services;
+  if (claims === undefined) throw NO_PAYER();
+  checkContentType(request.headers, RESOURCE_TYPES);
+  return {
+    status: 200,
+    headers: {},
+    body: formatJson(await claims.askEligibility(request.caller, parseBody(request))),
+  };
+}
+
 function parametersOf({ result, resources }: Submitted): readonly unknown[] {
   const money = (name: string, amount: string): unknown => ({
     name,

@@ -71,7 +71,7 @@ const numberOf = (word: string | undefined): number | undefined =>
 
 /** Whether quantity and days of supply fit within 20 % or two days; true where the directions do not tell. */
 export function supplyFits({ unitsPerDay }: SigReading, quantity: number, days: number): boolean {
-  if (unitsPerDay === undefined || quantity <= 0 || days <= 0) return true;
+  if (unitsPerDay === undefined || !(quantity > 0) || !(days > 0)) return true;
   const meant = quantity / unitsPerDay;
   return Math.abs(meant - days) <= Math.max(2, 0.2 * days);
 }

@@ -98,7 +98,7 @@ async function adjudicate(services: LegServices, asked: AdjudicationAsked): Prom
   const { outcome } = primary;
   if (outcome.kind !== 'paid' && outcome.kind !== 'rejected') return withoutMoney(outcome);
   const alone = (notes: readonly string[]): Adjudicated => resultOf(outcome, undefined, notes);
-  if (outcome.kind === 'paid' && outcome.patientPay === 0n) return alone([]);
+  if (outcome.kind === 'paid' && outcome.patientPay <= 0n) return alone([]);
   const ndc = findValue(findSegment(claim.transactions[0], '07'), 'D7');
   const { programme, blocked } = findProgramme(asked.programmes, ndc, asked.isGovernment);
   if (blocked) return alone([`${blocked}: no programme for members of federal plans`]);

@@ -17,7 +17,8 @@ import { parseTelecom } from '../../standards/telecom/parse.ts';
 import type { ApplyMessage } from '../apply-message.ts';
 import { askerOf } from '../eps/send.ts';
 import type { Adjudicated, Adjudication } from './adjudicate.ts';
-import { claimId } from './leg.ts';
+import { type AskEligibility, createAskEligibility } from './eligibility.ts';
+import { claimId, type LegServices } from './leg.ts';
 import { claimMessage } from './message-log-journal.ts';
 import type { CopayProgramme } from './programmes.ts';
 import { claimIn, type ReadClaim, readClaim } from './read-claim.ts';
@@ -37,11 +38,14 @@ export interface ClaimDesk {
    * without an id the same when it is handed in again. Throws `FhirError` 409 and 422.
    */
   submit(caller: Caller, payload: unknown, requestId?: string): Promise<Submitted>;
+  /** Whether somebody is covered: the stored CoverageEligibilityResponse. Throws `FhirError` 422 and 503. */
+  readonly askEligibility: AskEligibility;
   /** Takes up a case after a crash or an unanswered claim. Throws while it stays open. */
   resume(claim: string): Promise<void>;
 }
 
 export interface ClaimDeskServices {
+  readonly leg: LegServices;
   readonly adjudication: Adjudication;
   readonly journal: ClaimJournal;
   readonly store: Pick<ResourceStore, 'transaction' | 'read' | 'newId'>;
@@ -135,6 +139,8 @@ export function createClaimDesk(services: ClaimDeskServices): ClaimDesk {
   }
 
   return {
+    askEligibility: createAskEligibility({ ...services.leg, store, apply, audit, readAs, softwareId, now }),
+
     async submit(caller, payload, requestId) {
       const given = claimIn(payload);
       const id = idOf(given, caller, requestId, store.newId);

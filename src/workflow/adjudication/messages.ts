@@ -77,7 +77,8 @@ export function isAnswerTo(request: TelecomMessage, answer: TelecomMessage): boo
   if (!same('B1') || (answer.header['D1'] !== undefined && answer.header['D1'] !== '' && !same('D1'))) return false;
   if (answer.header['F1'] === 'R') return true;
   return (
-    answer.transactions.length === request.transactions.length &&
+    // All of an E1 request belongs to the transmission, and its answer is one transaction.
+    answer.transactions.length === Math.max(request.transactions.length, 1) &&
     answer.transactions.every((group, index) => {
       const asked = findValue(findSegment(request.transactions[index], '07'), 'D2');
       const echoed = findValue(findSegment(group, '22'), 'D2');

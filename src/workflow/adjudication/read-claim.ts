@@ -32,6 +32,7 @@ const NO_CLAIM = issue(
   'structure',
   'Hand in a Claim, or Parameters with one as resource; what it refers to is stored here, or contained in it',
 );
+const NOT_HERE = issue('not-found', 'What is referred to is stored here, as `Type/id`, or contained');
 const NOT_FIRST = issue(
   'business-rule',
   'Hand in the claim to the first payer: what goes to a programme is made from its answer',
@@ -69,7 +70,11 @@ const isCommercial = (coverage: Json): boolean =>
 
 const REFERRED_MAX = 10;
 
-async function referredBy(claim: FhirResource, read: ReadReferred): Promise<readonly (readonly [string, Json])[]> {
+/** Whom a Claim or an eligibility request names by reference. Throws 422 where one is not here. */
+export async function referredBy(
+  claim: FhirResource,
+  read: ReadReferred,
+): Promise<readonly (readonly [string, Json])[]> {
   const references = new Set(
     [
       claim['patient'],
@@ -82,12 +87,14 @@ async function referredBy(claim: FhirResource, read: ReadReferred): Promise<read
   for (const reference of [...references].slice(0, REFERRED_MAX)) {
     if (reference.startsWith('#')) continue;
     const [type = '', id = '', ...more] = reference.split('/');
-    if (more.length > 0 || !/^[A-Z][A-Za-z]+$/.test(type) || !isId(id)) throw unprocessable([NO_CLAIM]);
+    if (more.length > 0 || !/^[A-Z][A-Za-z]+$/.test(type) || !isId(id)) throw unprocessable([NOT_HERE]);
     try {
       found.push([reference, await read(type, id)]);
     } catch (error) {
       if (!(error instanceof FhirError) || (error.status !== 404 && error.status !== 410)) throw error;
-      throw unprocessable([issue('not-found', `${type} that the Claim refers to is not here`, 'Claim')]);
+      throw unprocessable([
+        issue('not-found', `${type} that ${claim.resourceType} refers to is not here`, claim.resourceType),
+      ]);
     }
   }
   return found;

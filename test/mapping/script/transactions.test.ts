@@ -102,6 +102,21 @@ describe('mapping › script › transactions', () => {
       });
   });
 
+  describe('2023011, where a setting asks for it, reads as 2017071', () => {
+    for (const name of ['newrx-two-coverages', 'rxfill-partial', 'rxtransferrequest-all', 'rxrenewalresponse-replace'])
+      it(name, () => {
+        const { bundle } = mapped(scriptFixture(name));
+        const { value } = mapToScript(bundle, { writeAs: '2023011' });
+        const { message } = readScript(Buffer.from(value ?? ''));
+        expect(message?.version).eql({ readAs: '2023011', found: 'stated' });
+        expect(value).include('<Names><Name>').include('<AdministrativeGender>');
+        const { message: before } = readScript(scriptFixture(name));
+        expect(message && canonicalText(normaliseVersion(message).transaction)).equal(
+          before && canonicalText(before.transaction),
+        );
+      });
+  });
+
   describe('what each becomes', () => {
     for (const [name, status, outcome, reason] of [
       ['newrxrequest', 'requested', undefined, undefined],
@@ -229,6 +244,18 @@ describe('mapping › script › transactions', () => {
     it('a prescription that is handed on is an order here, with the refills that remain', () => {
       const [order] = broughtOf(mapped(fixture('rxtransferresponse-approved')).bundle, 'MedicationRequest');
       expect([textAt(order, 'status'), getAt(order, 'ext:script-refills-remaining.valueInteger')]).eql(['active', 3]);
+    });
+
+    it('a question set is a Questionnaire, and its answers are a QuestionnaireResponse', () => {
+      const { bundle, task } = taskOf(fixture('painitiationresponse-open'));
+      const [questionnaire] = broughtOf(bundle, 'Questionnaire');
+      expect(objectsAt(questionnaire, 'item').every((one) => textAt(one, 'text') !== undefined)).equal(true);
+      expect(partsOf(task, 'output')).eql(['QuestionSet']);
+      const answered = mapped(fixture('parequest-solicited')).bundle;
+      expect(objectsAt(broughtOf(answered, 'QuestionnaireResponse')[0], 'item').length).greaterThan(0);
+      expect(objectsAt(broughtOf(answered, 'Questionnaire')[0], 'item').map((one) => one['linkId'])).include.members(
+        objectsAt(broughtOf(answered, 'QuestionnaireResponse')[0], 'item').map((one) => one['linkId']),
+      );
     });
 
     it('a test’s resources say so', () => {

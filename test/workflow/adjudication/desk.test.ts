@@ -19,7 +19,9 @@ function deskOver(stored: Readonly<Record<string, Json>>, visible: readonly stri
   const journal = createTestJournal();
   const written: Json[] = [];
   const asked: string[] = [];
+  const exchange = { send: async () => ({ kind: 'not-sent', cause: 'nobody is there' }) as const };
   const desk: ClaimDesk = createClaimDesk({
+    leg: { exchange, journal, wait: async () => {}, attemptsMax: 2, delayMs: 1 },
     journal,
     adjudication: {
       adjudicate: async ({ caseId }) => {
