@@ -222,7 +222,7 @@ describe('server', function () {
     await until(() => send(stopping, '/livez'));
     const started = performance.now();
     await stopping.stop();
-    expect(performance.now() - started).lessThan(2_000);
+    expect(performance.now() - started).lessThan(30_000);
     expect(await slow).equal('ECONNRESET');
   });
 
