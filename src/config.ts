@@ -395,6 +395,13 @@ const SETTINGS = {
     ...privateFile,
     about: 'Private key of HL7V2_FEED_CERT_FILE, in PEM.',
   },
+  hl7v2FeedCertificatesFile: {
+    env: 'HL7V2_FEED_CERTIFICATES_FILE',
+    fallbackAbout: 'none: HL7V2_FEED_CERT_FILE for all',
+    ...file,
+    about:
+      'JSON list of partners that are shown a certificate of their own and have their own authorities: `receiver` (MSH-5, a bar, MSH-6), `cert`, `key`, `ca`.',
+  },
   hl7v2AnswerTimeoutMs: {
     env: 'HL7V2_ANSWER_TIMEOUT_MS',
     fallback: '30000',

@@ -1,16 +1,15 @@
 /** Composition of outbound HL7 v2: who is told, of what, and the way there. docs/hl7v2.md "Feeds" */
-import type { ConnectionOptions } from 'node:tls';
 import type { Config } from './config.ts';
 import { every } from './every.ts';
 import { createFeedEndpoints } from './gateways/hl7v2/feed/endpoints.ts';
-import { caOnly, createV2Exchange, outcomeOf } from './gateways/hl7v2/feed/exchange.ts';
+import { createV2Exchange, outcomeOf } from './gateways/hl7v2/feed/exchange.ts';
 import { formatEvent } from './gateways/hl7v2/feed/format-event.ts';
 import { laneOf, sendJob } from './gateways/hl7v2/feed/queue-message.ts';
 import { readAnswer } from './gateways/hl7v2/feed/read-answer.ts';
 import { createFeedRelay } from './gateways/hl7v2/feed/relay.ts';
+import { type FeedTlsConfig, openFeedTls } from './hl7v2-feed-tls.ts';
 import { createV2SendJobs } from './jobs/hl7v2-send-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
-import { openOutboundTls } from './pki/outbound-tls.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
@@ -22,15 +21,7 @@ import type { OpenStore } from './postgres/store.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 
 export interface V2FeedParts {
-  readonly config: Pick<
-    Config,
-    | 'messageTimeZone'
-    | 'hl7v2FeedTargets'
-    | 'hl7v2FeedCertFile'
-    | 'hl7v2FeedKeyFile'
-    | 'hl7v2FeedCaFile'
-    | 'hl7v2AnswerTimeoutMs'
-  >;
+  readonly config: FeedTlsConfig & Pick<Config, 'messageTimeZone' | 'hl7v2FeedTargets' | 'hl7v2AnswerTimeoutMs'>;
   readonly store: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** What a receiver (`GPSYS|X26`) may be sent, by its mapping file. */
@@ -76,7 +67,7 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
     now,
     log,
   });
-  const tls = openTls(config, log);
+  const tls = openFeedTls(config, log);
   const exchange = createV2Exchange({ tls: tls.options, answerTimeoutMs: config.hl7v2AnswerTimeoutMs, now, log });
   const format = parts.format ?? formatEvent;
   const relay = createFeedRelay({
@@ -148,18 +139,4 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
       tls.stop();
     },
   };
-}
-
-interface Tls {
-  options(): ConnectionOptions;
-  stop(): void;
-}
-
-/** With a certificate of ours where one is given; partners are verified always. SECURITY PK-16 */
-function openTls({ hl7v2FeedCertFile, hl7v2FeedKeyFile, hl7v2FeedCaFile }: V2FeedParts['config'], log: Log): Tls {
-  if (hl7v2FeedCertFile === undefined || hl7v2FeedKeyFile === undefined || hl7v2FeedCaFile === undefined)
-    return { options: caOnly(hl7v2FeedCaFile), stop: () => undefined };
-  const settings = { cert: 'HL7V2_FEED_CERT_FILE', key: 'HL7V2_FEED_KEY_FILE', ca: 'HL7V2_FEED_CA_FILE' };
-  const files = { certFile: hl7v2FeedCertFile, keyFile: hl7v2FeedKeyFile, caFile: hl7v2FeedCaFile };
-  return openOutboundTls({ ...files, settings, log });
 }

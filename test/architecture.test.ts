@@ -89,6 +89,7 @@ const COMPOSITION = new Set([
   'data-subjects.ts',
   'eps.ts',
   'hl7v2-doors.ts',
+  'hl7v2-feed-tls.ts',
   'hl7v2-feeds.ts',
   'hl7v2-partners.ts',
   'reconcile-cli.ts',

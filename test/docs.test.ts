@@ -44,8 +44,14 @@ describe('docs', function () {
   const states = makeTempFolder();
   const pki = join(states, 'certs');
   let pkiPort = '';
+  /** Of the partner that the page about HL7 v2 plays. */
+  let feedPort = '';
   before(async () => {
-    server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional' } });
+    feedPort = await freePort();
+    const targets = `mllp://127.0.0.1:${feedPort}`;
+    server = await startTestServer({
+      env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional', HL7V2_FEED_TARGETS: targets },
+    });
     demo = await server.loadDemo();
     pkiPort = await freePort();
   });
@@ -70,6 +76,7 @@ describe('docs', function () {
     text
       .replaceAll(CERTS, `${pki}/`)
       .replaceAll('8079', pkiPort)
+      .replaceAll('2600', feedPort)
       .replaceAll(HERE, server.url)
       .replaceAll(encodeURIComponent(DOCUMENTED), encodeURIComponent(server.url));
   const asDocumented = (text: string): string =>

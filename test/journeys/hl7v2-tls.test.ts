@@ -40,6 +40,13 @@ describe('journey › HL7 v2 over mutual TLS, both ways', function () {
     return file;
   };
 
+  function ownCertificate(): object {
+    at('gp.crt', ourClient.pem);
+    at('gp.key', ourClient.keyPem);
+    at('gp-ca.crt', theirs.pem);
+    return { receiver: 'GPSYS|A83008', cert: 'gp.crt', key: 'gp.key', ca: 'gp-ca.crt' };
+  }
+
   before(async () => {
     const tls = {
       cert: theirHost.pem,
@@ -68,9 +75,11 @@ describe('journey › HL7 v2 over mutual TLS, both ways', function () {
         REVOCATION: 'off',
         UNKNOWN_PARTNERS: 'accept',
         HL7V2_FEED_TARGETS: `mllps://localhost:${peer.port}`,
-        HL7V2_FEED_CERT_FILE: at('feed.crt', ourClient.pem),
-        HL7V2_FEED_KEY_FILE: at('feed.key', ourClient.keyPem),
-        HL7V2_FEED_CA_FILE: at('feed-ca.crt', theirs.pem),
+        // That of all partners would be refused: this one has its own.
+        HL7V2_FEED_CERT_FILE: at('feed.crt', theirClient.pem),
+        HL7V2_FEED_KEY_FILE: at('feed.key', theirClient.keyPem),
+        HL7V2_FEED_CA_FILE: at('feed-ca.crt', ours.pem),
+        HL7V2_FEED_CERTIFICATES_FILE: at('certificates.json', JSON.stringify([ownCertificate()])),
       },
     });
     const fhirBaseUrl = `http://127.0.0.1:${server.port}/fhir/R4`;

@@ -18,7 +18,7 @@ const PROFILE: FeedProfile = {
   acceptAcknowledgement: 'AL',
   applicationAcknowledgement: 'NE',
   characterSet: 'UNICODE UTF-8',
-  kinds: new Set(['ADT', 'SIU', 'OMP', 'RDS', 'ORU']),
+  kinds: new Set(['ADT', 'SIU', 'OMP', 'RDS', 'RAS', 'ORU']),
 };
 type Json = Readonly<Record<string, unknown>>;
 const PATIENT: Resource = {
@@ -204,6 +204,27 @@ describe('hl7v2 › what a partner is told of a change', () => {
     expect(oru?.all('OBX').length).equal(150);
     expect(oru?.value('OBR-3')).equal('x');
     expect(kindsOf('DiagnosticReport', undefined, { ...report, status: 'registered' })).eql([]);
+  });
+
+  it('what was given names the order and tells itself from the others of it', () => {
+    const request = { resourceType: 'MedicationRequest', id: 'm', ...order('active') };
+    const given = (time: string, status = 'completed'): Json => ({
+      status,
+      medicationCodeableConcept: { text: 'Paracetamol' },
+      subject: SUBJECT,
+      effectiveDateTime: time,
+      request: { reference: 'MedicationRequest/m' },
+      dosage: { dose: { value: 1, unit: 'g' } },
+    });
+    const tellGiven = (time: string, status?: string) =>
+      tell('MedicationAdministration', undefined, given(time, status), {
+        related: { 'MedicationRequest/m': request },
+      })[0];
+    const [first, second] = [tellGiven('2026-03-02T10:00:00Z'), tellGiven('2026-03-02T14:00:00Z', 'entered-in-error')];
+    expect([first?.value('ORC-2'), first?.value('RXA-6'), first?.value('RXA-21')]).eql(['RX-1', '1', 'A']);
+    expect(second?.value('RXA-21')).equal('D');
+    expect(first?.value('RXA-2')).not.equal(second?.value('RXA-2'));
+    expect(kindsOf('MedicationAdministration', undefined, given('2026-03-02T10:00:00Z', 'on-hold'))).eql([]);
   });
 
   it('an allergy is added, and taken back as an error', () => {

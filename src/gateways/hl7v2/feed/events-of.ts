@@ -24,6 +24,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['Appointment', (event) => tell(`SIU^${appointmentEvent(event)}`)],
   ['MedicationRequest', orderEvents],
   ['MedicationDispense', (event) => (SUPPLIED.has(statusOf(event)) ? tell('RDS^O13') : [])],
+  ['MedicationAdministration', (event) => (GIVEN.has(statusOf(event)) ? tell('RAS^O17') : [])],
   ['DiagnosticReport', (event) => (REPORTED.has(statusOf(event)) ? tell('ORU^R01') : [])],
 ]);
 
@@ -106,6 +107,7 @@ function appointmentEvent(event: FeedEvent): string {
 const BOOKED_BEFORE = new Set(['booked', 'arrived', 'checked-in', 'fulfilled']);
 
 const SUPPLIED = new Set(['completed', 'in-progress', 'cancelled', 'entered-in-error']);
+const GIVEN = new Set(['completed', 'in-progress', 'stopped', 'not-done', 'entered-in-error']);
 const REPORTED = new Set([
   'partial',
   'preliminary',

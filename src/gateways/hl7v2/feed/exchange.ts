@@ -17,8 +17,8 @@ import {
 import { type ReadAnswer, readAnswer } from './read-answer.ts';
 
 export interface V2ExchangeOptions {
-  /** Certificates for `mllps:`; another object once they have changed. */
-  readonly tls: () => ConnectionOptions;
+  /** Certificates for `mllps:` and this feed; another object once they have changed. */
+  readonly tls: (feed: Feed) => ConnectionOptions;
   readonly connectTimeoutMs?: number;
   readonly answerTimeoutMs: number;
   readonly idleTimeoutMs?: number;
@@ -43,9 +43,10 @@ export function createV2Exchange(options: V2ExchangeOptions): V2Exchange & { clo
   const breakers = new Map<string, CircuitBreaker>();
 
   /** Of a feed's partner and lane; made anew where the address or our certificate has changed. */
-  function clientOf({ id, address }: Feed, lane: number): MllpClient {
+  function clientOf(feed: Feed, lane: number): MllpClient {
+    const { id, address } = feed;
     const key = `${id} ${lane}`;
-    const tls = address.startsWith('mllps:') ? options.tls() : undefined;
+    const tls = address.startsWith('mllps:') ? options.tls(feed) : undefined;
     const known = lines.get(key);
     if (known && known.address === address && known.tls === tls) return known.client;
     known?.client.close();

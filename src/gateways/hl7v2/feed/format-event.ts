@@ -103,7 +103,14 @@ function patientsOf(event: FeedEvent, focus: Resource, kind: string): readonly s
 }
 
 /** Types of which only what the message is about may be in it, however it is referred to. */
-const ALONE = new Set(['Appointment', 'MedicationRequest', 'MedicationDispense', 'DiagnosticReport', 'Encounter']);
+const ALONE = new Set([
+  'MedicationAdministration',
+  'Appointment',
+  'MedicationRequest',
+  'MedicationDispense',
+  'DiagnosticReport',
+  'Encounter',
+]);
 
 /** What the message is made of: the resource, and what it refers to as far as that is the same patient's. */
 function bundleOf(event: FeedEvent, focus: Resource, people: readonly string[]): Json {
@@ -128,6 +135,7 @@ const NUMBER_TYPES = new Map([
   ['Appointment', 'FILL'],
   ['MedicationRequest', 'PLAC'],
   ['MedicationDispense', 'FILL'],
+  ['MedicationAdministration', 'FILL'],
   ['DiagnosticReport', 'FILL'],
 ]);
 const ORDER_NUMBERS: ReadonlySet<unknown> = new Set(['PLAC', 'FILL', undefined]);

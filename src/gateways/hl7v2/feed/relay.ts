@@ -77,7 +77,11 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     const previous = versionId > 1 ? await find(store.vread(caller, type, id, versionId - 1)) : undefined;
     const former = replacedBy(previous);
     const related = await readRelated(current ?? previous, readAsPartner, former === undefined ? [] : [former]);
-    if (related === undefined) throw new Error(`${type}/${id} refers to more than ${RELATED_MAX} resources`);
+    if (related === undefined) {
+      // Not whole it would be wrong, and the feed must go on.
+      log.error('a change refers to too much to be told', { feed: feed.id, type, id, most: RELATED_MAX });
+      return undefined;
+    }
     return { type, id, versionId, operation, at, related, ...(current && { current }), ...(previous && { previous }) };
   }
 

@@ -7,6 +7,7 @@ import { createMessage } from '../../../standards/hl7v2/format.ts';
 import type { Message } from '../../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../../standards/mapped.ts';
 import type { Json } from '../compact.ts';
+import { writeAdministration } from './administration.ts';
 import { writeAllergies, writeAllergyActions } from './allergy.ts';
 import { writeAppointment } from './appointment.ts';
 import { classOf, writeCoverages, writeDiagnoses, writeEncounter } from './encounter.ts';
@@ -26,6 +27,7 @@ const WRITERS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ['OMP', (to) => writeOrders('RXO', to)],
   ['RDE', (to) => writeOrders('RXE', to)],
   ['RDS', writeDispenses],
+  ['RAS', writeAdministrations],
   ['ORU', writeReports],
 ]);
 
@@ -111,6 +113,7 @@ function writeHeader(
 /** What the Bundle is about, by the most particular of what it holds. */
 function kindFor(from: Source): string | undefined {
   if (from.has('DiagnosticReport')) return 'ORU^R01';
+  if (from.has('MedicationAdministration')) return 'RAS^O17';
   if (from.has('MedicationDispense')) return 'RDS^O13';
   if (from.has('MedicationRequest')) return 'RDE^O11';
   if (from.has('Appointment'))
@@ -223,6 +226,12 @@ function writeDispenses(to: Outbound): void {
   if (writeSubject(to) === undefined) return;
   writeVisit(to);
   for (const dispense of to.from.all('MedicationDispense')) writeDispense(dispense, to);
+}
+
+function writeAdministrations(to: Outbound): void {
+  if (writeSubject(to) === undefined) return;
+  writeVisit(to);
+  for (const given of to.from.all('MedicationAdministration')) writeAdministration(given, to);
 }
 
 function writeReports(to: Outbound): void {
