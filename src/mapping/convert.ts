@@ -290,7 +290,7 @@ function fromTelecom({ content, at }: ConvertRequest): Converted {
   return converted({ ...translated, issues: [...issues, ...translated.issues] }, FHIR);
 }
 
-/** What the message is, the verdict of the rules, and every finding with its rule. */
+/** Every finding with its rule, and last what the message is and the verdict. */
 function checkScript(content: Buffer, at: number): readonly Issue[] {
   const { message, issues } = readScript(content);
   const faults = message ? [...issues, ...checkStructure(message)] : issues;
@@ -305,7 +305,7 @@ function checkScript(content: Buffer, at: number): readonly Issue[] {
     diagnostics: `${what}: ${verdict}`,
     details: { coding: [{ system: codeSystemUrl('script-verdict'), code: verdict }] },
   };
-  return [said, ...faults, ...found];
+  return [...faults, ...found, said];
 }
 
 const contextOf = ({ at, timeZone }: ConvertRequest): { receivedAt: number; timeZone: string } => ({

@@ -24,7 +24,6 @@ type Outcome = 'accept' | 'warn' | 'hold' | 'reject' | 'invalid';
 const EXPECTED: ReadonlyMap<string, readonly [outcome: Outcome, rules: string]> = new Map(
   (
     [
-      ['newrx-minimal', 'warn', 'V-SIG-1'],
       ['newrx-peds-observation', 'warn', 'V-SIG-1'],
       ['rxchangeresponse-approvedwithchanges', 'warn', 'V-SIG-1'],
       ['bad-missing-lastname', 'invalid', 'required'],
