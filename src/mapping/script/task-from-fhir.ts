@@ -77,8 +77,8 @@ function writeOutcome(row: TransactionRow, outcome: string | undefined, task: Js
   if (row.outcomeAt === undefined) return;
   const at = outcome === undefined ? row.outcomeAt : `${row.outcomeAt}/${outcome}`;
   const target = transaction.at(at.split('/'));
-  // An approval may say nothing more: the element itself is the answer.
-  if (outcome !== undefined) target.keep = true;
+  // An approval may say nothing more, and a denial by its kind may not either: the element itself is the answer.
+  if (outcome !== undefined || row.kind === 'NewRxResponseDenied') target.keep = true;
   for (const code of codesOf(task, 'statusReason.coding', REASON_SYSTEM)) target.add('ReasonCode', code);
 }
 
