@@ -18,7 +18,7 @@ import { endingsOf } from './pki/ca/endings.ts';
 import { PkiError, withLock } from './pki/ca/folder.ts';
 import { type Issued, issueFromRequest, issueWithKey, type Order, renew } from './pki/ca/issue.ts';
 import { judge } from './pki/ca/judge.ts';
-import { AUTHORITIES, ORGANIZATION_URN, PROFILES, type ProfileName } from './pki/ca/profiles.ts';
+import { ALL_AUTHORITIES, AUTHORITIES, ORGANIZATION_URN, PROFILES, type ProfileName } from './pki/ca/profiles.ts';
 import { readRegister } from './pki/ca/register.ts';
 import { createPkiHandler } from './pki/ca/responder.ts';
 import { expiring } from './pki/expiry.ts';
@@ -207,7 +207,9 @@ function init(pki: PkiFolder, values: Values): void {
   const made = initAuthorities(pki, { baseUrl, organization: values.organization ?? 'Mortar' }, keyKind(values));
   for (const { subject, notAfter } of made) print(`${formatName(subject)}  until ${dayOf(notAfter)}\n`);
   print(`written below ${pki.folder}; next: npm run -s pki -- server localhost 127.0.0.1\n`);
-  print(`keep ${pki.folder}/root/ca.key apart: from now on it signs nothing but the daily list of the authorities\n`);
+  print(
+    `keep ${pki.folder}/root-ca/ca.key apart: from now on it signs nothing but the daily list of the authorities\n`,
+  );
   if (pki.passphrase === undefined)
     print('its keys are in clear, readable by you alone; to encrypt them set PKI_PASSPHRASE before init\n');
 }
@@ -277,7 +279,7 @@ function renewResponders(pki: PkiFolder): void {
 
 function publishAll(pki: PkiFolder): void {
   readSettings(pki);
-  for (const name of ['root', ...AUTHORITIES] as const) {
+  for (const name of ALL_AUTHORITIES) {
     const { number, revoked } = publishList(pki, name, pki.now());
     print(`${name}.crl  number ${number}  ${revoked} revoked\n`);
   }
@@ -285,7 +287,7 @@ function publishAll(pki: PkiFolder): void {
 
 function list(pki: PkiFolder): void {
   readSettings(pki);
-  for (const name of ['root', ...AUTHORITIES] as const)
+  for (const name of ALL_AUTHORITIES)
     for (const { serial, profile, label, subject, names, notAfter, revoked } of readRegister(pki.folder, name).issued) {
       const state = revoked
         ? `revoked ${dayOf(revoked.at)} ${revoked.reason}`

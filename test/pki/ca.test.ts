@@ -59,7 +59,7 @@ describe('certificate authority', () => {
   const pki = newPki();
 
   it('[PK-02] a root with path length 1 for ten years, an intermediate for each use with 0 for three', () => {
-    const root = readAuthorityCertificate(pki, 'root');
+    const root = readAuthorityCertificate(pki, 'root-ca');
     expect(root.basicConstraints).deep.equal({ isCa: true, pathLength: 1 });
     expect(root.publicKey.asymmetricKeyDetails?.namedCurve).equal('secp384r1');
     expect((root.notAfter - root.notBefore) / DAY_MS).equal(3652);
@@ -67,7 +67,7 @@ describe('certificate authority', () => {
       const authority = readAuthorityCertificate(pki, name);
       expect(authority.basicConstraints).deep.equal({ isCa: true, pathLength: 0 });
       expect((authority.notAfter - authority.notBefore) / DAY_MS).equal(1096);
-      expect(authority.distributionPoints).deep.equal([{ urls: [`${BASE}/root.crl`], isPartial: false }]);
+      expect(authority.distributionPoints).deep.equal([{ urls: [`${BASE}/root-ca.crl`], isPartial: false }]);
       expect([...authority.keyUsage!]).deep.equal(['keyCertSign', 'cRLSign']);
     }
   });
@@ -112,10 +112,10 @@ describe('certificate authority', () => {
     const at = (name: string): string => join(today.folder, name);
     const openssl = (...args: readonly string[]): string =>
       execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
-    const chain = ['-CAfile', at('root/ca.crt'), '-untrusted', at('client-ca/ca.crt'), '-x509_strict'];
+    const chain = ['-CAfile', at('root-ca/ca.crt'), '-untrusted', at('client-ca/ca.crt'), '-x509_strict'];
     expect(openssl('verify', ...chain, '-purpose', 'sslclient', certFile)).include('OK');
     expect(() => openssl('verify', ...chain, '-purpose', 'sslserver', certFile)).throw();
-    const lists = ['-crl_check_all', '-CRLfile', at('client-ca/ca.crl'), '-CRLfile', at('root/ca.crl')];
+    const lists = ['-crl_check_all', '-CRLfile', at('client-ca/ca.crl'), '-CRLfile', at('root-ca/ca.crl')];
     expect(openssl('verify', ...chain, ...lists, certFile)).include('OK');
     revoke(today, certificate.serial, 'superseded');
     expect(() => openssl('verify', ...chain, ...lists, certFile)).throw(/revoked/);
@@ -126,9 +126,9 @@ describe('certificate authority', () => {
   it('[PK-02] keys of RSA: 4096 bits for the root, 3072 below it', () => {
     const folder = join(makeTempFolder(), 'certs');
     initAuthorities({ folder, now: () => NOW }, { baseUrl: BASE, organization: 'Example' }, 'rsa');
-    const bits = (name: 'root' | 'client-ca') =>
+    const bits = (name: 'root-ca' | 'client-ca') =>
       readAuthorityCertificate({ folder, now: () => NOW }, name).publicKey.asymmetricKeyDetails?.modulusLength;
-    expect([bits('root'), bits('client-ca')]).deep.equal([4096, 3072]);
+    expect([bits('root-ca'), bits('client-ca')]).deep.equal([4096, 3072]);
   }).timeout(180_000);
 
   it('[KS-02] every private key is for its owner alone, and no other file holds one', () => {
@@ -144,16 +144,16 @@ describe('certificate authority', () => {
 
   it('[KS-02] a passphrase encrypts the keys of authorities; without it they do not open', () => {
     const secret = newPki({ at: NOW }, { passphrase: 'correct horse' });
-    expect(readFileSync(join(secret.folder, 'root/ca.key'), 'utf8')).include('ENCRYPTED PRIVATE KEY');
-    expect(readAuthority(secret, 'root').key.type).equal('private');
+    expect(readFileSync(join(secret.folder, 'root-ca/ca.key'), 'utf8')).include('ENCRYPTED PRIVATE KEY');
+    expect(readAuthority(secret, 'root-ca').key.type).equal('private');
     for (const passphrase of [undefined, 'wrong'])
-      expect(() => readAuthority({ ...secret, passphrase }, 'root')).throw(PkiError, 'set PKI_PASSPHRASE');
+      expect(() => readAuthority({ ...secret, passphrase }, 'root-ca')).throw(PkiError, 'set PKI_PASSPHRASE');
   });
 
   it('[PK-02] is made once: a second time nothing is touched', () => {
-    const before = readFileSync(join(pki.folder, 'root/ca.crt'), 'utf8');
+    const before = readFileSync(join(pki.folder, 'root-ca/ca.crt'), 'utf8');
     expect(() => initAuthorities(pki, { baseUrl: BASE, organization: 'x' }, 'ec')).throw(PkiError, 'already');
-    expect(readFileSync(join(pki.folder, 'root/ca.crt'), 'utf8')).equal(before);
+    expect(readFileSync(join(pki.folder, 'root-ca/ca.crt'), 'utf8')).equal(before);
   });
 
   it('one command at a time', () => {
@@ -169,7 +169,7 @@ describe('certificate authority', () => {
     ['a host as client', { ...CLIENT, names: ['example.org'] }, 'urn:mortar:org:CODE'],
     ['a URN with more behind', { ...CLIENT, names: ['urn:mortar:org:A83008\nDNS:x'] }, 'urn:mortar:org:CODE'],
     ['a client as server', { ...CLIENT, profile: 'server' }, 'host names'],
-    ['a label that leads elsewhere', { ...CLIENT, label: '../root/ca' }, 'cannot name a file'],
+    ['a label that leads elsewhere', { ...CLIENT, label: '../root-ca/ca' }, 'cannot name a file'],
     ['an empty common name', { ...CLIENT, commonName: ' ' }, '1 to 64'],
     ['a line break in a name', { ...CLIENT, commonName: 'a\nb' }, '1 to 64'],
     ['a label that is in use', { ...CLIENT, label: 'leaf-client' }, 'is there already'],
@@ -214,7 +214,7 @@ describe('certificate authority', () => {
       ['an RSA key of 1024 bits', () => requestFor('rsa1024'), '1024 bits'],
       ['a curve that is not accepted', () => requestFor('secp256k1'), 'curve'],
       ['no request at all', () => Buffer.from('hello'), 'not a request'],
-      ['a certificate', () => readAuthorityCertificate(pki, 'root').bytes, 'not a request'],
+      ['a certificate', () => readAuthorityCertificate(pki, 'root-ca').bytes, 'not a request'],
     ];
     for (const [what, request, text] of REFUSED)
       it(`[PK-04] refuses a request with ${what}`, () => {
@@ -272,7 +272,7 @@ describe('certificate authority', () => {
     const check = async (certFile: string, clock = own.clock): Promise<string | undefined> => {
       const [leaf, ...intermediates] = readCertificates(readFileSync(certFile));
       const { path, refusal } = validatePath(leaf!, {
-        anchors: [readAuthorityCertificate(own, 'root')],
+        anchors: [readAuthorityCertificate(own, 'root-ca')],
         intermediates,
         at: clock.at,
         use: 'client',
@@ -344,7 +344,14 @@ describe('certificate authority', () => {
       expect(await errorOf(formatOcspRequest({ ids: [certificateIdOf({ serial: '01' }, foreign)] }))).equal(6);
       expect((await ask(Buffer.alloc(70_000))).status).equal(413);
       expect((await fetch(`${base}/ocsp`, { method: 'PUT', body: 'x' })).status).equal(405);
-      for (const path of ['/', '/root.key', '/../root/ca.key', '/client-ca.key', '/%2e%2e/root/ca.crl', '/nobody.crl'])
+      for (const path of [
+        '/',
+        '/root-ca.key',
+        '/../root-ca/ca.key',
+        '/client-ca.key',
+        '/%2e%2e/root-ca/ca.crl',
+        '/nobody.crl',
+      ])
         expect((await fetch(`${base}${path}`)).status, path).equal(404);
     });
 

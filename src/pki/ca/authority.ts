@@ -14,7 +14,14 @@ import { createName, type Name } from '../../standards/x509/name.ts';
 import { formatPem } from '../../standards/x509/pem.ts';
 import { formatRevocationList, type RevocationReason } from '../../standards/x509/revocation-list.ts';
 import { authorityFile, checkKeyMode, isThere, PkiError, readWhole, settingsFile, writeWhole } from './folder.ts';
-import { AUTHORITIES, type AuthorityName, authorityExtensions, DAYS, responderExtensions } from './profiles.ts';
+import {
+  ALL_AUTHORITIES,
+  AUTHORITIES,
+  type AuthorityName,
+  authorityExtensions,
+  DAYS,
+  responderExtensions,
+} from './profiles.ts';
 import { entryOf, type IssuedEntry, readRegister, writeRegister } from './register.ts';
 
 export const DAY_MS = 24 * 60 * 60 * 1000;
@@ -53,13 +60,13 @@ export function readSettings({ folder }: PkiFolder): Settings {
 /** Makes root and intermediates with their first lists; refuses to touch those that are there. */
 export function initAuthorities(pki: PkiFolder, settings: Settings, kind: KeyKind): readonly Certificate[] {
   const { folder, now } = pki;
-  if (isThere(settingsFile(folder)) || isThere(authorityFile(folder, 'root', 'ca.crt')))
+  if (isThere(settingsFile(folder)) || isThere(authorityFile(folder, 'root-ca', 'ca.crt')))
     throw new PkiError(`there is an authority in ${folder} already: choose another folder with --dir, or move it away`);
-  const root = makeAuthority(pki, settings, 'root', kind);
+  const root = makeAuthority(pki, settings, 'root-ca', kind);
   const others = AUTHORITIES.map((name) => makeAuthority(pki, settings, name, kind, root));
   for (const name of AUTHORITIES) renewResponder(pki, settings, name);
   writeWhole(settingsFile(folder), `${JSON.stringify(settings, null, 1)}\n`, 0o644);
-  for (const name of ['root', ...AUTHORITIES] as const) publishList(pki, name, now());
+  for (const name of ALL_AUTHORITIES) publishList(pki, name, now());
   return [root.certificate, ...others.map(({ certificate }) => certificate)];
 }
 
@@ -73,10 +80,10 @@ function makeAuthority(
   const key =
     kind === 'ec'
       ? generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
-      : rsaKey(name === 'root' ? 4096 : 3072);
+      : rsaKey(name === 'root-ca' ? 4096 : 3072);
   const subject = createName([
     ['O', settings.organization],
-    ['CN', `${settings.organization} ${name === 'root' ? 'root' : name.replace('-ca', ' authority')}`],
+    ['CN', `${settings.organization} ${name === 'root-ca' ? 'root' : name.replace('-ca', ' authority')}`],
   ]);
   const certificate = sign(pki, settings, {
     issuer: issuer ?? { name, key, certificate: undefined },
@@ -127,7 +134,7 @@ export function sign(
         extensions.crlDistributionPoints([`${baseUrl}/${issuer.name}.crl`]),
         extensions.authorityInfoAccess({
           // The root is kept offline, and has no responder.
-          ...(issuer.name !== 'root' && { ocsp: [`${baseUrl}/ocsp`] }),
+          ...(issuer.name !== 'root-ca' && { ocsp: [`${baseUrl}/ocsp`] }),
           issuers: [`${baseUrl}/${issuer.name}.crt`],
         }),
       ]
@@ -263,7 +270,7 @@ export function findEntry(
 ): { readonly authority: AuthorityName; readonly entry: IssuedEntry } | undefined {
   const wanted = serial.toLowerCase().replaceAll(':', '');
   if (wanted.length < 8) return undefined;
-  const found = (['root', ...AUTHORITIES] as const).flatMap((authority) =>
+  const found = ALL_AUTHORITIES.flatMap((authority) =>
     readRegister(pki.folder, authority)
       .issued.filter((entry) => entry.serial.startsWith(wanted))
       .map((entry) => ({ authority, entry })),

@@ -4,11 +4,11 @@ import { readRevocationList } from '../../standards/x509/revocation-list.ts';
 import type { Ending } from '../expiry.ts';
 import { type PkiFolder, readAuthorityCertificate } from './authority.ts';
 import { authorityFile, isThere, readWhole } from './folder.ts';
-import { AUTHORITIES } from './profiles.ts';
+import { ALL_AUTHORITIES } from './profiles.ts';
 import { type IssuedEntry, readRegister } from './register.ts';
 
 export function endingsOf(pki: PkiFolder): readonly Ending[] {
-  return (['root', ...AUTHORITIES] as const).flatMap((name) => {
+  return ALL_AUTHORITIES.flatMap((name) => {
     const { issued } = readRegister(pki.folder, name);
     const own: Ending = {
       what: `${name} authority`,

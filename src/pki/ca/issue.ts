@@ -22,7 +22,7 @@ import {
   sign,
 } from './authority.ts';
 import { isThere, leafFile, PkiError, readWhole, writeWhole } from './folder.ts';
-import { AUTHORITIES, leafExtensions, PROFILE, PROFILES, type Profile, type ProfileName } from './profiles.ts';
+import { ALL_AUTHORITIES, leafExtensions, PROFILE, PROFILES, type Profile, type ProfileName } from './profiles.ts';
 import { entryOf, type IssuedEntry, keyHashOf, readRegister } from './register.ts';
 
 export interface Order {
@@ -161,9 +161,9 @@ function certify(pki: PkiFolder, order: Order, publicKeyInfo: Buffer): Issued {
 }
 
 function findByKey(pki: PkiFolder, keyHash: string): IssuedEntry | undefined {
-  return (['root', ...AUTHORITIES] as const)
-    .flatMap((authority) => readRegister(pki.folder, authority).issued)
-    .find((entry) => entry.keyHash === keyHash);
+  return ALL_AUTHORITIES.flatMap((authority) => readRegister(pki.folder, authority).issued).find(
+    (entry) => entry.keyHash === keyHash,
+  );
 }
 
 /** The same names for longer, with a new key where the key was made here; what was before goes on until its end. */

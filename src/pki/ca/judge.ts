@@ -6,7 +6,7 @@ import { checkRevocation } from '../revocation/check-path.ts';
 import { createRevocations, readAnyList } from '../revocation/revocations.ts';
 import { type PkiFolder, readAuthorityCertificate, readSettings } from './authority.ts';
 import { authorityFile, PkiError, readWhole } from './folder.ts';
-import { AUTHORITIES } from './profiles.ts';
+import { ALL_AUTHORITIES, AUTHORITIES } from './profiles.ts';
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -22,12 +22,12 @@ export async function judge(pki: PkiFolder, content: Buffer, uses: readonly Cert
   readSettings(pki);
   const [leaf, ...others] = readCertificates(content);
   if (!leaf) throw new PkiError('the file holds no certificate');
-  const anchors = [readAuthorityCertificate(pki, 'root')];
+  const anchors = [readAuthorityCertificate(pki, 'root-ca')];
   const intermediates = [...others, ...AUTHORITIES.map((name) => readAuthorityCertificate(pki, name))];
   const fetch = () => Promise.reject(new Error('only lists at hand are asked'));
   const revocations = createRevocations({ now: pki.now, log: SILENT, fetch });
   revocations.setLists(
-    (['root', ...AUTHORITIES] as const).map((name) =>
+    ALL_AUTHORITIES.map((name) =>
       readAnyList(readWhole(authorityFile(pki.folder, name, 'ca.crl'), 'npm run -s pki -- crl')),
     ),
   );

@@ -3,7 +3,9 @@ import { type Extension, extensions, type KeyUsage } from '../../standards/x509/
 import { USAGE } from '../../standards/x509/oids.ts';
 
 export const AUTHORITIES = ['server-ca', 'client-ca', 'signing-ca'] as const;
-export type AuthorityName = 'root' | (typeof AUTHORITIES)[number];
+/** The root and those under it. */
+export const ALL_AUTHORITIES = ['root-ca', ...AUTHORITIES] as const;
+export type AuthorityName = (typeof ALL_AUTHORITIES)[number];
 
 export const PROFILES = ['server', 'client', 'signing'] as const;
 export type ProfileName = (typeof PROFILES)[number];
@@ -78,7 +80,7 @@ export const responderExtensions = (): readonly Extension[] => [
 ];
 
 export const authorityExtensions = (name: AuthorityName): readonly Extension[] =>
-  name === 'root'
+  name === 'root-ca'
     ? [extensions.basicConstraints(true, 1), extensions.keyUsage('keyCertSign', 'cRLSign')]
     : [
         extensions.basicConstraints(true, 0),

@@ -23,7 +23,7 @@ import { readPem } from '../../standards/x509/pem.ts';
 import { readRevocationList } from '../../standards/x509/revocation-list.ts';
 import { DAY_MS, type PkiFolder, publishList, readAuthorityCertificate, readKey } from './authority.ts';
 import { authorityFile, PkiError, readWhole, withLock } from './folder.ts';
-import { AUTHORITIES, type AuthorityName } from './profiles.ts';
+import { ALL_AUTHORITIES, AUTHORITIES, type AuthorityName } from './profiles.ts';
 import { type IssuedEntry, readRegister, registerFile } from './register.ts';
 
 const ANSWER_MS = 60 * 60 * 1000;
@@ -105,7 +105,7 @@ export function createPkiHandler(pki: PkiFolder, prefix: string, log: Log): Requ
     if (rest === 'ocsp' || rest.startsWith('ocsp/'))
       return void ocsp(req, res, rest.slice('ocsp/'.length)).catch(() => req.destroy());
     const [, name, kind] = /^([a-z-]+)\.(crl|crt)$/.exec(rest) ?? [];
-    const authority = (['root', ...AUTHORITIES] as const).find((known) => known === name);
+    const authority = ALL_AUTHORITIES.find((known) => known === name);
     if (!authority) return refuse(res, 404);
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405);
     try {
