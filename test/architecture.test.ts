@@ -55,6 +55,7 @@ const LAYERS = new Map<string, Row>([
       node: 'all',
     },
   ],
+  ['settings', { folders: [], packages: [], node: ['node:net'] }],
   ['console', { folders: ['standards/fhir', 'standards/smart'], packages: ['react', 'react-dom'], node: [] }],
 ]);
 
@@ -109,7 +110,11 @@ const SETTINGS = new Set([
   'config-misspellings.ts',
   'config-parsers.ts',
   'log.ts',
+  ...['setting', 'doors', 'store', 'hl7v2', 'messages', 'sign-in', 'work', 'eps', 'process'].map(
+    (name) => `settings/${name}.ts`,
+  ),
 ]);
+const isSettings = (path: string): boolean => SETTINGS.has(path) || path.startsWith('settings/');
 /** SU-10: who may start other programs. */
 const STARTS_PROGRAMS = new Set([
   'postgres/embedded-cluster.ts',
@@ -196,8 +201,8 @@ function breachOutside(row: Row, from: string): string[] {
 }
 
 function breachInside(source: Source, row: Row | undefined, target: string, typeOnly: boolean): string[] {
-  if (SETTINGS.has(target))
-    return COMPOSITION.has(source.path) || SETTINGS.has(source.path) ? [] : [`${target} is for the composition root`];
+  if (isSettings(target))
+    return COMPOSITION.has(source.path) || isSettings(source.path) ? [] : [`${target} is for the composition root`];
   if (COMPOSITION.has(target)) return COMPOSITION.has(source.path) ? [] : [`${target} is the composition root`];
   if (row === undefined) {
     if (SETTINGS.has(source.path) && !target.startsWith('ports/')) return [`${source.path} imports nothing of ours`];

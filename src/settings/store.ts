@@ -1,0 +1,105 @@
+/** Settings: The data, the database, and what one request of FHIR may ask of them. */
+import { integer, oneOf, parseDatabaseUrl } from '../config-parsers.ts';
+import { type LogLevel, MIB, type Setting } from './setting.ts';
+
+export const STORE = {
+  dataDir: {
+    env: 'DATA_DIR',
+    fallback: '.data',
+    allowed: 'a folder',
+    about: 'Where everything lies that must outlive the process: database, passwords, caches, `ports.json`.',
+    parse: (text: string): string => text,
+  },
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    fallbackAbout: 'the embedded Postgres below DATA_DIR',
+    secret: true,
+    allowed: 'a URL such as `postgresql://user:password@host:5432/database`',
+    about: 'A PostgreSQL 15 or later to use instead of the embedded one. Its role owns the schema.',
+    parse: parseDatabaseUrl,
+  },
+  unsafeDatabase: {
+    env: 'UNSAFE_DATABASE',
+    fallback: 'refuse',
+    ...oneOf('refuse', 'allow'),
+    about: 'Whether to start on a database that may lose acknowledged writes (`fsync=off` …). Throw-away data only.',
+  },
+  postgresUid: {
+    env: 'POSTGRES_UID',
+    fallbackAbout: 'the user `postgres`, else `nobody`',
+    ...integer(1, 4_294_967_294),
+    about: 'User number that runs the embedded Postgres when Mortar is started by root.',
+  },
+  logLevel: {
+    env: 'LOG_LEVEL',
+    fallback: 'info',
+    ...oneOf<LogLevel>('error', 'warn', 'info', 'debug'),
+    about: 'The least important messages to log. Logs are JSON lines on stderr.',
+  },
+  patientMfa: {
+    env: 'PATIENT_MFA',
+    fallback: 'required',
+    ...oneOf('required', 'optional'),
+    about: 'Whether patients need a second factor to sign in, as staff always do.',
+  },
+  proxyAgeMax: {
+    env: 'PROXY_AGE_MAX',
+    fallback: '16',
+    ...integer(10, 25),
+    about: 'From which birthday on parents see the record of a child only where the young person has consented.',
+  },
+  searchHandling: {
+    env: 'SEARCH_HANDLING',
+    fallback: 'strict',
+    ...oneOf('strict', 'lenient'),
+    about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
+  },
+  bodyBytesMax: {
+    env: 'BODY_BYTES_MAX',
+    fallback: String(10 * MIB),
+    ...integer(1024, 1024 * MIB),
+    about: 'Largest body of a single resource, in bytes.',
+  },
+  bundleBytesMax: {
+    env: 'BUNDLE_BYTES_MAX',
+    fallback: String(50 * MIB),
+    ...integer(1024, 1024 * MIB),
+    about: 'Largest body of a batch, transaction or message, in bytes.',
+  },
+  bundleEntriesMax: {
+    env: 'BUNDLE_ENTRIES_MAX',
+    fallback: '5000',
+    ...integer(1, 1_000_000),
+    about: 'Most entries of a batch or transaction.',
+  },
+  pageSizeDefault: {
+    env: 'PAGE_SIZE_DEFAULT',
+    fallback: '20',
+    ...integer(1, 1000),
+    about: 'Matches on a search page when the client gives no `_count`.',
+  },
+  pageSizeMax: {
+    env: 'PAGE_SIZE_MAX',
+    fallback: '1000',
+    ...integer(1, 10_000),
+    about: 'Most matches on a page; a larger `_count` is lowered to it.',
+  },
+  readConnections: {
+    env: 'READ_CONNECTIONS',
+    fallback: '4',
+    ...integer(1, 64),
+    about: 'Database connections for reads and searches; each carries many statements at once.',
+  },
+  writeConnections: {
+    env: 'WRITE_CONNECTIONS',
+    fallback: '4',
+    ...integer(1, 64),
+    about: 'Database connections for single writes.',
+  },
+  transactionConnections: {
+    env: 'TRANSACTION_CONNECTIONS',
+    fallback: '8',
+    ...integer(1, 200),
+    about: 'Database connections for transactions, one each at a time.',
+  },
+} as const satisfies Record<string, Setting<unknown>>;

@@ -1,0 +1,34 @@
+/** Settings: Jobs and mail. */
+import { integer, mailAddress, parseRedisUrl, parseSmtpUrl } from '../config-parsers.ts';
+import type { Setting } from './setting.ts';
+
+export const WORK = {
+  jobConcurrency: {
+    env: 'JOB_CONCURRENCY',
+    fallback: '4',
+    ...integer(1, 64),
+    about: 'Background jobs at once in this process.',
+  },
+  redisUrl: {
+    env: 'REDIS_URL',
+    fallbackAbout: 'none: jobs are taken from the database alone',
+    secret: true,
+    allowed: 'a URL such as `redis://host:6379`',
+    about: 'A Redis that carries job ids between processes. It holds no truth and may be emptied at any time.',
+    parse: parseRedisUrl,
+  },
+  smtpUrl: {
+    env: 'SMTP_URL',
+    fallbackAbout: 'none: people are told nothing by e-mail',
+    secret: true,
+    allowed: 'a URL such as `smtps://user:password@mail.example.org` or `smtp://mail.example.org:587`',
+    about: 'Mail server for messages to people. With `smtp:` it must offer STARTTLS, unless it is on this machine.',
+    parse: parseSmtpUrl,
+  },
+  mailFrom: {
+    env: 'MAIL_FROM',
+    fallbackAbout: 'none',
+    ...mailAddress,
+    about: 'Sender of those messages, such as `no-reply@example.org`.',
+  },
+} as const satisfies Record<string, Setting<unknown>>;
