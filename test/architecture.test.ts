@@ -110,9 +110,6 @@ const SETTINGS = new Set([
   'config-misspellings.ts',
   'config-parsers.ts',
   'log.ts',
-  ...['setting', 'doors', 'store', 'hl7v2', 'messages', 'sign-in', 'work', 'eps', 'process'].map(
-    (name) => `settings/${name}.ts`,
-  ),
 ]);
 const isSettings = (path: string): boolean => SETTINGS.has(path) || path.startsWith('settings/');
 /** SU-10: who may start other programs. */
@@ -205,7 +202,7 @@ function breachInside(source: Source, row: Row | undefined, target: string, type
     return COMPOSITION.has(source.path) || isSettings(source.path) ? [] : [`${target} is for the composition root`];
   if (COMPOSITION.has(target)) return COMPOSITION.has(source.path) ? [] : [`${target} is the composition root`];
   if (row === undefined) {
-    if (SETTINGS.has(source.path) && !target.startsWith('ports/')) return [`${source.path} imports nothing of ours`];
+    if (isSettings(source.path) && !target.startsWith('ports/')) return [`${source.path} imports nothing of ours`];
     return [];
   }
   const folder = target.split('/')[0] ?? '';
