@@ -1,8 +1,7 @@
 /** Hands messages to the Spine to the log and the jobs, and waits for their answers. MISSION M2, M3 */
 import { createHash } from 'node:crypto';
 import type { Caller } from '../../ports/caller.ts';
-import type { NewJob } from '../../ports/jobs.ts';
-import type { MessageLog, NewMessage, StoredMessage } from '../../ports/message-log.ts';
+import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import { conflict } from '../../standards/fhir/outcome.ts';
 import type { Outgoing, Queued } from '../../workflow/eps/send.ts';
 import { formatEnvelope } from './envelope.ts';
