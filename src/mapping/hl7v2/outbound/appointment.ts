@@ -68,6 +68,32 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   for (const participant of people) writeResource(participant, { start, minutes }, to);
 }
 
+/** Time of places, people and things that is blocked (S23), or free again (S24). */
+export function writeBlockedTime(to: Outbound): void {
+  const { from, out } = to;
+  const slots = from.all('Slot');
+  const [first] = slots;
+  if (first === undefined) {
+    from.fail('A message of this event is about time that is in the Bundle', 'Slot');
+    return;
+  }
+  const filled = identifierOf(first, 'FILL') ?? plainIdentifier(first);
+  const placed = identifierOf(first, 'PLAC');
+  if (filled === undefined && placed === undefined)
+    from.fail('Blocked time without a number cannot be sent', 'Slot.identifier');
+  out.write('SCH', { 1: ei(placed), 2: ei(filled) });
+  writeNotes(textOf(first['comment']), out);
+  out.write('RGS', { 1: '1', 2: 'A' });
+  for (const slot of slots) {
+    from.tellUnsent(slot, SLOT_SENT);
+    const time = { start: dtm(slot['start']), minutes: minutesOf(slot) };
+    const schedule = from.resolve(slot['schedule']);
+    for (const actor of listOf(schedule?.['actor'])) writeResource({ actor }, time, to);
+    if (schedule === undefined) from.fail('Whose time it is stands in the Schedule, which is in the Bundle', 'Slot.schedule');
+  }
+}
+const SLOT_SENT = ['identifier', 'schedule', 'status', 'start', 'end', 'comment'];
+
 function minutesOf(appointment: Json): string | undefined {
   const sent = textOf(appointment['minutesDuration']);
   const [start, end] = [Date.parse(textOf(appointment['start']) ?? ''), Date.parse(textOf(appointment['end']) ?? '')];

@@ -1,4 +1,5 @@
 /** Encounter, AllergyIntolerance, Condition and Coverage as PV1, PV2, AL1, DG1 and IN1. */
+import type { FieldInput } from '../../../standards/hl7v2/format.ts';
 import {
   ADMISSION_TYPE,
   ADMIT_SOURCE,
@@ -41,7 +42,8 @@ const SENT = [
 const PLANNED = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter.planned';
 const ADMISSION_METHOD = 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-AdmissionMethod';
 
-export function writeEncounter(encounter: Json, to: Outbound): void {
+/** `financialClass`: PV1-20, in messages about charges. */
+export function writeEncounter(encounter: Json, to: Outbound, financialClass?: FieldInput): void {
   const { from, out } = to;
   from.tellUnsent(encounter, SENT);
   const identifiers = listOf(encounter['identifier']).filter((identifier) => !isOwnKey(identifier));
@@ -71,6 +73,7 @@ export function writeEncounter(encounter: Json, to: Outbound): void {
     16: repeated(listOf(stay?.['specialCourtesy']).map((value) => cwe(value, VIP_INDICATOR))),
     17: people('ADM'),
     19: identifiers[0] && cx(identifiers[0]),
+    20: financialClass,
     36: cwe(stay?.['dischargeDisposition'], DISCHARGE_DISPOSITION),
     37: textOf(objectOf(stay?.['destination'])?.['display']),
     44: dtm(period?.['start']),

@@ -245,6 +245,14 @@ export function xcn(reference: unknown, from: Source): readonly Repetition[] {
   return name.length > 0 ? [one()] : [];
 }
 
+/** A person as the first component of an NDL: a CNN, whose parts are subcomponents. */
+export const cnn = (reference: unknown, from: Source): readonly Repetition[] =>
+  xcn(reference, from).map((person) => {
+    const [authority, id] = (person[8] ?? []) as readonly Leaf[];
+    const parts = person.slice(0, 6).map((part) => (typeof part === 'string' ? part : undefined));
+    return [[...parts, undefined, undefined, authority, id]];
+  });
+
 /** An organisation by reference. */
 export function xon(reference: unknown, from: Source): Repetition | undefined {
   const found = from.resolve(reference);
@@ -270,17 +278,24 @@ const DEPTH_MAX = 10;
 
 /** The chain of places from the narrowest to the widest. */
 export function pl(reference: unknown, from: Source): Repetition | undefined {
+  const place = from.resolve(reference);
+  const parts = place === undefined ? [] : placeLevels(place, from);
+  const display = textOf(objectOf(reference)?.['display']);
+  if (parts.length > 0) return parts;
+  return display === undefined ? undefined : [...Array.from({ length: 8 }, () => undefined), display];
+}
+
+/** A place with those it is part of, each in the component of its kind. */
+export function placeLevels(narrowest: Json, from: Source): readonly (string | undefined)[] {
   const parts: (string | undefined)[] = [];
-  let place = from.resolve(reference);
+  let place: Json | undefined = narrowest;
   for (let depth = 0; place !== undefined && depth < DEPTH_MAX; depth++) {
     const code = textOf(listOf(objectOf(place['physicalType'])?.['coding'])[0]?.['code']);
     const component = LEVELS.get(code ?? '') ?? 1;
     parts[component - 1] ??= textOf(place['name']) ?? textOf(listOf(place['identifier'])[0]?.['value']);
     place = from.resolve(place['partOf']);
   }
-  const display = textOf(objectOf(reference)?.['display']);
-  if (parts.length > 0) return Array.from(parts);
-  return display === undefined ? undefined : [...Array.from({ length: 8 }, () => undefined), display];
+  return Array.from(parts);
 }
 
 /** Value and unit as two fields. */
