@@ -1,7 +1,7 @@
 /** Appointment as SCH, TQ1, RGS and the AIx of its participants. */
 import { APPOINTMENT_REASON, APPOINTMENT_TYPE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
-import { codesOf } from './encounter.ts';
+import { codesOf, writeEncounter } from './encounter.ts';
 import { cwe, dtm, ei, identifierOf, isOwnKey, pl, plainIdentifier, repeated, xcn } from './fields.ts';
 import { writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
@@ -32,7 +32,7 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   from.tellUnsent(appointment, SENT);
   const filled = identifierOf(appointment, 'FILL') ?? plainIdentifier(appointment);
   const minutes = minutesOf(appointment);
-  const [reason] = listOf(appointment['reasonCode']);
+  const [reason, another] = listOf(appointment['reasonCode']);
   const participants = listOf(appointment['participant']);
   const booked = participants.filter((participant) => codesOf(participant['type']).includes('CALLBCK'));
   const isLegacy = to.version < 250;
@@ -42,7 +42,7 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   out.write('SCH', {
     1: ei(identifierOf(appointment, 'PLAC')),
     2: ei(filled),
-    6: cwe(appointment['cancelationReason'], APPOINTMENT_REASON),
+    6: cwe(appointment['cancelationReason'] ?? another, APPOINTMENT_REASON),
     7: cwe(reason, APPOINTMENT_REASON),
     8: cwe(appointment['appointmentType'], APPOINTMENT_TYPE),
     9: minutes,
@@ -59,7 +59,12 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   const patients = people
     .map(({ actor }) => from.resolve(actor))
     .filter((actor) => actor?.['resourceType'] === 'Patient');
-  for (const patient of patients) if (patient !== undefined) writePatient(patient, to);
+  for (const patient of patients) {
+    if (patient === undefined) continue;
+    writePatient(patient, to);
+    const visit = from.all('Encounter').find((encounter) => from.pointsAt(encounter['subject'], patient));
+    if (visit !== undefined) writeEncounter(visit, to);
+  }
   if (patients.length === 0)
     from.fail('The patient of the appointment is not in the Bundle', 'Appointment.participant');
   out.write('RGS', { 1: '1', 2: 'A' });
@@ -89,7 +94,8 @@ export function writeBlockedTime(to: Outbound): void {
     const time = { start: dtm(slot['start']), minutes: minutesOf(slot) };
     const schedule = from.resolve(slot['schedule']);
     for (const actor of listOf(schedule?.['actor'])) writeResource({ actor }, time, to);
-    if (schedule === undefined) from.fail('Whose time it is stands in the Schedule, which is in the Bundle', 'Slot.schedule');
+    if (schedule === undefined)
+      from.fail('Whose time it is stands in the Schedule, which is in the Bundle', 'Slot.schedule');
   }
 }
 const SLOT_SENT = ['identifier', 'schedule', 'status', 'start', 'end', 'comment'];

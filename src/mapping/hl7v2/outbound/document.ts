@@ -28,7 +28,8 @@ export function writeDocumentReference(document: Json, event: string, to: Outbou
   const { from, out } = to;
   from.tellUnsent(document, SENT);
   const number = objectOf(document['masterIdentifier']) ?? plainIdentifier(document);
-  if (number === undefined) from.fail('A document without a number cannot be sent', 'DocumentReference.masterIdentifier');
+  if (number === undefined)
+    from.fail('A document without a number cannot be sent', 'DocumentReference.masterIdentifier');
   const attachments = present(listOf(document['content']).map(({ attachment }) => objectOf(attachment)));
   const description = textOf(document['description']);
   const titles = new Set(attachments.map(({ title }) => textOf(title)));
@@ -81,7 +82,10 @@ function writeOrders(context: Json | undefined, to: Outbound): void {
   for (const reference of referencesOf(context?.['related'])) {
     const order = from.resolve(reference);
     if (order?.['resourceType'] !== 'ServiceRequest') continue;
-    const [placed, filled] = [ei(identifierOf(order, 'PLAC') ?? plainIdentifier(order)), ei(identifierOf(order, 'FILL'))];
+    const [placed, filled] = [
+      ei(identifierOf(order, 'PLAC') ?? plainIdentifier(order)),
+      ei(identifierOf(order, 'FILL')),
+    ];
     out.write('ORC', { 1: 'RE', 2: placed, 3: filled });
     out.write('OBR', { 1: out.next('OBR'), 2: placed, 3: filled, 4: cwe(order['code']) });
   }
@@ -105,7 +109,12 @@ function withBinary(attachment: Json, { from }: Outbound): Json {
   if (url === undefined || attachment['data'] !== undefined) return attachment;
   const binary = from.resolve({ reference: url });
   if (binary?.['resourceType'] === 'Binary')
-    return { ...attachment, contentType: attachment['contentType'] ?? binary['contentType'], data: binary['data'], url: undefined };
+    return {
+      ...attachment,
+      contentType: attachment['contentType'] ?? binary['contentType'],
+      data: binary['data'],
+      url: undefined,
+    };
   if (!/^https?:/.test(url)) from.warn('A document that is not in the Bundle is not sent', 'DocumentReference.content');
   return attachment;
 }

@@ -5,14 +5,18 @@ import {
   ADMIT_SOURCE,
   AMBULATORY_STATUS,
   DIAGNOSIS_TYPE,
+  DIET_TYPE,
   DISCHARGE_DISPOSITION,
   ENCOUNTER_PRIORITY,
   HOSPITAL_SERVICE,
+  MODE_OF_ARRIVAL,
   READMISSION,
+  reverseCode,
+  SUBSCRIBER_RELATIONSHIP,
   VIP_INDICATOR,
 } from '../code-tables.ts';
 import { type Json, present } from '../compact.ts';
-import { cwe, cx, dtm, ei, isOwnKey, pl, repeated, xcn, xon } from './fields.ts';
+import { coded, cwe, cx, dtm, ei, isOwnKey, pl, repeated, xcn, xon } from './fields.ts';
 import type { Outbound } from './outbound.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 
@@ -76,6 +80,7 @@ export function writeEncounter(encounter: Json, to: Outbound, financialClass?: F
     20: financialClass,
     36: cwe(stay?.['dischargeDisposition'], DISCHARGE_DISPOSITION),
     37: textOf(objectOf(stay?.['destination'])?.['display']),
+    38: repeated(listOf(stay?.['dietPreference']).map((value) => cwe(value, DIET_TYPE))),
     44: dtm(period?.['start']),
     45: dtm(period?.['end']),
     50: identifiers[1] && cx(identifiers[1]),
@@ -108,43 +113,55 @@ export const codesOf = (concepts: unknown): readonly string[] =>
 function writeExpectations(encounter: Json, { out }: Outbound): void {
   const extension = (name: string): unknown =>
     listOf(encounter['extension']).find(({ url }) => url === PLANNED + name)?.['valueDateTime'];
+  const reasons = listOf(encounter['reasonCode']).filter(({ coding }) => coding !== undefined);
+  const words = listOf(encounter['reasonCode']).find((reason) => reason['coding'] === undefined);
+  const arrival = listOf(encounter['extension']).find(({ url }) => textOf(url)?.endsWith('encounter-modeOfArrival'));
   const fields = {
-    3: cwe(listOf(encounter['reasonCode'])[0]),
+    3: reasons[0] && cwe(reasons[0]),
     8: dtm(extension('StartDate')),
     9: dtm(extension('EndDate')),
     11: textOf(objectOf(encounter['length'])?.['value']),
+    12: textOf(words?.['text']),
     25: cwe(encounter['priority'], ENCOUNTER_PRIORITY),
+    38: coded(arrival?.['valueCoding'], MODE_OF_ARRIVAL),
   };
   if (Object.values(fields).some((field) => field !== undefined)) out.write('PV2', fields);
 }
 
 export function writeDiagnoses(encounter: Json | undefined, { from, out }: Outbound): void {
   const uses = listOf(encounter?.['diagnosis']);
-  for (const condition of from.all('Condition')) {
-    from.tellUnsent(condition, [
-      'identifier',
-      'clinicalStatus',
-      'verificationStatus',
-      'category',
-      'code',
-      'subject',
-      'encounter',
-      'recordedDate',
-      'asserter',
-    ]);
-    const use = uses.find((diagnosis) => from.pointsAt(diagnosis['condition'], condition));
-    const number = listOf(condition['identifier']).find((identifier) => !isOwnKey(identifier));
-    out.write('DG1', {
-      1: out.next('DG1'),
-      3: cwe(condition['code']),
-      6: cwe(use?.['use'], DIAGNOSIS_TYPE),
-      15: textOf(use?.['rank']),
-      16: repeated(xcn(condition['asserter'], from)),
-      19: dtm(condition['recordedDate']),
-      20: ei(number),
-      21: codesOf([condition['verificationStatus']])[0] === 'entered-in-error' ? 'D' : undefined,
-    });
-  }
+  for (const condition of from.all('Condition')) writeDiagnosis(condition, uses, { from, out });
+}
+
+/** `uses`: what the visit says of its diagnoses. */
+export function writeDiagnosis(
+  condition: Json,
+  uses: readonly Json[],
+  { from, out }: Pick<Outbound, 'from' | 'out'>,
+): void {
+  from.tellUnsent(condition, [
+    'identifier',
+    'clinicalStatus',
+    'verificationStatus',
+    'category',
+    'code',
+    'subject',
+    'encounter',
+    'recordedDate',
+    'asserter',
+  ]);
+  const use = uses.find((diagnosis) => from.pointsAt(diagnosis['condition'], condition));
+  const number = listOf(condition['identifier']).find((identifier) => !isOwnKey(identifier));
+  out.write('DG1', {
+    1: out.next('DG1'),
+    3: cwe(condition['code']),
+    6: cwe(use?.['use'], DIAGNOSIS_TYPE),
+    15: textOf(use?.['rank']),
+    16: repeated(xcn(condition['asserter'], from)),
+    19: dtm(condition['recordedDate']),
+    20: ei(number),
+    21: codesOf([condition['verificationStatus']])[0] === 'entered-in-error' ? 'D' : undefined,
+  });
 }
 
 export function writeCoverages({ from, out }: Outbound): void {
@@ -153,12 +170,16 @@ export function writeCoverages({ from, out }: Outbound): void {
       'identifier',
       'status',
       'type',
+      'subscriber',
       'subscriberId',
       'beneficiary',
+      'relationship',
       'period',
       'payor',
       'class',
     ]);
+    const insured = listOf(coverage['identifier']).filter((identifier) => !isOwnKey(identifier));
+    const [relation] = codesOf([coverage['relationship']]);
     const classes = new Map(listOf(coverage['class']).map((item) => [codesOf([item['type']])[0], item]));
     const payor = Array.isArray(coverage['payor']) ? xon(coverage['payor'][0], from) : undefined;
     const period = objectOf(coverage['period']);
@@ -168,10 +189,13 @@ export function writeCoverages({ from, out }: Outbound): void {
       3: payor === undefined ? undefined : [payor[2], undefined, undefined, payor[5]],
       4: payor?.[0] === undefined ? undefined : [payor[0]],
       8: textOf(classes.get('group')?.['value']),
+      9: textOf(classes.get('group')?.['name']),
       12: dtm(period?.['start']),
       13: dtm(period?.['end']),
       15: cwe(coverage['type']),
+      17: reverseCode(SUBSCRIBER_RELATIONSHIP, relation),
       36: textOf(coverage['subscriberId']),
+      49: repeated(insured.map(cx)),
     });
   }
 }

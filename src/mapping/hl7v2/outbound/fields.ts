@@ -259,7 +259,9 @@ export function xon(reference: unknown, from: Source): Repetition | undefined {
   const organization = found?.['resourceType'] === 'PractitionerRole' ? from.resolve(found['organization']) : found;
   const isOne = organization?.['resourceType'] === 'Organization';
   const identifier = isOne ? listOf(organization?.['identifier'])[0] : undefined;
-  const name = textOf(isOne ? organization?.['name'] : undefined) ?? textOf(objectOf(reference)?.['display']);
+  // The display of a role names the person.
+  const display = objectOf(found === organization ? reference : found?.['organization'])?.['display'];
+  const name = textOf(isOne ? organization?.['name'] : undefined) ?? textOf(display);
   const value = textOf(identifier?.['value']);
   if (value === undefined) return isOne && name !== undefined ? [name] : undefined;
   return [name, undefined, value, undefined, undefined, hd(textOf(identifier?.['system']))];

@@ -32,7 +32,10 @@ export function writeImmunization(immunization: Json, to: Outbound): void {
   const time = dtm(immunization['occurrenceDateTime']);
   if (state === undefined) from.fail('A vaccination of this status is not sent', 'Immunization.status');
   if (vaccine === undefined || time === undefined)
-    from.fail('A vaccination names a vaccine and a time', vaccine === undefined ? 'Immunization.vaccineCode' : 'Immunization.occurrence');
+    from.fail(
+      'A vaccination names a vaccine and a time',
+      vaccine === undefined ? 'Immunization.vaccineCode' : 'Immunization.occurrence',
+    );
   if (state === undefined || vaccine === undefined || time === undefined) return;
   const [completion, action] = state;
   const dose = amount(immunization['doseQuantity']);
@@ -115,7 +118,13 @@ function writeAnswers(immunization: Json, { out, version }: Outbound): void {
     const date = version < 260 ? 'TS' : 'DTM';
     const [type, published, presented] = [sheet['documentType'], sheet['publicationDate'], sheet['presentationDate']];
     const words = textOf(type);
-    answer('69764-9', 'Document type', group, codeType, words === undefined ? undefined : { repeat: [[undefined, words]] });
+    answer(
+      '69764-9',
+      'Document type',
+      group,
+      codeType,
+      words === undefined ? undefined : { repeat: [[undefined, words]] },
+    );
     answer('29768-9', 'Date vaccine information statement published', group, date, dtm(published));
     answer('29769-7', 'Date vaccine information statement presented', group, date, dtm(presented));
   }

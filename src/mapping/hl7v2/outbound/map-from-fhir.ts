@@ -7,11 +7,12 @@ import { createMessage } from '../../../standards/hl7v2/format.ts';
 import type { Message } from '../../../standards/hl7v2/message.ts';
 import type { Mapped } from '../../../standards/mapped.ts';
 import { EVENTS } from '../events.ts';
+import { dtm } from './fields.ts';
 import { kindFor } from './kind-of-bundle.ts';
 import { EVENT_WRITERS, WRITERS } from './message-writers.ts';
 import type { Outbound, OutboundContext } from './outbound.ts';
 import { SegmentWriter } from './segment-writer.ts';
-import { Source } from './source.ts';
+import { listOf, objectOf, Source } from './source.ts';
 
 /** Structures of MSH-9.3 where they are not named after the event. HL7 v2.5.1, table 0354 */
 const STRUCTURES = new Map(
@@ -69,11 +70,18 @@ export function mapFromFhir(content: unknown, context: OutboundContext): Mapped<
   const isUk = /^(?:GBR|GB|UK)$/.test(country);
   const to: Outbound = { from, out, version: numberOf(version), isUk, orderControl, isNew: context.isNew === true };
   writeHeader(kind, version, country, out, context);
-  if (WITH_EVENT.has(type)) out.write('EVN', { 1: event, 2: formatInstant(context.at) });
+  if (WITH_EVENT.has(type))
+    out.write('EVN', { 1: event, 2: formatInstant(context.at), 6: event === 'A02' ? movedAt(from) : undefined });
   write(to, event);
   from.tellUnused();
   if (from.issues.some(isError)) return { issues: from.issues };
   return { value: createMessage(out.texts, encoding), issues: from.issues };
+}
+
+/** EVN-6: when the patient came to where they are. */
+function movedAt(from: Source): string | undefined {
+  const places = listOf(from.first('Encounter')?.['location']);
+  return dtm(objectOf(places.find(({ status }) => status === 'active')?.['period'])?.['start']);
 }
 
 const numberOf = (version: string): number => {

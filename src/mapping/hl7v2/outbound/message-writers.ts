@@ -112,6 +112,7 @@ function writeCharges(to: Outbound): void {
 function writeMerges(to: Outbound): void {
   const { from } = to;
   const patients = from.all('Patient');
+  if (!patients.some(isRetired)) from.fail('No record in the Bundle gives way to another', 'Patient.link');
   for (const retired of patients.filter(isRetired)) {
     const link = listOf(retired['link']).find(({ type }) => type === 'replaced-by');
     const survivor = from.resolve(link?.['other']) ?? patients.find((patient) => !isRetired(patient));

@@ -116,6 +116,25 @@ function writePrimaryCare(patient: Json, { from, out }: Outbound): void {
   const people = care.filter((reference) => from.resolve(reference)?.['resourceType'] !== 'Organization');
   const doctor = people.flatMap((reference) => xcn(reference, from));
   if (practice !== undefined || doctor.length > 0) out.write('PD1', { 3: practice, 4: repeated(doctor) });
+  for (const reference of people) writeRole(reference, { from, out });
+}
+
+/** A doctor of whom more is known than PD1 holds: since when, and a telephone at the practice. */
+function writeRole(reference: unknown, { from, out }: Pick<Outbound, 'from' | 'out'>): void {
+  const role = from.resolve(reference);
+  const period = objectOf(role?.['period']);
+  const telecom = listOf(role?.['telecom']);
+  if (role?.['resourceType'] !== 'PractitionerRole' || (period === undefined && telecom.length === 0)) return;
+  out.write('ROL', {
+    1: out.next('ROL'),
+    2: 'UC',
+    3: ['PP', 'Primary care provider', 'HL70443'],
+    4: repeated(xcn(reference, from)),
+    5: dtm(period?.['start']),
+    6: dtm(period?.['end']),
+    12: repeated(telecom.map(xtn)),
+    14: xon(reference, from),
+  });
 }
 
 export function writeRelatedPersons(patient: Json, to: Outbound): void {

@@ -2,12 +2,13 @@
 import type { FieldInput } from '../../../standards/hl7v2/format.ts';
 import { BODY_SITE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
+import { writeDiagnosis } from './encounter.ts';
 import { asComponent, cnn, cwe, dtm, ei, identifierOf, pl, plainIdentifier, repeated, xcn, xon } from './fields.ts';
 import { firstNotes, lastNote, writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
-import { priorityOf } from './timing.ts';
 import { writeObservation, writeSpecimen } from './results.ts';
 import { listOf, objectOf, referencesOf, textOf } from './source.ts';
+import { priorityOf } from './timing.ts';
 
 const SENT = [
   ...['identifier', 'requisition', 'status', 'intent', 'priority', 'code', 'subject', 'encounter'],
@@ -43,6 +44,14 @@ export function writeServiceRequest(request: Json, hasTimings: boolean, to: Outb
   const priority = priorityOf(request);
   const start = dtm(request['occurrenceDateTime']);
   const isTimed = hasTimings && to.version >= 250;
+  // A diagnosis of which more is known than its code stands in a DG1 of its own.
+  const isReason = (condition: Json): boolean =>
+    listOf(request['reasonCode']).some((reason) => isSameCode(reason, condition['code']));
+  const diagnoses = from.all('Condition').filter(isReason);
+  const reasons = listOf(request['reasonCode']).filter(
+    (reason) => !diagnoses.some((condition) => isSameCode(reason, condition['code'])),
+  );
+  const uses = listOf(from.first('Encounter')?.['diagnosis']);
   out.reset('OBX', 'SPM');
   out.write('ORC', {
     1: control === 'NW' ? to.orderControl : control,
@@ -66,17 +75,20 @@ export function writeServiceRequest(request: Json, hasTimings: boolean, to: Outb
     15: siteOf(request),
     16: requester,
     27: isTimed || (priority === undefined && start === undefined) ? undefined : timingOf(start, priority),
-    31: repeated(listOf(request['reasonCode']).map((reason) => cwe(reason))),
+    31: repeated(reasons.map((reason) => cwe(reason))),
     34: performerOf(request, to),
     36: start,
   });
   writeNotes(lastNote(request), out);
+  for (const condition of diagnoses) writeDiagnosis(condition, uses, to);
   for (const reference of referencesOf(request['supportingInfo'])) {
     const found = from.resolve(reference);
     if (found?.['resourceType'] === 'Observation') writeObservation(found, to);
   }
   for (const reference of referencesOf(request['specimen'])) writeSpecimen(from.resolve(reference), to);
 }
+
+const isSameCode = (a: unknown, b: unknown): boolean => JSON.stringify(cwe(a)) === JSON.stringify(cwe(b));
 
 /** TQ: the start and the urgency. */
 const timingOf = (start: string | undefined, priority: string | undefined): FieldInput => [
