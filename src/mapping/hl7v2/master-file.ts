@@ -110,12 +110,12 @@ const KINDS = new Map([
 ]);
 
 function mapPlace(loc: SegmentCursor, inUse: boolean, to: Translation): void {
-  const { identifier, partOf, name } = placeIdentifier(loc.at(1), to) ?? {};
+  const { identifier, partOf, name, type } = placeIdentifier(loc.at(1), to) ?? {};
   if (identifier === undefined) {
     loc.at(1).tell('error', 'required', 'The place has no name by which it may be found');
     return;
   }
-  const kind = KINDS.get(loc.at(3).text);
+  const kind = KINDS.get(loc.at(3).text) ?? type;
   const resource = compact({
     resourceType: 'Location',
     identifier: [identifier],

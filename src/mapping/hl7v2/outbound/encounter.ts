@@ -18,7 +18,7 @@ import {
 import { type Json, present } from '../compact.ts';
 import { coded, cwe, cx, dtm, ei, isOwnKey, pl, repeated, xcn, xon } from './fields.ts';
 import type { Outbound } from './outbound.ts';
-import { listOf, objectOf, textOf } from './source.ts';
+import { listOf, objectOf, referencesOf, textOf } from './source.ts';
 
 /** v3-ActCode as table 0004. */
 const CLASSES = new Map([
@@ -57,7 +57,8 @@ export function writeEncounter(encounter: Json, to: Outbound, financialClass?: F
   const at = (...states: string[]): Json | undefined =>
     places.find((place) => states.includes(textOf(place['status']) ?? 'active'));
   const people = (code: string): ReturnType<typeof repeated> => repeated(participantsOf(encounter, code, to));
-  const current = at('active') ?? at('planned') ?? at('completed');
+  const isOver = OVER.has(textOf(encounter['status']) ?? '');
+  const current = at('active') ?? at('planned') ?? (isOver ? at('completed') : undefined);
   const before = current?.['status'] === 'completed' ? undefined : at('completed');
   const method = listOf(encounter['extension']).find(({ url }) => url === ADMISSION_METHOD);
   out.write('PV1', {
@@ -88,6 +89,9 @@ export function writeEncounter(encounter: Json, to: Outbound, financialClass?: F
   });
   writeExpectations(encounter, to);
 }
+
+/** A visit of which the last place is the one the patient left. */
+const OVER = new Set(['finished', 'cancelled', 'entered-in-error']);
 
 /** The code of v3, or one of the table that FHIR has no word for. */
 export function classOf(encounter: Json): string | undefined {
@@ -181,13 +185,14 @@ export function writeCoverages({ from, out }: Outbound): void {
     const insured = listOf(coverage['identifier']).filter((identifier) => !isOwnKey(identifier));
     const [relation] = codesOf([coverage['relationship']]);
     const classes = new Map(listOf(coverage['class']).map((item) => [codesOf([item['type']])[0], item]));
-    const payor = Array.isArray(coverage['payor']) ? xon(coverage['payor'][0], from) : undefined;
+    const [first] = referencesOf(coverage['payor']);
+    const payor = xon(first, from);
     const period = objectOf(coverage['period']);
     out.write('IN1', {
       1: out.next('IN1'),
       2: [textOf(classes.get('plan')?.['value']), textOf(classes.get('plan')?.['name'])],
       3: payor === undefined ? undefined : [payor[2], undefined, undefined, payor[5]],
-      4: payor?.[0] === undefined ? undefined : [payor[0]],
+      4: payor === undefined ? textOf(objectOf(first)?.['display']) : payor[0] === undefined ? undefined : [payor[0]],
       8: textOf(classes.get('group')?.['value']),
       9: textOf(classes.get('group')?.['name']),
       12: dtm(period?.['start']),

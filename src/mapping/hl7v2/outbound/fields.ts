@@ -81,7 +81,13 @@ export function identifierOf(resource: Json | undefined, type: string): Json | u
   return listOf(resource?.['identifier']).find((identifier) => typeOf(identifier) === type);
 }
 export const plainIdentifier = (resource: Json | undefined): Json | undefined =>
-  listOf(resource?.['identifier']).find((identifier) => typeOf(identifier) === undefined && !isOwnKey(identifier));
+  listOf(resource?.['identifier']).find(
+    (identifier) => typeOf(identifier) === undefined && !isOwnKey(identifier) && !isPrescriptionNumber(identifier),
+  );
+
+/** The number on the label (RXE-15, RXD-7), by which no order is found. */
+export const isPrescriptionNumber = (identifier: Json): boolean =>
+  textOf(objectOf(identifier['type'])?.['text']) === 'Prescription number';
 
 /** CodeableConcept as CWE: a code of `table` first, however FHIR names it; the words as original text. */
 export function cwe(value: unknown, table?: CodeTable): Repetition | undefined {

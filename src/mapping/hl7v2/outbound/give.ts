@@ -31,7 +31,7 @@ export function writeGive(task: Json, to: Outbound): void {
   const { low, high, unit } = doseOf(dosages);
   const rate = amount(listOf(dosages[0]?.['doseAndRate'])[0]?.['rateQuantity']);
   const start = dtm(objectOf(task['executionPeriod'])?.['start']);
-  const [first, second] = countersOf(task);
+  const [first, second] = countersOf(task, textOf((filled ?? placed)?.['value']) ?? '');
   out.write('ORC', { 1: 'RE', 2: ei(placed), 3: ei(filled) });
   out.write('RXG', {
     1: first,
@@ -53,10 +53,12 @@ export function writeGive(task: Json, to: Outbound): void {
   writeRoute(dosages, to);
 }
 
-/** RXG-1 and RXG-2 tell what is given under one order. */
-function countersOf(task: Json): readonly [string, string | undefined] {
+/** RXG-1 and RXG-2 tell what is given under one order, whose number its own begins with. */
+function countersOf(task: Json, order: string): readonly [string, string | undefined] {
   for (const identifier of listOf(task['identifier'])) {
-    const [, first, second] = /-(\d{1,4})(?:-(\d{1,4}))?$/.exec(textOf(identifier['value']) ?? '') ?? [];
+    const value = textOf(identifier['value']) ?? '';
+    if (!value.startsWith(`${order}-`)) continue;
+    const [, first, second] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(value.slice(order.length + 1)) ?? [];
     if (first !== undefined) return [first, second];
   }
   return ['1', '1'];

@@ -2,7 +2,19 @@
 import type { FieldInput } from '../../../standards/hl7v2/format.ts';
 import { DISPENSE_TYPE, SUBSTITUTION, SUBSTITUTION_DONE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
-import { amount, cwe, dtm, ei, identifierOf, pl, plainIdentifier, repeated, xcn, xon } from './fields.ts';
+import {
+  amount,
+  cwe,
+  dtm,
+  ei,
+  identifierOf,
+  isPrescriptionNumber,
+  pl,
+  plainIdentifier,
+  repeated,
+  xcn,
+  xon,
+} from './fields.ts';
 import { firstNotes, lastNote, writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
 import { listOf, objectOf, textOf } from './source.ts';
@@ -145,9 +157,7 @@ function writeEncoded(request: Json, dosages: readonly Json[], isLegacy: boolean
   const quantity = amount(supply?.['quantity']);
   const rate = amount(listOf(dosages[0]?.['doseAndRate'])[0]?.['rateQuantity']);
   const most = objectOf(objectOf(dosages[0]?.['maxDosePerPeriod'])?.['numerator']);
-  const number = listOf(request['identifier']).find(
-    (identifier) => textOf(objectOf(identifier['type'])?.['text']) === 'Prescription number',
-  );
+  const number = listOf(request['identifier']).find(isPrescriptionNumber);
   const daily = textOf(most?.['value']);
   to.out.write('RXE', {
     1: isLegacy ? legacyTimings(dosages, priorityOf(request)) : undefined,
@@ -219,7 +229,7 @@ export function writeDispense(dispense: Json, to: Outbound): void {
   const request = from.resolve(authorizing);
   const named = objectOf(objectOf(authorizing)?.['identifier']);
   const isPart = listOf(objectOf(dispense['type'])?.['coding']).some(({ code }) => PARTIAL.has(textOf(code) ?? ''));
-  const number = plainNumber(dispense, 'Prescription number');
+  const number = listOf(dispense['identifier']).find(isPrescriptionNumber);
   const own = listOf(dispense['identifier']).find((identifier) => identifier !== number);
   out.write('ORC', {
     1: control[0],
@@ -264,9 +274,6 @@ export function writeDispense(dispense: Json, to: Outbound): void {
   writeNotes(lastNote(dispense), out);
   writeRoute(listOf(dispense['dosageInstruction']), to);
 }
-
-const plainNumber = (resource: Json, text: string): Json | undefined =>
-  listOf(resource['identifier']).find((identifier) => textOf(objectOf(identifier['type'])?.['text']) === text);
 
 /** Codes of v3 are not those of table 0484. */
 function typeOf(dispense: Json): ReturnType<typeof cwe> {

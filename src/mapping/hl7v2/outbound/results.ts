@@ -126,7 +126,7 @@ export function writeObservation(observation: Json | undefined, to: Outbound): v
     2: type,
     3: cwe(observation['code']),
     5: value,
-    6: unit,
+    6: unit ?? amount(range?.['low'] ?? range?.['high']).unit,
     7: rangeOf(range),
     8: repeated(listOf(observation['interpretation']).map((item) => cwe(item, INTERPRETATION))),
     11: status,
