@@ -85,6 +85,8 @@ function canonical(value: unknown, name: string): unknown {
     members
       // A resource that says no time of its own is booked for that of the appointment.
       .filter(([member]) => !(name === 'participant' && member === 'period'))
+      // The length is that between its ends, said or not.
+      .filter(([member]) => !(member === 'minutesDuration' && 'end' in value))
       // PV1-2 is required: a class that is not known is U there.
       .map(([member, inner]) => [member, member === 'class' && isUnknown(inner) ? 'unknown' : inner] as const)
       .map(([member, inner]) => [member, canonical(inner, member)] as const)
@@ -101,6 +103,8 @@ const REQUIRED = new Set([
   ...['ORC-1', 'TQ1-1', 'OBX-3', 'RXA-1', 'RXA-2', 'RXD-1', 'RXG-1'],
   // What became of the order, and a TQ1 that says nothing else.
   ...['ORC-5', 'TQ1-3'],
+  // A visit without a number and a time is not stored, and its class is that of its orders.
+  'PV1-44',
 ]);
 const NOTHING: ReadonlySet<string> = new Set();
 
