@@ -164,7 +164,9 @@ describe('hl7v2 › there and back', () => {
           ({ n }) => segment.id !== 'MSH' && !REQUIRED.has(`${segment.id}-${n}`),
         ),
       );
-      return fc.subarray(places, { minLength: 1, maxLength: Math.min(12, places.length) }).map((gone) => without(message, gone));
+      return fc
+        .subarray(places, { minLength: 1, maxLength: Math.min(12, places.length) })
+        .map((gone) => without(message, gone));
     });
     fc.assert(
       fc.property(one, (message) => {

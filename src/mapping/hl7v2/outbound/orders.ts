@@ -241,7 +241,7 @@ export function writeDispense(dispense: Json, to: Outbound): void {
   const batch = objectOf(medication?.['batch']);
   const quantity = amount(dispense['quantity']);
   const substitution = objectOf(dispense['substitution']);
-  const [counter] = /\d+$/.exec(textOf(own?.['value']) ?? '') ?? [];
+  const [, counter] = /-(\d{1,4})$/.exec(textOf(own?.['value']) ?? '') ?? [];
   if (drugOf(dispense, to) === undefined)
     from.fail('A supply names a drug', 'MedicationDispense.medicationCodeableConcept');
   out.write('RXD', {
