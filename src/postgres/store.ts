@@ -158,7 +158,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     shield,
     now,
   });
-  const jobs = createJobs({ ...pools, now });
+  const jobs = createJobs({ writes: pools.writes, session: options.pools.session, now });
   const messages = createMessageLog({ ...pools, cipher });
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
