@@ -150,7 +150,7 @@ function bundleOf(event: FeedEvent, focus: Resource, people: readonly string[]):
 }
 
 /** What is told of under the number that its own message gave it. */
-const NUMBERED = new Set(['Patient', 'MedicationRequest', 'ServiceRequest']);
+const NUMBERED = new Set(['Patient', 'Account', 'MedicationRequest', 'ServiceRequest']);
 
 /** Under which number a thing is told of that has none of its own: our id. */
 const NUMBER_TYPES = new Map([
