@@ -2,10 +2,11 @@
 import { APPOINTMENT_REASON, APPOINTMENT_TYPE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
 import { codesOf, writeEncounter } from './encounter.ts';
-import { cwe, dtm, ei, identifierOf, isOwnKey, pl, plainIdentifier, repeated, xcn } from './fields.ts';
+import { cwe, dtm, ei, identifierOf, isOwnKey, plainIdentifier, repeated, xcn } from './fields.ts';
 import { writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
 import { writePatient } from './patient.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 
 /** Table 0278. */

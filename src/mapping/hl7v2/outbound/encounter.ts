@@ -16,8 +16,9 @@ import {
   VIP_INDICATOR,
 } from '../code-tables.ts';
 import { type Json, present } from '../compact.ts';
-import { coded, cwe, cx, dtm, ei, isOwnKey, pl, repeated, xcn, xon } from './fields.ts';
+import { coded, cwe, cx, dtm, ei, isOwnKey, repeated, xcn, xon } from './fields.ts';
 import type { Outbound } from './outbound.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, referencesOf, textOf } from './source.ts';
 
 /** v3-ActCode as table 0004. */

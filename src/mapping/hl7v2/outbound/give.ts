@@ -1,9 +1,10 @@
 /** Task that says what to give now, as ORC, RXG, TQ1 and RXR. docs/hl7v2.md "FHIR to HL7 v2" */
 import { type Json, present } from '../compact.ts';
-import { amount, cwe, dtm, ei, identifierOf, pl, plainIdentifier } from './fields.ts';
+import { amount, cwe, dtm, ei, identifierOf, plainIdentifier } from './fields.ts';
 import { firstNotes, lastNote, writeNotes } from './notes.ts';
 import { doseOf, sigOf } from './orders.ts';
 import type { Outbound } from './outbound.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 import { writeRoute, writeTimings } from './timing.ts';
 

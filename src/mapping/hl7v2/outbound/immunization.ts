@@ -3,9 +3,10 @@ import type { FieldInput } from '../../../standards/hl7v2/format.ts';
 import { BODY_SITE, codeSystemName, ROUTE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
 import { codesOf } from './encounter.ts';
-import { amount, cwe, dtm, ei, identifierOf, pl, plainIdentifier, type Repetition, repeated, xcn } from './fields.ts';
+import { amount, cwe, dtm, ei, identifierOf, plainIdentifier, type Repetition, repeated, xcn } from './fields.ts';
 import { noteText, writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
+import { pl } from './place.ts';
 import { writeObservation } from './results.ts';
 import { listOf, objectOf, referencesOf, textOf } from './source.ts';
 

@@ -1,8 +1,9 @@
 /** Practitioner with PractitionerRole as STF and PRA, Location as LOC, each after its MFE. docs/hl7v2.md "FHIR to HL7 v2" */
 import { reverseCode, SEX } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
-import { cwe, cx, dtm, isOwnKey, placeLevels, repeated, xad, xon, xpn, xtn } from './fields.ts';
+import { cwe, cx, dtm, isOwnKey, repeated, xad, xon, xpn, xtn } from './fields.ts';
 import type { Outbound } from './outbound.ts';
+import { placeLevels } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 
 const STAFF_SENT = ['identifier', 'active', 'name', 'telecom', 'address', 'gender', 'birthDate'];

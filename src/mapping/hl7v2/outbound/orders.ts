@@ -9,7 +9,6 @@ import {
   ei,
   identifierOf,
   isPrescriptionNumber,
-  pl,
   plainIdentifier,
   repeated,
   xcn,
@@ -17,6 +16,7 @@ import {
 } from './fields.ts';
 import { firstNotes, lastNote, writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 import { displayOf, legacyTimings, priorityOf, sharedText, writeRoute, writeTimings } from './timing.ts';
 

@@ -1,8 +1,9 @@
 /** Procedure as PR1. docs/hl7v2.md "FHIR to HL7 v2" */
 import type { Json } from '../compact.ts';
 import { codesOf } from './encounter.ts';
-import { cwe, dtm, ei, isOwnKey, pl, repeated, xcn } from './fields.ts';
+import { cwe, dtm, ei, isOwnKey, repeated, xcn } from './fields.ts';
 import type { Outbound } from './outbound.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 
 const SENT = [
