@@ -100,7 +100,7 @@ const isUnknown = (value: unknown): boolean => ['U', 'UNK'].includes(String((val
 const REFERRED = new Map([['RDS', new Set(['MedicationRequest', 'Medication'])]]);
 /** Without these a message breaks its standard; it is read, and goes out with them. */
 const REQUIRED = new Set([
-  ...['ORC-1', 'TQ1-1', 'OBX-3', 'RXA-1', 'RXA-2', 'RXD-1', 'RXG-1'],
+  ...['ORC-1', 'TQ1-1', 'OBR-4', 'OBX-3', 'RXA-1', 'RXA-2', 'RXD-1', 'RXG-1'],
   // What became of the order, and a TQ1 that says nothing else.
   ...['ORC-5', 'TQ1-3'],
   // A visit without a number and a time is not stored, and its class is that of its orders.
