@@ -228,7 +228,15 @@ export function createGateway(parts: GatewayParts): Gateway {
       const { redisUrl, jobConcurrency } = config;
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
       const jobSets: readonly JobSet[] = [
-        createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        createMessageJobs({
+          messages,
+          sourceTimes: store.sourceTimes,
+          jobs,
+          reprocess,
+          retentionDays: config.messageRetentionDays,
+          now,
+          log,
+        }),
         createMergeJobs({
           move: (merge, kind, messageId, signal) => {
             const origin = { kind, messageId, sender: { display: 'Mortar' } };

@@ -4,11 +4,13 @@ import type { Clock } from '../ports/clock.ts';
 import type { JobTable, Schedule } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog, StoredMessage } from '../ports/message-log.ts';
+import type { SourceTimePurge } from '../ports/source-times.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
 import { type JobHandler, PermanentJobError } from './runner.ts';
 
 export interface MessageJobsOptions {
   readonly messages: MessageLog;
+  readonly sourceTimes: SourceTimePurge;
   readonly jobs: JobTable;
   readonly reprocess: (message: StoredMessage) => Promise<{ readonly verdict: string }>;
   readonly retentionDays: number;
@@ -26,10 +28,11 @@ const PURGE_BATCH = 1000;
 const DAY_MS = 86_400_000;
 const ATTEMPTS_MAX = 5;
 
-export function createMessageJobs({ messages, jobs, reprocess, retentionDays, now, log }: MessageJobsOptions): {
+export function createMessageJobs(options: MessageJobsOptions): {
   readonly handlers: readonly JobHandler[];
   readonly schedules: readonly Schedule[];
 } {
+  const { messages, sourceTimes, jobs, reprocess, retentionDays, now, log } = options;
   const retry = { attemptsMax: ATTEMPTS_MAX, delayMs: 1000, delayMaxMs: 15 * 60 * 1000 };
   const process: JobHandler = {
     kind: 'message-process',
@@ -66,10 +69,16 @@ export function createMessageJobs({ messages, jobs, reprocess, retentionDays, no
     kind: 'message-purge',
     ...retry,
     async run(_job, signal) {
-      let total = 0;
-      for (let deleted = PURGE_BATCH; deleted === PURGE_BATCH && !signal.aborted; total += deleted)
-        deleted = await messages.purge(now() - retentionDays * DAY_MS, PURGE_BATCH);
-      if (total > 0) log.info('old messages were deleted', { count: total });
+      // What was said longer ago than any message that is still there is needed for none of them.
+      for (const [what, { purge: purgeSome }] of [
+        ['old messages', messages],
+        ['times of old messages', sourceTimes],
+      ] as const) {
+        let total = 0;
+        for (let deleted = PURGE_BATCH; deleted === PURGE_BATCH && !signal.aborted; total += deleted)
+          deleted = await purgeSome(now() - retentionDays * DAY_MS, PURGE_BATCH);
+        if (total > 0) log.info(`${what} were deleted`, { count: total });
+      }
     },
   };
   return {

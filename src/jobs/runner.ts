@@ -85,6 +85,8 @@ export interface JobRunner {
 const LEASE_MS = 30_000;
 const POLL_MS = 1000;
 const SWEEP_MS = 5000;
+/** After a start: what a process that was killed held is given back some two seconds after that was seen. */
+const SECOND_SWEEP_MS = 2500;
 const SWEEP_BATCH = 500;
 /** How long work may take to end once it was told to. */
 const ABORTED_MS = 2000;
@@ -209,6 +211,10 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     pump();
   }
 
+  function sweepNow(): void {
+    sweep().catch((error: Error) => log.warn('the sweep of the jobs failed', { cause: error.message }));
+  }
+
   table.onAdded((jobs) => {
     const due = jobs.filter((job) => handlers.has(job.kind));
     if (due.length === 0) return;
@@ -218,13 +224,13 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
   const poll = setInterval(() => {
     if (!carrier?.isReady()) pump();
   }, pollMs);
-  const sweeper = setInterval(() => {
-    sweep().catch((error: Error) => log.warn('the sweep of the jobs failed', { cause: error.message }));
-  }, sweepMs);
+  const sweeper = setInterval(sweepNow, sweepMs);
+  const second = setTimeout(sweepNow, SECOND_SWEEP_MS);
+  second.unref();
   poll.unref();
   sweeper.unref();
   carrier?.start(work);
-  void sweep().catch((error: Error) => log.warn('the sweep of the jobs failed', { cause: error.message }));
+  sweepNow();
   pump();
 
   return {
@@ -233,6 +239,7 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
       stopping = true;
       clearInterval(poll);
       clearInterval(sweeper);
+      clearTimeout(second);
       await taking; // what it takes from here on it gives back
       const finished = Promise.all([carrier?.stop(), ...[...running.values()].map(({ done }) => done)]);
       if (await endsWithin(finished, timeoutMs)) return;

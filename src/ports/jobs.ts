@@ -88,7 +88,7 @@ export interface JobTable {
   resume(patientId: string): Promise<number>;
   /** How many jobs of these keys wait or run, counted up to `max`. */
   countOpen(kind: string, keys: readonly string[], max: number): Promise<number>;
-  /** Puts jobs back whose lease has run out. Resolves to how many. */
+  /** Puts jobs back whose lease has run out, and shortens the leases of processes that are gone. Resolves to how many were put back. */
   reclaim(): Promise<number>;
   /** Jobs that are due and wait since `before` (ms UTC), for a carrier that forgot them. */
   findDue(kinds: readonly string[], limit: number): Promise<readonly AddedJob[]>;

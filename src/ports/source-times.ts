@@ -18,3 +18,8 @@ export interface SourceTimes {
   read(feed: string, resources: readonly string[]): Promise<readonly SourceTime[]>;
   keep(feed: string, times: readonly SourceTime[]): Promise<void>;
 }
+
+export interface SourceTimePurge {
+  /** Deletes what was last said on days before that of `before` (ms UTC), at most `limit`. Resolves to how many. */
+  purge(before: number, limit: number): Promise<number>;
+}

@@ -4,12 +4,15 @@ import type { Clock } from '../ports/clock.ts';
 import type { AddedJob, JobPayload, JobSummary, JobTable, JobTransaction, NewJob, TakenJob } from '../ports/jobs.ts';
 import { conflict } from '../standards/fhir/outcome.ts';
 import { translated } from './database-error.ts';
-import type { Pipeline, Row, Statement } from './pools.ts';
+import type { Pipeline, Pools, Row, Statement } from './pools.ts';
+import { createSignOfLife, LIFE_LOCK } from './sign-of-life.ts';
 
 type Send = (statement: Statement) => Promise<readonly Row[]>;
 type Listener = (jobs: readonly AddedJob[]) => void;
 
 const ERROR_MAX = 1000;
+/** How long the jobs of a process stay with it after its sign of life has gone. */
+const GRACE_MS = 2000;
 
 export interface Jobs extends JobTable {
   /** `added` is called with the jobs once the transaction is committed. */
@@ -19,11 +22,25 @@ export interface Jobs extends JobTable {
 
 export interface JobsOptions {
   readonly writes: Pipeline;
+  /** For the sign of life of those who take jobs; without it leases alone tell who is gone. */
+  readonly session?: Pools['session'];
   /** Decides what is due. Leases run by the database's clock, which all workers share. */
   readonly now: Clock;
 }
 
-export function createJobs({ writes, now }: JobsOptions): Jobs {
+export function createJobs({ writes, now, session }: JobsOptions): Jobs {
+  const life =
+    session &&
+    createSignOfLife({
+      session,
+      onLost: async (holder) => {
+        await writes.query({
+          name: 'job-holder-lost',
+          text: "update mortar.job set holder = null where holder = $1 and state = 'running'",
+          values: [holder],
+        });
+      },
+    });
   const listeners: Listener[] = [];
   const announce: Listener = (jobs) => {
     if (jobs.length > 0) for (const listener of listeners) listener(jobs);
@@ -64,7 +81,7 @@ export function createJobs({ writes, now }: JobsOptions): Jobs {
           // job_ready gives the due ones in order, job_key tells whether one is the first of its key.
           text: `with due as (
   select j.id from mortar.job j
-  where j.state = 'ready' and j.run_at <= $4 and j.kind = any($1)${ids ? ' and j.id = any($5)' : ''}
+  where j.state = 'ready' and j.run_at <= $4 and j.kind = any($1)${ids ? ' and j.id = any($6)' : ''}
     and (j.key is null or not exists (
       select 1 from mortar.job e
       where e.kind = j.kind and e.key = j.key and e.state in ('ready', 'running') and e.id <> j.id
@@ -73,11 +90,11 @@ export function createJobs({ writes, now }: JobsOptions): Jobs {
   limit $2
   for update of j skip locked
 )
-update mortar.job j set state = 'running', fence = fence + 1, attempts = attempts + 1,
+update mortar.job j set state = 'running', fence = fence + 1, attempts = attempts + 1, holder = $5,
   leased_until = now() + $3 * interval '1 ms'
 from due where j.id = due.id
 returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
-          values: [kinds, limit, leaseMs, new Date(now()), ...(ids ? [ids] : [])],
+          values: [kinds, limit, leaseMs, new Date(now()), (await life?.number()) ?? null, ...(ids ? [ids] : [])],
         });
         return rows.map(toTaken);
       }),
@@ -86,14 +103,16 @@ returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
       onLeased('extend', "update mortar.job set leased_until = now() + $3 * interval '1 ms'", job, [leaseMs]),
     complete: (job) => onLeased('complete', 'delete from mortar.job', job),
     retry: (job, delayMs, error) =>
-      onLeased('retry', "update mortar.job set state = 'ready', leased_until = null, error = $4, run_at = $3", job, [
-        new Date(now() + delayMs),
-        error.slice(0, ERROR_MAX),
-      ]),
+      onLeased(
+        'retry',
+        "update mortar.job set state = 'ready', leased_until = null, holder = null, error = $4, run_at = $3",
+        job,
+        [new Date(now() + delayMs), error.slice(0, ERROR_MAX)],
+      ),
     postpone: (job, delayMs, reason) =>
       onLeased(
         'postpone',
-        `update mortar.job set state = 'ready', leased_until = null, error = $4, run_at = $3,
+        `update mortar.job set state = 'ready', leased_until = null, holder = null, error = $4, run_at = $3,
   attempts = greatest(attempts - 1, 0)`,
         job,
         [new Date(now() + delayMs), reason.slice(0, ERROR_MAX)],
@@ -101,18 +120,21 @@ returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
     release: (job) =>
       onLeased(
         'release',
-        "update mortar.job set state = 'ready', leased_until = null, attempts = greatest(attempts - 1, 0)",
+        "update mortar.job set state = 'ready', leased_until = null, holder = null, attempts = greatest(attempts - 1, 0)",
         job,
       ),
     bury: (job, error) =>
-      onLeased('bury', "update mortar.job set state = 'dead', leased_until = null, done_at = now(), error = $3", job, [
-        error.slice(0, ERROR_MAX),
-      ]),
+      onLeased(
+        'bury',
+        "update mortar.job set state = 'dead', leased_until = null, holder = null, done_at = now(), error = $3",
+        job,
+        [error.slice(0, ERROR_MAX)],
+      ),
 
     hold: (job, patientId) =>
       onLeased(
         'hold',
-        `update mortar.job set state = 'held', held_for = $3, leased_until = null, attempts = greatest(attempts - 1, 0),
+        `update mortar.job set state = 'held', held_for = $3, leased_until = null, holder = null, attempts = greatest(attempts - 1, 0),
   error = 'held: the processing of the data is restricted'`,
         job,
         [patientId],
@@ -165,10 +187,22 @@ returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
 
     reclaim: () =>
       translated(async () => {
+        // The lock is there as long as the process is. One that only lost its session has a moment to say so.
+        await writes.query({
+          name: 'job-shorten',
+          // job_holder
+          text: `update mortar.job set leased_until = least(leased_until, now() + $2 * interval '1 ms')
+where state = 'running' and holder is not null and leased_until > now() + $2 * interval '1 ms' and not exists (
+  select 1 from pg_locks l
+  where l.locktype = 'advisory' and l.classid = $1::int::oid and l.objid = holder::oid and l.objsubid = 2 and l.granted
+    and l.database = (select oid from pg_database where datname = current_database()))`,
+          values: [LIFE_LOCK, GRACE_MS],
+        });
         const rows = await writes.query({
           name: 'job-reclaim',
           // job_lease
-          text: `update mortar.job set state = 'ready', leased_until = null, error = 'the worker that held it is gone'
+          text: `update mortar.job set state = 'ready', leased_until = null, holder = null,
+  error = 'the worker that held it is gone'
 where state = 'running' and leased_until < now() returning 1`,
           values: [],
         });

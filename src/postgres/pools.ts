@@ -32,6 +32,8 @@ export interface Pools {
   readonly writes: Pipeline;
   /** For interactive transactions. */
   readonly transactions: pg.Pool;
+  /** A connection of its own, not yet open, that ends with the others. */
+  session(): pg.Client;
   /** Connections in use and waiting, for metrics. */
   stats(): { readonly total: number; readonly idle: number; readonly waiting: number };
   end(): Promise<void>;
@@ -60,6 +62,7 @@ export function createPools(options: PoolOptions): Pools {
   });
   // Searches: the server chooses the driving index by the shape of the statement, so one plan a shape is right, and
   // planning each time would cost more than most searches take.
+  const sessions = new Set<pg.Client>();
   const reads = createPipeline(
     settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'),
     options.readConnections,
@@ -79,13 +82,26 @@ export function createPools(options: PoolOptions): Pools {
     reads,
     writes,
     transactions,
+    session() {
+      const client = new pg.Client({ ...settings(0), keepAlive: true });
+      // Whoever asked for it hears of its end; an error must not end the process.
+      client.on('error', () => undefined);
+      sessions.add(client);
+      client.on('end', () => sessions.delete(client));
+      return client;
+    },
     stats: () => ({
       total: transactions.totalCount + reads.size() + writes.size(),
       idle: transactions.idleCount,
       waiting: transactions.waitingCount,
     }),
     async end() {
-      await Promise.all([reads.end(), writes.end(), transactions.end()]);
+      await Promise.all([
+        reads.end(),
+        writes.end(),
+        transactions.end(),
+        ...[...sessions].map((client) => client.end()),
+      ]);
     },
   };
 }

@@ -13,6 +13,7 @@ import type {
   TransactionWrite,
   WriteResult,
 } from '../ports/resource-store.ts';
+import type { SourceTimePurge } from '../ports/source-times.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
@@ -40,6 +41,7 @@ import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
 import { visibleHistory } from './visible-history.ts';
@@ -76,6 +78,8 @@ export interface StoreOptions {
 export interface OpenStore extends ResourceStore {
   readonly messages: MessageLog;
   readonly jobs: JobTable;
+  /** When senders last said something of resources, as far as it is old. */
+  readonly sourceTimes: SourceTimePurge;
   /** For those who tell others of changes. */
   readonly changes: ChangeFeed;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
@@ -154,7 +158,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     shield,
     now,
   });
-  const jobs = createJobs({ ...pools, now });
+  const jobs = createJobs({ writes: pools.writes, session: options.pools.session, now });
   const messages = createMessageLog({ ...pools, cipher });
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
@@ -200,6 +204,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const store: OpenStore = {
     messages,
     jobs,
+    sourceTimes: createSourceTimePurge(pools),
     changes: createChangeFeed({ writes: pools.writes, run }),
     removal,
     contacts: { reads: pools.reads, keys, parametersOf },

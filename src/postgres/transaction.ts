@@ -317,7 +317,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
-    sourceTimes: createSourceTimes(send),
+    sourceTimes: createSourceTimes(send, tools.now),
   };
 }
 

@@ -5,6 +5,7 @@ import { createBullCarrier } from '../../src/jobs/bull-carrier.ts';
 import { createJobRunner, type JobHandler, type JobRunner, PermanentJobError } from '../../src/jobs/runner.ts';
 import type { Schedule, TakenJob } from '../../src/ports/jobs.ts';
 import type { Jobs } from '../../src/postgres/jobs.ts';
+import { withClient } from '../support/database.ts';
 import { silentLog } from '../support/log.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
 import { hasRedis, startRedis, type TestRedis } from '../support/redis.ts';
@@ -216,6 +217,52 @@ function suite(open: () => Promise<World & { stop(): Promise<void>; end(): Promi
     world.run([handler('deadly', async () => expect.fail('it must not run'))]);
     await until('it is dead', async () => (await jobs.list('dead', 10)).length === 1);
     expect((await jobs.list('dead', 10))[0]?.error).contain('ended its worker 3 times');
+  });
+
+  it('[RL-17] what a process that is gone held is run by another, long before its lease runs out', async () => {
+    const another = await world.store.openAnother();
+    await jobs.add([{ kind: 'orphan', key: 'lane', payload: {} }]);
+    const [taken] = await another.jobs.take({ kinds: ['orphan'], limit: 1, leaseMs: 600_000 });
+    let ran = 0;
+    world.run([
+      handler('orphan', async () => {
+        ran += 1;
+      }),
+    ]);
+    await sleep(500);
+    expect(ran, 'while its process is there').equal(0);
+    await another.end();
+    await until('it ran', () => ran === 1);
+    await until('it is done', isEmpty);
+    // Were it still alive it could do nothing with the job.
+    expect(await jobs.complete(taken as TakenJob)).equal(false);
+  });
+
+  it('[RL-21] a process whose session breaks keeps what it holds', async () => {
+    const another = await world.store.openAnother();
+    try {
+      await jobs.add([{ kind: 'kept', payload: {} }]);
+      const [taken] = await another.jobs.take({ kinds: ['kept'], limit: 1, leaseMs: 600_000 });
+      let ran = 0;
+      world.run([
+        handler('kept', async () => {
+          ran += 1;
+        }),
+      ]);
+      const held = async (): Promise<unknown> =>
+        (await world.store.pools.writes.query({ text: 'select holder from mortar.job', values: [] }))[0]?.[0];
+      expect(await held()).be.a('number');
+      await withClient(world.store.database.connection('superuser'), (client) =>
+        client.query(`select pg_terminate_backend(l.pid) from pg_locks l
+where l.locktype = 'advisory' and l.objsubid = 2 and l.objid = (select holder::oid from mortar.job)`),
+      );
+      await until('its leases alone count', async () => (await held()) === null);
+      await sleep(3000);
+      expect(ran).equal(0);
+      expect(await another.jobs.complete(taken as TakenJob)).equal(true);
+    } finally {
+      await another.end();
+    }
   });
 
   it('keeps the lease of work that takes longer than it', async () => {

@@ -173,7 +173,8 @@ where i->>'value' like 'K_-P_' order by 1, 2`,
 
     // Out: every version, in order, under one control id, always with the same bytes.
     const told = (): Map<string, string> => new Map(peer.received.map((text) => [controlIdOf(text), text]));
-    // What a killed server had under way is taken again when its lease runs out; as long as it goes on, all is well.
+    // What a killed server had under way is taken again within seconds, at the latest when its lease runs out; as long as
+    // it goes on, all is well.
     for (let size = -1, still = 0; size < versions.length && still < LEASE_MS * 3; ) {
       await sleep(100);
       still = told().size > size ? 0 : still + 100;

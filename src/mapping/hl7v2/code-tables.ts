@@ -179,8 +179,6 @@ export const FILLER_STATUS = compileCodes(
 export const DOCUMENT_STATUS = compileCodes(
   'AU=final LA=final DI=preliminary DO=preliminary IP=preliminary IN=preliminary PA=preliminary',
 );
-/** Table 0206. */
-export const SERVICE_PRIORITY = compileCodes('S=stat A=asap R=routine P=routine T=urgent C=routine');
 
 /** Table 0396 and names seen for its entries, in upper case. */
 const CODE_SYSTEMS = new Map<string, string>(

@@ -7,7 +7,7 @@ import type { Cursor, SegmentCursor } from './cursor.ts';
 import { address, codeOf, concept, date, humanName, telecom, text } from './data-types.ts';
 import { keysOf } from './entries.ts';
 import { placeIdentifier } from './place.ts';
-import { firstOf, sectionsFrom, tellAbout } from './sections.ts';
+import { firstOf, sectionsFrom, segmentsOf, tellAbout } from './sections.ts';
 import type { Translation } from './translation.ts';
 
 /** Table 0180: whether the entry is in use after it. Nothing is ever deleted. */
@@ -66,16 +66,14 @@ function mapMember(stf: SegmentCursor, inUse: boolean, to: Translation): void {
     birthDate: stf.at(6).isValued ? date(stf.at(6)) : undefined,
   }) as FhirResource; // it has its resourceType
   const reference = to.entries.store(resource, keys);
-  mapRole(stf, { reference }, active, to);
+  for (const pra of segmentsOf(to, 'PRA')) mapRole(stf, pra, { reference }, active, to);
 }
 
 /** STF-2 is a CX; the number tells by its pattern whose it is, as in an XCN. */
 const staffNumber = (cursor: Cursor): Json | undefined => staffIdentifier(cursor, cursor.at(4), cursor.at(5));
 
 /** PRA: where, and as what. */
-function mapRole(stf: SegmentCursor, person: Json, active: boolean, to: Translation): void {
-  const pra = firstOf(to, 'PRA');
-  if (pra === undefined) return;
+function mapRole(stf: SegmentCursor, pra: SegmentCursor, person: Json, active: boolean, to: Translation): void {
   pra.ignore(1);
   // PRA-2 is a CE: its code is the number of an organisation.
   const code = pra.at(2).value;
@@ -110,12 +108,12 @@ const KINDS = new Map([
 ]);
 
 function mapPlace(loc: SegmentCursor, inUse: boolean, to: Translation): void {
-  const { identifier, partOf, name } = placeIdentifier(loc.at(1), to) ?? {};
+  const { identifier, partOf, name, type } = placeIdentifier(loc.at(1), to) ?? {};
   if (identifier === undefined) {
     loc.at(1).tell('error', 'required', 'The place has no name by which it may be found');
     return;
   }
-  const kind = KINDS.get(loc.at(3).text);
+  const kind = KINDS.get(loc.at(3).text) ?? type;
   const resource = compact({
     resourceType: 'Location',
     identifier: [identifier],

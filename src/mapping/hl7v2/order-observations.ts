@@ -14,6 +14,8 @@ export interface ObservationOrder {
   readonly orc: SegmentCursor | undefined;
   readonly obr: SegmentCursor;
   readonly notes: SegmentCursor[];
+  /** TQ1 before the OBR (OML) or after it (ORU). */
+  readonly timings: SegmentCursor[];
   readonly observations: ObservationGroup[];
   readonly specimens: SpecimenGroup[];
   readonly diagnoses: SegmentCursor[];
@@ -30,16 +32,27 @@ export function groupObservationOrders(to: Translation): ObservationOrders {
   const patientNotes: SegmentCursor[] = [];
   let orc: SegmentCursor | undefined;
   let notes: SegmentCursor[] = patientNotes;
+  let timings: SegmentCursor[] = [];
   for (const cursor of cursorsOf(to)) {
     const order = orders.at(-1);
     switch (cursor.segment.id) {
       case 'ORC':
         orc = cursor;
+        timings = [];
         notes = [];
         break;
       case 'OBR': {
-        const opened = { orc, obr: cursor, notes: [], observations: [], specimens: [], diagnoses: [] };
+        const opened = {
+          orc,
+          obr: cursor,
+          notes: [],
+          timings: [...timings],
+          observations: [],
+          specimens: [],
+          diagnoses: [],
+        };
         notes = opened.notes;
+        timings = opened.timings;
         orders.push(opened);
         break;
       }
@@ -52,6 +65,9 @@ export function groupObservationOrders(to: Translation): ObservationOrders {
       case 'SPM':
         order?.specimens.push({ spm: cursor, observations: [] });
         notes = [];
+        break;
+      case 'TQ1':
+        timings.push(cursor);
         break;
       case 'DG1':
         order?.diagnoses.push(cursor);

@@ -181,7 +181,7 @@ export function writeFound(query: Message, answer: FoundPatients): Message {
     const from = new Source(patient);
     const [content] = from.all('Patient');
     const told = event === 'K23' ? onlyNumbers(content) : content;
-    if (told !== undefined) writePatient(told, { from, out, version: 250, isUk, orderControl: 'NW' });
+    if (told !== undefined) writePatient(told, { from, out, version: 250, isUk, orderControl: 'NW', isNew: false });
   }
   return createMessage(out.texts, encoding);
 }

@@ -82,7 +82,8 @@ function contentOf(order: ObservationOrder, { patient, encounter }: Admission, k
   const specimens = order.specimens.map(({ spm }) => mapSpecimen(spm, patient, key, to));
   const groups = [...order.observations, ...order.specimens.flatMap(({ observations }) => observations)];
   const { references } = mapObservations(groups, { patient, encounter, key, effective: to.eventTime }, to);
-  const priority = [obr.at(5), obr.at(27).at(6)].find((cursor) => cursor.isValued);
+  const [timing] = order.timings;
+  const priority = present([obr.at(5), obr.at(27).at(6), timing?.at(9)]).find((cursor) => cursor.isValued);
   const isNew = ['NW', '', 'OP'].includes(orc?.field(1).value ?? '');
   const diagnoses = order.diagnoses.flatMap((dg1) => concept()(dg1.at(3)) ?? []);
   return {
@@ -106,9 +107,13 @@ function contentOf(order: ObservationOrder, { patient, encounter }: Admission, k
   };
 }
 
-/** When it is to be done: OBR-36, else OBR-6, else the start of the timing in OBR-27. */
-function occurrenceOf({ obr }: ObservationOrder): string | undefined {
-  const found = [obr.at(36), obr.at(27).at(4), obr.at(6), obr.at(7)].find((cursor) => cursor.isValued);
+/** When it is to be done: OBR-36, else the start of the timing in OBR-27 or TQ1, else OBR-6. */
+function occurrenceOf({ obr, timings }: ObservationOrder): string | undefined {
+  const start = timings[0]?.at(7);
+  // What stands there twice is read twice.
+  const said = present([obr.at(36), obr.at(27).at(4), start, obr.at(6), obr.at(7)]);
+  const [found, ...more] = said.filter((cursor) => cursor.isValued);
+  for (const other of more) if (other.part.raw === found?.part.raw) other.ignore();
   return found?.dateTime;
 }
 

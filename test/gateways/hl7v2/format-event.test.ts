@@ -18,7 +18,7 @@ const PROFILE: FeedProfile = {
   acceptAcknowledgement: 'AL',
   applicationAcknowledgement: 'NE',
   characterSet: 'UNICODE UTF-8',
-  kinds: new Set(['ADT', 'SIU', 'OMP', 'RDS', 'RAS', 'ORU']),
+  kinds: new Set(['ADT', 'SIU', 'OMP', 'RDS', 'RGV', 'RAS', 'ORM', 'ORU', 'VXU', 'MDM', 'MFN', 'BAR', 'DFT']),
 };
 type Json = Readonly<Record<string, unknown>>;
 const PATIENT: Resource = {
@@ -51,8 +51,10 @@ function tell(
   };
   const { value = [], issues } = formatEvent(event, { ...PROFILE, ...options.profile }, (n) => `C${n}`);
   expect(issues.filter(isError), JSON.stringify(issues)).eql([]);
-  return value.map(({ raw, patientId }) => {
-    expect(patientId).be.a('string');
+  return value.map(({ kind, raw, patientId }) => {
+    // Staff and places are nobody's.
+    if (kind.startsWith('MFN')) expect(patientId).equal(undefined);
+    else expect(patientId).be.a('string');
     const { value: message, issues: faults } = parseMessage(raw);
     expect(faults).eql([]);
     // It is one that we ourselves would take.
@@ -86,6 +88,37 @@ const order = (status: string, more: Json = {}): Json => ({
   subject: SUBJECT,
   ...more,
 });
+const test = (status: string): Json => ({
+  status,
+  intent: 'order',
+  code: { text: 'Full blood count' },
+  subject: SUBJECT,
+});
+const letter = (status: string, more: Json = {}): Json => ({
+  status,
+  subject: SUBJECT,
+  content: [{ attachment: { contentType: 'text/plain', data: Buffer.from('Dear all').toString('base64') } }],
+  ...more,
+});
+const jab = (status: string): Json => ({
+  status,
+  vaccineCode: { coding: [{ system: 'http://snomed.info/sct', code: '39114911000001105' }] },
+  patient: SUBJECT,
+  occurrenceDateTime: '2026-03-02T10:00:00Z',
+});
+const charge = (status: string): Json => ({ status, code: { text: 'Chest X-ray' }, subject: SUBJECT });
+const account = (status: string): Json => ({ status, subject: [SUBJECT] });
+const give = (status: string): Json => ({
+  status,
+  intent: 'order',
+  code: { text: 'Give' },
+  focus: { reference: 'MedicationRequest/m' },
+  for: SUBJECT,
+  input: [{ type: { text: 'drug' }, valueCodeableConcept: { coding: [{ code: '1', display: 'Paracetamol' }] } }],
+});
+const STAFF: Json = { identifier: [{ system: 'https://fhir.hl7.org.uk/Id/gmc-number', value: 'C9999990' }] };
+const BED: Json = { name: 'BED04', physicalType: { coding: [{ code: 'bd' }] }, status: 'active' };
+
 const ward = (display: string): Json => ({ location: [{ location: { display }, status: 'active' }] });
 
 describe('hl7v2 › what a partner is told of a change', () => {
@@ -121,10 +154,64 @@ describe('hl7v2 › what a partner is told of a change', () => {
     ['MedicationRequest', undefined, order('active'), ['OMP^O09']],
     ['MedicationRequest', undefined, order('draft'), []],
     ['MedicationRequest', undefined, order('active', { intent: 'plan' }), []],
+    ['ServiceRequest', undefined, test('active'), ['ORM^O01']],
+    ['ServiceRequest', test('active'), test('revoked'), ['ORM^O01']],
+    ['ServiceRequest', undefined, test('draft'), []],
+    ['Immunization', undefined, jab('completed'), ['VXU^V04']],
+    ['Immunization', jab('completed'), undefined, ['VXU^V04']],
+    ['DocumentReference', undefined, letter('current'), ['MDM^T02']],
+    ['DocumentReference', letter('current'), letter('current', { description: 'A letter' }), ['MDM^T08']],
+    ['DocumentReference', letter('current'), letter('superseded'), ['MDM^T04']],
+    ['DocumentReference', letter('current'), letter('entered-in-error'), ['MDM^T11']],
+    ['DocumentReference', letter('current'), undefined, ['MDM^T11']],
+    ['ChargeItem', undefined, charge('billable'), ['DFT^P03']],
+    ['ChargeItem', undefined, charge('planned'), []],
+    ['Account', undefined, account('active'), ['BAR^P01']],
+    ['Account', account('active'), account('active'), ['BAR^P05']],
+    ['Account', account('active'), account('inactive'), ['BAR^P02']],
+    ['Practitioner', undefined, STAFF, ['MFN^M02']],
+    ['Practitioner', STAFF, undefined, ['MFN^M02']],
+    ['Location', undefined, BED, ['MFN^M05']],
+    ['Task', undefined, { ...give('requested'), code: { text: 'Review' } }, []],
+    ['Task', give('requested'), give('completed'), []],
   ] as const)
     it(`${type} ${String(previous && 'status' in previous ? previous.status : previous && 'there')} → ${String(
       current && 'status' in current ? current.status : current && 'there',
     )}: ${kinds.join() || 'nothing'}`, () => expect(kindsOf(type, previous, current)).eql(kinds));
+
+  it('a drug that is to be given is told of with its order', () => {
+    const related = {
+      'MedicationRequest/m': { resourceType: 'MedicationRequest', id: 'm', ...order('active') } as Resource,
+    };
+    const [message] = tell('Task', undefined, give('requested'), { related });
+    expect(message?.value('MSH-9')).equal('RGV');
+    expect(message?.value('ORC-2')).equal('RX-1');
+    expect(message?.value('RXG-4.2')).equal('Paracetamol');
+  });
+
+  it('a document is sent with the Binary that it names, under our id where it has no number', () => {
+    const binary = {
+      resourceType: 'Binary',
+      id: 'b',
+      contentType: 'application/pdf',
+      data: 'JVBERi0xLjQK',
+    } as Resource;
+    const current = letter('current', { content: [{ attachment: { url: 'Binary/b' } }] });
+    const [message] = tell('DocumentReference', undefined, current, { related: { 'Binary/b': binary } });
+    expect(message?.value('TXA-12')).equal('x');
+    expect(message?.value('TXA-12.2')).equal('MORTAR');
+    expect(message?.find('OBX')?.field(5).raw).equal('^application^pdf^Base64^JVBERi0xLjQK');
+  });
+
+  it('of a member of staff, or a place, it is told whether they are new, changed or not in use', () => {
+    const action = (type: string, previous: Json | undefined, current: Json | undefined): string | undefined =>
+      tell(type, previous, current)[0]?.value('MFE-1');
+    expect(action('Practitioner', undefined, STAFF)).equal('MAD');
+    expect(action('Practitioner', STAFF, { ...STAFF, gender: 'male' })).equal('MUP');
+    expect(action('Practitioner', STAFF, undefined)).equal('MDC');
+    expect(action('Location', undefined, BED)).equal('MAD');
+    expect(action('Location', BED, { ...BED, status: 'inactive' })).equal('MDC');
+  });
 
   it('the header is as the partner wants it', () => {
     const [message] = tell('Patient', undefined, PATIENT);

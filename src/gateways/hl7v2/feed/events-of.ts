@@ -1,5 +1,7 @@
 /** Which message a change is told by. HL7 v2.5.1 chapters 3, 4, 7 and 10; docs/hl7v2.md "Feeds" */
 
+import { documentEvent } from '../../../mapping/hl7v2/outbound/document.ts';
+import { isGive } from '../../../mapping/hl7v2/outbound/give.ts';
 import type { Resource } from '../../../ports/resource-store.ts';
 import type { FeedEvent } from '../../../ports/v2-feed.ts';
 import { formatJson } from '../../../standards/fhir/json.ts';
@@ -15,6 +17,10 @@ export interface Telling {
   readonly orderControl?: 'XO' | 'RL';
 }
 
+/** Orders are told of as somebody asks and as somebody works them: the partner says which it wants. */
+const PRESCRIBED = ['OMP^O09', 'RDE^O11'];
+const REQUESTED = ['ORM^O01', 'OML^O21'];
+
 type Rule = (event: FeedEvent) => readonly Telling[];
 
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
@@ -22,9 +28,19 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['AllergyIntolerance', () => tell('ADT^A60')],
   ['Encounter', (event) => tell(`ADT^${visitEvent(event)}`)],
   ['Appointment', (event) => tell(`SIU^${appointmentEvent(event)}`)],
-  ['MedicationRequest', orderEvents],
+  ['MedicationRequest', (event) => orderEvents(event, PRESCRIBED)],
+  ['ServiceRequest', (event) => orderEvents(event, REQUESTED)],
   ['MedicationDispense', (event) => (SUPPLIED.has(statusOf(event)) ? tell('RDS^O13') : [])],
   ['MedicationAdministration', (event) => (GIVEN.has(statusOf(event)) ? tell('RAS^O17') : [])],
+  ['Task', giveEvents],
+  ['Immunization', (event) => (VACCINATED.has(statusOf(event)) ? tell('VXU^V04') : [])],
+  ['DocumentReference', documentEvents],
+  ['Account', accountEvents],
+  ['ChargeItem', (event) => (CHARGED.has(statusOf(event)) ? tell('DFT^P03') : [])],
+  ['Practitioner', () => tell('MFN^M02')],
+  // A role that is gone is told of by nothing: the person is not gone.
+  ['PractitionerRole', ({ current }) => (current === undefined ? [] : tell('MFN^M02'))],
+  ['Location', () => tell('MFN^M05')],
   ['DiagnosticReport', (event) => (REPORTED.has(statusOf(event)) ? tell('ORU^R01') : [])],
 ]);
 
@@ -122,11 +138,32 @@ const REPORTED = new Set([
 /** Intents that ask somebody to do something. */
 const ORDERS = new Set(['order', 'original-order', 'reflex-order', 'filler-order', 'instance-order']);
 
-/** As the hospital asks (OMP) and as the pharmacy works it (RDE): the partner says which it wants. */
-function orderEvents(event: FeedEvent): readonly Telling[] {
+function orderEvents(event: FeedEvent, kinds: readonly string[]): readonly Telling[] {
   const { current, previous } = event;
   if (!ORDERS.has(text((current ?? previous)?.['intent'])) || statusOf(event) === 'draft') return [];
   const before = text(previous?.['status']);
   const orderControl = before === 'on-hold' ? 'RL' : before === 'active' ? 'XO' : undefined;
-  return ['OMP^O09', 'RDE^O11'].map((kind) => ({ kind, ...(orderControl && { orderControl }) }));
+  return kinds.map((kind) => ({ kind, ...(orderControl && { orderControl }) }));
+}
+
+const VACCINATED = new Set(['completed', 'not-done', 'entered-in-error']);
+const CHARGED = new Set(['billable', 'billed', 'aborted', 'entered-in-error']);
+
+/** What is to be given is told of as long as nothing has become of it. */
+function giveEvents(event: FeedEvent): readonly Telling[] {
+  return statusOf(event) === 'requested' && isGive(event.current ?? {}) ? tell('RGV^O15') : [];
+}
+
+/** A document that is new, replaces another or adds to it; edited, of another availability, an error. */
+function documentEvents(event: FeedEvent): readonly Telling[] {
+  const { current, previous } = event;
+  if (current === undefined) return tell('MDM^T11');
+  if (previous === undefined || current['status'] === 'entered-in-error') return tell(`MDM^${documentEvent(current)}`);
+  return tell(current['status'] === previous['status'] ? 'MDM^T08' : 'MDM^T04');
+}
+
+/** An account is opened, changed, and ended. */
+function accountEvents(event: FeedEvent): readonly Telling[] {
+  if (statusOf(event) !== 'active') return tell('BAR^P02');
+  return tell(event.previous === undefined ? 'BAR^P01' : 'BAR^P05');
 }

@@ -1,5 +1,5 @@
 /** What a partner is told of a change, by the mapping from FHIR. docs/hl7v2.md "Feeds" */
-import { isOwnKey } from '../../../mapping/hl7v2/outbound/fields.ts';
+import { isOwnKey, isPrescriptionNumber } from '../../../mapping/hl7v2/outbound/fields.ts';
 import { mapFromFhir } from '../../../mapping/hl7v2/outbound/map-from-fhir.ts';
 import type { OutboundContext } from '../../../mapping/hl7v2/outbound/outbound.ts';
 import { withRemovals } from '../../../mapping/hl7v2/outbound/removals.ts';
@@ -49,9 +49,11 @@ function formatOne(event: FeedEvent, telling: Telling, profile: FeedProfile, con
   const before = WITH_REMOVALS.has(kind) ? formatBefore(event, people, context) : undefined;
   const whole = before ? withRemovals(value, before) : value;
   const message = profile.fields ? restrictTo(whole, profile.fields) : whole;
+  // Staff and places are nobody's.
+  const isMaster = kind.startsWith('MFN');
   const patientId = people.find((reference) => reference.startsWith('Patient/'))?.slice('Patient/'.length);
   const formatted = { kind, raw: formatMessage(message), ...(patientId !== undefined && { patientId }) };
-  if (people.length > 0) return { value: formatted, issues };
+  if (people.length > 0 || isMaster) return { value: formatted, issues };
   return { issues: [...issues, issue('not-found', 'Whose it is cannot be told', event.type)] };
 }
 
@@ -59,13 +61,15 @@ function formatOne(event: FeedEvent, telling: Telling, profile: FeedProfile, con
 function focusOf({ current, previous, type }: FeedEvent): Resource {
   if (current !== undefined) return current;
   const was = previous as Resource; // what was deleted was there
+  if (type === 'Practitioner') return { ...was, active: false };
+  if (type === 'Location') return { ...was, status: 'inactive' };
   if (type !== 'Patient') return { ...was, status: 'entered-in-error' };
   // Of somebody who is here no more only the numbers are told.
   return { resourceType: 'Patient', id: was['id'], identifier: was['identifier'], active: false };
 }
 
 function contextOf(
-  { at }: FeedEvent,
+  { at, previous }: FeedEvent,
   { kind, orderControl }: Telling,
   profile: FeedProfile,
   controlId: string,
@@ -81,6 +85,7 @@ function contextOf(
     acknowledgements: { accept: profile.acceptAcknowledgement, application: profile.applicationAcknowledgement },
     characterSet: profile.characterSet,
     ...(orderControl && { orderControl }),
+    isNew: previous === undefined,
   };
 }
 
@@ -98,8 +103,18 @@ function patientsOf(event: FeedEvent, focus: Resource, kind: string): readonly s
   const named =
     event.type === 'Appointment'
       ? list(focus['participant']).map(({ actor }) => referenceOf(actor))
-      : [referenceOf(focus['subject'] ?? focus['patient'])];
+      : subjectsOf(focus).map(referenceOf);
   return named.filter((reference) => reference?.startsWith('Patient/') === true) as string[]; // no undefined is one
+}
+
+/** Whose it is, as its type names them: an Account has several. */
+const subjectsOf = (focus: Resource): readonly unknown[] =>
+  [focus['subject'] ?? focus['patient'] ?? focus['for']].flat();
+
+/** The visit, as its type names it: a DocumentReference has several. */
+function visitOf(focus: Resource): string | undefined {
+  const context = focus['context'] as Json | undefined;
+  return referenceOf(focus['encounter'] ?? list(context?.['encounter'])[0] ?? context);
 }
 
 /** Types of which only what the message is about may be in it, however it is referred to. */
@@ -110,11 +125,17 @@ const ALONE = new Set([
   'MedicationDispense',
   'DiagnosticReport',
   'Encounter',
+  'ServiceRequest',
+  'Immunization',
+  'DocumentReference',
+  'Account',
+  'ChargeItem',
+  'Practitioner',
 ]);
 
 /** What the message is made of: the resource, and what it refers to as far as that is the same patient's. */
 function bundleOf(event: FeedEvent, focus: Resource, people: readonly string[]): Json {
-  const visit = referenceOf(focus['encounter'] ?? focus['context']);
+  const visit = visitOf(focus);
   const others = [...event.related].filter(([reference, { resourceType }]) => {
     if (reference === `${event.type}/${event.id}`) return false;
     if (resourceType === 'Patient') return people.includes(reference);
@@ -123,10 +144,13 @@ function bundleOf(event: FeedEvent, focus: Resource, people: readonly string[]):
   });
   const entry = others.map(([fullUrl, resource]) => ({
     fullUrl,
-    resource: resource.resourceType === 'Patient' ? withNumber(resource) : resource,
+    resource: NUMBERED.has(resource.resourceType) ? withNumber(resource) : resource,
   }));
   return { resourceType: 'Bundle', type: 'collection', entry: [{ resource: focus }, ...entry] };
 }
+
+/** What is told of under the number that its own message gave it. */
+const NUMBERED = new Set(['Patient', 'Account', 'MedicationRequest', 'ServiceRequest']);
 
 /** Under which number a thing is told of that has none of its own: our id. */
 const NUMBER_TYPES = new Map([
@@ -137,6 +161,13 @@ const NUMBER_TYPES = new Map([
   ['MedicationDispense', 'FILL'],
   ['MedicationAdministration', 'FILL'],
   ['DiagnosticReport', 'FILL'],
+  ['ServiceRequest', 'PLAC'],
+  ['Immunization', 'FILL'],
+  ['Practitioner', 'EI'],
+  ['Account', 'AN'],
+  // Of these a number needs no type.
+  ['DocumentReference', ''],
+  ['ChargeItem', ''],
 ]);
 const ORDER_NUMBERS: ReadonlySet<unknown> = new Set(['PLAC', 'FILL', undefined]);
 /** Whose ids these are: `urn:v2:` and the facility, then the name by which the assigner is known. */
@@ -145,11 +176,20 @@ const OWN_NUMBERS = 'urn:v2:MORTAR:MORTAR';
 function withNumber(resource: Resource): Resource {
   const code = NUMBER_TYPES.get(resource.resourceType);
   const identifiers = list(resource['identifier']);
-  const known = identifiers.filter((identifier) => typeof identifier['value'] === 'string' && !isOwnKey(identifier));
+  const master = list([resource['masterIdentifier']].filter(Boolean));
+  const known = [...identifiers, ...master].filter((identifier) => isNumber(identifier));
   const isOrder = code === 'PLAC' || code === 'FILL';
   if (code === undefined || known.some((one) => !isOrder || ORDER_NUMBERS.has(typeOf(one)))) return resource;
-  const own = { type: { coding: [{ code }] }, system: OWN_NUMBERS, value: resource['id'] };
+  const own = {
+    ...(code !== '' && { type: { coding: [{ code }] } }),
+    system: OWN_NUMBERS,
+    value: resource['id'],
+  };
   return { ...resource, identifier: [...identifiers, own] };
 }
+
+/** By which others may find the thing. */
+const isNumber = (identifier: Json): boolean =>
+  typeof identifier['value'] === 'string' && !isOwnKey(identifier) && !isPrescriptionNumber(identifier);
 
 const typeOf = ({ type }: Json): unknown => list((type as Json | undefined)?.['coding'])[0]?.['code'];

@@ -42,6 +42,8 @@ const WAITING_MAX = 200;
 const RELATED_MAX = 2000;
 const READ_AT_ONCE = 16;
 const RELATED_DEPTH = 2;
+/** Places around places. */
+const PLACES_DEPTH = 6;
 
 export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
   const { store, changes, messages, jobs, feeds, format, caller, now, log } = options;
@@ -185,7 +187,7 @@ function dayClock(timeZone: string): (at: number) => { readonly day: string; rea
 
 const LOCAL = /^[A-Z][A-Za-z]{2,63}\/[A-Za-z0-9.-]{1,64}$/;
 
-/** What a resource refers to, and what that refers to; undefined where it is too much. */
+/** What a resource refers to, what that refers to, and the places around places; undefined where it is too much. */
 async function readRelated(
   resource: Resource | undefined,
   read: (reference: string) => Promise<Resource | undefined>,
@@ -193,7 +195,7 @@ async function readRelated(
 ): Promise<ReadonlyMap<string, Resource> | undefined> {
   const related = new Map<string, Resource>();
   let next = [...more, ...(resource === undefined ? [] : referencesIn(resource))];
-  for (let depth = 0; depth < RELATED_DEPTH; depth++) {
+  for (let depth = 0; depth < RELATED_DEPTH + PLACES_DEPTH && next.length > 0; depth++) {
     const wanted = [...new Set(next)].filter((one) => !related.has(one));
     if (wanted.length + related.size > RELATED_MAX) return undefined;
     next = [];
@@ -203,7 +205,9 @@ async function readRelated(
       for (const [index, one] of found.entries()) {
         if (one === undefined) continue;
         related.set(references[index] as string, one); // of the same length
-        next.push(...referencesIn(one));
+        // A bed is in a bay, in a ward, in a hospital: all of them are one field.
+        const isNear = depth < RELATED_DEPTH - 1;
+        if (isNear || one.resourceType === 'Location') next.push(...referencesIn(isNear ? one : one['partOf']));
       }
     }
   }
@@ -215,8 +219,9 @@ function referencesIn(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(referencesIn);
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, inner]) => {
-    if (name !== 'reference' || typeof inner !== 'string') return referencesIn(inner);
+    if (typeof inner !== 'string' || !(name === 'reference' || name === 'url')) return referencesIn(inner);
     const plain = inner.split('/_history/')[0] ?? '';
-    return LOCAL.test(plain) ? [plain] : [];
+    // The content of a document is named by the address of its Binary.
+    return LOCAL.test(plain) && (name === 'reference' || plain.startsWith('Binary/')) ? [plain] : [];
   });
 }

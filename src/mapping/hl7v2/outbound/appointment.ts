@@ -1,11 +1,12 @@
 /** Appointment as SCH, TQ1, RGS and the AIx of its participants. */
 import { APPOINTMENT_REASON, APPOINTMENT_TYPE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
-import { codesOf } from './encounter.ts';
-import { cwe, dtm, ei, identifierOf, isOwnKey, pl, plainIdentifier, repeated, xcn } from './fields.ts';
+import { codesOf, writeEncounter } from './encounter.ts';
+import { cwe, dtm, ei, identifierOf, isOwnKey, plainIdentifier, repeated, xcn } from './fields.ts';
 import { writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
 import { writePatient } from './patient.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
 
 /** Table 0278. */
@@ -32,7 +33,7 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   from.tellUnsent(appointment, SENT);
   const filled = identifierOf(appointment, 'FILL') ?? plainIdentifier(appointment);
   const minutes = minutesOf(appointment);
-  const [reason] = listOf(appointment['reasonCode']);
+  const [reason, another] = listOf(appointment['reasonCode']);
   const participants = listOf(appointment['participant']);
   const booked = participants.filter((participant) => codesOf(participant['type']).includes('CALLBCK'));
   const isLegacy = to.version < 250;
@@ -42,7 +43,7 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   out.write('SCH', {
     1: ei(identifierOf(appointment, 'PLAC')),
     2: ei(filled),
-    6: cwe(appointment['cancelationReason'], APPOINTMENT_REASON),
+    6: cwe(appointment['cancelationReason'] ?? another, APPOINTMENT_REASON),
     7: cwe(reason, APPOINTMENT_REASON),
     8: cwe(appointment['appointmentType'], APPOINTMENT_TYPE),
     9: minutes,
@@ -59,7 +60,12 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
   const patients = people
     .map(({ actor }) => from.resolve(actor))
     .filter((actor) => actor?.['resourceType'] === 'Patient');
-  for (const patient of patients) if (patient !== undefined) writePatient(patient, to);
+  for (const patient of patients) {
+    if (patient === undefined) continue;
+    writePatient(patient, to);
+    const visit = from.all('Encounter').find((encounter) => from.pointsAt(encounter['subject'], patient));
+    if (visit !== undefined) writeEncounter(visit, to);
+  }
   if (patients.length === 0)
     from.fail('The patient of the appointment is not in the Bundle', 'Appointment.participant');
   out.write('RGS', { 1: '1', 2: 'A' });
@@ -67,6 +73,33 @@ export function writeAppointment(appointment: Json, to: Outbound): void {
     out.write('AIS', { 1: out.next('AIS'), 2: 'A', 3: cwe(service), 4: start, 7: minutes, 8: minutes && 'MIN' });
   for (const participant of people) writeResource(participant, { start, minutes }, to);
 }
+
+/** Time of places, people and things that is blocked (S23), or free again (S24). */
+export function writeBlockedTime(to: Outbound): void {
+  const { from, out } = to;
+  const slots = from.all('Slot');
+  const [first] = slots;
+  if (first === undefined) {
+    from.fail('A message of this event is about time that is in the Bundle', 'Slot');
+    return;
+  }
+  const filled = identifierOf(first, 'FILL') ?? plainIdentifier(first);
+  const placed = identifierOf(first, 'PLAC');
+  if (filled === undefined && placed === undefined)
+    from.fail('Blocked time without a number cannot be sent', 'Slot.identifier');
+  out.write('SCH', { 1: ei(placed), 2: ei(filled) });
+  writeNotes(textOf(first['comment']), out);
+  out.write('RGS', { 1: '1', 2: 'A' });
+  for (const slot of slots) {
+    from.tellUnsent(slot, SLOT_SENT);
+    const time = { start: dtm(slot['start']), minutes: minutesOf(slot) };
+    const schedule = from.resolve(slot['schedule']);
+    for (const actor of listOf(schedule?.['actor'])) writeResource({ actor }, time, to);
+    if (schedule === undefined)
+      from.fail('Whose time it is stands in the Schedule, which is in the Bundle', 'Slot.schedule');
+  }
+}
+const SLOT_SENT = ['identifier', 'schedule', 'status', 'start', 'end', 'comment'];
 
 function minutesOf(appointment: Json): string | undefined {
   const sent = textOf(appointment['minutesDuration']);

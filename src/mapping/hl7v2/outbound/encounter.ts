@@ -1,19 +1,25 @@
 /** Encounter, AllergyIntolerance, Condition and Coverage as PV1, PV2, AL1, DG1 and IN1. */
+import type { FieldInput } from '../../../standards/hl7v2/format.ts';
 import {
   ADMISSION_TYPE,
   ADMIT_SOURCE,
   AMBULATORY_STATUS,
   DIAGNOSIS_TYPE,
+  DIET_TYPE,
   DISCHARGE_DISPOSITION,
   ENCOUNTER_PRIORITY,
   HOSPITAL_SERVICE,
+  MODE_OF_ARRIVAL,
   READMISSION,
+  reverseCode,
+  SUBSCRIBER_RELATIONSHIP,
   VIP_INDICATOR,
 } from '../code-tables.ts';
 import { type Json, present } from '../compact.ts';
-import { cwe, cx, dtm, ei, isOwnKey, pl, repeated, xcn, xon } from './fields.ts';
+import { coded, cwe, cx, dtm, ei, isOwnKey, repeated, xcn, xon } from './fields.ts';
 import type { Outbound } from './outbound.ts';
-import { listOf, objectOf, textOf } from './source.ts';
+import { pl } from './place.ts';
+import { listOf, objectOf, referencesOf, textOf } from './source.ts';
 
 /** v3-ActCode as table 0004. */
 const CLASSES = new Map([
@@ -41,7 +47,8 @@ const SENT = [
 const PLANNED = 'http://hl7.org/fhir/5.0/StructureDefinition/extension-Encounter.planned';
 const ADMISSION_METHOD = 'https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-AdmissionMethod';
 
-export function writeEncounter(encounter: Json, to: Outbound): void {
+/** `financialClass`: PV1-20, in messages about charges. */
+export function writeEncounter(encounter: Json, to: Outbound, financialClass?: FieldInput): void {
   const { from, out } = to;
   from.tellUnsent(encounter, SENT);
   const identifiers = listOf(encounter['identifier']).filter((identifier) => !isOwnKey(identifier));
@@ -51,7 +58,8 @@ export function writeEncounter(encounter: Json, to: Outbound): void {
   const at = (...states: string[]): Json | undefined =>
     places.find((place) => states.includes(textOf(place['status']) ?? 'active'));
   const people = (code: string): ReturnType<typeof repeated> => repeated(participantsOf(encounter, code, to));
-  const current = at('active') ?? at('planned') ?? at('completed');
+  const isOver = OVER.has(textOf(encounter['status']) ?? '');
+  const current = at('active') ?? at('planned') ?? (isOver ? at('completed') : undefined);
   const before = current?.['status'] === 'completed' ? undefined : at('completed');
   const method = listOf(encounter['extension']).find(({ url }) => url === ADMISSION_METHOD);
   out.write('PV1', {
@@ -71,8 +79,10 @@ export function writeEncounter(encounter: Json, to: Outbound): void {
     16: repeated(listOf(stay?.['specialCourtesy']).map((value) => cwe(value, VIP_INDICATOR))),
     17: people('ADM'),
     19: identifiers[0] && cx(identifiers[0]),
+    20: financialClass,
     36: cwe(stay?.['dischargeDisposition'], DISCHARGE_DISPOSITION),
     37: textOf(objectOf(stay?.['destination'])?.['display']),
+    38: repeated(listOf(stay?.['dietPreference']).map((value) => cwe(value, DIET_TYPE))),
     44: dtm(period?.['start']),
     45: dtm(period?.['end']),
     50: identifiers[1] && cx(identifiers[1]),
@@ -80,6 +90,9 @@ export function writeEncounter(encounter: Json, to: Outbound): void {
   });
   writeExpectations(encounter, to);
 }
+
+/** A visit of which the last place is the one the patient left. */
+const OVER = new Set(['finished', 'cancelled', 'entered-in-error']);
 
 /** The code of v3, or one of the table that FHIR has no word for. */
 export function classOf(encounter: Json): string | undefined {
@@ -105,43 +118,55 @@ export const codesOf = (concepts: unknown): readonly string[] =>
 function writeExpectations(encounter: Json, { out }: Outbound): void {
   const extension = (name: string): unknown =>
     listOf(encounter['extension']).find(({ url }) => url === PLANNED + name)?.['valueDateTime'];
+  const reasons = listOf(encounter['reasonCode']).filter(({ coding }) => coding !== undefined);
+  const words = listOf(encounter['reasonCode']).find((reason) => reason['coding'] === undefined);
+  const arrival = listOf(encounter['extension']).find(({ url }) => textOf(url)?.endsWith('encounter-modeOfArrival'));
   const fields = {
-    3: cwe(listOf(encounter['reasonCode'])[0]),
+    3: reasons[0] && cwe(reasons[0]),
     8: dtm(extension('StartDate')),
     9: dtm(extension('EndDate')),
     11: textOf(objectOf(encounter['length'])?.['value']),
+    12: textOf(words?.['text']),
     25: cwe(encounter['priority'], ENCOUNTER_PRIORITY),
+    38: coded(arrival?.['valueCoding'], MODE_OF_ARRIVAL),
   };
   if (Object.values(fields).some((field) => field !== undefined)) out.write('PV2', fields);
 }
 
 export function writeDiagnoses(encounter: Json | undefined, { from, out }: Outbound): void {
   const uses = listOf(encounter?.['diagnosis']);
-  for (const condition of from.all('Condition')) {
-    from.tellUnsent(condition, [
-      'identifier',
-      'clinicalStatus',
-      'verificationStatus',
-      'category',
-      'code',
-      'subject',
-      'encounter',
-      'recordedDate',
-      'asserter',
-    ]);
-    const use = uses.find((diagnosis) => from.pointsAt(diagnosis['condition'], condition));
-    const number = listOf(condition['identifier']).find((identifier) => !isOwnKey(identifier));
-    out.write('DG1', {
-      1: out.next('DG1'),
-      3: cwe(condition['code']),
-      6: cwe(use?.['use'], DIAGNOSIS_TYPE),
-      15: textOf(use?.['rank']),
-      16: repeated(xcn(condition['asserter'], from)),
-      19: dtm(condition['recordedDate']),
-      20: ei(number),
-      21: codesOf([condition['verificationStatus']])[0] === 'entered-in-error' ? 'D' : undefined,
-    });
-  }
+  for (const condition of from.all('Condition')) writeDiagnosis(condition, uses, { from, out });
+}
+
+/** `uses`: what the visit says of its diagnoses. */
+export function writeDiagnosis(
+  condition: Json,
+  uses: readonly Json[],
+  { from, out }: Pick<Outbound, 'from' | 'out'>,
+): void {
+  from.tellUnsent(condition, [
+    'identifier',
+    'clinicalStatus',
+    'verificationStatus',
+    'category',
+    'code',
+    'subject',
+    'encounter',
+    'recordedDate',
+    'asserter',
+  ]);
+  const use = uses.find((diagnosis) => from.pointsAt(diagnosis['condition'], condition));
+  const number = listOf(condition['identifier']).find((identifier) => !isOwnKey(identifier));
+  out.write('DG1', {
+    1: out.next('DG1'),
+    3: cwe(condition['code']),
+    6: cwe(use?.['use'], DIAGNOSIS_TYPE),
+    15: textOf(use?.['rank']),
+    16: repeated(xcn(condition['asserter'], from)),
+    19: dtm(condition['recordedDate']),
+    20: ei(number),
+    21: codesOf([condition['verificationStatus']])[0] === 'entered-in-error' ? 'D' : undefined,
+  });
 }
 
 export function writeCoverages({ from, out }: Outbound): void {
@@ -150,25 +175,33 @@ export function writeCoverages({ from, out }: Outbound): void {
       'identifier',
       'status',
       'type',
+      'subscriber',
       'subscriberId',
       'beneficiary',
+      'relationship',
       'period',
       'payor',
       'class',
     ]);
+    const insured = listOf(coverage['identifier']).filter((identifier) => !isOwnKey(identifier));
+    const [relation] = codesOf([coverage['relationship']]);
     const classes = new Map(listOf(coverage['class']).map((item) => [codesOf([item['type']])[0], item]));
-    const payor = Array.isArray(coverage['payor']) ? xon(coverage['payor'][0], from) : undefined;
+    const [first] = referencesOf(coverage['payor']);
+    const payor = xon(first, from);
     const period = objectOf(coverage['period']);
     out.write('IN1', {
       1: out.next('IN1'),
       2: [textOf(classes.get('plan')?.['value']), textOf(classes.get('plan')?.['name'])],
       3: payor === undefined ? undefined : [payor[2], undefined, undefined, payor[5]],
-      4: payor?.[0] === undefined ? undefined : [payor[0]],
+      4: payor === undefined ? textOf(objectOf(first)?.['display']) : payor[0] === undefined ? undefined : [payor[0]],
       8: textOf(classes.get('group')?.['value']),
+      9: textOf(classes.get('group')?.['name']),
       12: dtm(period?.['start']),
       13: dtm(period?.['end']),
       15: cwe(coverage['type']),
+      17: reverseCode(SUBSCRIBER_RELATIONSHIP, relation),
       36: textOf(coverage['subscriberId']),
+      49: repeated(insured.map(cx)),
     });
   }
 }

@@ -81,7 +81,13 @@ export function identifierOf(resource: Json | undefined, type: string): Json | u
   return listOf(resource?.['identifier']).find((identifier) => typeOf(identifier) === type);
 }
 export const plainIdentifier = (resource: Json | undefined): Json | undefined =>
-  listOf(resource?.['identifier']).find((identifier) => typeOf(identifier) === undefined && !isOwnKey(identifier));
+  listOf(resource?.['identifier']).find(
+    (identifier) => typeOf(identifier) === undefined && !isOwnKey(identifier) && !isPrescriptionNumber(identifier),
+  );
+
+/** The number on the label (RXE-15, RXD-7), by which no order is found. */
+export const isPrescriptionNumber = (identifier: Json): boolean =>
+  textOf(objectOf(identifier['type'])?.['text']) === 'Prescription number';
 
 /** CodeableConcept as CWE: a code of `table` first, however FHIR names it; the words as original text. */
 export function cwe(value: unknown, table?: CodeTable): Repetition | undefined {
@@ -245,42 +251,26 @@ export function xcn(reference: unknown, from: Source): readonly Repetition[] {
   return name.length > 0 ? [one()] : [];
 }
 
+/** A person as the first component of an NDL: a CNN, whose parts are subcomponents. */
+export const cnn = (reference: unknown, from: Source): readonly Repetition[] =>
+  xcn(reference, from).map((person) => {
+    const [authority, id] = (person[8] ?? []) as readonly Leaf[];
+    const parts = person.slice(0, 6).map((part) => (typeof part === 'string' ? part : undefined));
+    return [[...parts, undefined, undefined, authority, id]];
+  });
+
 /** An organisation by reference. */
 export function xon(reference: unknown, from: Source): Repetition | undefined {
   const found = from.resolve(reference);
   const organization = found?.['resourceType'] === 'PractitionerRole' ? from.resolve(found['organization']) : found;
   const isOne = organization?.['resourceType'] === 'Organization';
   const identifier = isOne ? listOf(organization?.['identifier'])[0] : undefined;
-  const name = textOf(isOne ? organization?.['name'] : undefined) ?? textOf(objectOf(reference)?.['display']);
+  // The display of a role names the person.
+  const display = objectOf(found === organization ? reference : found?.['organization'])?.['display'];
+  const name = textOf(isOne ? organization?.['name'] : undefined) ?? textOf(display);
   const value = textOf(identifier?.['value']);
   if (value === undefined) return isOne && name !== undefined ? [name] : undefined;
   return [name, undefined, value, undefined, undefined, hd(textOf(identifier?.['system']))];
-}
-
-/** Components of a PL by the kind of place. */
-const LEVELS = new Map([
-  ['si', 4],
-  ['bu', 7],
-  ['lvl', 8],
-  ['wa', 1],
-  ['ro', 2],
-  ['bd', 3],
-]);
-const DEPTH_MAX = 10;
-
-/** The chain of places from the narrowest to the widest. */
-export function pl(reference: unknown, from: Source): Repetition | undefined {
-  const parts: (string | undefined)[] = [];
-  let place = from.resolve(reference);
-  for (let depth = 0; place !== undefined && depth < DEPTH_MAX; depth++) {
-    const code = textOf(listOf(objectOf(place['physicalType'])?.['coding'])[0]?.['code']);
-    const component = LEVELS.get(code ?? '') ?? 1;
-    parts[component - 1] ??= textOf(place['name']) ?? textOf(listOf(place['identifier'])[0]?.['value']);
-    place = from.resolve(place['partOf']);
-  }
-  const display = textOf(objectOf(reference)?.['display']);
-  if (parts.length > 0) return Array.from(parts);
-  return display === undefined ? undefined : [...Array.from({ length: 8 }, () => undefined), display];
 }
 
 /** Value and unit as two fields. */

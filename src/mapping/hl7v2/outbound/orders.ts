@@ -1,12 +1,24 @@
 /** MedicationRequest as ORC with RXO or RXE; MedicationDispense as ORC with RXD. docs/hl7v2.md "FHIR to HL7 v2" */
 import type { FieldInput } from '../../../standards/hl7v2/format.ts';
-import { DISPENSE_TYPE, REQUEST_PRIORITY, reverseCode, SUBSTITUTION, SUBSTITUTION_DONE } from '../code-tables.ts';
+import { DISPENSE_TYPE, SUBSTITUTION, SUBSTITUTION_DONE } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
-import { amount, cwe, dtm, ei, identifierOf, pl, plainIdentifier, repeated, xcn, xon } from './fields.ts';
-import { noteText, writeNotes } from './notes.ts';
+import {
+  amount,
+  cwe,
+  dtm,
+  ei,
+  identifierOf,
+  isPrescriptionNumber,
+  plainIdentifier,
+  repeated,
+  xcn,
+  xon,
+} from './fields.ts';
+import { firstNotes, lastNote, writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
+import { pl } from './place.ts';
 import { listOf, objectOf, textOf } from './source.ts';
-import { displayOf, legacyTimings, sharedText, writeRoute, writeTimings } from './timing.ts';
+import { displayOf, legacyTimings, priorityOf, sharedText, writeRoute, writeTimings } from './timing.ts';
 
 const SENT = [
   ...[
@@ -55,7 +67,7 @@ export function writeMedicationRequest(request: Json, name: 'RXO' | 'RXE', to: O
   writeControl(request, control, to);
   const dosages = listOf(request['dosageInstruction']);
   const isLegacy = to.version < 250;
-  const priority = reverseCode(REQUEST_PRIORITY, request['priority']);
+  const priority = priorityOf(request);
   if (!isLegacy && name === 'RXO') writeTimings(dosages, priority, to);
   if (name === 'RXO') writeOrdered(request, dosages, to);
   else writeEncoded(request, dosages, isLegacy, to);
@@ -74,7 +86,7 @@ function writeControl(
   const filled = identifierOf(request, 'FILL');
   if (placed === undefined && filled === undefined)
     from.fail('An order without a number cannot be sent', 'MedicationRequest.identifier');
-  const priority = reverseCode(REQUEST_PRIORITY, request['priority']);
+  const priority = priorityOf(request);
   out.write('ORC', {
     1: control === 'NW' ? orderControl : control,
     2: ei(placed),
@@ -97,7 +109,7 @@ interface Dose {
 }
 
 /** One dose for the whole order; the doses of a taper stand in the timings. */
-function doseOf(dosages: readonly Json[]): Dose {
+export function doseOf(dosages: readonly Json[]): Dose {
   const [dose] = listOf(dosages[0]?.['doseAndRate']);
   const range = objectOf(dose?.['doseRange']);
   const low = amount(dose?.['doseQuantity'] ?? range?.['low']);
@@ -106,22 +118,13 @@ function doseOf(dosages: readonly Json[]): Dose {
 }
 
 /** Words for the patient; before version 2.5 they are joined, as nothing else holds them. */
-function sigOf(dosages: readonly Json[], isLegacy = false): FieldInput {
+export function sigOf(dosages: readonly Json[], isLegacy = false): FieldInput {
   const texts = new Set(
     dosages.flatMap((dosage) => textOf(dosage['text']) ?? textOf(dosage['patientInstruction']) ?? []),
   );
   const text = isLegacy ? [...texts].join('; ') || undefined : sharedText(dosages);
   return text === undefined ? undefined : [undefined, text];
 }
-
-/** All notes but the last: each has a repetition of its own, where the last is the NTE. */
-const firstNotes = (resource: Json): FieldInput =>
-  repeated(
-    listOf(resource['note'])
-      .slice(0, -1)
-      .map((note) => [undefined, textOf(note['text'])]),
-  );
-const lastNote = (resource: Json): string | undefined => noteText(listOf(resource['note']).slice(-1));
 
 const drugOf = (resource: Json, { from }: Outbound): ReturnType<typeof cwe> =>
   cwe(resource['medicationCodeableConcept']) ?? cwe(from.resolve(resource['medicationReference'], resource)?.['code']);
@@ -154,12 +157,10 @@ function writeEncoded(request: Json, dosages: readonly Json[], isLegacy: boolean
   const quantity = amount(supply?.['quantity']);
   const rate = amount(listOf(dosages[0]?.['doseAndRate'])[0]?.['rateQuantity']);
   const most = objectOf(objectOf(dosages[0]?.['maxDosePerPeriod'])?.['numerator']);
-  const number = listOf(request['identifier']).find(
-    (identifier) => textOf(objectOf(identifier['type'])?.['text']) === 'Prescription number',
-  );
+  const number = listOf(request['identifier']).find(isPrescriptionNumber);
   const daily = textOf(most?.['value']);
   to.out.write('RXE', {
-    1: isLegacy ? legacyTimings(dosages, reverseCode(REQUEST_PRIORITY, request['priority'])) : undefined,
+    1: isLegacy ? legacyTimings(dosages, priorityOf(request)) : undefined,
     2: drugOf(request, to),
     3: low,
     4: high,
@@ -228,7 +229,7 @@ export function writeDispense(dispense: Json, to: Outbound): void {
   const request = from.resolve(authorizing);
   const named = objectOf(objectOf(authorizing)?.['identifier']);
   const isPart = listOf(objectOf(dispense['type'])?.['coding']).some(({ code }) => PARTIAL.has(textOf(code) ?? ''));
-  const number = plainNumber(dispense, 'Prescription number');
+  const number = listOf(dispense['identifier']).find(isPrescriptionNumber);
   const own = listOf(dispense['identifier']).find((identifier) => identifier !== number);
   out.write('ORC', {
     1: control[0],
@@ -240,7 +241,7 @@ export function writeDispense(dispense: Json, to: Outbound): void {
   const batch = objectOf(medication?.['batch']);
   const quantity = amount(dispense['quantity']);
   const substitution = objectOf(dispense['substitution']);
-  const [counter] = /\d+$/.exec(textOf(own?.['value']) ?? '') ?? [];
+  const [, counter] = /-(\d{1,4})$/.exec(textOf(own?.['value']) ?? '') ?? [];
   if (drugOf(dispense, to) === undefined)
     from.fail('A supply names a drug', 'MedicationDispense.medicationCodeableConcept');
   out.write('RXD', {
@@ -273,9 +274,6 @@ export function writeDispense(dispense: Json, to: Outbound): void {
   writeNotes(lastNote(dispense), out);
   writeRoute(listOf(dispense['dosageInstruction']), to);
 }
-
-const plainNumber = (resource: Json, text: string): Json | undefined =>
-  listOf(resource['identifier']).find((identifier) => textOf(objectOf(identifier['type'])?.['text']) === text);
 
 /** Codes of v3 are not those of table 0484. */
 function typeOf(dispense: Json): ReturnType<typeof cwe> {

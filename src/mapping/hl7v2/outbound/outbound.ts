@@ -28,6 +28,8 @@ export interface OutboundContext {
   readonly characterSet?: string;
   /** ORC-1 of an order that stands: `XO`, it was changed; `RL`, it was held. `NW` when absent. */
   readonly orderControl?: string;
+  /** The receiver does not know it yet: MFE-1 is `MAD`, and `MUP` when absent. */
+  readonly isNew?: boolean;
 }
 
 export interface Outbound {
@@ -38,4 +40,6 @@ export interface Outbound {
   readonly isUk: boolean;
   /** ORC-1 of an order that stands. */
   readonly orderControl: string;
+  /** The receiver does not know it yet. */
+  readonly isNew: boolean;
 }

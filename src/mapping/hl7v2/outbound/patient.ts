@@ -1,4 +1,5 @@
 /** Patient and RelatedPerson as PID, PD1 and NK1; a record that gives way as MRG. docs/hl7v2.md "FHIR to HL7 v2" */
+import type { FieldInput } from '../../../standards/hl7v2/format.ts';
 import {
   CONTACT_ROLE,
   MARITAL_STATUS,
@@ -41,7 +42,8 @@ const SENT = [
 const extension = (resource: Json, url: string): Json | undefined =>
   listOf(resource['extension']).find((found) => found['url'] === (url.includes(':') ? url : CORE + url));
 
-export function writePatient(patient: Json, to: Outbound): void {
+/** `account`: PID-18, in messages about charges. */
+export function writePatient(patient: Json, to: Outbound, account?: FieldInput): void {
   const { from, out } = to;
   from.tellUnsent(patient, SENT);
   const telecom = listOf(patient['telecom']);
@@ -59,6 +61,7 @@ export function writePatient(patient: Json, to: Outbound): void {
     15: cwe(listOf(patient['communication'])[0]?.['language']),
     16: cwe(patient['maritalStatus'], to.isUk ? MARITAL_STATUS_UK : MARITAL_STATUS),
     17: cwe(extension(patient, 'patient-religion')?.['valueCodeableConcept'], RELIGION),
+    18: account,
     22: ethnicOf(patient),
     23: textOf(objectOf(extension(patient, 'patient-birthPlace')?.['valueAddress'])?.['text']),
     24: yesNo(patient['multipleBirthBoolean'] ?? (patient['multipleBirthInteger'] === undefined ? undefined : true)),
@@ -113,6 +116,25 @@ function writePrimaryCare(patient: Json, { from, out }: Outbound): void {
   const people = care.filter((reference) => from.resolve(reference)?.['resourceType'] !== 'Organization');
   const doctor = people.flatMap((reference) => xcn(reference, from));
   if (practice !== undefined || doctor.length > 0) out.write('PD1', { 3: practice, 4: repeated(doctor) });
+  for (const reference of people) writeRole(reference, { from, out });
+}
+
+/** A doctor of whom more is known than PD1 holds: since when, and a telephone at the practice. */
+function writeRole(reference: unknown, { from, out }: Pick<Outbound, 'from' | 'out'>): void {
+  const role = from.resolve(reference);
+  const period = objectOf(role?.['period']);
+  const telecom = listOf(role?.['telecom']);
+  if (role?.['resourceType'] !== 'PractitionerRole' || (period === undefined && telecom.length === 0)) return;
+  out.write('ROL', {
+    1: out.next('ROL'),
+    2: 'UC',
+    3: ['PP', 'Primary care provider', 'HL70443'],
+    4: repeated(xcn(reference, from)),
+    5: dtm(period?.['start']),
+    6: dtm(period?.['end']),
+    12: repeated(telecom.map(xtn)),
+    14: xon(reference, from),
+  });
 }
 
 export function writeRelatedPersons(patient: Json, to: Outbound): void {
@@ -163,6 +185,16 @@ export function writeRelatedPersons(patient: Json, to: Outbound): void {
       13: textOf(objectOf(contact['organization'])?.['display']),
     });
   }
+}
+
+/** Whether the record gave way to another. */
+export const isRetired = (patient: Json): boolean => listOf(patient['link']).some(({ type }) => type === 'replaced-by');
+
+/** The numbers the patient had before (A46, A47). */
+export function writeFormerNumbers(patient: Json, { from, out }: Outbound): void {
+  const old = listOf(patient['identifier']).filter((identifier) => !isCurrent(identifier));
+  if (old.length === 0) from.fail('A message of this event names a number that the patient had', 'Patient.identifier');
+  out.write('MRG', { 1: repeated(old.map(cx)) });
 }
 
 /** The record that gives way to the survivor. */

@@ -12,10 +12,10 @@ import {
 } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
 import { codesOf } from './encounter.ts';
-import { amount, cwe, dtm, ei, identifierOf, isOwnKey, repeated, xcn, xon } from './fields.ts';
+import { amount, cnn, cwe, dtm, ei, identifierOf, isOwnKey, repeated, xcn, xon } from './fields.ts';
 import { noteText, writeNotes } from './notes.ts';
 import type { Outbound } from './outbound.ts';
-import { listOf, objectOf, textOf } from './source.ts';
+import { listOf, objectOf, referencesOf, textOf } from './source.ts';
 
 const SENT = [
   ...[
@@ -32,12 +32,10 @@ const SENT = [
   ...['issued', 'performer', 'resultsInterpreter', 'specimen', 'result', 'conclusion', 'presentedForm'],
 ];
 
-const references = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
 export function writeReport(report: Json, to: Outbound): void {
   const { from, out } = to;
   from.tellUnsent(report, SENT);
-  const order = from.resolve(references(report['basedOn'])[0]);
+  const order = from.resolve(referencesOf(report['basedOn'])[0]);
   const placed = ei(identifierOf(report, 'PLAC') ?? identifierOf(order, 'PLAC'));
   const filled = ei(identifierOf(report, 'FILL') ?? identifierOf(order, 'FILL'));
   const period = objectOf(report['effectivePeriod']);
@@ -63,18 +61,14 @@ export function writeReport(report: Json, to: Outbound): void {
     32: interpreterOf(report, to),
   });
   writeNotes(textOf(report['conclusion']), out);
-  for (const reference of references(report['result'])) writeObservation(from.resolve(reference), to);
+  for (const reference of referencesOf(report['result'])) writeObservation(from.resolve(reference), to);
   for (const form of listOf(report['presentedForm'])) writeDocument(form, status, to);
-  for (const reference of references(report['specimen'])) writeSpecimen(from.resolve(reference), to);
+  for (const reference of referencesOf(report['specimen'])) writeSpecimen(from.resolve(reference), to);
 }
 
 /** NDL: the person is one component. */
-function interpreterOf(report: Json, { from }: Outbound): FieldInput {
-  const people = references(report['resultsInterpreter']).flatMap((reference) => xcn(reference, from));
-  return repeated(
-    people.map((person) => [person.slice(0, 6).map((part) => (typeof part === 'string' ? part : undefined))]),
-  );
-}
+const interpreterOf = (report: Json, { from }: Outbound): FieldInput =>
+  repeated(referencesOf(report['resultsInterpreter']).flatMap((reference) => cnn(reference, from)));
 
 const OBSERVATION_SENT = [
   ...[
@@ -114,7 +108,7 @@ const OBSERVATION_SENT = [
   ],
 ];
 
-function writeObservation(observation: Json | undefined, to: Outbound): void {
+export function writeObservation(observation: Json | undefined, to: Outbound): void {
   const { from, out } = to;
   if (observation === undefined) {
     from.warn('A result that is not in the Bundle is not sent', 'DiagnosticReport.result');
@@ -123,7 +117,7 @@ function writeObservation(observation: Json | undefined, to: Outbound): void {
   from.tellUnsent(observation, OBSERVATION_SENT);
   const { type, value, unit } = observedValue(observation, to);
   const [range] = listOf(observation['referenceRange']);
-  const performers = references(observation['performer']);
+  const performers = referencesOf(observation['performer']);
   const people = performers.filter((reference) => from.resolve(reference)?.['resourceType'] !== 'Organization');
   const number = listOf(observation['identifier']).find((identifier) => !isOwnKey(identifier));
   const status = statusOf(observation);
@@ -132,7 +126,7 @@ function writeObservation(observation: Json | undefined, to: Outbound): void {
     2: type,
     3: cwe(observation['code']),
     5: value,
-    6: unit,
+    6: unit ?? amount(range?.['low'] ?? range?.['high']).unit,
     7: rangeOf(range),
     8: repeated(listOf(observation['interpretation']).map((item) => cwe(item, INTERPRETATION))),
     11: status,
@@ -244,7 +238,7 @@ export function writeDocument(form: Json, status: string | undefined, { out }: O
   });
 }
 
-function writeSpecimen(specimen: Json | undefined, { from, out }: Outbound): void {
+export function writeSpecimen(specimen: Json | undefined, { from, out }: Outbound): void {
   if (specimen === undefined) return;
   from.tellUnsent(specimen, [
     'identifier',

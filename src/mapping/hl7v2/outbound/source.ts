@@ -14,6 +14,8 @@ export function textOf(value: unknown): string | undefined {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return value instanceof Decimal ? value.toString() : undefined;
 }
+/** The References of a list, whatever they are. */
+export const referencesOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 export const textsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? present(value.map(textOf)) : []);
 
 export class Source {
@@ -50,8 +52,8 @@ export class Source {
     return found;
   }
 
-  has(type: string): boolean {
-    return this.#resources.some((resource) => resource['resourceType'] === type);
+  has(type: string, isMeant: (resource: Json) => boolean = () => true): boolean {
+    return this.#resources.some((resource) => resource['resourceType'] === type && isMeant(resource));
   }
 
   /** What a Reference points at, in the Bundle or contained in `from`. */

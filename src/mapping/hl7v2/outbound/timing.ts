@@ -1,6 +1,6 @@
 /** Dosage as TQ1, as the TQ of versions before 2.5, and as RXR. docs/hl7v2.md "FHIR to HL7 v2" */
 import type { ComponentInput, FieldInput } from '../../../standards/hl7v2/format.ts';
-import { ADMINISTRATION_METHOD, BODY_SITE, ROUTE } from '../code-tables.ts';
+import { ADMINISTRATION_METHOD, BODY_SITE, REQUEST_PRIORITY, ROUTE, reverseCode } from '../code-tables.ts';
 import type { Json } from '../compact.ts';
 import { cwe, dtm, type Repetition } from './fields.ts';
 import type { Outbound } from './outbound.ts';
@@ -67,6 +67,10 @@ function repeatPattern(repeat: Json | undefined): string | undefined {
   const letter = EVERY.get(unit);
   return frequency === '1' && letter !== undefined && /^\d+$/.test(period) ? `Q${period}${letter}` : undefined;
 }
+
+/** Table 0485. It has no code between routine and as soon as possible. */
+export const priorityOf = ({ priority }: Json): string | undefined =>
+  reverseCode(REQUEST_PRIORITY, priority === 'urgent' ? 'asap' : priority);
 
 /** The words that all dosages of an order share; those of one alone stand in its timing. */
 export function sharedText(dosages: readonly Json[]): string | undefined {
