@@ -64,7 +64,8 @@ class Maker {
     if (special !== undefined) return special;
     for (const element of type.elements)
       if (element.min > 0 || (full && this.#wanted(element, typeName, depth))) this.#add(made, element, full, depth);
-    if (Object.keys(made).length === 0 && type.kind !== 'resource') {
+    // An id alone is no content (ele-1).
+    if (Object.keys(made).every((name) => name === 'id') && type.kind !== 'resource') {
       const usable = type.elements.filter((e) => !NEVER_ALONE.has(e.name));
       const simple = usable.find((e) => this.#isPrimitive(e.types[0]!.code)) ?? usable[0]!;
       this.#add(made, simple, false, depth);

@@ -1,5 +1,7 @@
 /** One validation under way: where it stands in the resource, and what it has found. */
-import { type Issue, type IssueCode, issue } from '../outcome.ts';
+import { type Questions, Scope } from '../fhirpath/scope.ts';
+import type { Item } from '../fhirpath/values.ts';
+import type { Issue, IssueCode, IssueSeverity } from '../outcome.ts';
 import type { Fault } from './primitives.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -7,12 +9,27 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Enough to mend a resource by; a hostile one must not make the answer large. */
 const ISSUES_MAX = 100;
 
+/** What the expressions of one validation may do together: some hundred milliseconds of work. SECURITY IN-31 */
+const STEPS_MAX = 3_000_000;
+
+/** A rule by its key, and where that key is defined. */
+export interface RuleName {
+  readonly key: string;
+  readonly source: string;
+}
+
 /** Thrown to end a validation that has found enough. */
 export const ENOUGH: unique symbol = Symbol('enough issues');
 
 /** The place is kept in two arrays that are reused, so that a valid resource costs no allocation; paths are built on a fault. */
 export class Run {
   readonly issues: Issue[] = [];
+  /** How many of the issues are errors. */
+  errors = 0;
+  /** Whether warnings are gathered as well: `$validate` alone asks for them. */
+  readonly isThorough: boolean;
+  readonly #questions: Questions | undefined;
+  #scope: Scope | undefined;
   readonly #names: string[] = [];
   readonly #indexes: number[] = [];
   #depth = -1;
@@ -20,10 +37,42 @@ export class Run {
   container: JsonObject | undefined;
   /** Whether the resource being checked is contained in another. */
   inContained = false;
+  /** Which of them. */
+  containedIndex = -1;
   /** Bundles around the resource being checked; conditional references are for transactions. */
   bundles = 0;
+  /** Ids that `#id` references name, within the resource with `contained`; absent where it has none. */
+  referred: Set<string> | undefined;
+  #resource: Item | undefined;
+  #rootResource: Item | undefined;
   #typesOf: JsonObject | undefined;
   #types = new Map<string, string>();
+
+  constructor(isThorough = false, questions?: Questions) {
+    this.isThorough = isThorough;
+    this.#questions = questions;
+  }
+
+  /** What expressions are evaluated in. */
+  get scope(): Scope {
+    this.#scope ??= new Scope(STEPS_MAX, this.#questions);
+    this.#scope.resource = this.#resource;
+    this.#scope.rootResource = this.#rootResource;
+    return this.#scope;
+  }
+
+  /** Makes `resource` the one that expressions call %resource; returns what puts the former back. */
+  begin(type: string, value: JsonObject): readonly [Item | undefined, Item | undefined] {
+    const former = [this.#resource, this.#rootResource] as const;
+    this.#resource = { type, value };
+    if (!this.inContained) this.#rootResource = this.#resource;
+    return former;
+  }
+
+  end([resource, rootResource]: readonly [Item | undefined, Item | undefined]): void {
+    this.#resource = resource;
+    this.#rootResource = rootResource;
+  }
 
   enter(name: string): void {
     this.#depth++;
@@ -50,10 +99,35 @@ export class Run {
   }
 
   /** Adds an issue about this place; `text` continues the sentence that its path begins. */
-  add(code: IssueCode, text: string): void {
+  add(code: IssueCode, text: string, rule?: RuleName): void {
+    this.errors++;
+    this.#push('error', code, text, rule);
+  }
+
+  warn(code: IssueCode, text: string, rule?: RuleName): void {
+    if (this.isThorough) this.#push('warning', code, text, rule);
+  }
+
+  inform(code: IssueCode, text: string): void {
+    if (this.isThorough) this.#push('information', code, text);
+  }
+
+  #push(severity: IssueSeverity, code: IssueCode, text: string, rule?: RuleName): void {
     const path = this.path();
-    this.issues.push(issue(code, `${path === '' ? 'The resource' : path} ${text}`, path === '' ? undefined : path));
+    this.issues.push({
+      severity,
+      code,
+      ...(rule && { details: { coding: [{ system: rule.source, code: rule.key }] } }),
+      diagnostics: `${path === '' ? 'The resource' : path} ${text}`,
+      ...(path !== '' && { expression: [path] }),
+    });
     if (this.issues.length >= ISSUES_MAX) throw ENOUGH;
+  }
+
+  /** The work that expressions may do is used up: nothing more can be told. */
+  tooCostly(key: string): never {
+    this.add('too-costly', `takes too many steps to be checked against ${key}; send less at once`);
+    throw ENOUGH;
   }
 
   addFault(fault: Fault): void {

@@ -1,21 +1,45 @@
 /** Base validation against the R4 definitions. https://hl7.org/fhir/R4/validation.html */
 import { choiceName, type Definitions, type TypeDefinition } from '../definitions.ts';
+import { createModel } from '../fhirpath/model.ts';
 import { type Issue, issue } from '../outcome.ts';
+import { createCodeSets } from './bindings.ts';
 import { checkResource } from './check.ts';
-import { compileTypes, type Rule } from './compile.ts';
+import { compileTypes, type Rule, type Rules } from './compile.ts';
+import { compileInvariants } from './invariants.ts';
 import { ENOUGH, type JsonObject, Run } from './run.ts';
 
-/** Returns every issue of a resource (100 at most); none when the resource obeys the base definitions of R4. */
+/** Returns every error of a resource (100 at most); none when the resource obeys the base definitions of R4. */
 export type Validator = (resource: unknown, expectedType?: string) => Issue[];
 
+export interface ValidationOptions {
+  /** `structure`: counts, types, primitives and references alone; invariants and bindings as well unless it is said. */
+  readonly checks?: 'structure' | 'all';
+}
+
+export interface Validation {
+  readonly validate: Validator;
+  /** The same, with warnings and what is worth knowing. */
+  readonly examine: Validator;
+}
+
+export const createValidator = (definitions: Definitions, options?: ValidationOptions): Validator =>
+  createValidation(definitions, options).validate;
+
 /**
- * Returns a validator; each type is compiled when first met. Checks structure, counts, choices, primitive values,
- * references and contained resources. Bindings, invariants and profiles are other checks on the same compiled types.
+ * Returns the validator of the definitions; each type is compiled when first met. Checks structure, counts, choices,
+ * primitive values, references, contained resources, bindings and invariants.
  */
-export function createValidator(definitions: Definitions): Validator {
-  const types = compileTypes(definitions, rulesOf);
-  return (resource, expectedType) => {
-    const run = new Run();
+export function createValidation(definitions: Definitions, { checks = 'all' }: ValidationOptions = {}): Validation {
+  const model = createModel(definitions);
+  const codeSet = createCodeSets((url) =>
+    Object.hasOwn(definitions.valueSets, url) ? definitions.valueSets[url] : undefined,
+  );
+  const rules: Rules =
+    checks === 'structure'
+      ? { of: rulesOf, invariantsOf: () => [], codeSet: () => undefined }
+      : { of: rulesOf, invariantsOf: (path, constraints) => compileInvariants(path, constraints, model), codeSet };
+  const types = compileTypes(definitions, rules);
+  const check = (run: Run, resource: unknown, expectedType?: string): Issue[] => {
     try {
       const name = (resource as JsonObject | null | undefined)?.['resourceType'];
       const known = typeof name === 'string' && types.resourceTypes.has(name);
@@ -27,6 +51,10 @@ export function createValidator(definitions: Definitions): Validator {
       if (error !== ENOUGH) throw error;
     }
     return run.issues;
+  };
+  return {
+    validate: (resource, expectedType) => check(new Run(), resource, expectedType),
+    examine: (resource, expectedType) => check(new Run(true), resource, expectedType),
   };
 }
 
