@@ -58,7 +58,7 @@ import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
-import { createValidator } from './standards/fhir/validation/validator.ts';
+import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -78,6 +78,8 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** What resources are checked for on writes; everything unless given. */
+  readonly checks?: ValidationOptions['checks'];
   /** Where people sign in with smart cards. */
   readonly card?: CardOptions | undefined;
   /** Whom certificates name; absent where no table of partners is given. */
@@ -155,13 +157,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
   const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
+  const validation = createValidation(definitions, parts.checks && { checks: parts.checks });
   const services: Services = {
     store,
     messages: store.messages,
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...validation,
     subset: createSubsetter(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection

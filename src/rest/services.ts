@@ -41,7 +41,12 @@ export interface Services {
   readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
+  /** What refuses a resource. */
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** The same, with warnings and what is worth knowing. */
+  readonly examine: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** Structure alone: for a bundle without its resources. */
+  readonly validateStructure: (resource: unknown, expectedType?: string) => readonly Issue[];
   /** `_summary` and `_elements` on one resource. */
   readonly subset: (resource: Resource, options: Subset) => Resource;
   /** Replaces references; returns the same resource when nothing changes. */

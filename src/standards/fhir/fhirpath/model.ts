@@ -26,17 +26,11 @@ export interface Model {
 
 const NONE: readonly Child[] = [];
 
-/** What the primitives, and the few data types that specialise others, are as well. */
+/**
+ * The data types that specialise others. A primitive is of its own type alone, as the expressions of R4 take it:
+ * `source as uri` is not the canonical.
+ */
 const PARENTS: Readonly<Record<string, string>> = {
-  canonical: 'uri',
-  url: 'uri',
-  uuid: 'uri',
-  oid: 'uri',
-  code: 'string',
-  id: 'string',
-  markdown: 'string',
-  positiveInt: 'integer',
-  unsignedInt: 'integer',
   Age: 'Quantity',
   Count: 'Quantity',
   Distance: 'Quantity',

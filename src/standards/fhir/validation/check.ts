@@ -112,13 +112,20 @@ function checkInvariants(type: CompiledType, object: JsonObject, pending: number
   if (run.isThorough) for (const warning of type.warnings) checkInvariant(warning, element, run);
 }
 
+function hasAny(object: JsonObject, keys: readonly string[]): boolean {
+  for (const key of keys) if (object[key] !== undefined) return true;
+  return false;
+}
+
 /** The rules of an element in its place; its value has been checked by its type. */
 function checkInPlace(field: Field, value: unknown, run: Run): void {
   if (field.binding !== undefined && (field.binding.strength === 'required' || run.isThorough))
     checkBinding(field.binding, value, run);
-  for (const invariant of field.invariants)
-    if (invariant.severity === 'error' || run.isThorough)
+  for (const { invariant, keys } of field.invariants) {
+    if (invariant.severity === 'warning' && !run.isThorough) continue;
+    if (keys === undefined || hasAny(value as JsonObject, keys))
       checkInvariant(invariant, { type: field.typeName, value }, run);
+  }
 }
 
 function checkArray(field: Field, value: unknown, object: JsonObject, types: CompiledTypes, run: Run): void {

@@ -51,11 +51,18 @@ export interface Field {
   readonly nameable: boolean;
   /** Invariants of the type (bits of its list) that must be evaluated where this element is there. */
   readonly wakes: number;
-  /** Invariants of the element in this place. */
-  readonly invariants: readonly Invariant[];
+  /** Invariants of the element in this place, each with the properties it waits for. */
+  readonly invariants: readonly InPlace[];
   readonly binding: Binding | undefined;
   /** The compiled type, filled in when first met. */
   type: CompiledType | undefined;
+}
+
+/** An invariant of an element in its place. */
+export interface InPlace {
+  readonly invariant: Invariant;
+  /** JSON properties of which one must be there; undefined: it is always evaluated. */
+  readonly keys: readonly string[] | undefined;
 }
 
 /** An element that has a bit. */
@@ -148,7 +155,9 @@ function compileType(definition: TypeDefinition, rules: Rules, definitions: Defi
         canonical: code === 'canonical',
         nameable: code === 'uri' || code === 'url' || code === 'canonical',
         wakes: maskOf(invariants, ({ triggers }) => triggers?.includes(element.name) === true),
-        invariants: rules.invariantsOf(`${definition.name}.${element.name}`, element.constraints ?? []),
+        invariants: rules
+          .invariantsOf(`${definition.name}.${element.name}`, element.constraints ?? [])
+          .map((invariant) => ({ invariant, keys: keysOf(invariant, definitions.types[code]) })),
         binding: bindingOf(element, code, rules),
         targets: code === 'Reference' && targets !== undefined && targets.length > 0 ? new Set(targets) : undefined,
         element,
@@ -171,6 +180,12 @@ function compileType(definition: TypeDefinition, rules: Rules, definitions: Defi
     always: maskOf(invariants, ({ triggers }) => triggers === undefined),
     warnings: all.filter(({ severity }) => severity === 'warning'),
   };
+}
+
+/** The properties that an invariant waits for, where none of them is a choice. */
+function keysOf({ triggers }: Invariant, type: TypeDefinition | undefined): readonly string[] | undefined {
+  const isPlain = (name: string): boolean => type?.elements.some((e) => e.name === name && !e.choice) === true;
+  return triggers?.every(isPlain) ? triggers.flatMap((name) => [name, `_${name}`]) : undefined;
 }
 
 const maskOf = (invariants: readonly Invariant[], fits: (invariant: Invariant) => boolean): number =>

@@ -4,7 +4,7 @@ import { createModel } from '../fhirpath/model.ts';
 import { type Issue, issue } from '../outcome.ts';
 import { createCodeSets } from './bindings.ts';
 import { checkResource } from './check.ts';
-import { compileTypes, type Rule, type Rules } from './compile.ts';
+import { type CompiledTypes, compileTypes, type Rule, type Rules } from './compile.ts';
 import { compileInvariants } from './invariants.ts';
 import { ENOUGH, type JsonObject, Run } from './run.ts';
 
@@ -20,6 +20,8 @@ export interface Validation {
   readonly validate: Validator;
   /** The same, with warnings and what is worth knowing. */
   readonly examine: Validator;
+  /** Structure alone: for a part of a resource, such as a bundle whose resources are checked where they are written. */
+  readonly validateStructure: Validator;
 }
 
 export const createValidator = (definitions: Definitions, options?: ValidationOptions): Validator =>
@@ -36,10 +38,11 @@ export function createValidation(definitions: Definitions, { checks = 'all' }: V
   );
   const rules: Rules =
     checks === 'structure'
-      ? { of: rulesOf, invariantsOf: () => [], codeSet: () => undefined }
+      ? STRUCTURE
       : { of: rulesOf, invariantsOf: (path, constraints) => compileInvariants(path, constraints, model), codeSet };
   const types = compileTypes(definitions, rules);
-  const check = (run: Run, resource: unknown, expectedType?: string): Issue[] => {
+  const structure = checks === 'structure' ? types : compileTypes(definitions, STRUCTURE);
+  const check = (types: CompiledTypes, run: Run, resource: unknown, expectedType?: string): Issue[] => {
     try {
       const name = (resource as JsonObject | null | undefined)?.['resourceType'];
       const known = typeof name === 'string' && types.resourceTypes.has(name);
@@ -53,12 +56,15 @@ export function createValidation(definitions: Definitions, { checks = 'all' }: V
     return run.issues;
   };
   return {
-    validate: (resource, expectedType) => check(new Run(), resource, expectedType),
-    examine: (resource, expectedType) => check(new Run(true), resource, expectedType),
+    validate: (resource, expectedType) => check(types, new Run(), resource, expectedType),
+    examine: (resource, expectedType) => check(types, new Run(true), resource, expectedType),
+    validateStructure: (resource, expectedType) => check(structure, new Run(), resource, expectedType),
   };
 }
 
 const rulesOf = (type: TypeDefinition): readonly Rule[] => (type.name === 'Extension' ? [extensionRule(type)] : []);
+
+const STRUCTURE: Rules = { of: rulesOf, invariantsOf: () => [], codeSet: () => undefined };
 
 /** ext-1: an extension has a value or extensions, and not both. https://hl7.org/fhir/R4/extensibility.html#Extension */
 function extensionRule(type: TypeDefinition): Rule {
