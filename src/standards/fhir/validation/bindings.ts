@@ -88,6 +88,16 @@ const KINDS: Readonly<Record<string, BoundKind>> = {
 export const boundKindOf = (type: string): BoundKind | undefined =>
   Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
 
+/** Whether a code, Coding or CodeableConcept is in a value set; undefined where that cannot be told. */
+export function isMember(
+  set: CodeSet | undefined,
+  { type, value }: { readonly type: string; readonly value: unknown },
+): boolean | undefined {
+  const kind = boundKindOf(type) ?? (typeof value === 'string' ? 'code' : undefined);
+  if (set === undefined || set.isOpen || kind === undefined || value === undefined) return undefined;
+  return faultOf(kind, value, set, true) === undefined;
+}
+
 /** Checks one bound value whose structure is right. A required binding refuses; others warn where the run gathers warnings. */
 export function checkBinding({ kind, strength, set }: Binding, value: unknown, run: Run): void {
   const fault = faultOf(kind, value, set, strength === 'required');

@@ -3,6 +3,7 @@
 import { Decimal } from '../json.ts';
 import { SAFE_NAME } from '../json-fault.ts';
 import { checkBinding } from './bindings.ts';
+import { checkClaims, checkExtension } from './claims.ts';
 import {
   BESIDE,
   type CompiledType,
@@ -43,6 +44,7 @@ export function checkResource(value: unknown, types: CompiledTypes, run: Run): v
   if (type.name === 'Bundle') run.bundles++;
   checkObject(type, value, types, run);
   if (type.name === 'Bundle') run.bundles--;
+  if (run.profiling !== undefined && run.errors === errors) checkClaims(type.name, value, run);
   run.end(former);
   if (!inContained) {
     if (run.referred !== undefined && run.errors === errors) checkReferredTo(value, run.referred, run);
@@ -100,7 +102,10 @@ function checkObject(type: CompiledType, object: JsonObject, types: CompiledType
     if (!content) run.add('structure', 'must have more than an id; add a value, or leave the element out (ele-1)');
     for (const rule of type.rules) rule(object, seen, run);
     // What is not well formed is not asked about more.
-    if (run.errors === errors) checkInvariants(type, object, pending, run);
+    if (run.errors === errors) {
+      checkInvariants(type, object, pending, run);
+      if (type.name === 'Extension' && run.profiling !== undefined) checkExtension(object, run);
+    }
   }
 }
 

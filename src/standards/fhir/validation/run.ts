@@ -1,8 +1,10 @@
 /** One validation under way: where it stands in the resource, and what it has found. */
+import type { Model } from '../fhirpath/model.ts';
 import { type Questions, Scope } from '../fhirpath/scope.ts';
 import type { Item } from '../fhirpath/values.ts';
 import type { Issue, IssueCode, IssueSeverity } from '../outcome.ts';
 import type { Fault } from './primitives.ts';
+import type { ProfileSource } from './profile-check.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -11,6 +13,14 @@ const ISSUES_MAX = 100;
 
 /** What the expressions of one validation may do together: some hundred milliseconds of work. SECURITY IN-31 */
 const STEPS_MAX = 3_000_000;
+
+/** What checks by profiles need. */
+export interface Profiling {
+  readonly model: Model;
+  readonly source: ProfileSource;
+  /** What expressions may ask of the world around, in a run. */
+  questionsOf(run: Run): Questions;
+}
 
 /** A rule by its key, and where that key is defined. */
 export interface RuleName {
@@ -23,6 +33,10 @@ export const ENOUGH: unique symbol = Symbol('enough issues');
 
 /** The place is kept in two arrays that are reused, so that a valid resource costs no allocation; paths are built on a fault. */
 export class Run {
+  readonly enough: typeof ENOUGH = ENOUGH;
+  /** Profiles that resources and extensions may claim. */
+  readonly profiling: Profiling | undefined;
+  #isSilent = false;
   readonly issues: Issue[] = [];
   /** How many of the issues are errors. */
   errors = 0;
@@ -48,9 +62,22 @@ export class Run {
   #typesOf: JsonObject | undefined;
   #types = new Map<string, string>();
 
-  constructor(isThorough = false, questions?: Questions) {
+  constructor(isThorough = false, profiling?: Profiling) {
     this.isThorough = isThorough;
-    this.#questions = questions;
+    this.profiling = profiling;
+    this.#questions = profiling?.questionsOf(this);
+  }
+
+  /** A run of the same work that says nothing, and ends at the first error. */
+  silent(): Run {
+    const run = new Run(false, this.profiling);
+    run.#isSilent = true;
+    run.#scope = this.scope;
+    run.#resource = this.#resource;
+    run.#rootResource = this.#rootResource;
+    run.container = this.container;
+    run.inContained = this.inContained;
+    return run;
   }
 
   /** What expressions are evaluated in. */
@@ -112,7 +139,15 @@ export class Run {
     if (this.isThorough) this.#push('information', code, text);
   }
 
+  /** An element that a profile marks as must-support is not there. */
+  noteAbsent(name: string): void {
+    this.enter(name);
+    this.inform('informational', 'is not there; its profile asks systems to support it (must-support)');
+    this.leave();
+  }
+
   #push(severity: IssueSeverity, code: IssueCode, text: string, rule?: RuleName): void {
+    if (this.#isSilent) throw ENOUGH;
     const path = this.path();
     this.issues.push({
       severity,
@@ -138,6 +173,16 @@ export class Run {
     this.enter(name);
     this.add(code, text);
     this.leave();
+  }
+
+  /** The contained resource with this id. */
+  containedResource(id: string): Item | undefined {
+    const contained = this.container?.['contained'];
+    const found = Array.isArray(contained)
+      ? (contained as readonly (JsonObject | null)[]).find((one) => one?.['id'] === id)
+      : undefined;
+    const type = found?.['resourceType'];
+    return typeof type === 'string' ? { type, value: found } : undefined;
   }
 
   /** The type of the contained resource with this id; undefined when the container has none. */
