@@ -333,6 +333,14 @@ const SETTINGS = {
     about: 'Zone in which HL7 v2 times without an offset are read.',
     parse: parseTimeZone,
   },
+  profileBase: {
+    env: 'PROFILE_BASE',
+    fallback: 'https://mortar.example/fhir',
+    allowed: 'an https URL without a slash at its end',
+    about: 'What the canonical URLs of the profiles that come with Mortar begin with. docs/validation.md lists them.',
+    parse: (text: string): string | undefined =>
+      /^https:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$/.test(text) ? text : undefined,
+  },
   messageKeyFile: {
     env: 'MESSAGE_KEY_FILE',
     fallbackAbout: '`keys/message.key` below DATA_DIR, made at the first start',

@@ -31,12 +31,14 @@ import { withElementRights } from './postgres/element-rights.ts';
 import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { checkKey } from './postgres/key-check.ts';
+import { withKnownProfiles } from './postgres/known-profiles.ts';
 import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { STORED_TYPES } from './postgres/tables.ts';
+import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -46,7 +48,7 @@ import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
-import { createRoutes, OPERATIONS } from './rest/routes.ts';
+import { createRoutes, OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
@@ -156,8 +158,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
-  const validation = createValidation(definitions, parts.checks && { checks: parts.checks });
+  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
+  const store = auditedStore(
+    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
+    audit.trail,
+    audit.view.events,
+  );
   const services: Services = {
     store,
     messages: store.messages,
@@ -189,6 +195,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  stack.defer(
+    await openProfiles({
+      profiles: validation.profiles,
+      store: plain,
+      searchOf: (type, query) => searchOf(services, type, query),
+      packagesDir: join(dataDir, 'packages'),
+      profileBase: config.profileBase,
+      now,
+      log,
+    }),
+  );
   const refusals = createRefusals({ audit: audit.trail, now, log });
   let gateway: Gateway | undefined;
   const subjects = createDataSubjects({
@@ -405,6 +422,7 @@ export function publishedCapability(parameters: Services['parameters']): Record<
     typeInteractions: codes('type'),
     systemInteractions: codes('system'),
     operations: OPERATIONS,
+    typeOperations: TYPE_OPERATIONS,
   });
 }
 

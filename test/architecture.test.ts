@@ -90,6 +90,8 @@ const COMPOSITION = new Set([
   'spine-send.ts',
   'rotate-keys.ts',
   'protection.ts',
+  'profiles.ts',
+  'ig.ts',
   'verify-audit.ts',
 ]);
 const SETTINGS = new Set([

@@ -9,9 +9,9 @@ import { createInvariant, isPathFault } from './invariants.ts';
 import { coreTypeOf, type Profile, type ProfileSource } from './profile-check.ts';
 import { copyNode, emptyNode, layOver, type Node, ProfileError, type RawProfile } from './profile-tree.ts';
 
-/** Later ones win: what was posted stands over what came with a package. */
-export type Origin = 'own' | 'package' | 'store';
-const ORIGINS: readonly Origin[] = ['own', 'package', 'store'];
+/** Later ones win: what the operator installed cannot be changed by posting another of the same url. */
+export type Origin = 'store' | 'package' | 'own';
+const ORIGINS: readonly Origin[] = ['store', 'package', 'own'];
 
 export const CONFORMANCE_TYPES: ReadonlySet<string> = new Set(['StructureDefinition', 'ValueSet', 'CodeSystem']);
 /** Resources, and characters of all of them together, that are held. */
@@ -25,6 +25,8 @@ interface Held {
   readonly version: string | undefined;
   readonly resource: Readonly<Record<string, unknown>>;
   readonly size: number;
+  /** Tells one version from another. */
+  readonly stamp: string;
 }
 
 export interface ProfileRegistry extends ProfileSource {
@@ -113,6 +115,8 @@ export function createProfileRegistry({ model, isType, official, officialSet }: 
   return {
     put(origin, name, resource) {
       const key = `${origin} ${name}`;
+      const stamp = JSON.stringify(resource['meta']) ?? '';
+      if (stamp !== '' && held.get(key)?.stamp === stamp) return true;
       drop(key);
       changed();
       const url = resource['url'];
@@ -120,11 +124,12 @@ export function createProfileRegistry({ model, isType, official, officialSet }: 
       const size = JSON.stringify(resource).length;
       if (held.size >= HELD_MAX || characters + size > HELD_CHARACTERS_MAX) return false;
       const version = typeof resource['version'] === 'string' ? resource['version'] : undefined;
-      held.set(key, { origin, url, version, resource, size });
+      held.set(key, { origin, url, version, resource, size, stamp });
       characters += size;
       return true;
     },
     remove(origin, name) {
+      if (!held.has(`${origin} ${name}`)) return;
       drop(`${origin} ${name}`);
       changed();
     },
