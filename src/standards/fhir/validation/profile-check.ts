@@ -148,6 +148,8 @@ export function childrenOf({ value, type, beside }: Item, name: string, model: M
 function checkValue(node: Node, element: Item, context: ProfileContext): void {
   const { run, source } = context;
   const { value } = element;
+  // What is of another type altogether is not looked at further.
+  if (node.types !== undefined && !checkTypes(node.types, element, context)) return;
   if (node.fixed !== undefined && value !== undefined && !isSame(node.fixed, value, element.type))
     run.add('value', `must be exactly ${shown(node.fixed)} by the profile`);
   if (node.pattern !== undefined && value !== undefined && !fitsPattern(node.pattern, value))
@@ -162,7 +164,6 @@ function checkValue(node: Node, element: Item, context: ProfileContext): void {
     else if (kind && node.binding.strength !== 'example')
       run.warn('code-invalid', `is not checked: ${node.binding.valueSet} is not known here`);
   }
-  if (node.types !== undefined) checkTypes(node.types, element, context);
 }
 
 function checkRange({ minValue, maxValue }: Node, element: Item, run: Run): void {
@@ -181,24 +182,32 @@ function checkRange({ minValue, maxValue }: Node, element: Item, run: Run): void
 }
 
 /** One of the types must fit, and one of the profiles that it is narrowed to. */
-function checkTypes(types: readonly NarrowedType[], element: Item, context: ProfileContext): void {
-  const { run, model, source } = context;
+function checkTypes(types: readonly NarrowedType[], element: Item, context: ProfileContext): boolean {
+  const { run, model } = context;
   const fitting = types.filter(({ code }) => code === '' || model.isA(element.type, code));
   if (fitting.length === 0) {
     run.add('structure', `must be of type ${types.map(({ code }) => code).join(' or ')} by the profile`);
-    return;
+    return false;
   }
   const targets = fitting.flatMap((type) => type.targets);
   if (targets.length > 0 && element.type === 'Reference') checkTarget(targets, element, context);
-  if (fitting.some((type) => type.profiles.length === 0)) return;
-  const profiles = fitting.flatMap((type) => type.profiles);
-  const known = profiles.map((url) => source.find(url)).filter((profile) => profile !== undefined);
-  // What is not known here is not held against anybody.
-  if (known.length < profiles.length && known.length !== 1) return;
+  if (fitting.every((type) => type.profiles.length > 0))
+    checkByOneOf(
+      fitting.flatMap((type) => type.profiles),
+      element,
+      context,
+    );
+  return true;
+}
+
+/** What is not known here is not held against anybody. */
+function checkByOneOf(profiles: readonly string[], element: Item, context: ProfileContext): void {
+  const known = profiles.map((url) => context.source.find(url)).filter((profile) => profile !== undefined);
+  if (known.length < profiles.length) return;
   const [only] = known;
-  if (known.length === 1 && profiles.length === 1 && only) checkProfile(only, element, context);
+  if (known.length === 1 && only) checkProfile(only, element, context);
   else if (!known.some((profile) => conforms(profile, element, context)))
-    run.add('structure', `must keep to one of ${profiles.join(', ')}`);
+    context.run.add('structure', `must keep to one of ${profiles.join(', ')}`);
 }
 
 /** The type of what a reference points to, as far as it tells. */

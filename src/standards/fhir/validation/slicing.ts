@@ -104,7 +104,12 @@ function fits(discriminator: Discriminator, slice: Node, item: Item, context: Pr
     case 'exists':
       return nodes.every((node) => (node.max === 0 ? items.length === 0 : (node.min ?? 0) < 1 || items.length > 0));
     case 'type': {
-      const codes = nodes.flatMap(({ types = [] }) => types.map(({ code }) => code));
+      const codes = nodes.flatMap(({ types = [] }) =>
+        types.flatMap(({ code, targets }) =>
+          // What a reference leads to is told by its targets.
+          path.includes('resolve()') ? targets.map((url) => context.source.find(url)?.type ?? '') : code,
+        ),
+      );
       return (
         items.length > 0 &&
         (codes.length === 0 || items.every((one) => codes.some((code) => context.model.isA(one.type, code))))
