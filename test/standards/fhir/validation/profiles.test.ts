@@ -517,7 +517,7 @@ describe('validation › profiles', () => {
     );
   });
 
-  it('[IN-48] whatever a StructureDefinition says, compiling and checking by it are total', () => {
+  it('whatever a StructureDefinition says, compiling and checking by it are total', () => {
     const id = fc.constantFrom(
       'Patient',
       'Patient.name',
