@@ -147,6 +147,7 @@ const named = ({ url, shown }: CodeSet): string => `${url}${shown === '' ? '' : 
 
 /** Names a code of the value set, never the one that was sent. */
 function nearest(code: string, set: CodeSet): string {
-  const found = nearestName(code, set.codes());
+  // Codes of a letter or two are all near to one another.
+  const found = code.length < 3 ? undefined : nearestName(code, set.codes());
   return found === undefined ? '' : `; did you mean '${found}'?`;
 }
