@@ -50,14 +50,6 @@ export interface Terminology {
   expanded?(url: string): CompactValueSet | undefined;
 }
 
-/** Systems whose codes are a grammar, not a list. */
-const GRAMMARS = new Set([
-  'urn:ietf:bcp:13',
-  'urn:ietf:bcp:47',
-  'http://unitsofmeasure.org',
-  'urn:iso:std:iso:3166:-2',
-  'https://www.iana.org/time-zones',
-]);
 /** A value set that holds more is not written out. */
 const CODES_MAX = 50_000;
 const NESTED_MAX = 10;
@@ -272,5 +264,3 @@ function below(concepts: readonly Concept[], root: string): Set<string> {
   for (const code of found) for (const child of children.get(code) ?? []) found.add(child);
   return found;
 }
-
-export const isGrammar = (system: string): boolean => GRAMMARS.has(system);

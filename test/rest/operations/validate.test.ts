@@ -150,6 +150,15 @@ describe('rest › $validate', () => {
     expect((await fhir.post('Patient', nameless)).status).to.equal(201);
   });
 
+  it('what the audit trail gives out keeps to our profile of it', async () => {
+    const { entry } = (await fhir.get('AuditEvent?_count=30')).json<{ entry: readonly { resource: object }[] }>();
+    expect(entry.length).to.be.above(5);
+    for (const { resource } of entry) {
+      const reply = await fhir.post(`AuditEvent/$validate?profile=${BASE}/mortar-auditevent`, resource);
+      expect(errors(issuesOf(reply)), JSON.stringify(resource)).to.eql([]);
+    }
+  });
+
   it('bindings and invariants refuse writes with 422', async () => {
     const reply = await fhir.post('Patient', { ...good, gender: 'femal' });
     expect(reply.status).to.equal(422);

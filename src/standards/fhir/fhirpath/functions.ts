@@ -1,10 +1,10 @@
 /** FHIRPath's functions of values. http://hl7.org/fhirpath/N1/#functions, https://hl7.org/fhir/R4/fhirpath.html#functions */
+import { conversions } from './conversions.ts';
 import { compileMember } from './navigate.ts';
 import { keysOf, spentKey, unite } from './operators.ts';
 import { compilePattern } from './pattern.ts';
 import type { Scope } from './scope.ts';
 import {
-  collectionsEqual,
   EMPTY,
   FALSE,
   type Item,
@@ -93,73 +93,6 @@ const booleans = (wanted: boolean, all: boolean): PathFunction =>
 
 const distinct = (on: Items, scope: Scope): Items => unite(on, EMPTY, scope);
 
-/** A conversion, and the question whether it can be made. */
-function conversion(name: string, convert: (value: Item) => Item | undefined): Record<string, PathFunction> {
-  const run = (on: Items): Item | undefined => {
-    const found = single(on);
-    return found === undefined ? undefined : convert(found);
-  };
-  return {
-    [`to${name}`]: none((on) => {
-      const made = run(on);
-      return made === undefined ? EMPTY : [made];
-    }),
-    [`convertsTo${name}`]: none((on) => (on.length === 0 ? EMPTY : ofBoolean(run(on) !== undefined))),
-  };
-}
-
-const TRUTHS = new Set(['true', 't', 'yes', 'y', '1', '1.0']);
-const FALSEHOODS = new Set(['false', 'f', 'no', 'n', '0', '0.0']);
-
-function toBoolean({ value }: Item): Item | undefined {
-  if (typeof value === 'boolean') return item('System.Boolean', value);
-  const text = String(value).toLowerCase();
-  if (TRUTHS.has(text)) return item('System.Boolean', true);
-  return FALSEHOODS.has(text) ? item('System.Boolean', false) : undefined;
-}
-function toInteger(of: Item): Item | undefined {
-  const { value } = of;
-  if (typeof value === 'boolean') return item('System.Integer', value ? 1 : 0);
-  const number = typeof value === 'string' ? (/^[+-]?\d{1,15}$/.test(value) ? Number(value) : undefined) : numberIn(of);
-  return number !== undefined && Number.isInteger(number) ? item('System.Integer', number) : undefined;
-}
-function toDecimal(of: Item): Item | undefined {
-  const { value } = of;
-  if (typeof value === 'boolean') return item('System.Decimal', value ? 1 : 0);
-  const number =
-    typeof value === 'string'
-      ? /^[+-]?\d{1,40}(?:\.\d{1,40})?$/.test(value)
-        ? Number(value)
-        : undefined
-      : numberIn(of);
-  return number === undefined ? undefined : item('System.Decimal', number);
-}
-function toText({ value }: Item): Item | undefined {
-  return value === undefined || isObject(value) ? undefined : item('System.String', String(value));
-}
-const DATE = /^\d{4}(?:-\d\d(?:-\d\d)?)?/;
-const toDate = (of: Item): Item | undefined => {
-  const day = DATE.exec(textOf(of) ?? '')?.[0];
-  return day === undefined ? undefined : item('System.Date', day);
-};
-const toDateTime = (of: Item): Item | undefined => {
-  const text = textOf(of);
-  return text !== undefined && /^\d{4}(?:-\d\d(?:-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)?)?$/.test(text)
-    ? item('System.DateTime', text)
-    : undefined;
-};
-const toTime = (of: Item): Item | undefined => {
-  const text = textOf(of);
-  return text !== undefined && /^\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?$/.test(text)
-    ? item('System.Time', text)
-    : undefined;
-};
-const toQuantity = (of: Item): Item | undefined => {
-  if (isObject(of.value)) return item('System.Quantity', of.value);
-  const [, digits, unit] = /^([+-]?\d{1,40}(?:\.\d{1,40})?)\s*(?:'([^']*)'|([a-z]*))?$/.exec(String(of.value)) ?? [];
-  return digits === undefined ? undefined : item('System.Quantity', { value: Number(digits), code: unit ?? '1' });
-};
-
 const extensionsOf = (() => {
   // Extensions are found in the same place whatever the definitions say.
   const find = compileMember(
@@ -167,7 +100,6 @@ const extensionsOf = (() => {
       childrenNamed: () => [{ name: 'extension', json: 'extension', beside: '', type: 'Extension' }],
       childrenOf: () => [],
       isPrimitive: () => false,
-      isResource: () => false,
       isA: () => false,
     },
     'extension',
@@ -237,7 +169,6 @@ export const FUNCTIONS: Readonly<Record<string, PathFunction>> = {
   }),
   /** The narrative has been checked as the primitive that it is. */
   htmlChecks: none(() => TRUE),
-  elementDefinition: none(() => EMPTY),
   memberOf: one((on, arg, scope) => {
     const found = single(on);
     const url = textIn(arg);
@@ -254,11 +185,11 @@ export const FUNCTIONS: Readonly<Record<string, PathFunction>> = {
   contains: ofTwoTexts((text, other) => ofBoolean(text.includes(other))),
   indexOf: ofTwoTexts((text, other) => ofInteger(text.indexOf(other))),
   matches: ofTwoTexts((text, other, scope) => {
-    scope.spend(text.length);
+    scope.spend(10 + 2 * text.length);
     return ofBoolean(compilePattern(other).test(text));
   }),
   matchesFull: ofTwoTexts((text, other, scope) => {
-    scope.spend(text.length);
+    scope.spend(10 + 2 * text.length);
     return ofBoolean(compilePattern(other).testWhole(text));
   }),
   replaceMatches: {
@@ -328,19 +259,11 @@ export const FUNCTIONS: Readonly<Record<string, PathFunction>> = {
       withNumbers(on, digits ?? ofInteger(0), (value, count) => Math.round(value * 10 ** count) / 10 ** count),
   },
 
-  ...conversion('Boolean', toBoolean),
-  ...conversion('Integer', toInteger),
-  ...conversion('Decimal', toDecimal),
-  ...conversion('String', toText),
-  ...conversion('Date', toDate),
-  ...conversion('DateTime', toDateTime),
-  ...conversion('Time', toTime),
-  ...conversion('Quantity', toQuantity),
+  ...conversions(none),
 
   now: none((_on, scope) => [item('System.DateTime', new Date(instantOf(scope)).toISOString())]),
   today: none((_on, scope) => [item('System.Date', new Date(instantOf(scope)).toISOString().slice(0, 10))]),
   timeOfDay: none((_on, scope) => [item('System.Time', new Date(instantOf(scope)).toISOString().slice(11, 23))]),
-  comparable: one((on, other) => ofBoolean(collectionsEqual(on, other) !== undefined)),
 };
 
 const TEXT_MAX = 5_000_000;

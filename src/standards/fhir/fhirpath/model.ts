@@ -21,7 +21,6 @@ export interface Model {
   isPrimitive(type: string): boolean;
   /** Whether a type is `name`, or a specialisation of it. */
   isA(type: string, name: string): boolean;
-  readonly isResource: (type: string) => boolean;
 }
 
 const NONE: readonly Child[] = [];
@@ -61,7 +60,6 @@ export function createModel(definitions: Definitions): Model {
     childrenNamed: (type, name) => read(type).byName.get(name) ?? NONE,
     childrenOf: (type) => read(type).all,
     isPrimitive,
-    isResource: (type) => resourceTypes.has(type),
     isA(type, name) {
       for (let one: string | undefined = type; one !== undefined; one = parentOf(one, resourceTypes, isPrimitive))
         if (one === name) return true;

@@ -41,6 +41,18 @@ export class Scope {
     this.variables = variables;
   }
 
+  /** Does some work with no more than so many steps of those that are left. */
+  within<T>(steps: number, work: () => T): T {
+    const before = this.#steps;
+    const lent = Math.min(before, steps);
+    this.#steps = lent;
+    try {
+      return work();
+    } finally {
+      this.#steps = before - (lent - this.#steps);
+    }
+  }
+
   /** Throws `TooCostlyError` when the work is used up. */
   spend(steps: number): void {
     this.#steps -= steps;

@@ -40,13 +40,20 @@ export interface PlacedItem {
 }
 
 const DEPTH_MAX = 24;
+/** What a profile that anybody may post can ask for: some tens of milliseconds. SECURITY IN-31 */
+const PROFILE_STEPS_MAX = 200_000;
 
 /** Adds to the run whatever of the element does not keep to the profile; the run stands at the element. */
 export function checkProfile(profile: Profile, element: Item, context: ProfileContext): void {
   if (context.depth > DEPTH_MAX) return;
-  guarded(context.run, () => {
-    checkElement(profile.root, element, { ...context, depth: context.depth + 1 });
-  });
+  const { run, depth } = context;
+  const work = (): void => checkElement(profile.root, element, { ...context, depth: depth + 1 });
+  try {
+    run.scope.within(depth === 0 ? PROFILE_STEPS_MAX : Number.POSITIVE_INFINITY, work);
+  } catch (error) {
+    if (error instanceof TooCostlyError) run.tooCostly('its profiles');
+    throw error;
+  }
 }
 
 /** Whether an element keeps to a profile, without a word about it. */
@@ -60,15 +67,6 @@ export function conforms(profile: Profile, element: Item, context: ProfileContex
     if (error !== run.enough) throw error;
   }
   return run.errors === 0;
-}
-
-function guarded(run: Run, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof TooCostlyError) run.tooCostly('its profiles');
-    throw error;
-  }
 }
 
 /** One element, and all below it that the profile speaks of. */

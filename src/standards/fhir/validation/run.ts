@@ -11,7 +11,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Enough to mend a resource by; a hostile one must not make the answer large. */
 const ISSUES_MAX = 100;
 
-/** What the expressions of one validation may do together: some hundred milliseconds of work. SECURITY IN-31 */
+/** What the rules of R4 may do in one validation: they grow with the resource, which has a million nodes at most. SECURITY IN-31 */
 const STEPS_MAX = 3_000_000;
 
 /** What checks by profiles need. */
