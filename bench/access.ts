@@ -39,7 +39,7 @@ import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../src/standards/fhir/search/patient-parameters.ts';
-import { createValidator } from '../src/standards/fhir/validation/validator.ts';
+import { createValidation } from '../src/standards/fhir/validation/validator.ts';
 import { loadRecords } from './import.ts';
 import type { Sample } from './load.ts';
 import type { LoadOrder } from './load-worker.ts';
@@ -206,7 +206,7 @@ async function prepare(
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...createValidation(definitions),
     subset: createSubsetter(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),

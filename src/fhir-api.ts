@@ -35,12 +35,14 @@ import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import { checkKey } from './postgres/key-check.ts';
+import { withKnownProfiles } from './postgres/known-profiles.ts';
 import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
 import { StartError } from './postgres/start-error.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { STORED_TYPES } from './postgres/tables.ts';
+import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -50,7 +52,7 @@ import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
-import { createRoutes, OPERATIONS } from './rest/routes.ts';
+import { createRoutes, OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
@@ -62,7 +64,7 @@ import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
-import { createValidator } from './standards/fhir/validation/validator.ts';
+import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -82,6 +84,8 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** What resources are checked for on writes; everything unless given. */
+  readonly checks?: ValidationOptions['checks'];
   /** Where people sign in with smart cards. */
   readonly card?: CardOptions | undefined;
   /** Whom certificates name; absent where no table of partners is given. */
@@ -158,14 +162,19 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
+  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
+  const store = auditedStore(
+    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
+    audit.trail,
+    audit.view.events,
+  );
   const services: Services = {
     store,
     messages: store.messages,
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...validation,
     subset: createSubsetter(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
@@ -190,6 +199,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  stack.defer(
+    await openProfiles({
+      profiles: validation.profiles,
+      store: plain,
+      searchOf: (type, query) => searchOf(services, type, query),
+      packagesDir: join(dataDir, 'packages'),
+      profileBase: config.profileBase,
+      now,
+      log,
+    }),
+  );
   const refusals = createRefusals({ audit: audit.trail, now, log });
   let gateway: Gateway | undefined;
   const subjects = createDataSubjects({
@@ -432,6 +452,7 @@ export function publishedCapability(parameters: Services['parameters']): Record<
     typeInteractions: codes('type'),
     systemInteractions: codes('system'),
     operations: OPERATIONS,
+    typeOperations: TYPE_OPERATIONS,
   });
 }
 

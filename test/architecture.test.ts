@@ -101,6 +101,8 @@ const COMPOSITION = new Set([
   'rotate-keys.ts',
   'script-password.ts',
   'protection.ts',
+  'profiles.ts',
+  'ig.ts',
   'verify-audit.ts',
 ]);
 const SETTINGS = new Set([

@@ -5,10 +5,11 @@ import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
 import { createRoutes, OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
+import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { testDefinitions } from './support/definitions.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from './support/fhir-client.ts';
 import { fixture } from './support/fixtures.ts';
-import { generateResource } from './support/generate-resource.ts';
+import { generateValid } from './support/generate-resource.ts';
 import { startTestServer, type TestServer } from './support/server.ts';
 
 interface Statement {
@@ -122,8 +123,9 @@ describe('capability statement', function () {
 
   it('each interaction of each type', async () => {
     const walked = new Set<string>();
+    const validate = createValidator(testDefinitions());
     await inLanes(rest.resource, async ({ type, interaction }) => {
-      const resource = generateResource(testDefinitions(), type);
+      const resource = generateValid(testDefinitions(), type, validate);
       const made = await fhir.post(type, resource);
       expect(made.status, `${type}: ${made.text}`).equal(201);
       const stored = made.json<Json & { id: string }>();

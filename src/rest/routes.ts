@@ -15,6 +15,7 @@ import { adjudicateClaim, submitEligibility } from './operations/claims.ts';
 import { convertOperation, prepareOperation } from './operations/convert.ts';
 import { epsMessageOr, epsMessageStatus, release, trackOr } from './operations/eps.ts';
 import { doseToTextOperation, validateOperation, verifySignatureOperation } from './operations/eps-checks.ts';
+import { validateInstance, validateType } from './operations/validate.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -164,6 +165,30 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: withNhsHeaders(prepareOperation),
   },
   {
+    method: 'POST',
+    path: '/:type/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { letters: 'c', orRight: 'convert' },
+    handle: validateType,
+  },
+  {
+    method: 'POST',
+    path: '/:type/:id/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { letters: 'r' },
+    handle: validateInstance,
+  },
+  {
+    method: 'GET',
+    path: '/:type/:id/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { letters: 'r' },
+    handle: validateInstance,
+  },
+  {
     method: 'GET',
     path: '/:type',
     interaction: 'search-type',
@@ -256,6 +281,11 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: searchByPost,
   },
 ];
+
+/** Operations of every type. */
+export const TYPE_OPERATIONS = [
+  { name: 'validate', definition: 'http://hl7.org/fhir/OperationDefinition/Resource-validate' },
+] as const;
 
 /** Operations the statement lists; those of a Spine are not everywhere. */
 export const OPERATIONS = [

@@ -44,7 +44,14 @@ export interface Services {
   readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
+  /** What refuses a resource. */
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** The same, with warnings and what is worth knowing. */
+  readonly examine: (resource: unknown, expectedType?: string, profiles?: readonly string[]) => readonly Issue[];
+  /** Structure alone: for a bundle without its resources. */
+  readonly validateStructure: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** Which profiles are known here. */
+  readonly profiles: { find(canonical: string): object | undefined; faultOf(canonical: string): string | undefined };
   /** `_summary` and `_elements` on one resource. */
   readonly subset: (resource: Resource, options: Subset) => Resource;
   /** Replaces references; returns the same resource when nothing changes. */

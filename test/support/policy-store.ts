@@ -28,7 +28,7 @@ import { createSearchParameters } from '../../src/standards/fhir/search/paramete
 import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
 import type { SearchRequest } from '../../src/standards/fhir/search/request.ts';
-import { createValidator } from '../../src/standards/fhir/validation/validator.ts';
+import { createValidation } from '../../src/standards/fhir/validation/validator.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { testDefinitions } from './definitions.ts';
 import { createClock, type TestClock } from './identity-store.ts';
@@ -128,7 +128,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...createValidation(definitions),
     subset: createSubsetter(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),

@@ -19,7 +19,7 @@ export const createBundleHandler =
   (dispatch: (request: FhirRequest) => Promise<FhirAnswer>): Handler =>
   async (services, request) => {
     const bundle = readResource(request, 'Bundle');
-    const faults = services.validate(frameOf(bundle), 'Bundle');
+    const faults = services.validateStructure(frameOf(bundle), 'Bundle');
     if (faults.length > 0) throw unprocessable(faults);
     if (bundle['type'] === 'transaction') return transaction(services, request, bundle);
     if (bundle['type'] === 'batch') return batch(services, request, bundle, dispatch);

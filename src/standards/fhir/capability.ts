@@ -11,6 +11,8 @@ export interface CapabilitySource {
   readonly typeInteractions: readonly string[];
   readonly systemInteractions: readonly string[];
   readonly operations: readonly { readonly name: string; readonly definition: string }[];
+  /** Operations of every type. */
+  readonly typeOperations: readonly { readonly name: string; readonly definition: string }[];
 }
 
 /** The part that is the same for every server: the published `capability-statement.json`. */
@@ -93,6 +95,7 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
     searchRevInclude: reverseIncludes(source, type),
     searchParam: parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+    operation: source.typeOperations,
   };
 }
 

@@ -4,15 +4,18 @@
  * (https://hl7.org/fhir/R4/dataelements.json); here is what 4.0.1 says.
  */
 
+import type { RawConstraint } from './definition-constraints.ts';
+
 /** The part of a raw ElementDefinition that the compact form is made from. */
 export interface CorrectedElement {
   readonly path: string;
   min?: number;
   max?: string;
-  type?: { code?: string; targetProfile?: string[] }[];
+  type?: { code?: string; targetProfile?: string[]; profile?: string[] }[];
   isSummary?: boolean;
   isModifier?: boolean;
   binding?: { strength: string; valueSet?: string };
+  constraint?: RawConstraint[];
 }
 
 const FOREIGN: readonly string[] = [
