@@ -40,6 +40,8 @@ import { createSearchParameters } from '../src/standards/fhir/search/parameters.
 import { parseSearch } from '../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../src/standards/fhir/search/patient-parameters.ts';
 import { createValidator } from '../src/standards/fhir/validation/validator.ts';
+import { createXmlReader } from '../src/standards/fhir/xml/read.ts';
+import { createXmlWriter } from '../src/standards/fhir/xml/write.ts';
 import { loadRecords } from './import.ts';
 import type { Sample } from './load.ts';
 import type { LoadOrder } from './load-worker.ts';
@@ -208,6 +210,7 @@ async function prepare(
     parameters,
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: SETTINGS,

@@ -59,6 +59,8 @@ import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
 import { createValidator } from './standards/fhir/validation/validator.ts';
+import { createXmlReader } from './standards/fhir/xml/read.ts';
+import { createXmlWriter } from './standards/fhir/xml/write.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -163,6 +165,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     parameters,
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>

@@ -8,6 +8,8 @@ import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { FhirXmlReader } from '../standards/fhir/xml/read.ts';
+import type { FhirXmlWriter } from '../standards/fhir/xml/write.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
@@ -44,6 +46,8 @@ export interface Services {
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
   /** `_summary` and `_elements` on one resource. */
   readonly subset: (resource: Resource, options: Subset) => Resource;
+  /** FHIR XML, which is read to what JSON would be and written from it. */
+  readonly xml: { readonly read: FhirXmlReader; readonly write: FhirXmlWriter };
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;

@@ -22,7 +22,7 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
     status: 'active',
     kind: 'instance',
     fhirVersion: '4.0.1',
-    format: ['application/fhir+json', 'json'],
+    format: ['application/fhir+json', 'application/fhir+xml', 'json', 'xml'],
     patchFormat: ['application/json-patch+json'],
     software: { name: 'Mortar' },
     rest: [
