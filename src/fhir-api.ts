@@ -46,7 +46,7 @@ import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
-import { createRoutes, OPERATIONS } from './rest/routes.ts';
+import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
@@ -61,6 +61,7 @@ import { patientParametersBeside } from './standards/fhir/search/patient-paramet
 import { createValidator } from './standards/fhir/validation/validator.ts';
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { createOfficialTerminology } from './terminology-cache.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -166,6 +167,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    terminology: createOfficialTerminology(join(dataDir, 'cache')),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -405,6 +407,7 @@ export function publishedCapability(parameters: Services['parameters']): Record<
     typeInteractions: codes('type'),
     systemInteractions: codes('system'),
     operations: OPERATIONS,
+    typeOperations: TERMINOLOGY_OPERATIONS,
   });
 }
 

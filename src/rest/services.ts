@@ -4,6 +4,7 @@ import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
+import type { OfficialTerminology } from '../ports/terminology.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
@@ -48,6 +49,8 @@ export interface Services {
   readonly subset: (resource: Resource, options: Subset) => Resource;
   /** FHIR XML, which is read to what JSON would be and written from it. */
   readonly xml: { readonly read: FhirXmlReader; readonly write: FhirXmlWriter };
+  /** Code systems, value sets and maps that R4 publishes. */
+  readonly terminology: OfficialTerminology;
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;

@@ -11,6 +11,8 @@ export interface CapabilitySource {
   readonly typeInteractions: readonly string[];
   readonly systemInteractions: readonly string[];
   readonly operations: readonly { readonly name: string; readonly definition: string }[];
+  /** Operations of one type. */
+  readonly typeOperations: readonly { readonly type: string; readonly name: string; readonly definition: string }[];
 }
 
 /** The part that is the same for every server: the published `capability-statement.json`. */
@@ -78,6 +80,9 @@ export function withOAuthUris(
 
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
+  const operation = source.typeOperations
+    .filter((one) => one.type === type)
+    .map(({ name, definition }) => ({ name, definition }));
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -93,6 +98,7 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
     searchRevInclude: reverseIncludes(source, type),
     searchParam: parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+    ...(operation.length > 0 && { operation }),
   };
 }
 
