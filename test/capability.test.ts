@@ -103,7 +103,14 @@ describe('capability statement', function () {
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
     // With a Spine there are more: test/journeys/eps-operations.test.ts.
-    const elsewhere = ['capabilities', ...SPINE_OPERATIONS.map(({ name }): string => name)];
+    const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
+    expect(rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`))).to.have.members(ofTypes);
+    for (const path of ofTypes) expect(routes.some((route) => route.path === `/${path}`), path).equal(true);
+    const elsewhere = [
+      'capabilities',
+      ...SPINE_OPERATIONS.map(({ name }): string => name),
+      ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
+    ];
     expect(rest.operation.map((o) => o.name)).to.have.members(
       routed('operation').filter((n) => !elsewhere.includes(n)),
     );

@@ -8,6 +8,7 @@ import { formatBundle, present } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { presentationOf } from '../formats.ts';
+import { resolveTokenSets } from '../operations/token-sets.ts';
 import { checkContentType, isPretty, parsePrefer, parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
@@ -50,7 +51,7 @@ async function search(
 ): Promise<FhirAnswer> {
   const { settings } = services;
   const handling = parsePrefer(request.headers).handling ?? settings.searchHandling;
-  const parsed = searchOf(services, type, query, handling);
+  const parsed = await resolveTokenSets(services, request.caller, searchOf(services, type, query, handling, true));
   const asked: SearchRequest = compartment
     ? {
         ...parsed,

@@ -20,7 +20,7 @@ const parametersOf = (reply: Reply): readonly Parameter[] => {
   expect(reply.json()['resourceType']).equal('Parameters');
   return reply.json<{ parameter: readonly Parameter[] }>().parameter;
 };
-const valueOf = (reply: Reply, name: string): unknown => {
+const answerValue = (reply: Reply, name: string): unknown => {
   const found = parametersOf(reply).find((one) => one.name === name);
   return Object.entries(found ?? {}).find(([key]) => key.startsWith('value'))?.[1];
 };
@@ -99,7 +99,7 @@ describe('terminology operations', () => {
 
   it('CodeSystem/$lookup, by GET and POST, of R4 and of what is stored with its supplements', async () => {
     const byGet = await fhir.get(`CodeSystem/$lookup?${query({ system: GENDER, code: 'male' })}`);
-    expect([valueOf(byGet, 'name'), valueOf(byGet, 'display')]).deep.equal(['AdministrativeGender', 'Male']);
+    expect([answerValue(byGet, 'name'), answerValue(byGet, 'display')]).deep.equal(['AdministrativeGender', 'Male']);
     const byPost = await fhir.post(
       'CodeSystem/$lookup',
       body(
@@ -107,14 +107,14 @@ describe('terminology operations', () => {
         { name: 'displayLanguage', valueCode: 'de' },
       ),
     );
-    expect(valueOf(byPost, 'display')).equal('Katze');
-    expect(valueOf(await fhir.get('CodeSystem/animals/$lookup?code=dog'), 'display')).equal('Dog');
+    expect(answerValue(byPost, 'display')).equal('Katze');
+    expect(answerValue(await fhir.get('CodeSystem/animals/$lookup?code=dog'), 'display')).equal('Dog');
     const none = await fhir.get('CodeSystem/animals/$lookup?code=cow');
     expect([none.status, outcomeOf(none).code]).deep.equal([404, 'not-found']);
   });
 
   it('CodeSystem/$subsumes', async () => {
-    const outcome = async (path: string) => valueOf(await fhir.get(path), 'outcome');
+    const outcome = async (path: string) => answerValue(await fhir.get(path), 'outcome');
     expect(await outcome('CodeSystem/$subsumes?system=urn:animals&codeA=cat&codeB=lion')).equal('subsumes');
     expect(await outcome('CodeSystem/animals/$subsumes?codeA=lion&codeB=cat')).equal('subsumed-by');
     expect(
@@ -127,7 +127,7 @@ describe('terminology operations', () => {
         { name: 'codingB', valueCoding: { system: 'urn:animals', code: 'cat' } },
       ),
     );
-    expect(valueOf(posted, 'outcome')).equal('not-subsumed');
+    expect(answerValue(posted, 'outcome')).equal('not-subsumed');
   });
 
   it('CodeSystem/$validate-code', async () => {
@@ -137,7 +137,7 @@ describe('terminology operations', () => {
       ['CodeSystem/animals/$validate-code?code=lion&display=Lion', true],
       ['CodeSystem/animals/$validate-code?code=lion&display=Tiger', false],
     ] as const)
-      expect(valueOf(await fhir.get(path), 'result'), path).equal(result);
+      expect(answerValue(await fhir.get(path), 'result'), path).equal(result);
     const own = {
       resourceType: 'CodeSystem',
       url: 'urn:own',
@@ -146,7 +146,7 @@ describe('terminology operations', () => {
       concept: [{ code: 'x' }],
     };
     expect(
-      valueOf(
+      answerValue(
         await fhir.post(
           'CodeSystem/$validate-code',
           body({ name: 'codeSystem', resource: own }, { name: 'code', valueCode: 'x' }),
@@ -157,10 +157,12 @@ describe('terminology operations', () => {
   });
 
   it('ValueSet/$validate-code', async () => {
-    expect(valueOf(await fhir.get('ValueSet/cats/$validate-code?system=urn:animals&code=lion'), 'result')).equal(true);
-    expect(valueOf(await fhir.get('ValueSet/$validate-code?url=urn:cats&system=urn:animals&code=dog'), 'result')).equal(
-      false,
+    expect(answerValue(await fhir.get('ValueSet/cats/$validate-code?system=urn:animals&code=lion'), 'result')).equal(
+      true,
     );
+    expect(
+      answerValue(await fhir.get('ValueSet/$validate-code?url=urn:cats&system=urn:animals&code=dog'), 'result'),
+    ).equal(false);
     const concept = {
       coding: [
         { system: 'urn:x', code: 'y' },
@@ -168,7 +170,7 @@ describe('terminology operations', () => {
       ],
     };
     expect(
-      valueOf(
+      answerValue(
         await fhir.post(
           'ValueSet/cats/$validate-code',
           body({ name: 'codeableConcept', valueCodeableConcept: concept }),
@@ -208,13 +210,13 @@ describe('terminology operations', () => {
       'ConceptMap/$translate?url=urn:map&system=urn:animals&code=cat',
     ]) {
       const reply = await fhir.get(path);
-      expect(valueOf(reply, 'result')).equal(true);
+      expect(answerValue(reply, 'result')).equal(true);
       const match = parametersOf(reply).find(({ name }) => name === 'match')?.part ?? [];
       expect(match[1]).deep.equal({ name: 'concept', valueCoding: { system: GENDER, code: 'female' } });
     }
-    expect(valueOf(await fhir.get('ConceptMap/map/$translate?system=urn:animals&code=dog'), 'result')).equal(false);
+    expect(answerValue(await fhir.get('ConceptMap/map/$translate?system=urn:animals&code=dog'), 'result')).equal(false);
     expect(
-      valueOf(
+      answerValue(
         await fhir.get(`ConceptMap/map/$translate?${query({ system: GENDER, code: 'female', reverse: 'true' })}`),
         'result',
       ),
