@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
-import { createRoutes, OPERATIONS } from '../src/rest/routes.ts';
+import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { testDefinitions } from './support/definitions.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from './support/fhir-client.ts';
@@ -37,6 +37,7 @@ interface ResourceStatement {
   readonly searchInclude: readonly string[];
   readonly searchRevInclude: readonly string[];
   readonly searchParam: readonly { readonly name: string; readonly definition: string; readonly type: string }[];
+  readonly operation?: readonly { readonly name: string }[];
 }
 
 /** A value of each type that is in order and finds nothing in particular. */
@@ -104,8 +105,14 @@ describe('capability statement', function () {
     expect(codes(rest.interaction)).to.have.members(routed('system'));
     // With a Spine there are more: test/journeys/eps-operations.test.ts.
     const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
-    expect(rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`))).to.have.members(ofTypes);
-    for (const path of ofTypes) expect(routes.some((route) => route.path === `/${path}`), path).equal(true);
+    expect(
+      rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
+    ).to.have.members(ofTypes);
+    for (const path of ofTypes)
+      expect(
+        routes.some((route) => route.path === `/${path}`),
+        path,
+      ).equal(true);
     const elsewhere = [
       'capabilities',
       ...SPINE_OPERATIONS.map(({ name }): string => name),

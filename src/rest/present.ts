@@ -1,5 +1,5 @@
 /** An answer in the format that was asked for. Everything is stored, and made, as JSON. */
-import { JSON_LIMITS, parseJson } from '../standards/fhir/json.ts';
+import { formatJson, JSON_LIMITS, parseJson } from '../standards/fhir/json.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
 import type { FhirAnswer } from './exchange.ts';
 import type { Presentation } from './formats.ts';
@@ -33,7 +33,8 @@ export function presentFailure(xml: Services['xml'], answer: FhirAnswer, asked: 
 function shown(xml: Services['xml'], answer: FhirAnswer, asked: Presentation): FhirAnswer {
   const { format, pretty } = answer.presentation ?? asked;
   if (answer.body === undefined || answer.contentType !== undefined) return answer;
-  if (format === 'json' || typeof answer.body !== 'string') return { ...answer, contentType: FHIR_JSON };
+  if (typeof answer.body !== 'string' || (format === 'json' && !pretty)) return { ...answer, contentType: FHIR_JSON };
   const resource = parseJson(answer.body, LIMITS) as object; // each answer is a resource
+  if (format === 'json') return { ...answer, body: formatJson(resource, true), contentType: FHIR_JSON };
   return { ...answer, body: xml.write(resource, pretty ? 'pretty' : 'compact'), contentType: FHIR_XML };
 }

@@ -3,7 +3,7 @@ import type { Resource, StoredVersion } from '../../ports/resource-store.ts';
 import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import { badValue, notFound } from '../../standards/fhir/outcome.ts';
 import { type FhirAnswer, type FhirRequest, versionHeaders } from '../exchange.ts';
-import { isNotModified, isPretty, parseQuery } from '../preferences.ts';
+import { isNotModified, parseQuery } from '../preferences.ts';
 import type { Services, Subset } from '../services.ts';
 import { binaryAnswer } from './binary.ts';
 
@@ -44,10 +44,9 @@ export function versionAnswer(
         name.slice(0, 64),
       );
   const subset = parseSubset(query);
-  const pretty = isPretty(query.get('_pretty'));
-  if (!subset && !pretty) return { status: 200, headers, body: version.content };
+  if (!subset) return { status: 200, headers, body: version.content };
   const resource = parseJson(version.content) as Resource; // stored text was checked when it came
-  return { status: 200, headers, body: formatJson(subset ? services.subset(resource, subset) : resource, pretty) };
+  return { status: 200, headers, body: formatJson(services.subset(resource, subset)) };
 }
 
 const SUMMARIES = ['true', 'text', 'data', 'count', 'false'] as const;

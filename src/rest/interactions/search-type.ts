@@ -4,12 +4,12 @@ import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
-import { formatBundle, present } from '../answers.ts';
+import { formatBundle } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { presentationOf } from '../formats.ts';
 import { resolveTokenSets } from '../operations/token-sets.ts';
-import { checkContentType, isPretty, parsePrefer, parseQuery } from '../preferences.ts';
+import { checkContentType, parsePrefer, parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 export const searchType = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
@@ -64,7 +64,7 @@ async function search(
     ? `${settings.baseUrl}/${compartment.compartment}/${compartment.id}/${type}`
     : `${settings.baseUrl}/${type}`;
   const body = searchBody(services, parsed, page, path, shownAs(query));
-  return { status: 200, headers: {}, body: present(body, query !== '' && isPretty(parseQuery(query).get('_pretty'))) };
+  return { status: 200, headers: {}, body };
 }
 
 /** How the answer is to be shown, which the next page is as well. */

@@ -216,7 +216,7 @@ describe('fhir › xml › read', () => {
     expect(refusal(patient(`<name ${many}/>`)).issues[0]?.diagnostics).match(/more than 64 attributes/);
   });
 
-  it('[IN-48] any bytes: an answer or a FhirError, and soon', () => {
+  it('[IN-20] any bytes: an answer or a FhirError, and soon', () => {
     const seeds = ['Patient', 'Bundle', 'Questionnaire'].map((type) =>
       write(generateResource(definitions, type, { fill: 'minimal', seed: 1 })),
     );
