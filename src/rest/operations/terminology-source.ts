@@ -10,20 +10,19 @@ import type { Services } from '../services.ts';
 type Type = Terminology['resourceType'];
 type OfType<T extends Type> = Extract<Terminology, { readonly resourceType: T }>;
 
-/** Versions never change: those that were parsed are kept, so that a large code system is compiled once. */
+/** What was parsed is kept by its text, so that a large code system is compiled once, and nobody has what another saw. */
 const PARSED_MAX = 50;
 const parsedBy = new WeakMap<Services['store'], Map<string, Terminology>>();
 
-export function parseStored(services: Services, { type, id, versionId, content }: StoredVersion): Terminology {
+export function parseStored(services: Services, { content }: StoredVersion): Terminology {
   const parsed = parsedBy.get(services.store) ?? new Map<string, Terminology>();
   parsedBy.set(services.store, parsed);
-  const key = `${type}/${id}/${versionId}`;
-  const known = parsed.get(key);
+  const known = parsed.get(content);
   if (known !== undefined) return known;
   const [oldest] = parsed.keys();
   if (parsed.size >= PARSED_MAX && oldest !== undefined) parsed.delete(oldest);
   const resource = parseJson(content) as Terminology; // stored, so it is valid
-  parsed.set(key, resource);
+  parsed.set(content, resource);
   return resource;
 }
 

@@ -1,5 +1,6 @@
 /** The terminology operations at the door: type and instance, GET and POST, JSON and XML, with rights. */
 import { expect } from 'chai';
+import { createValidator } from '../../../src/standards/fhir/validation/validator.ts';
 import { createXmlReader } from '../../../src/standards/fhir/xml/read.ts';
 import { createXmlWriter } from '../../../src/standards/fhir/xml/write.ts';
 import { testDefinitions } from '../../support/definitions.ts';
@@ -13,11 +14,13 @@ interface Parameter {
   readonly [value: `value${string}`]: unknown;
 }
 const GENDER = 'http://hl7.org/fhir/administrative-gender';
+const validate = createValidator(testDefinitions());
 const ACT_CODE = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
 
 const parametersOf = (reply: Reply): readonly Parameter[] => {
   expect(reply.status, reply.text).equal(200);
   expect(reply.json()['resourceType']).equal('Parameters');
+  expect(validate(reply.json())).deep.equal([]);
   return reply.json<{ parameter: readonly Parameter[] }>().parameter;
 };
 const answerValue = (reply: Reply, name: string): unknown => {
@@ -26,6 +29,7 @@ const answerValue = (reply: Reply, name: string): unknown => {
 };
 const codesOf = (reply: Reply): readonly string[] => {
   expect(reply.status, reply.text).equal(200);
+  expect(validate(reply.json())).deep.equal([]);
   const { contains = [] } = reply.json<{ expansion: { contains?: readonly { code: string }[] } }>().expansion;
   return contains.map(({ code }) => code);
 };

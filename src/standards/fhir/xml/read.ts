@@ -41,8 +41,8 @@ const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 /** An element whose end tag has not come yet. */
 interface Frame {
   readonly name: string;
-  /** `name[0]`; empty for the resource in an element that holds one. */
-  readonly step: string;
+  /** Which one of a list; -1 for what stands alone. */
+  readonly index: number;
   /** What may stand in it; undefined where its own element is a resource's. */
   readonly type: XmlType | undefined;
   /** The element that holds it; undefined for the document's root. */
@@ -76,9 +76,15 @@ const withoutExpression = ({ severity, code, diagnostics }: Issue): Issue =>
 /** `Patient.contact[0].name` */
 const pathOf = (frames: readonly Frame[]): string =>
   frames
-    .map(({ step }) => step)
+    .map(stepOf)
     .filter((step) => step !== '')
     .join('.');
+
+/** Empty for the resource in an element that holds one. */
+function stepOf({ name, field, index }: Frame, at: number): string {
+  if (field === undefined) return at === 0 ? name : '';
+  return index < 0 ? field.path : `${field.path}[${index}]`;
+}
 
 class Reading {
   readonly issues: Issue[] = [];
@@ -143,7 +149,7 @@ class Reading {
     const type = this.#types.resource(tag.local);
     if (type === undefined)
       at.fault(`${named(tag)} is no R4 resource type${meant(tag.local, this.#types.resourceTypes)}`);
-    else this.root = this.#enterResource(tag, type, tag.local, 1, at);
+    else this.root = this.#enterResource(tag, type, 1, at);
   }
 
   /** The one resource of `contained`, `Bundle.entry.resource` … */
@@ -159,14 +165,14 @@ class Reading {
       return;
     }
     slot.last = tag.local;
-    const resource = this.#enterResource(tag, type, '', slot.depth + 1, at);
+    const resource = this.#enterResource(tag, type, slot.depth + 1, at);
     const parent = this.frames.at(-3); // the one that holds the slot
     if (parent !== undefined && slot.field !== undefined) attach(parent.object, slot.field, resource);
   }
 
-  #enterResource(tag: SaxesTagNS, type: XmlType, step: string, depth: number, at: XmlPlace): Json {
+  #enterResource(tag: SaxesTagNS, type: XmlType, depth: number, at: XmlPlace): Json {
     const object: Json = { resourceType: type.name };
-    this.#enter({ name: type.name, step, type, field: undefined, object, depth }, at);
+    this.#enter({ name: type.name, index: -1, type, field: undefined, object, depth }, at);
     this.#readAttributes(tag, type, object, at);
     return object;
   }
@@ -184,25 +190,25 @@ class Reading {
       return;
     }
     const depth = parent.depth + (field.array ? 2 : 1) - (field.kind === 'resource' ? 1 : 0);
-    const step = field.array ? `${field.path}[${countOf(parent.object, field)}]` : field.path;
+    const index = field.array ? countOf(parent.object, field) : -1;
     if (field.kind === 'complex') {
       const object: Json = {};
       const inner = this.#types.type(field.typeName);
       attach(parent.object, field, object);
-      this.#enter({ name: field.name, step, type: inner, field, object, depth }, at);
+      this.#enter({ name: field.name, index, type: inner, field, object, depth }, at);
       this.#readAttributes(tag, inner, object, at);
     } else if (field.kind === 'resource') {
-      const slot = { name: field.name, step, type: undefined, field, object: {}, depth };
+      const slot = { name: field.name, index, type: undefined, field, object: {}, depth };
       this.#enter(slot, at);
       this.#readAttributes(tag, undefined, slot.object, at);
-    } else this.#openPrimitive(tag, field, step, depth, at);
+    } else this.#openPrimitive(tag, field, index, depth, at);
   }
 
-  #openPrimitive(tag: SaxesTagNS, field: XmlField, step: string, depth: number, at: XmlPlace): void {
+  #openPrimitive(tag: SaxesTagNS, field: XmlField, index: number, depth: number, at: XmlPlace): void {
     const object: Json = {};
     const type = this.#types.type(field.typeName);
     const text = tag.attributes['value'] as SaxesAttributeNS | undefined; // with namespaces they are objects
-    const frame = this.#enter({ name: field.name, step, type, field, object, depth }, at);
+    const frame = this.#enter({ name: field.name, index, type, field, object, depth }, at);
     this.#readAttributes(tag, type, object, at, 'value');
     // JSON has an object beside the value only where there is something to put into it.
     this.#checkDepth(Object.keys(object).length > 0 ? depth : depth - 1, at);
