@@ -36,7 +36,7 @@ describe('terminology › official', () => {
       try {
         const valueSet = await vocabulary.valueSet(url);
         const { contains, total } = await expand(vocabulary, valueSet, { count: 5000 });
-        expect(contains.length, url).equal(total);
+        expect(contains.length, url).equal(Math.min(total, 5000));
         for (const coding of [contains[0], contains.at(-1)])
           if (coding !== undefined)
             expect(await findInValueSet(vocabulary, valueSet, coding), url).not.equal(undefined);
