@@ -210,7 +210,7 @@ async function prepare(
     parameters,
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
-    terminology: { find: async () => undefined },
+    terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),

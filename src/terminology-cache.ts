@@ -34,13 +34,22 @@ export function createOfficialTerminology(cacheDir: string, source = findDefinit
     if (made === undefined) throw new Error('the terminology of R4 could not be kept');
     return made;
   };
-  return {
+  const loaded = (): Promise<Loaded> => {
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined; // the next question tries again
+      throw error;
+    });
+    return loading;
+  };
+  const terminology: OfficialTerminology = {
+    async conceptMaps() {
+      const { entries } = await loaded();
+      const urls = [...entries.values()].filter(([type]) => type === 'ConceptMap').map(([, url]) => url);
+      const maps = await Promise.all(urls.map((url) => terminology.find('ConceptMap', url)));
+      return maps.filter((map) => map !== undefined);
+    },
     async find(type, url, version) {
-      loading ??= load().catch((error: unknown) => {
-        loading = undefined; // the next question tries again
-        throw error;
-      });
-      const { entries, text } = await loading;
+      const { entries, text } = await loaded();
       const key = `${type} ${url}`;
       const entry = entries.get(key);
       if (entry === undefined || (version !== undefined && entry[2] !== version)) return undefined;
@@ -55,6 +64,7 @@ export function createOfficialTerminology(cacheDir: string, source = findDefinit
       return resource as Extract<Terminology, { readonly resourceType: typeof type }>; // the key has the type
     },
   };
+  return terminology;
 }
 
 /** SHA-256 of what follows, the entries, the text: each on a line of its own. */

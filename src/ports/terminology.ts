@@ -1,5 +1,5 @@
 /** What is known of terminology beside what is stored. */
-import type { Terminology } from '../standards/fhir/terminology/resources.ts';
+import type { ConceptMap, Terminology } from '../standards/fhir/terminology/resources.ts';
 
 export interface OfficialTerminology {
   /** What R4 publishes under a url, of any version unless one is given. */
@@ -8,4 +8,6 @@ export interface OfficialTerminology {
     url: string,
     version?: string,
   ): Promise<Extract<Terminology, { readonly resourceType: T }> | undefined>;
+  /** All maps. */
+  conceptMaps(): Promise<readonly ConceptMap[]>;
 }

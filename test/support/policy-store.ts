@@ -132,7 +132,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     parameters,
     validate: createValidator(definitions),
     subset: createSubsetter(definitions),
-    terminology: { find: async () => undefined },
+    terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),

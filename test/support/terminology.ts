@@ -27,6 +27,7 @@ export function terminologySource(resources: Resources = []): TerminologySource 
     findCodeSystem: (url) => find('CodeSystem', url),
     findValueSet: (url) => find('ValueSet', url),
     findConceptMap: (url) => find('ConceptMap', url),
+    findConceptMaps: async () => [],
     findSupplements: async (url) => resources.filter((one) => one.supplements === url),
   } as TerminologySource; // tests give resources of the right types
 }

@@ -3,7 +3,12 @@ import type { Caller } from '../../ports/caller.ts';
 import type { StoredVersion } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
-import type { CodeSystem, Terminology, TerminologySource } from '../../standards/fhir/terminology/resources.ts';
+import type {
+  CodeSystem,
+  ConceptMap,
+  Terminology,
+  TerminologySource,
+} from '../../standards/fhir/terminology/resources.ts';
 import { searchOf } from '../criteria.ts';
 import type { Services } from '../services.ts';
 
@@ -58,6 +63,14 @@ export function createTerminologySource(services: Services, caller: Caller): Ter
     findCodeSystem: (url) => find('CodeSystem', url),
     findValueSet: (url) => find('ValueSet', url),
     findConceptMap: (url) => find('ConceptMap', url),
+    async findConceptMaps(sourceValueSet, targetValueSet) {
+      const bySource = await search('ConceptMap', `source=${searchValue(sourceValueSet)}`);
+      const byUri = await search('ConceptMap', `source-uri=${searchValue(sourceValueSet)}`);
+      const stored = [...bySource, ...byUri].map((version) => parseStored(services, version) as ConceptMap); // searched by type
+      return [...(await services.terminology.conceptMaps()), ...stored].filter((map) =>
+        isBetween(map, sourceValueSet, targetValueSet),
+      );
+    },
     async findSupplements(url) {
       const [bare = ''] = url.split('|');
       const found = await search('CodeSystem', `supplements=${searchValue(bare)}`);
@@ -67,6 +80,15 @@ export function createTerminologySource(services: Services, caller: Caller): Ter
     },
   };
 }
+
+function isBetween(map: ConceptMap, sourceValueSet: string, targetValueSet: string | undefined): boolean {
+  const { sourceUri, sourceCanonical = sourceUri, targetUri, targetCanonical = targetUri } = map;
+  return (
+    bare(sourceCanonical) === bare(sourceValueSet) &&
+    (targetValueSet === undefined || bare(targetCanonical) === bare(targetValueSet))
+  );
+}
+const bare = (canonical = ''): string => canonical.split('|')[0] ?? '';
 
 const isPart = (resource: Terminology): boolean =>
   resource.resourceType === 'CodeSystem' && (resource.content === 'not-present' || resource.content === 'example');

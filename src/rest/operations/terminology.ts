@@ -15,13 +15,13 @@ import type {
   Terminology,
   ValueSet,
 } from '../../standards/fhir/terminology/resources.ts';
-import { formatMatches, translate } from '../../standards/fhir/terminology/translate.ts';
+import { formatMatches, type Match, translate } from '../../standards/fhir/terminology/translate.ts';
 import {
   type CodeVerdict,
   validateInCodeSystem,
   validateInValueSet,
 } from '../../standards/fhir/terminology/validate-code.ts';
-import { createVocabulary, type Vocabulary } from '../../standards/fhir/terminology/vocabulary.ts';
+import { createVocabulary, notHere, type Vocabulary } from '../../standards/fhir/terminology/vocabulary.ts';
 import { checkValid } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import type { Handler, Services } from '../services.ts';
@@ -291,26 +291,39 @@ const TRANSLATE = [
   'version',
   'coding',
   'codeableConcept',
+  'source',
+  'target',
   'targetsystem',
   'reverse',
 ];
 export const translateOperation = operation(TRANSLATE, async (asked) => {
   const { input, vocabulary } = asked;
   const targetSystem = input.text('targetsystem');
-  const matches = await translate(vocabulary.source, await conceptMapOf(asked), codingsOf(input), {
-    isReverse: input.flag('reverse') === true,
-    ...(targetSystem !== undefined && { targetSystem }),
-  });
+  const matches: Match[] = [];
+  for (const map of await conceptMapsOf(asked))
+    matches.push(
+      ...(await translate(vocabulary.source, map, codingsOf(input), {
+        isReverse: input.flag('reverse') === true,
+        ...(targetSystem !== undefined && { targetSystem }),
+      })),
+    );
   return parametersAnswer(formatMatches(matches));
 });
 
-async function conceptMapOf({ instance, input, vocabulary, services }: Asked): Promise<ConceptMap> {
-  if (instance !== undefined) return instance as ConceptMap; // the route is of ConceptMap
+/** The map of the path, of the body, under the url, or all between the value sets. */
+async function conceptMapsOf({ instance, input, vocabulary, services }: Asked): Promise<readonly ConceptMap[]> {
+  if (instance !== undefined) return [instance as ConceptMap]; // the route is of ConceptMap
   const given = givenResource<ConceptMap>(services, input, 'conceptMap', 'ConceptMap');
-  if (given !== undefined) return given;
+  if (given !== undefined) return [given];
+  const valueSet = input.text('source');
+  if (valueSet !== undefined && input.text('url') === undefined) {
+    const maps = await vocabulary.source.findConceptMaps(valueSet, input.text('target'));
+    if (maps.length > 0) return maps;
+    throw notHere(`No concept map from the value set ${valueSet.slice(0, 256)} is known here`);
+  }
   const [url, version] = [input.required('url'), input.text('conceptMapVersion')];
   const map = await vocabulary.source.findConceptMap(version === undefined ? url : `${url}|${version}`);
-  if (map !== undefined) return map;
+  if (map !== undefined) return [map];
   throw new FhirError(422, [
     issue('not-found', `The concept map ${url.slice(0, 256)} is not known here: store it as a ConceptMap`),
   ]);

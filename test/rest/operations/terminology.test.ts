@@ -82,6 +82,8 @@ describe('terminology operations', () => {
       id: 'map',
       url: 'urn:map',
       status: 'active',
+      sourceCanonical: 'urn:cats',
+      targetUri: 'urn:genders',
       group: [
         {
           source: 'urn:animals',
@@ -219,6 +221,12 @@ describe('terminology operations', () => {
       expect(match[1]).deep.equal({ name: 'concept', valueCoding: { system: GENDER, code: 'female' } });
     }
     expect(answerValue(await fhir.get('ConceptMap/map/$translate?system=urn:animals&code=dog'), 'result')).equal(false);
+    const between = { source: 'http://hl7.org/fhir/ValueSet/administrative-gender', system: GENDER, code: 'male' };
+    const ofR4 = await fhir.get(`ConceptMap/$translate?${query(between)}`);
+    expect([answerValue(ofR4, 'result'), ofR4.text.includes('v3-AdministrativeGender')]).deep.equal([true, true]);
+    const stored = { source: 'urn:cats', target: 'urn:genders', system: 'urn:animals', code: 'cat' };
+    expect(answerValue(await fhir.get(`ConceptMap/$translate?${query(stored)}`), 'result')).equal(true);
+    expect((await fhir.get(`ConceptMap/$translate?${query({ ...stored, target: 'urn:x' })}`)).status).equal(422);
     expect(
       answerValue(
         await fhir.get(`ConceptMap/map/$translate?${query({ system: GENDER, code: 'female', reverse: 'true' })}`),

@@ -102,6 +102,10 @@ export interface ConceptMap {
   readonly resourceType: 'ConceptMap';
   readonly url?: string;
   readonly version?: string;
+  readonly sourceUri?: string;
+  readonly sourceCanonical?: string;
+  readonly targetUri?: string;
+  readonly targetCanonical?: string;
   readonly group?: readonly {
     readonly source?: string;
     readonly target?: string;
@@ -128,4 +132,6 @@ export interface TerminologySource {
   findSupplements(url: string): Promise<readonly CodeSystem[]>;
   findValueSet(url: string): Promise<ValueSet | undefined>;
   findConceptMap(url: string): Promise<ConceptMap | undefined>;
+  /** Maps from a value set, into another where one is named. */
+  findConceptMaps(sourceValueSet: string, targetValueSet: string | undefined): Promise<readonly ConceptMap[]>;
 }
