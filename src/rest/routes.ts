@@ -18,10 +18,10 @@ import {
   expandOperation,
   lookupOperation,
   subsumesOperation,
-  translateOperation,
   validateInCodeSystemOperation,
   validateInValueSetOperation,
 } from './operations/terminology.ts';
+import { translateOperation } from './operations/translate.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {

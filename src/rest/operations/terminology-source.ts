@@ -52,6 +52,7 @@ export function createTerminologySource(services: Services, caller: Caller): Ter
 
   async function find<T extends Type>(type: T, canonical: string): Promise<OfType<T> | undefined> {
     const [url = '', version] = canonical.split('|');
+    if (url === '') return undefined;
     const official = await services.terminology.find(type, url, version);
     if (official !== undefined && !isPart(official)) return official;
     const query = `url=${searchValue(url)}${version === undefined ? '' : `&version=${searchValue(version)}`}`;
@@ -72,8 +73,8 @@ export function createTerminologySource(services: Services, caller: Caller): Ter
       );
     },
     async findSupplements(url) {
-      const [bare = ''] = url.split('|');
-      const found = await search('CodeSystem', `supplements=${searchValue(bare)}`);
+      if (bare(url) === '') return [];
+      const found = await search('CodeSystem', `supplements=${searchValue(bare(url))}`);
       return found
         .map((version) => parseStored(services, version) as CodeSystem)
         .filter(({ content }) => content === 'supplement');

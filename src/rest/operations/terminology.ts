@@ -2,58 +2,22 @@
  * The terminology operations, of a type and of an instance, by GET and by POST. docs/terminology.md
  * https://hl7.org/fhir/R4/terminology-service.html
  */
-import type { Resource } from '../../ports/resource-store.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badRequest, FhirError, issue } from '../../standards/fhir/outcome.ts';
 import type { Concepts } from '../../standards/fhir/terminology/concepts.ts';
 import { type Expansion, expand } from '../../standards/fhir/terminology/expand.ts';
 import { lookup, subsumption } from '../../standards/fhir/terminology/lookup.ts';
-import type {
-  CodeSystem,
-  Coding,
-  ConceptMap,
-  Terminology,
-  ValueSet,
-} from '../../standards/fhir/terminology/resources.ts';
-import { formatMatches, type Match, translate } from '../../standards/fhir/terminology/translate.ts';
+import type { CodeSystem, Coding, ValueSet } from '../../standards/fhir/terminology/resources.ts';
 import {
   type CodeVerdict,
   validateInCodeSystem,
   validateInValueSet,
 } from '../../standards/fhir/terminology/validate-code.ts';
-import { createVocabulary, notHere, type Vocabulary } from '../../standards/fhir/terminology/vocabulary.ts';
-import { checkValid } from '../body.ts';
-import type { FhirAnswer, FhirRequest } from '../exchange.ts';
-import type { Handler, Services } from '../services.ts';
-import { type OperationInput, parametersAnswer, readInput } from './parameters.ts';
-import { createTerminologySource, parseStored } from './terminology-source.ts';
-
-/** An operation once it is known what it is given and about what. */
-interface Asked {
-  readonly services: Services;
-  readonly request: FhirRequest;
-  readonly input: OperationInput;
-  readonly vocabulary: Vocabulary;
-  /** That of the path. */
-  readonly instance: Terminology | undefined;
-}
-
-/** A handler that knows its parameters; `Type/id/$name` is about that resource. */
-const operation =
-  (names: readonly string[], work: (asked: Asked) => Promise<FhirAnswer>): Handler =>
-  async (services, request) => {
-    const input = readInput(services, request, names);
-    const [type, id] = request.segments as [string, string]; // the route has them
-    const instance =
-      request.segments.length < 3
-        ? undefined
-        : parseStored(services, await services.store.read(request.caller, type, id));
-    const vocabulary = createVocabulary(
-      createTerminologySource(services, request.caller),
-      input.texts('system-version'),
-    );
-    return work({ services, request, input, vocabulary, instance });
-  };
+import { createVocabulary } from '../../standards/fhir/terminology/vocabulary.ts';
+import type { FhirAnswer } from '../exchange.ts';
+import type { Services } from '../services.ts';
+import { type OperationInput, parametersAnswer } from './parameters.ts';
+import { type Asked, codingsOf, givenResource, operation, withCodeSystem } from './terminology-operation.ts';
 
 const LOOKUP = ['code', 'system', 'version', 'coding', 'displayLanguage', 'property'];
 export const lookupOperation = operation(LOOKUP, async (asked) => {
@@ -90,7 +54,8 @@ async function conceptsOf(
   version: string | undefined,
 ): Promise<Concepts> {
   const url = instance === undefined ? system : (instance.url ?? '');
-  if (url === undefined || url === '') throw new FhirError(400, [issue('required', 'The operation needs system')]);
+  if (url === undefined || (instance === undefined && url === ''))
+    throw new FhirError(400, [issue('required', 'The operation needs system')]);
   if (instance !== undefined && system !== undefined && system !== url)
     throw badRequest('system is not the code system of the path', 'system');
   return vocabulary.concepts(url, instance?.version ?? version);
@@ -110,11 +75,9 @@ const CODE_SYSTEM_CODE = [
 export const validateInCodeSystemOperation = operation(CODE_SYSTEM_CODE, async (asked) => {
   const { input, instance, vocabulary, services } = asked;
   const given = givenResource<CodeSystem>(services, input, 'codeSystem', 'CodeSystem');
-  const url = instance?.url ?? given?.url ?? input.text('url');
-  const inside =
-    given === undefined
-      ? vocabulary
-      : createVocabulary({ ...vocabulary.source, findCodeSystem: async () => given, findSupplements: async () => [] });
+  const about = instance ?? given;
+  const url = about === undefined ? input.text('url') : (about.url ?? '');
+  const inside = given === undefined ? vocabulary : createVocabulary(withCodeSystem(vocabulary.source, given));
   let verdict: CodeVerdict = { result: false, message: 'There is no code to check' };
   for (const coding of codingsOf(input)) {
     const system = url ?? coding.system;
@@ -163,28 +126,6 @@ const verdictAnswer = ({ result, message, display }: CodeVerdict): FhirAnswer =>
     ...(message === undefined ? [] : [{ name: 'message', valueString: message }]),
     ...(display === undefined ? [] : [{ name: 'display', valueString: display }]),
   ]);
-
-/** `code` with what goes with it, `coding`, or those of `codeableConcept`: one of the three. */
-function codingsOf(input: OperationInput): readonly Coding[] {
-  const code = input.text('code');
-  const given = [
-    code === undefined ? [] : [codingBy(input, code)],
-    input.values<Coding>('coding'),
-    input.values<{ readonly coding?: readonly Coding[] }>('codeableConcept').flatMap(({ coding = [] }) => coding),
-  ].filter((codings) => codings.length > 0);
-  if (given.length !== 1)
-    throw new FhirError(400, [issue('required', 'The operation needs one of code, coding and codeableConcept')]);
-  return given[0] ?? [];
-}
-
-function codingBy(input: OperationInput, code: string): Coding {
-  const parts = {
-    system: input.text('system'),
-    version: input.text('systemVersion') ?? input.text('version'),
-    display: input.text('display'),
-  };
-  return { code, ...Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined)) };
-}
 
 const EXPAND = [
   'url',
@@ -268,63 +209,4 @@ async function valueSetOf({ instance, input, vocabulary, services }: Asked): Pro
   if (given !== undefined) return given;
   const version = input.text('valueSetVersion');
   return vocabulary.valueSet(version === undefined ? input.required('url') : `${input.required('url')}|${version}`);
-}
-
-function givenResource<T extends Terminology>(
-  services: Services,
-  input: OperationInput,
-  name: string,
-  type: T['resourceType'],
-): T | undefined {
-  const resource: Resource | undefined = input.resource(name);
-  if (resource === undefined) return undefined;
-  checkValid(services, resource, type, name);
-  return resource as unknown as T; // validated
-}
-
-const TRANSLATE = [
-  'url',
-  'conceptMap',
-  'conceptMapVersion',
-  'code',
-  'system',
-  'version',
-  'coding',
-  'codeableConcept',
-  'source',
-  'target',
-  'targetsystem',
-  'reverse',
-];
-export const translateOperation = operation(TRANSLATE, async (asked) => {
-  const { input, vocabulary } = asked;
-  const targetSystem = input.text('targetsystem');
-  const matches: Match[] = [];
-  for (const map of await conceptMapsOf(asked))
-    matches.push(
-      ...(await translate(vocabulary.source, map, codingsOf(input), {
-        isReverse: input.flag('reverse') === true,
-        ...(targetSystem !== undefined && { targetSystem }),
-      })),
-    );
-  return parametersAnswer(formatMatches(matches));
-});
-
-/** The map of the path, of the body, under the url, or all between the value sets. */
-async function conceptMapsOf({ instance, input, vocabulary, services }: Asked): Promise<readonly ConceptMap[]> {
-  if (instance !== undefined) return [instance as ConceptMap]; // the route is of ConceptMap
-  const given = givenResource<ConceptMap>(services, input, 'conceptMap', 'ConceptMap');
-  if (given !== undefined) return [given];
-  const valueSet = input.text('source');
-  if (valueSet !== undefined && input.text('url') === undefined) {
-    const maps = await vocabulary.source.findConceptMaps(valueSet, input.text('target'));
-    if (maps.length > 0) return maps;
-    throw notHere(`No concept map from the value set ${valueSet.slice(0, 256)} is known here`);
-  }
-  const [url, version] = [input.required('url'), input.text('conceptMapVersion')];
-  const map = await vocabulary.source.findConceptMap(version === undefined ? url : `${url}|${version}`);
-  if (map !== undefined) return [map];
-  throw new FhirError(422, [
-    issue('not-found', `The concept map ${url.slice(0, 256)} is not known here: store it as a ConceptMap`),
-  ]);
 }

@@ -119,6 +119,28 @@ describe('terminology operations', () => {
     expect([none.status, outcomeOf(none).code]).deep.equal([404, 'not-found']);
   });
 
+  it('an instance is itself, whatever else has its url or none has', async () => {
+    for (const [id, url] of [
+      ['own-gender', { url: GENDER }],
+      ['no-url', {}],
+    ] as const) {
+      const own = {
+        resourceType: 'CodeSystem',
+        id,
+        ...url,
+        status: 'active',
+        content: 'complete',
+        concept: [{ code: 'x', display: 'Own' }],
+      };
+      expect((await fhir.put(`CodeSystem/${id}`, own)).status).equal(201);
+      expect(answerValue(await fhir.get(`CodeSystem/${id}/$lookup?code=x`), 'display')).equal('Own');
+      expect(answerValue(await fhir.get(`CodeSystem/${id}/$validate-code?code=x`), 'result')).equal(true);
+      expect(answerValue(await fhir.get(`CodeSystem/${id}/$subsumes?codeA=x&codeB=x`), 'outcome')).equal('equivalent');
+    }
+    const ofR4 = await fhir.get(`CodeSystem/$validate-code?${query({ url: GENDER, code: 'x' })}`);
+    expect(answerValue(ofR4, 'result')).equal(false);
+  });
+
   it('CodeSystem/$subsumes', async () => {
     const outcome = async (path: string) => answerValue(await fhir.get(path), 'outcome');
     expect(await outcome('CodeSystem/$subsumes?system=urn:animals&codeA=cat&codeB=lion')).equal('subsumes');
