@@ -29,7 +29,7 @@ export function lookup(
   const wants = (name: string): boolean => properties.length === 0 || properties.includes(name);
   const display = displayIn(concept, displayLanguage) ?? concept.code;
   return [
-    { name: 'name', valueString: concepts.name ?? concepts.system },
+    { name: 'name', valueString: concepts.name ?? (concepts.system || 'CodeSystem') },
     ...(concepts.version === undefined ? [] : [{ name: 'version', valueString: concepts.version }]),
     { name: 'display', valueString: display },
     ...designationsOf(concept, properties),
