@@ -407,7 +407,7 @@ export function publishedCapability(parameters: Services['parameters']): Record<
     typeInteractions: codes('type'),
     systemInteractions: codes('system'),
     operations: OPERATIONS,
-    typeOperations: TERMINOLOGY_OPERATIONS,
+    resourceOperations: TERMINOLOGY_OPERATIONS,
   });
 }
 

@@ -12,7 +12,7 @@ export interface CapabilitySource {
   readonly systemInteractions: readonly string[];
   readonly operations: readonly { readonly name: string; readonly definition: string }[];
   /** Operations of one type. */
-  readonly typeOperations: readonly { readonly type: string; readonly name: string; readonly definition: string }[];
+  readonly resourceOperations: readonly { readonly type: string; readonly name: string; readonly definition: string }[];
 }
 
 /** The part that is the same for every server: the published `capability-statement.json`. */
@@ -80,7 +80,7 @@ export function withOAuthUris(
 
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
-  const operation = source.typeOperations
+  const operation = source.resourceOperations
     .filter((one) => one.type === type)
     .map(({ name, definition }) => ({ name, definition }));
   return {

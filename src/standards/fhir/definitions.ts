@@ -65,7 +65,7 @@ export interface Definitions {
   readonly codeSystems: Readonly<Record<string, readonly string[]>>;
 }
 
-export const DEFINITIONS_FORMAT = 5;
+export const DEFINITIONS_FORMAT = 6;
 /** The package also holds SubscriptionStatus, which is 4.3.0. */
 const FHIR_VERSION = '4.0.1';
 
