@@ -1,8 +1,18 @@
-/** `npm run -s bench:hl7v2`: the parser beside hl7-standard, in turns on one message; messages a second and the ratio. */
-import { readFileSync } from 'node:fs';
+/**
+ * `npm run -s bench:hl7v2 -- [--seconds N] [--connections N] [--idle N] [--only pure] [--json FILE]`
+ * The figures of HL7 v2 against their goals: the parser beside hl7-standard, in turns on one message; parse and map on one
+ * core, wall and CPU; MLLP to durable AA, with its latency; what idle connections cost.
+ */
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { mapToFhir } from '../src/mapping/hl7v2/map-to-fhir.ts';
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { parseMessage } from '../src/standards/hl7v2/parse.ts';
+import { rssOf, startMortar } from './processes.ts';
 
 /** It has no types of its own. */
 const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
@@ -11,42 +21,205 @@ const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
   transform(): void;
   get(path: string): unknown;
 };
+
+const { values: flags } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '5' },
+    connections: { type: 'string', default: '16' },
+    idle: { type: 'string', default: '2000' },
+    only: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const durationMs = Number(flags.seconds) * 1000;
 const ROUNDS = 40;
 const ROUND_MS = 25;
 const PATHS = ['MSH.9', 'MSH.10', 'PID.3', 'PID.5.1', 'PID.5.2', 'PID.7', 'PID.8', 'PV1.2', 'PV1.3.1', 'PV1.19'];
-const bytes = readFileSync(join(import.meta.dirname, '../fixtures/hl7v2/own-uk-a01.hl7'));
+const CONTEXT = { receivedAt: Date.UTC(2026, 2, 2, 10, 20), timeZone: 'Europe/London' };
+/** Patients that messages are about: most are met again. */
+const PATIENTS = 2000;
+const fixture = (name: string): Buffer => readFileSync(join(import.meta.dirname, '../fixtures/hl7v2', name));
 
-const CASES: Readonly<Record<string, readonly [ours: () => void, theirs: () => void]>> = {
-  'parse alone': [() => void parseMessage(bytes), () => void new HL7(bytes.toString()).transform()],
-  'ten values read': [
-    () => {
-      const message = parseMessage(bytes).value;
-      for (const path of PATHS) message?.value(path);
-    },
-    () => {
-      const message = new HL7(bytes.toString());
-      message.transform();
-      for (const path of PATHS) message.get(path);
-    },
-  ],
-};
+interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What is asked for: at least, or at most. */
+  readonly goal?: { readonly least?: number; readonly most?: number };
+}
+const figures: Figure[] = [];
+let sequence = 0;
+const told = (name: string, value: number, unit: string, goal?: Figure['goal']): void =>
+  void figures.push({ name, value, unit, ...(goal && { goal }) });
 
-for (const [name, [ours, theirs]] of Object.entries(CASES)) {
-  const best = [0, 0];
-  for (let round = 0; round < ROUNDS; round++)
-    for (const [i, run] of [ours, theirs].entries()) best[i] = Math.max(best[i] ?? 0, perSecond(run));
-  const [own = 0, other = 1] = best;
-  console.log(
-    `${name.padEnd(16)} ${own.toFixed(0).padStart(8)}/s   hl7-standard ${other.toFixed(0).padStart(7)}/s   ratio ${(own / other).toFixed(1)}`,
-  );
+parsing();
+mapping('parse and map an admission with doctors, ward, allergy and diagnosis', 'own-uk-a01.hl7', { least: 5000 });
+mapping('parse and map a change of a patient', 'own-uk-a31-null.hl7', { least: 5000 });
+if (flags.only !== 'pure') await withServer();
+print();
+
+function parsing(): void {
+  const bytes = fixture('own-uk-a01.hl7');
+  const read = (get: (path: string) => unknown): void => {
+    for (const path of PATHS) get(path);
+  };
+  const cases: readonly (readonly [name: string, goal: Figure['goal'], ours: () => void, theirs: () => void])[] = [
+    ['parse lazily', { least: 20 }, () => void parseMessage(bytes), () => void new HL7(bytes.toString()).transform()],
+    [
+      'parse and read ten values',
+      undefined,
+      () => read((path) => parseMessage(bytes).value?.value(path)),
+      () => {
+        const message = new HL7(bytes.toString());
+        message.transform();
+        read((path) => message.get(path));
+      },
+    ],
+  ];
+  for (const [name, goal, ours, theirs] of cases) {
+    const best = [0, 0];
+    for (let round = 0; round < ROUNDS; round++)
+      for (const [i, run] of [ours, theirs].entries()) best[i] = Math.max(best[i] ?? 0, perSecond(run, ROUND_MS));
+    const [own = 0, other = 1] = best;
+    told(name, own, '/s');
+    told(`${name}: times hl7-standard`, own / other, '×', goal);
+  }
 }
 
-function perSecond(run: () => void): number {
+/** Each message is another one, of another patient, as a feed has them. */
+function mapping(name: string, file: string, goal: Figure['goal']): void {
+  const text = fixture(file).toString();
+  const messages = Array.from({ length: 500 }, (_, n) =>
+    Buffer.from(text.replaceAll('RXX1000001', `RXX${n}`).replace('TESTPATIENT', `NAME${n}`)),
+  );
+  let n = 0;
+  const run = (): void => {
+    const { value } = parseMessage(messages[n++ % messages.length] as Buffer);
+    if (value === undefined || mapToFhir(value, CONTEXT).value === undefined) throw new Error(`${file} is not mapped`);
+  };
+  perSecond(run, 500); // warms up
+  const before = process.cpuUsage();
+  const started = n;
+  const rate = perSecond(run, 2000);
+  const { user, system } = process.cpuUsage(before);
+  told(name, rate, '/s', goal);
+  told(`${name}: by CPU time`, ((n - started) * 1e6) / (user + system), '/s');
+}
+
+function perSecond(run: () => void, forMs: number): number {
   const before = performance.now();
   let count = 0;
-  while (performance.now() - before < ROUND_MS) {
+  while (performance.now() - before < forMs) {
     run();
     count += 1;
   }
   return (count * 1000) / (performance.now() - before);
+}
+
+async function withServer(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
+  chmodSync(folder, 0o711); // Postgres may run as another user
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const postgres = await startEmbeddedPostgres({ dataDir: folder, log });
+  const owner = postgres.connection('owner');
+  try {
+    const url = new URL(`postgresql://${owner.user}:${String(owner.password)}@localhost/${owner.database}`);
+    url.searchParams.set('host', owner.host ?? '127.0.0.1');
+    url.searchParams.set('port', String(owner.port));
+    process.env['UNKNOWN_PARTNERS'] = 'accept';
+    process.env['MLLP_CONNECTIONS_MAX'] = '5000';
+    const dataDir = join(folder, 'server');
+    const mortar = await startMortar(url.href, dataDir);
+    const { mllp } = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { mllp: number };
+    await load(mllp, 2000); // warms up
+    const { rate, p50, p99, failed } = await load(mllp, durationMs);
+    told(`MLLP to durable AA, ${flags.connections} connections`, rate, '/s', { least: 500 });
+    told('… median', p50, 'ms');
+    told('… 99th percentile', p99, 'ms', { most: 100 });
+    told('… not AA', failed, '', { most: 0 });
+    const before = rssOf(mortar.pid);
+    const sockets = await open(mllp, Number(flags.idle));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    told(`${sockets.length} idle connections`, rssOf(mortar.pid) - before, 'MiB', { most: 100 });
+    for (const socket of sockets) socket.destroy();
+    await mortar.stop();
+  } finally {
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function open(port: number, count: number): Promise<readonly Socket[]> {
+  const sockets: Socket[] = [];
+  for (let n = 0; n < count; n++)
+    sockets.push(
+      await new Promise<Socket>((resolve, reject) => {
+        const socket = connect(port, '127.0.0.1', () => resolve(socket));
+        socket.once('error', reject);
+      }),
+    );
+  return sockets;
+}
+
+/** One message at a time on each connection, as feeds send them. */
+async function load(port: number, forMs: number) {
+  const text = fixture('own-uk-a01.hl7').toString().replace('9990000018^^^NHS^NH~', '');
+  const make = (): string => {
+    sequence += 1;
+    const n = sequence % PATIENTS;
+    return text.replace('OWN-A01-1', `A${sequence}`).replace('RXX1000001', `RXX${n}`).replace('V2026030201', `V${n}`);
+  };
+  const latencies: number[] = [];
+  let failed = 0;
+  const started = performance.now();
+  const one = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.setNoDelay(true);
+      let sentAt = 0;
+      let received = '';
+      const send = (): void => {
+        if (performance.now() - started >= forMs) {
+          socket.end();
+          resolve();
+          return;
+        }
+        sentAt = performance.now();
+        socket.write(`\u000b${make()}\u001c\r`);
+      };
+      socket.on('connect', send);
+      socket.on('error', reject);
+      socket.on('data', (chunk) => {
+        received += chunk.toString('latin1');
+        if (!received.endsWith('\u001c\r')) return;
+        if (!received.includes('\rMSA|AA|')) failed += 1;
+        received = '';
+        latencies.push(performance.now() - sentAt);
+        send();
+      });
+    });
+  await Promise.all(Array.from({ length: Number(flags.connections) }, one));
+  const rate = (latencies.length * 1000) / (performance.now() - started);
+  latencies.sort((a, b) => a - b);
+  const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? 0;
+  return { rate, p50: at(0.5), p99: at(0.99), failed };
+}
+
+function print(): void {
+  const width = Math.max(...figures.map(({ name }) => name.length));
+  for (const { name, value, unit, goal } of figures) {
+    const asked =
+      goal?.least !== undefined ? `at least ${goal.least}` : goal?.most !== undefined ? `at most ${goal.most}` : '';
+    const isMet = value >= (goal?.least ?? value) && value <= (goal?.most ?? value);
+    const verdict = goal === undefined ? '' : isMet ? 'met' : 'not met';
+    const shown = value >= 100 ? value.toFixed(0) : value.toFixed(1);
+    console.log(
+      `${name.padEnd(width)} ${shown.padStart(9)} ${unit.padEnd(4)} ${asked.padEnd(14)} ${verdict}`.trimEnd(),
+    );
+  }
+  if (flags.json !== undefined)
+    writeFileSync(
+      flags.json,
+      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, connections: Number(flags.connections), figures }, undefined, 2)}\n`,
+    );
 }

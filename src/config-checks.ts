@@ -60,6 +60,15 @@ export function findSpineProblems({ spineUrl, spineCertFile, spineKeyFile, spine
     : ['SPINE_URL, SPINE_CERT_FILE, SPINE_KEY_FILE and SPINE_CA_FILE are given together or not at all'];
 }
 
+/** Our certificate has a key, and says whom it is shown to. */
+export const findFeedProblems = ({ hl7v2FeedCertFile, hl7v2FeedKeyFile, hl7v2FeedCaFile }: Config): string[] =>
+  findIncomplete([
+    ['HL7V2_FEED_CERT_FILE and HL7V2_FEED_KEY_FILE', hl7v2FeedCertFile, hl7v2FeedKeyFile],
+    ...(hl7v2FeedCertFile === undefined
+      ? []
+      : [['HL7V2_FEED_CERT_FILE and HL7V2_FEED_CA_FILE', hl7v2FeedCertFile, hl7v2FeedCaFile] as const]),
+  ]);
+
 /** A provider's settings are given together. */
 export function findSignInProblems(config: Config): string[] {
   const groups = [

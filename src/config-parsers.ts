@@ -120,8 +120,45 @@ export function parseTimeZone(text: string): string | undefined {
   }
 }
 
+const TARGETS_MAX = 100;
+
+/** In one spelling: `mllps://host:port`. */
+export function parseFeedTargets(text: string): ReadonlySet<string> | undefined {
+  const targets = text.split(',').map((target) => target.trim().toLowerCase());
+  const isTarget = (target: string): boolean => {
+    const [, port = '0'] = /^mllps?:\/\/(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\]):([1-9]\d{0,4})$/.exec(target) ?? [];
+    return Number(port) > 0 && Number(port) <= 65_535;
+  };
+  return targets.length <= TARGETS_MAX && targets.every(isTarget) ? new Set(targets) : undefined;
+}
+
+const SENDERS_MAX = 100;
+
+export function parseSenders(text: string): ReadonlySet<string> | undefined {
+  const senders = text.split(',').map((sender) => sender.trim());
+  return senders.length <= SENDERS_MAX && senders.every((sender) => /^[^|]{0,199}\|[^|]{0,199}$/.test(sender))
+    ? new Set(senders)
+    : undefined;
+}
+
 export function parseSpineUrl(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBare = url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
   return url?.protocol === 'https:' && isBare ? url : undefined;
+}
+
+/** `P:0300123,D:6301875277001` */
+export function parseScriptAddresses(text: string): readonly string[] | undefined {
+  const names = text.split(',').flatMap((name) => name.trim() || []);
+  return names.every((name) => /^(?:P|D|C|M|CF|PY|REMS|DIRECT|ZZZ):\S{1,255}$/.test(name)) ? names : undefined;
+}
+
+/** Claims are about patients: without TLS they stay on this machine. */
+export function parseTelecomUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.port === '' || url.username !== '' || url.search !== '' || url.hash !== '')
+    return undefined;
+  if (!/^\/?$/.test(url.pathname)) return undefined;
+  if (url.protocol === 'tls:') return url;
+  return url.protocol === 'tcp:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname) ? url : undefined;
 }

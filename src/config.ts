@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import {
+  findFeedProblems,
   findMailProblems,
   findProductionProblems,
   findSignInProblems,
@@ -18,13 +19,17 @@ import {
   oneOf,
   parseAddressRanges,
   parseDatabaseUrl,
+  parseFeedTargets,
   parseHosts,
   parseIssuer,
   parsePublicUrl,
   parseRates,
   parseRedisUrl,
+  parseScriptAddresses,
+  parseSenders,
   parseSmtpUrl,
   parseSpineUrl,
+  parseTelecomUrl,
   parseTimeZone,
   privateFile,
 } from './config-parsers.ts';
@@ -320,11 +325,125 @@ const SETTINGS = {
     ...integer(1, 10_000),
     about: 'Most connections of HL7 v2 senders at once.',
   },
+  mllpConnectionsPerAddressMax: {
+    env: 'MLLP_CONNECTIONS_PER_ADDRESS_MAX',
+    fallback: '10000',
+    ...integer(1, 10_000),
+    about: 'Most connections of HL7 v2 senders at once from one address.',
+  },
+  mllpIdleTimeoutS: {
+    env: 'MLLP_IDLE_TIMEOUT_S',
+    fallback: '0',
+    ...integer(0, 86_400),
+    about:
+      'After how many seconds without a message the connection of an HL7 v2 sender is closed; 0: never, as senders expect.',
+  },
+  hl7v2EnhancedSenders: {
+    env: 'HL7V2_ENHANCED_SENDERS',
+    fallbackAbout: 'none: one AA, AE or AR for each message',
+    allowed: 'senders (MSH-3, a bar, MSH-4) with commas between, or `all`',
+    about:
+      'HL7 v2 senders that are answered as `MSH-15` and `MSH-16` ask (CA, CE, CR). Many others fill these fields and expect AA.',
+    parse: (text: string): ReadonlySet<string> | 'all' | undefined => (text === 'all' ? 'all' : parseSenders(text)),
+  },
+  hl7v2SequenceSenders: {
+    env: 'HL7V2_SEQUENCE_SENDERS',
+    fallbackAbout: 'none',
+    allowed: 'senders (MSH-3, a bar, MSH-4) with commas between',
+    about:
+      'HL7 v2 senders whose messages are numbered in `MSH-13`: a gap is refused, with the number that is expected.',
+    parse: parseSenders,
+  },
+  hl7v2Folder: {
+    env: 'HL7V2_FOLDER',
+    fallbackAbout: 'none',
+    allowed: 'a folder',
+    about:
+      'Folder whose `in` is watched for files of HL7 v2 messages; they go to `done` or `failed`, each with its answers.',
+    parse: (text: string): string => text,
+  },
+  hl7v2PartnersFolder: {
+    env: 'HL7V2_PARTNERS_FOLDER',
+    fallbackAbout: 'none',
+    allowed: 'a folder',
+    about: 'Folder of mapping files of HL7 v2 partners (`*.json`), read at start: docs/hl7v2.md says what is in them.',
+    parse: (text: string): string => text,
+  },
+  hl7v2FeedTargets: {
+    env: 'HL7V2_FEED_TARGETS',
+    fallbackAbout: 'none: nothing is sent',
+    allowed: '`mllps://host:port` or `mllp://host:port`, with commas between',
+    about: 'Where HL7 v2 messages may be sent, whatever an `Endpoint` says. `mllp:` is neither encrypted nor verified.',
+    parse: parseFeedTargets,
+  },
+  hl7v2FeedCaFile: {
+    env: 'HL7V2_FEED_CA_FILE',
+    fallbackAbout: 'those of the system',
+    ...file,
+    about: 'Authorities whose certificates the partners of HL7V2_FEED_TARGETS may have, in PEM.',
+  },
+  hl7v2FeedCertFile: {
+    env: 'HL7V2_FEED_CERT_FILE',
+    fallbackAbout: 'none',
+    ...file,
+    about:
+      'Client certificate for partners that are sent HL7 v2 over mutual TLS, in PEM. A renewed file is read by itself.',
+  },
+  hl7v2FeedKeyFile: {
+    env: 'HL7V2_FEED_KEY_FILE',
+    fallbackAbout: 'none',
+    ...privateFile,
+    about: 'Private key of HL7V2_FEED_CERT_FILE, in PEM.',
+  },
+  hl7v2FeedCertificatesFile: {
+    env: 'HL7V2_FEED_CERTIFICATES_FILE',
+    fallbackAbout: 'none: HL7V2_FEED_CERT_FILE for all',
+    ...file,
+    about:
+      'JSON list of partners that are shown a certificate of their own and have their own authorities: `receiver` (MSH-5, a bar, MSH-6), `cert`, `key`, `ca`.',
+  },
+  hl7v2AnswerTimeoutMs: {
+    env: 'HL7V2_ANSWER_TIMEOUT_MS',
+    fallback: '30000',
+    ...integer(100, 600_000),
+    about: 'How long the acknowledgement of a message that was sent is waited for; then it is sent again.',
+  },
   messageBytesMax: {
     env: 'MESSAGE_BYTES_MAX',
     fallback: String(16 * MIB),
     ...integer(1024, 256 * MIB),
     about: 'Largest HL7 v2 or SCRIPT message, in bytes.',
+  },
+  scriptAddresses: {
+    env: 'SCRIPT_ADDRESSES',
+    fallback: '',
+    allowed: 'a list like `P:0300123,D:6301875277001`',
+    about: 'Names of ours in `To` of SCRIPT messages. Other messages are refused; empty takes every one.',
+    parse: parseScriptAddresses,
+  },
+  scriptWriteVersion: {
+    env: 'SCRIPT_WRITE_VERSION',
+    fallback: '2017071',
+    allowed: '`2017071` or `2023011`',
+    about:
+      'SCRIPT version of messages that go out. The shape of 2023011 is that of public prototypes, and not confirmed.',
+    parse: (text: string): '2017071' | '2023011' | undefined =>
+      text === '2017071' || text === '2023011' ? text : undefined,
+  },
+  scriptPartnersFile: {
+    env: 'SCRIPT_PARTNERS_FILE',
+    fallbackAbout: 'none: partners come with a certificate or a token',
+    ...privateFile,
+    about: 'SCRIPT partners with user and password, as a JSON list with scrypt hashes ([NCPDP](ncpdp.md)).',
+  },
+  epcsSignedPart: {
+    env: 'EPCS_SIGNED_PART',
+    fallback: 'unknown',
+    allowed: '`unknown` or `transaction`',
+    about:
+      'What digital signatures of SCRIPT prescriptions cover, as the partners say. `unknown`: they are archived and not verified.',
+    parse: (text: string): 'unknown' | 'transaction' | undefined =>
+      text === 'unknown' || text === 'transaction' ? text : undefined,
   },
   messageTimeZone: {
     env: 'MESSAGE_TIME_ZONE',
@@ -574,6 +693,32 @@ const SETTINGS = {
     ...integer(0, 65_535),
     about: 'Port where the local Spine shows its state as JSON, on this machine alone.',
   },
+  telecomUrl: {
+    env: 'TELECOM_URL',
+    fallbackAbout: 'none: no claims are sent',
+    allowed: '`tls://host:port`, or `tcp://` and this machine',
+    about: 'The payer or switch that takes NCPDP Telecommunication D.0 claims ([Claims](ncpdp-telecom.md)).',
+    parse: parseTelecomUrl,
+  },
+  telecomSoftwareId: {
+    env: 'TELECOM_SOFTWARE_ID',
+    fallbackAbout: 'none',
+    allowed: 'up to ten letters and digits',
+    about: 'Software vendor/certification id (110-AK) that payers know this server by.',
+    parse: (text: string): string | undefined => (/^[A-Z0-9]{1,10}$/.test(text) ? text : undefined),
+  },
+  copayProgrammesFile: {
+    env: 'COPAY_PROGRAMMES_FILE',
+    fallbackAbout: 'none: claims go to the insurer alone',
+    ...file,
+    about: 'Copay programmes of manufacturers by drug code, as a JSON list ([Claims](ncpdp-telecom.md)).',
+  },
+  payerPort: {
+    env: 'PAYER_PORT',
+    fallback: '9100',
+    ...integer(0, 65_535),
+    about: 'Port of the local payer, `npm run payer`; 0 takes a free one.',
+  },
   epsConcurrency: {
     env: 'EPS_CONCURRENCY',
     fallback: '16',
@@ -645,6 +790,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...findSignInProblems(config),
       ...findMailProblems(config),
       ...findSpineProblems(config),
+      ...findFeedProblems(config),
       ...findProductionProblems(config, env),
     );
   if (problems.length > 0) throw new ConfigError(problems);

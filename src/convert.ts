@@ -20,6 +20,7 @@ import { signOrder } from './mapping/eps/sign-order.ts';
 import { KeyPlaceError, KeyProviderError } from './pki/keys/key-error.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { FhirError, type Issue, textOf } from './standards/fhir/outcome.ts';
+import { verdictOf } from './standards/telecom/read.ts';
 import { readPem } from './standards/x509/pem.ts';
 import { verifyOrder, verifyV3 } from './workflow/eps/verify-message.ts';
 
@@ -34,7 +35,8 @@ const HELP = `npm run -s convert -- --to KIND [options] FILE      FILE may be - 
                        Spine does
   --sign KEY           the EPS order with a signature by this key: --pem FOLDER, --p12 FOLDER, or --pkcs11 LIBRARY
                        --token LABEL, opened by KEY_PASSPHRASE; --cert FILE where the certificate is not beside it
-  --check              only check the message by the rules of its standard
+  --check              only check the message by the rules of its standard; of Telecommunication D.0 the verdict and the
+                       ids of the rules as JSON
 
 The result goes to standard output, what was dropped or defaulted to standard error. Exit 1: it was refused, and the
 result is an OperationOutcome. Exit 2: the command was wrong.
@@ -83,8 +85,17 @@ async function run(): Promise<Converted | undefined> {
     epsToAsid: config.epsToAsid,
     newId: randomUUID,
   };
+  if (mode === 'check' && source === 'd0') return printVerdict(asked);
   if (values.sign !== undefined) return signWith(values.sign, values, asked);
   return mode === 'verify' ? verify(asked, config) : convert(asked);
+}
+
+/** The verdict with the ids of the rules and the reject codes: what a program that tests claims asks for. */
+function printVerdict({ content, at }: ConvertRequest): undefined {
+  const verdict = verdictOf(content, at);
+  process.stdout.write(`${JSON.stringify(verdict, undefined, 2)}\n`);
+  if (verdict.verdict === 'invalid') process.exitCode = 1;
+  return undefined;
 }
 
 function epsContextOf({ headers, at, newId, epsToAsid }: ConvertRequest): EpsContext {

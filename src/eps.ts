@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
-import { createCircuitBreaker } from './gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { createSpineExchange } from './gateways/eps/exchange.ts';
 import { createHttpsCaller } from './gateways/eps/https-call.ts';
 import { readSentEnvelope } from './gateways/eps/sent-message.ts';
@@ -24,7 +24,7 @@ import { type ApplyMessageServices, createApplyMessage } from './workflow/apply-
 import { createJudgePrescriptions, type JudgePrescriptions } from './workflow/eps/check-signatures.ts';
 import { createEpsDesk, type EpsDesk } from './workflow/eps/desk.ts';
 import { createIdentitiesOf } from './workflow/eps/identities.ts';
-import { createCheckRelation } from './workflow/eps/relation.ts';
+import { createCheckPatients, createCheckRelation } from './workflow/eps/relation.ts';
 import { createEpsSend } from './workflow/eps/send.ts';
 import { createEpsRecord } from './workflow/eps/settle.ts';
 import { createEpsTrack } from './workflow/eps/track.ts';
@@ -121,6 +121,8 @@ export function openEps(parts: EpsParts): Eps | undefined {
       identitiesOf: createIdentitiesOf({ store, criteriaOf }),
       audit,
       patientsOf: record.patientsOf,
+      patientsNamed: record.patientsNamed,
+      checkPatients: createCheckPatients({ store, criteriaOf }),
       sentOrders: record.sentOrders,
       settings: {
         toAsid: config.epsToAsid,

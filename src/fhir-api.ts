@@ -9,6 +9,7 @@ import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
+import { openClaims } from './claims.ts';
 import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
@@ -18,18 +19,21 @@ import { every } from './every.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import type { ContextLog } from './log.ts';
+import { openArchiveKey } from './pki/archive-key.ts';
 import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { ArchiveKey } from './ports/epcs.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { adoptCluster } from './postgres/audit/cluster.ts';
 import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
+import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withOwner } from './postgres/owner.ts';
 import { ensurePartitions } from './postgres/partitions.ts';
@@ -275,9 +279,22 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (eps) stack.defer(eps.stop);
+  const claims = openClaims({
+    config,
+    messages: store.messages,
+    store,
+    audit: audit.trail,
+    validate: services.validate,
+    rewriteReferences: services.rewriteReferences,
+    criteriaOf: (type, query) => criteriaOf(services, type, query),
+    now,
+    log,
+  });
+  if (claims) stack.defer(claims.stop);
   gateway = createGateway({
     config,
     store,
+    epcsArchive: createEpcsArchive({ ...pools, cipher: cipher.cipher, key: openArchive(config) }),
     door,
     validate: services.validate,
     rewriteReferences: services.rewriteReferences,
@@ -285,7 +302,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : [])],
+    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : []), ...(claims ? [claims.jobs] : [])],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     partners: parts.partners && {
@@ -304,7 +321,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     gateway,
     identity,
     handle: createFhirHandler(
-      { ...services, ...(eps && { eps: eps.desk }), ...(judge && { judgePrescriptions: judge }) },
+      {
+        ...services,
+        ...(eps && { eps: eps.desk }),
+        ...(claims && { claims: claims.desk }),
+        ...(judge && { judgePrescriptions: judge }),
+      },
       door,
     ),
     stop: () => everything.disposeAsync(),
@@ -325,6 +347,14 @@ function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
 }
 
 /** The key that raw messages are sealed with. */
+function openArchive({ dataDir }: Config): ArchiveKey {
+  try {
+    return openArchiveKey(join(dataDir, 'keys', 'epcs.key'));
+  } catch (error) {
+    throw error instanceof KeyFileError ? new StartError('folder', error.message, error) : error;
+  }
+}
+
 function openCipher({ dataDir, messageKeyFile }: Config): { readonly cipher: Cipher; readonly path: string } {
   const path = messageKeyFile ?? join(resolve(dataDir), 'keys', 'message.key');
   return { cipher: openKey(path), path };

@@ -4,25 +4,32 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Config } from './config.ts';
 import type { Dialect } from './gateways/dialect.ts';
-import { hl7v2Dialect } from './gateways/hl7v2/dialect.ts';
-import { createMllpListener, type MllpListener } from './gateways/hl7v2/mllp-listener.ts';
+import { createHl7v2Dialect } from './gateways/hl7v2/dialect.ts';
+import { createPartnerQueries } from './gateways/partner-queries.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createReceiver } from './gateways/receive.ts';
 import { createScriptDialect } from './gateways/script/dialect.ts';
-import { createScriptEndpoint } from './gateways/script/endpoint.ts';
+import { telecomDialect } from './gateways/telecom/dialect.ts';
+import { createV2Doors } from './hl7v2-doors.ts';
+import { openV2Feeds } from './hl7v2-feeds.ts';
+import { readPartnerFiles } from './hl7v2-partners.ts';
+import { createMergeJobs } from './jobs/merge-jobs.ts';
 import { createMessageJobs } from './jobs/message-jobs.ts';
 import { type Carrier, createJobRunner, type JobRunner, type JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { convertFromV3 } from './mapping/eps/inbound/convert-from-v3.ts';
+import { createNcpdp } from './ncpdp.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
+import type { EpcsArchive } from './ports/epcs.ts';
 import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
 import type { PartnerOf } from './ports/partner.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { ProcessingStop } from './ports/subject-rights.ts';
 import type { OpenStore } from './postgres/store.ts';
+import { reconcile } from './reconciliation.ts';
 import { admit, type Door } from './rest/door.ts';
 import type { MessageDesk, MessageView, Replayed } from './rest/message-api.ts';
 import { createMessageApi } from './rest/message-api.ts';
@@ -30,9 +37,9 @@ import type { GatewayStats } from './rest/metrics.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
-import { SCRIPT_LIMITS } from './standards/script/read.ts';
 import type { ApplyMessageServices } from './workflow/apply-message.ts';
 import { createApplyMessage } from './workflow/apply-message.ts';
+import { moveRest } from './workflow/merge-patients.ts';
 
 export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly config: Config;
@@ -41,6 +48,7 @@ export interface GatewayParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** Works a message again that came as FHIR, by `$process-message`. */
   readonly reprocessFhir: (id: string, raw: Buffer) => Promise<Replayed>;
+  readonly epcsArchive: EpcsArchive;
   /** Names the Redis queue after the database. */
   readonly queueName: string;
   readonly now: Clock;
@@ -68,6 +76,8 @@ type RequestHandler = (req: IncomingMessage, res: ServerResponse) => void;
 export interface Gateway {
   /** `POST /ncpdp/script` */
   readonly script: RequestHandler;
+  /** `POST /hl7v2` */
+  readonly hl7v2: RequestHandler;
   /** Paths below `/gateway`. */
   readonly messages: RequestHandler;
   /** Opens the MLLP listener and begins to run jobs. Rejects with the system's error when the port is taken. */
@@ -82,6 +92,7 @@ const GATEWAY = serviceCaller('gateway');
 const MEDIA_TYPES = new Map([
   ['hl7v2', 'x-application/hl7-v2+er7'],
   ['script', 'application/xml'],
+  ['telecom', 'application/vnd.ncpdp.telecom'],
   ['fhir', 'application/fhir+json'],
 ]);
 /** Messages that one replay of many may queue. */
@@ -91,26 +102,55 @@ const REPLAY_PAGE = 500;
 export function createGateway(parts: GatewayParts): Gateway {
   const { config, store, searchOf, door, partners, now, log } = parts;
   const { messages, jobs } = store;
-  const scriptDialect = createScriptDialect();
+  const scriptDialect = createScriptDialect({ receivers: config.scriptAddresses });
   const dialects = new Map<string, Dialect>();
-  for (const dialect of [hl7v2Dialect, scriptDialect]) dialects.set(dialect.name, dialect as Dialect);
+  const partnerFiles = readPartnerFiles(config.hl7v2PartnersFolder);
+  const hl7v2Dialect = createHl7v2Dialect((sender) => partnerFiles.get(sender));
+  for (const dialect of [hl7v2Dialect, scriptDialect, telecomDialect]) dialects.set(dialect.name, dialect as Dialect);
+  const partnerships = createPartners({
+    store,
+    caller: GATEWAY,
+    searchOf,
+    unknownPartners: config.unknownPartners,
+    now,
+  });
   const receiver = createReceiver({
     messages,
     store,
     apply: createApplyMessage({ ...parts, criteriaOf: remembered(parts.criteriaOf), newId: store.newId }),
-    isPartner: createPartners({
-      store,
-      caller: GATEWAY,
-      searchOf,
-      unknownPartners: config.unknownPartners,
-      now,
-    }),
+    isPartner: partnerships.isPartner,
+    find: createPartnerQueries({ store, searchOf, partnerships }),
     timeZone: config.messageTimeZone,
     now,
     log,
     onForged: ({ organizationId }, { kind, sender = '' }) => tellForged(parts, organizationId, kind, sender),
     ...(parts.observeMessage && { observe: parts.observeMessage }),
   });
+
+  const feeds = openV2Feeds({ ...parts, sentTo: (receiver) => partnerFiles.get(receiver)?.send });
+  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
+  const admitSender = async (req: IncomingMessage): Promise<void> =>
+    void (await admit(messageDoor, req, 'messages:send'));
+  const v2 = createV2Doors({
+    config,
+    store,
+    receive: (raw, partner) => receiver.receive(hl7v2Dialect, raw, undefined, partner),
+    acknowledge: feeds?.acknowledge,
+    admit: admitSender,
+    partners,
+    now,
+    log,
+  });
+
+  /** Sends a dead letter to its partner after all: the same bytes, under the same control id. */
+  async function resend(message: StoredMessage): Promise<Replayed> {
+    if (message.dialect !== 'hl7v2' || message.state !== 'dead')
+      throw badRequest('Only messages that came in, and dead letters to HL7 v2 partners, can be replayed');
+    const job = await feeds?.jobOf(message);
+    if (!job) throw badRequest('No active feed has this receiver');
+    await jobs.add([job]);
+    return { id: message.id, verdict: 'queued', answer: Buffer.alloc(0) };
+  }
 
   async function reprocess(message: StoredMessage): Promise<Replayed> {
     const dialect = dialects.get(message.dialect);
@@ -119,13 +159,36 @@ export function createGateway(parts: GatewayParts): Gateway {
     throw badRequest(`Messages of dialect ${message.dialect} cannot be replayed`);
   }
 
+  const ncpdp = createNcpdp({
+    config,
+    store,
+    dialect: scriptDialect,
+    receiver,
+    isPartner: partnerships.isPartner,
+    door: messageDoor,
+    partnerOf: partners?.partnerOf,
+    archive: parts.epcsArchive,
+    now,
+    log,
+  });
   const desk: MessageDesk = {
     messages,
     jobs,
     view: (message) => viewOf(dialects.get(message.dialect), message, config.messageTimeZone),
+    lineage(message) {
+      const dialect = dialects.get(message.dialect);
+      const read = dialect?.read(message.raw).message;
+      if (read === undefined) return undefined;
+      return dialect?.lineage?.(read, { receivedAt: message.receivedAt, timeZone: config.messageTimeZone });
+    },
+    queueScript: (caller, bundle, parties) => ncpdp.queue(caller, bundle, parties),
+    epcsReport: (day) => parts.epcsArchive.report(day),
     async replay(caller, id, corrected) {
       const message = await messages.read(caller, id);
-      if (message.direction !== 'in') throw badRequest('Only messages that came in can be replayed');
+      if (message.direction !== 'in') {
+        if (corrected !== undefined) throw badRequest('A message that is sent is corrected in the record it tells of');
+        return resend(message);
+      }
       if (message.relation?.kind === 'conflict')
         throw badRequest('Its control id stands for another message: it is sent again under one of its own');
       if (corrected === undefined && message.isCorrected)
@@ -135,23 +198,21 @@ export function createGateway(parts: GatewayParts): Gateway {
       if (!dialect) throw badRequest(`A correction of a ${message.dialect} message is sent as a message of its own`);
       return receiver.receive(dialect, corrected, message.relation?.firstId ?? message.id);
     },
-    replayMany: (caller, filter) => queueAll(parts, caller, filter),
+    replayMany: async (caller, filter) =>
+      filter.direction === 'out' ? ((await feeds?.resendMany(caller, filter)) ?? 0) : queueAll(parts, caller, filter),
+    reconcile: (caller, filter, cursor) =>
+      reconcile(
+        { ...parts, dialect: hl7v2Dialect as Dialect, timeZone: config.messageTimeZone },
+        caller,
+        filter,
+        cursor,
+      ),
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
   };
-
-  let listener: MllpListener | undefined;
-  let secureListener: MllpListener | undefined;
-  const messageDoor: Door = { ...door, ...(partners && { authenticate: partners.authenticate }) };
   let runners: readonly JobRunner[] = [];
   return {
-    script: createScriptEndpoint({
-      admit: async (req) => void (await admit(messageDoor, req, 'messages:send')),
-      receive: (raw, { socket }) => receiver.receive(scriptDialect, raw, undefined, partners?.partnerOf(socket)),
-      log,
-      now,
-      newId: store.newId,
-      limits: { bodyBytesMax: Math.min(config.messageBytesMax, SCRIPT_LIMITS.bytes) },
-    }),
+    script: ncpdp.script,
+    hl7v2: v2.http,
     messages: createMessageApi({
       desk,
       door,
@@ -168,6 +229,15 @@ export function createGateway(parts: GatewayParts): Gateway {
       const carrier = redisUrl === undefined ? undefined : await openCarrier(parts, redisUrl);
       const jobSets: readonly JobSet[] = [
         createMessageJobs({ messages, jobs, reprocess, retentionDays: config.messageRetentionDays, now, log }),
+        createMergeJobs({
+          move: (merge, kind, messageId, signal) => {
+            const origin = { kind, messageId, sender: { display: 'Mortar' } };
+            return moveRest({ ...parts, caller: GATEWAY }, merge, origin, signal);
+          },
+          log,
+        }),
+        ...(feeds ? [feeds.jobs] : []),
+        ncpdp.jobs,
         ...(parts.moreJobs ?? []),
       ];
       const run = (sets: readonly JobSet[], concurrency: number, by?: Carrier): JobRunner =>
@@ -185,37 +255,17 @@ export function createGateway(parts: GatewayParts): Gateway {
         run(jobSets.filter(sharesPlaces), jobConcurrency, carrier),
         ...jobSets.flatMap((set) => (sharesPlaces(set) ? [] : [run([set], set.concurrency ?? 1)])),
       ];
-      if (config.mllpsPort !== 'off' && partners)
-        secureListener = await createMllpListener({
-          ...mllpLimits(config),
-          host: config.host,
-          port: config.mllpsPort,
-          createServer: partners.createServer,
-          async receive(raw, { socket }): Promise<Buffer> {
-            const partner = partners.partnerOf(socket);
-            if (!partner) throw new Error('the certificate is no partner’s any more');
-            return (await receiver.receive(hl7v2Dialect, raw, undefined, partner)).answer;
-          },
-          log,
-        });
-      const mllpsPort = secureListener?.port;
-      if (config.mllpPort === 'off') return { mllpPort: undefined, mllpsPort };
-      listener = await createMllpListener({
-        host: config.host === '::1' ? '::1' : '127.0.0.1', // it speaks without TLS, so to this machine only
-        port: config.mllpPort,
-        ...mllpLimits(config),
-        receive: async (raw): Promise<Buffer> => (await receiver.receive(hl7v2Dialect, raw)).answer,
-        log,
-      });
-      return { mllpPort: listener.port, mllpsPort };
+      feeds?.start();
+      return v2.start();
     },
     stats: () => ({
       jobs: runners.reduce((sum, runner) => added(sum, runner.stats()), { running: 0, done: 0, retried: 0, dead: 0 }),
-      mllp: listener?.counters ?? { connections: 0, faults: 0 },
+      mllp: v2.counters() ?? { connections: 0, faults: 0 },
     }),
     async stop(timeoutMs) {
-      await Promise.all([listener?.stop(timeoutMs), secureListener?.stop(timeoutMs)]);
+      await v2.stop(timeoutMs);
       await Promise.all(runners.map((runner) => runner.stop(timeoutMs)));
+      await feeds?.stop();
     },
   };
 }
@@ -246,11 +296,6 @@ function readSpineMessage({ raw }: StoredMessage, now: number): Resource | undef
   if (value === undefined || value.resourceType === 'Bundle') return value;
   return { resourceType: 'Bundle', type: 'collection', entry: [{ resource: value }] };
 }
-
-const mllpLimits = ({ mllpConnectionsMax, messageBytesMax }: Config) => ({
-  connectionsMax: mllpConnectionsMax,
-  frameBytesMax: messageBytesMax,
-});
 
 /** A partner under another's name, or with what it may not send, is for whoever reads the trail. */
 function tellForged({ door, log }: GatewayParts, organizationId: string, kind: string, sender: string): void {

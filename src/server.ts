@@ -170,7 +170,13 @@ export async function startServer(
   audit = fhir.audit;
   if (identity?.cardApp) trust.cards?.listener.setHandler(identity.cardApp);
   const doors = new Map<string, RequestHandler>([
-    ...(gateway ? ([['ncpdp', gateway.script] as const, ['gateway', gateway.messages] as const] as const) : []),
+    ...(gateway
+      ? ([
+          ['ncpdp', gateway.script],
+          ['hl7v2', gateway.hl7v2],
+          ['gateway', gateway.messages],
+        ] as const)
+      : []),
     ...(identity?.doors ?? []),
   ]);
   const wellKnown = identity?.wellKnown;

@@ -3,7 +3,7 @@ import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createCircuitBreaker } from './gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { formatEnvelope } from './gateways/eps/envelope.ts';
 import { createSpineExchange } from './gateways/eps/exchange.ts';
 import { createHttpsCaller } from './gateways/eps/https-call.ts';

@@ -65,7 +65,8 @@ const STANDARDS = new Map<string, readonly string[]>([
   ['fhir', ['xml']],
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
-  ['script', ['xml', 'xmldsig']],
+  ['script', ['xml', 'xmldsig', 'ncpdp']],
+  ['telecom', ['ncpdp']],
 ]);
 
 /** Files of the root that put the parts together. */
@@ -74,6 +75,7 @@ const COMPOSITION = new Set([
   'main.ts',
   'fhir-api.ts',
   'gateway.ts',
+  'ncpdp.ts',
   'convert.ts',
   'demo.ts',
   'clock.ts',
@@ -87,9 +89,17 @@ const COMPOSITION = new Set([
   'anonymise.ts',
   'data-subjects.ts',
   'eps.ts',
+  'hl7v2-doors.ts',
+  'hl7v2-feed-tls.ts',
+  'hl7v2-feeds.ts',
+  'hl7v2-partners.ts',
+  'reconcile-cli.ts',
+  'reconciliation.ts',
+  'claims.ts',
   'local-spine.ts',
   'spine-send.ts',
   'rotate-keys.ts',
+  'script-password.ts',
   'protection.ts',
   'verify-audit.ts',
 ]);

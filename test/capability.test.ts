@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
-import { SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
+import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
 import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { testDefinitions } from './support/definitions.ts';
@@ -103,7 +103,6 @@ describe('capability statement', function () {
     for (const { type, interaction } of rest.resource) expect(codes(interaction), type).to.have.members(routed('type'));
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
-    // With a Spine there are more: test/journeys/eps-operations.test.ts.
     const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
     expect(
       rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
@@ -113,9 +112,10 @@ describe('capability statement', function () {
         routes.some((route) => route.path === `/${path}`),
         path,
       ).equal(true);
+    // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
     const elsewhere = [
       'capabilities',
-      ...SPINE_OPERATIONS.map(({ name }): string => name),
+      ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
       ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
     ];
     expect(rest.operation.map((o) => o.name)).to.have.members(

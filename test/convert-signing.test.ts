@@ -82,7 +82,7 @@ const PLACES: readonly (readonly [name: string, place: () => readonly string[] |
 ];
 
 describe('convert, signatures', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   for (const [name, open, passphrase] of PLACES)
     it(`[XS-06] ${name}: what $prepare says is signed by the prescriber's own key, and verified`, function () {

@@ -28,7 +28,7 @@ const run = (
 };
 
 describe('convert, the command', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   it('writes the result to standard output and exits with 0', () => {
     const { code, out, err } = run(['--to', 'eps-v3', ...AT, ORDER]);

@@ -5,7 +5,7 @@ import { loadDefinitions } from '../src/definitions-cache.ts';
 import { makeTempFolder } from './support/temp-folder.ts';
 
 describe('definitions-cache', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const cache = makeTempFolder();
   const files = (): string[] => readdirSync(cache).filter((name) => name.startsWith('definitions-'));
   const path = (): string => join(cache, files()[0] ?? 'none');

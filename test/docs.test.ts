@@ -8,6 +8,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { findUnexplained, formatSecurity, readBearers, readRequirements } from '../docs/security-page.ts';
+import { type ClaimServer, startClaimServer } from './support/claim-server.ts';
 import { createTerminal, normalise, stepsOf } from './support/documents.ts';
 import { type EpsGateway, startEpsGateway } from './support/eps-gateway.ts';
 import { agreeInBrowser } from './support/person.ts';
@@ -36,22 +37,35 @@ describe('docs', function () {
   let server: TestServer;
   /** For the page that needs a Spine; with one, messages of other pages would be sent there. */
   let withSpine: EpsGateway | undefined;
+  /** For the page that needs a payer. */
+  let withPayer: ClaimServer | undefined;
   let demo = '';
   const rootBefore = readdirSync(ROOT).toSorted();
   const states = makeTempFolder();
   const pki = join(states, 'certs');
   let pkiPort = '';
+  /** Of the partner that the page about HL7 v2 plays. */
+  let feedPort = '';
   before(async () => {
-    server = await startTestServer({ env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional' } });
+    feedPort = await freePort();
+    const targets = `mllp://127.0.0.1:${feedPort}`;
+    server = await startTestServer({
+      env: { UNKNOWN_PARTNERS: 'accept', PATIENT_MFA: 'optional', HL7V2_FEED_TARGETS: targets },
+    });
     demo = await server.loadDemo();
     pkiPort = await freePort();
   });
   after(async () => {
     await withSpine?.stop();
+    await withPayer?.stop();
     await server.stop();
   });
 
   async function serverOf(page: string): Promise<Omit<TestServer, 'stop'>> {
+    if (page === 'ncpdp-telecom.md') {
+      withPayer ??= await startClaimServer();
+      return withPayer.server;
+    }
     if (page !== 'eps.md') return server;
     withSpine ??= await startEpsGateway();
     return withSpine.server;
@@ -62,6 +76,7 @@ describe('docs', function () {
     text
       .replaceAll(CERTS, `${pki}/`)
       .replaceAll('8079', pkiPort)
+      .replaceAll('2600', feedPort)
       .replaceAll(HERE, server.url)
       .replaceAll(encodeURIComponent(DOCUMENTED), encodeURIComponent(server.url));
   const asDocumented = (text: string): string =>

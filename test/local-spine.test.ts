@@ -16,7 +16,7 @@ const FREE = { SPINE_PORT: '0', SPINE_STATE_PORT: '0' };
 const SESSION = { 'NHSD-Identity-UUID': '555254239107', 'NHSD-Session-URID': '555254240100' };
 
 describe('local spine', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   const open = (env: Readonly<Record<string, string>>, folder = makeTempFolder()) =>
     openLocalSpine(readConfig(env), folder, Date.now, silentLog as never);
 

@@ -26,7 +26,7 @@ const run = (program: string, args: readonly string[], dataDir: string): Promise
   });
 
 describe('token and clients, the commands', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: OAuthServer;
   before(async () => {
     server = await startOAuthServer();

@@ -11,7 +11,7 @@ const PROGRAM = join(import.meta.dirname, '../src/users.ts');
 
 /** The program against the real doors of people; only the token that it asks for first is given without a look. */
 describe('npm run users', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let world: World;
   let server: Server;
   before(async () => {

@@ -33,6 +33,19 @@ export interface TranslationContext {
   readonly timeZone: string;
 }
 
+/** What a message asks for, as a search. */
+export interface Question {
+  readonly type: string;
+  /** `family=SMITH&birthdate=1984` */
+  readonly search: string;
+  readonly count: number;
+}
+
+export interface FoundResources {
+  readonly resources: readonly unknown[];
+  readonly total: number;
+}
+
 /** What became of a message. Each dialect has one table from this to its own acknowledgement codes. */
 export type Verdict =
   /** Committed; `issues` are warnings and notes. */
@@ -61,8 +74,19 @@ export interface Dialect<M = unknown> {
   accepts(message: M): Verdict | undefined;
   /** Pure and total. Error issues mean that nothing may be applied. */
   translate(message: M, context: TranslationContext): Mapped<TransactionBundle>;
+  /**
+   * When what the message tells of happened, by its sender's clock, ms UTC: a later message that came before stands.
+   * Absent: messages are taken in the order they come.
+   */
+  happenedAt?(message: M, context: TranslationContext): number;
+  /** What a query asks for; undefined of a message that is none. Absent: the dialect has no queries. */
+  asks?(message: M, context: TranslationContext): Mapped<Question> | undefined;
+  /** The answer to a query. */
+  tells?(message: M, found: FoundResources, at: number, newId: () => string): Buffer;
   /** The dialect's own answer. `at`: ms UTC; `newId`: for the answer's control id. */
   answer(read: ReadMessage<M>, verdict: Verdict, at: number, newId: () => string): Buffer;
+  /** Which element each field becomes, for people; undefined of a message that is not mapped. Absent: it is not known. */
+  lineage?(message: M, context: TranslationContext): unknown;
   /** The message for people, as JSON: what the log API shows as `parsed`. */
   describe(message: M): unknown;
 }

@@ -3,6 +3,7 @@ import type { Caller } from '../ports/caller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ResourceStore } from '../ports/resource-store.ts';
 import { namingSystemUrl } from '../standards/fhir/canonical.ts';
+import { parseJson } from '../standards/fhir/json.ts';
 import type { SearchRequest } from '../standards/fhir/search/request.ts';
 
 /** Whether an active partner sends under this name in this dialect. */
@@ -20,24 +21,38 @@ export interface PartnerOptions {
   readonly now: Clock;
 }
 
+export interface Partnerships {
+  readonly isPartner: IsPartner;
+  /** The active Endpoint that sends under this name; undefined where there is none. */
+  endpointOf(dialect: string, sender: string | undefined): Promise<PartnerEndpoint | undefined>;
+}
+
+/** What is asked of an Endpoint when its system sends. */
+export interface PartnerEndpoint {
+  readonly id: string;
+  /** Of its `managingOrganization`. */
+  readonly organizationId?: string;
+  /** Codes of `payloadType`: `QBP`, `Q22`. */
+  readonly payloads: ReadonlySet<string>;
+}
+
 /** A partner that is added or ended is known after this long. */
 const REMEMBERED_MS = 1000;
 const REMEMBERED_MAX = 1000;
 const REMEMBERED_LENGTH_MAX = 500;
 
-export function createPartners({ store, caller, searchOf, unknownPartners, now }: PartnerOptions): IsPartner {
-  const known = new Map<string, { readonly until: number; readonly found: Promise<boolean> }>();
+export function createPartners({ store, caller, searchOf, unknownPartners, now }: PartnerOptions): Partnerships {
+  const known = new Map<string, { readonly until: number; readonly found: Promise<PartnerEndpoint | undefined> }>();
 
-  async function find(dialect: string, sender: string): Promise<boolean> {
+  async function find(dialect: string, sender: string): Promise<PartnerEndpoint | undefined> {
     const value = `${senderSystem(dialect)}|${sender.replaceAll(/[\\$,|]/g, (c) => `\\${c}`)}`;
-    const query = `identifier=${encodeURIComponent(value)}&status=active&_count=1&_elements=status`;
-    const page = await store.search(caller, searchOf('Endpoint', query));
-    return page.matches.length > 0;
+    const query = `identifier=${encodeURIComponent(value)}&status=active&_count=1`;
+    const [match] = (await store.search(caller, searchOf('Endpoint', query))).matches;
+    return match && readEndpoint(match.id, parseJson(Buffer.from(match.content)) as Content); // stored: it is valid
   }
 
-  return async (dialect, sender) => {
-    if (unknownPartners === 'accept') return true;
-    if (sender === undefined || sender === '') return false;
+  async function endpointOf(dialect: string, sender: string | undefined): Promise<PartnerEndpoint | undefined> {
+    if (sender === undefined || sender === '') return undefined;
     const key = `${dialect} ${sender}`;
     const remembered = known.get(key);
     if (remembered && remembered.until > now()) return remembered.found;
@@ -47,5 +62,22 @@ export function createPartners({ store, caller, searchOf, unknownPartners, now }
     known.set(key, { until: now() + REMEMBERED_MS, found });
     found.catch(() => known.delete(key));
     return found;
+  }
+
+  return {
+    endpointOf,
+    isPartner: async (dialect, sender) =>
+      unknownPartners === 'accept' || (await endpointOf(dialect, sender)) !== undefined,
   };
+}
+
+interface Content {
+  readonly managingOrganization?: { readonly reference?: string };
+  readonly payloadType?: readonly { readonly coding?: readonly { readonly code?: string }[] }[];
+}
+
+function readEndpoint(id: string, { managingOrganization, payloadType = [] }: Content): PartnerEndpoint {
+  const [, organizationId] = /^Organization\/([A-Za-z0-9.-]{1,64})$/.exec(managingOrganization?.reference ?? '') ?? [];
+  const codes = payloadType.flatMap(({ coding = [] }) => coding.flatMap(({ code }) => code ?? []));
+  return { id, payloads: new Set(codes), ...(organizationId !== undefined && { organizationId }) };
 }

@@ -12,7 +12,15 @@ import type { ResourceStore } from '../ports/resource-store.ts';
 import { FhirError, type Issue, isError, issue, textOf } from '../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../workflow/apply-message.ts';
 import { findSenderFault } from './certified-sender.ts';
-import type { Dialect, Envelope, ReadMessage, Verdict } from './dialect.ts';
+import type {
+  Dialect,
+  Envelope,
+  FoundResources,
+  Question,
+  ReadMessage,
+  TranslationContext,
+  Verdict,
+} from './dialect.ts';
 import { type IsPartner, senderSystem } from './partners.ts';
 
 export interface ReceiveOptions {
@@ -24,6 +32,13 @@ export interface ReceiveOptions {
   readonly timeZone: string;
   readonly now: Clock;
   readonly log: Log;
+  /** Looks for what a partner asks for, with that partner's rights; undefined where it may not ask. */
+  readonly find?: (
+    dialect: string,
+    envelope: Envelope,
+    partner: Partner | undefined,
+    question: Question,
+  ) => Promise<FoundResources | undefined>;
   /** Told of a message that its partner may not send, for the trail. */
   readonly onForged?: (partner: Partner, envelope: Envelope) => void;
   /** Told of every message that came in and was answered, with the ms that took. */
@@ -90,14 +105,14 @@ export function createReceiver(options: ReceiveOptions): Receiver {
         await messages.settle(reception.id, settlementOf('rejected', verdict, answer));
         return { id: reception.id, verdict: 'conflict', answer };
       }
-      return await work(dialect, read, reception.id);
+      return await work(dialect, read, reception.id, partner);
     } catch (error) {
       log.error('a message could not be logged', { dialect: dialect.name, error });
       return { verdict: 'unavailable', answer: answerTo(UNAVAILABLE) };
     }
   }
 
-  async function work<M>(dialect: Dialect<M>, read: ReadMessage<M>, id: string): Promise<Received> {
+  async function work<M>(dialect: Dialect<M>, read: ReadMessage<M>, id: string, partner?: Partner): Promise<Received> {
     const answerTo = (verdict: Verdict): Buffer => dialect.answer(read, verdict, now(), store.newId);
     try {
       const judged = await judge(dialect, read);
@@ -107,6 +122,7 @@ export function createReceiver(options: ReceiveOptions): Receiver {
         log.info('a message was not taken', { message: id, dialect: dialect.name, verdict: judged.kind });
         return settled ? { id, verdict: judged.kind, answer } : await again(id, answer);
       }
+      if ('question' in judged) return await answerQuestion(dialect, read, id, judged, partner);
       return await applyOnce(dialect, read, id, judged.bundle, judged.issues);
     } catch (error) {
       if (!(error instanceof FhirError) || error.status === 409 || error.status >= 500)
@@ -129,16 +145,40 @@ export function createReceiver(options: ReceiveOptions): Receiver {
   async function judge<M>(
     dialect: Dialect<M>,
     read: ReadMessage<M>,
-  ): Promise<Verdict | { readonly bundle: TransactionBundle; readonly issues: readonly Issue[] }> {
+  ): Promise<Verdict | Asked | { readonly bundle: TransactionBundle; readonly issues: readonly Issue[] }> {
     if (read.message === undefined) return { kind: 'rejected', issues: read.issues };
     if (!(await isPartner(dialect.name, read.envelope.sender)))
       return { kind: 'refused', reason: 'partner', issues: [UNKNOWN_PARTNER] };
     const refusal = dialect.accepts(read.message);
     if (refusal) return refusal;
-    const { value, issues } = dialect.translate(read.message, { receivedAt: now(), timeZone });
+    const context = { receivedAt: now(), timeZone };
+    const asked = dialect.asks?.(read.message, context);
+    if (asked?.value === undefined && asked) return { kind: 'rejected', issues: [...read.issues, ...asked.issues] };
+    if (asked?.value) return { question: asked.value, issues: [...read.issues, ...asked.issues] };
+    const { value, issues } = dialect.translate(read.message, context);
     const all = [...read.issues, ...issues];
     if (value === undefined || all.some(isError)) return { kind: 'rejected', issues: all };
     return { bundle: value, issues: all };
+  }
+
+  /** A query changes nothing but the log. */
+  async function answerQuestion<M>(
+    dialect: Dialect<M>,
+    read: ReadMessage<M>,
+    id: string,
+    { question, issues }: Asked,
+    partner: Partner | undefined,
+  ): Promise<Received> {
+    const found = await options.find?.(dialect.name, read.envelope, partner, question);
+    if (found === undefined || read.message === undefined || !dialect.tells) {
+      const verdict: Verdict = { kind: 'refused', reason: 'kind', issues: [MAY_NOT_ASK] };
+      const answer = dialect.answer(read, verdict, now(), store.newId);
+      await messages.settle(id, settlementOf('rejected', verdict, answer));
+      return { id, verdict: 'refused', answer };
+    }
+    const answer = dialect.tells(read.message, found, now(), store.newId);
+    const settled = await messages.settle(id, settlementOf('applied', { kind: 'applied', issues }, answer));
+    return settled ? { id, verdict: 'applied', answer } : again(id, answer);
   }
 
   /** Resources, links and the message's state in one transaction; whoever comes second finds it done. */
@@ -150,17 +190,22 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     issues: readonly Issue[],
   ): Promise<Received> {
     const verdict: Verdict = { kind: 'applied', issues };
-    const answer = dialect.answer(read, verdict, now(), store.newId);
+    const inOrder = dialect.answer(read, verdict, now(), store.newId);
+    const saying = sayingOf(dialect, read, { receivedAt: now(), timeZone });
+    const origin = { ...originOf(dialect.name, read.envelope, id), ...(saying && { saying }) };
     const applied = store.transaction(caller, async (tx) => {
-      await apply(tx, bundle, originOf(dialect.name, read.envelope, id), (resources) =>
-        tx.messages.settle(id, { ...settlementOf('applied', verdict, answer), resources }).then((settled) => {
+      let answer = inOrder;
+      await apply(tx, bundle, origin, (resources, late) => {
+        const told: Verdict = { kind: 'applied', issues: [...issues, ...late.map(lateIssue)] };
+        if (late.length > 0) answer = dialect.answer(read, told, now(), store.newId);
+        return tx.messages.settle(id, { ...settlementOf('applied', told, answer), resources }).then((settled) => {
           if (!settled) throw new AppliedBefore();
-        }),
-      );
+        });
+      });
       return { id, verdict: 'applied' as const, answer };
     });
     return applied.catch((error: unknown) => {
-      if (error instanceof AppliedBefore) return again(id, answer);
+      if (error instanceof AppliedBefore) return again(id, inOrder);
       throw error;
     });
   }
@@ -199,6 +244,12 @@ export function createReceiver(options: ReceiveOptions): Receiver {
   return { receive: observed, process: (dialect, id, raw) => work(dialect, dialect.read(raw), id) };
 }
 
+/** What a query asks for, and what was told of it. */
+interface Asked {
+  readonly question: Question;
+  readonly issues: readonly Issue[];
+}
+
 /** Where what the message brings came from, for its Provenance. */
 function originOf(dialect: string, { kind, sender, receiver }: Envelope, messageId: string) {
   const party = (value: string) => ({ identifier: { system: senderSystem(dialect), value } });
@@ -209,6 +260,22 @@ function originOf(dialect: string, { kind, sender, receiver }: Envelope, message
     ...(receiver !== undefined && { receiver: party(receiver) }),
   };
 }
+
+/** Undefined where it is not known who says it. */
+function sayingOf<M>(
+  dialect: Dialect<M>,
+  { message, envelope: { sender } }: ReadMessage<M>,
+  context: TranslationContext,
+): { readonly feed: string; readonly at: number } | undefined {
+  if (message === undefined || sender === undefined || !dialect.happenedAt) return undefined;
+  return { feed: `${dialect.name} ${sender}`, at: dialect.happenedAt(message, context) };
+}
+
+const lateIssue = (type: string): Issue => ({
+  severity: 'warning',
+  code: 'business-rule',
+  diagnostics: `The message came late: what a later one has said of this ${type} stays`,
+});
 
 /** Takes back a transaction that found its message applied. */
 class AppliedBefore extends Error {}
@@ -234,6 +301,7 @@ const UNKNOWN_PARTNER = issue(
   'forbidden',
   'The sender is no partner: store an active Endpoint with its name as identifier, or send under a known name',
 );
+const MAY_NOT_ASK = issue('forbidden', 'This sender may not ask: its Endpoint must name the query in payloadType');
 const DEAD = issue(
   'exception',
   'The message could not be processed after several attempts. It is kept, an operator can replay it',

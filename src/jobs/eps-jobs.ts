@@ -42,6 +42,9 @@ const FINAL: readonly string[] = ['acknowledged', 'rejected', 'dead'];
 /** Kept as the answer until there is one: where it will be. */
 const WAITING = 'Content-Location: ';
 
+/** Of an answer that will not come. */
+const LOST = Buffer.alloc(0);
+
 /** "Duplicate HL7 ID": the Spine has a message of this id already. */
 const DUPLICATE = { system: '2.16.840.1.113883.2.1.3.2.4.17.32', code: '202' };
 
@@ -122,7 +125,12 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
     log.info('the Spine was asked about a message', { message: message.id, found: known.kind });
     switch (known.kind) {
       case 'applied':
-        return settle(message, { state: 'acknowledged', error: 'its answer was lost; the tracker shows it as done' });
+        return settle(message, {
+          state: 'acknowledged',
+          // In the place of where it was to be polled.
+          answer: LOST,
+          error: 'its answer was lost; the tracker shows it as done',
+        });
       case 'not-applied':
       case 'answer-again':
         return send(message, false, signal);
@@ -143,7 +151,8 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
     async run({ payload }, signal) {
       const message = await readMessage(messages, String(payload['message']));
       // `dead`: it was never sent, and somebody wants it to be after all.
-      if (message.state === 'queued' || message.state === 'dead') return send(message, true, signal);
+      // Whoever said that nothing was worked on may have stood before the Spine: a second attempt can meet the first.
+      if (message.state === 'queued' || message.state === 'dead') return send(message, message.attempts === 0, signal);
       // `sent`: the process that sent it is gone, and what it would have learned with it.
       if (message.state === 'sent' || message.state === 'unknown') return resolve(message, signal);
     },

@@ -37,6 +37,16 @@ export class PermanentJobError extends Error {
   }
 }
 
+/** There was no point in trying: the job waits so long, and the attempt is not counted. */
+export class PostponedJobError extends Error {
+  readonly delayMs: number;
+  constructor(message: string, delayMs: number) {
+    super(message);
+    this.name = 'PostponedJobError';
+    this.delayMs = delayMs;
+  }
+}
+
 /** Says sooner than polling that jobs are due. It holds ids only and may forget them. */
 export interface Carrier {
   /** Whether it carries at this moment; while it does not, the runner polls the table. */
@@ -164,12 +174,18 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
   async function fail(handler: JobHandler, job: TakenJob, error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     if (stopping && abort.signal.aborted) return void (await table.release(job));
+    if (error instanceof PostponedJobError) return postpone(job, error);
     if (error instanceof PermanentJobError || job.attempt >= handler.attemptsMax) return bury(handler, job, message);
     const delayMs = Math.round(random() * Math.min(handler.delayMaxMs, handler.delayMs * 2 ** (job.attempt - 1)));
     counts.retried += 1;
     log.info('a job is tried again', { job: job.id, kind: job.kind, attempt: job.attempt, delayMs, cause: message });
     const kept = await table.retry(job, delayMs, message);
     if (kept) carrier?.carry([{ id: job.id, runAt: now() + delayMs }]);
+  }
+
+  async function postpone(job: TakenJob, { message, delayMs }: PostponedJobError): Promise<void> {
+    log.debug('a job waits', { job: job.id, kind: job.kind, delayMs, cause: message });
+    if (await table.postpone(job, delayMs, message)) carrier?.carry([{ id: job.id, runAt: now() + delayMs }]);
   }
 
   async function bury(handler: JobHandler, job: TakenJob, error: string): Promise<void> {

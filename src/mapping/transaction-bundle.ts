@@ -36,21 +36,53 @@ export const REMOVED_ELEMENTS = extensionUrl('removed-elements');
 /** Names of elements that are said only for a resource that is made: what is stored already keeps its own. */
 export const DEFAULT_ELEMENTS = extensionUrl('default-elements');
 
-/** Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty. */
+/** On the entry of a record that gives way to another: the `fullUrl` of the one that stays. */
+export const MERGED_INTO = extensionUrl('merged-into');
+
+/** On the entries of two records that are of two people after all: the `fullUrl` of the other. */
+export const PARTED_FROM = extensionUrl('parted-from');
+
+/** On the entry of a thing that is given to another patient than the one it had: the element that says whose it is. */
+export const MOVES_PATIENT = extensionUrl('moves-patient');
+
+/** On an entry that changes what is stored and is passed over where nothing is: an answer to an order nobody knows. */
+export const ONLY_IF_FOUND = extensionUrl('only-if-found');
+
+/**
+ * Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty; `defaults`:
+ * those said only for a resource that is made.
+ */
 export function updateByIdentifier(
   fullUrl: string,
   resource: FhirResource,
   identifiers: readonly Identifier[],
   removed: readonly string[] = [],
+  defaults: readonly string[] = [],
 ): TransactionEntry {
   const url = `${resource.resourceType}?${identifierQuery(identifiers)}`;
+  const extension = [
+    ...removed.map((name) => ({ url: REMOVED_ELEMENTS, valueString: name })),
+    ...defaults.map((name) => ({ url: DEFAULT_ELEMENTS, valueString: name })),
+  ];
   return {
-    ...(removed.length > 0 && { extension: removed.map((name) => ({ url: REMOVED_ELEMENTS, valueString: name })) }),
+    ...(extension.length > 0 && { extension }),
     fullUrl,
     resource,
     request: { method: 'PUT', url },
   };
 }
+
+/** Merges into what is stored under one of `identifiers`; nothing happens where there is none. */
+export const updateIfFound = (
+  fullUrl: string,
+  resource: FhirResource,
+  identifiers: readonly Identifier[],
+): TransactionEntry => ({
+  extension: [{ url: ONLY_IF_FOUND, valueString: 'true' }],
+  fullUrl,
+  resource,
+  request: { method: 'PUT', url: `${resource.resourceType}?${identifierQuery(identifiers)}` },
+});
 
 /** Stores unless one of `identifiers` is there already, whose resource is left as it is. */
 export function createUnlessFound(
@@ -80,19 +112,51 @@ export const transactionBundle = (entry: readonly TransactionEntry[]): Transacti
 /** `identifier=system|value,system|value`, escaped as a search value and as a URL. */
 function identifierQuery(identifiers: readonly Identifier[]): string {
   if (identifiers.length === 0) throw new Error('a conditional entry needs an identifier');
-  const values = identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`);
-  return `identifier=${encodeURIComponent(values.join(',')).replaceAll('%3A', ':').replaceAll('%2F', '/').replaceAll('%7C', '|').replaceAll('%2C', ',')}`;
+  return rememberedQuery(
+    identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`).join(','),
+  );
 }
+
+const REMEMBERED_MAX = 10_000;
+const REMEMBERED_LENGTH_MAX = 300;
+
+/** Messages of one hospital name the same places, people and codes again and again. */
+function remembered(make: (text: string) => string): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const made = make(text);
+    if (text.length > REMEMBERED_LENGTH_MAX) return made;
+    if (known.size >= REMEMBERED_MAX) known.clear();
+    known.set(text, made);
+    return made;
+  };
+}
+
+const KEPT = new Map([
+  ['%3A', ':'],
+  ['%2F', '/'],
+  ['%7C', '|'],
+  ['%2C', ','],
+]);
+const rememberedQuery = remembered(
+  (values) =>
+    `identifier=${encodeURIComponent(values).replaceAll(/%3A|%2F|%7C|%2C/g, (code) => KEPT.get(code) ?? code)}`,
+);
 
 /** https://hl7.org/fhir/R4/search.html#escaping */
-const escapeValue = (text: string): string => text.replaceAll(/[\\$,|]/g, (c) => `\\${c}`);
+const escapeValue = (text: string): string =>
+  /[\\$,|]/.test(text) ? text.replaceAll(/[\\$,|]/g, (c) => `\\${c}`) : text;
 
 /** A UUID that is the same for the same words, in any process and at any time (RFC 9562 section 5.5, version 5). */
-export function nameUuid(...words: readonly string[]): string {
-  const hex = hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(words.join('\u0000'))]), 'hex');
+export const nameUuid = (...words: readonly string[]): string => uuidOf(words.join('\u0000'));
+
+const uuidOf = remembered((name) => {
+  const hex = hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(name)]), 'hex');
   const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
+});
 
 /** Mortar's own namespace: any UUID, never changed. */
 const NAMESPACE = Buffer.from('6f1d0c4e9a3b4d0f8a57c2b1e6d49a10', 'hex');

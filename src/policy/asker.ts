@@ -45,8 +45,8 @@ export function personAsks(user: CallerUser, purpose?: string): Asker {
   };
 }
 
-/** A program for itself. */
-export const programAsks = ({ purpose }: Caller): Asker => ({
-  actors: ['Device'],
+/** A program for itself, or of the organisation whose it is. */
+export const programAsks = ({ purpose, organizationId }: Caller): Asker => ({
+  actors: ['Device', ...(organizationId === undefined ? [] : [`Organization/${organizationId}`])],
   ...(purpose !== undefined && { purposes: purposesOf(purpose) }),
 });

@@ -21,6 +21,10 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'messages:correct': ['OPS_MANAGER'],
   /** `$process-message` and the doors of the dialects. */
   'messages:send': [],
+  /** Putting SCRIPT messages into the mailboxes of partners. MISSION M5 */
+  'script:send': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
+  /** The daily report on controlled substances. 21 CFR 1311.150 */
+  'epcs:report': ['OPS_MANAGER', 'ADMIN'],
   'jobs:read': ['OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
   'jobs:replay': ['OPS_AGENT', 'OPS_MANAGER'],
   /** Placing and lifting legal holds, each with a second person. SECURITY DP-02 */
@@ -42,6 +46,8 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'eps:dispense': ['PHARMACIST'],
   /** Asking the Spine where prescriptions are. */
   'eps:track': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
+  /** Claims to insurers and copay programmes, and taking them back. MISSION M5, M11 */
+  'claims:adjudicate': ['PHARMACIST'],
   /** Translation and checking, which look at nothing that is stored. */
   convert: ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
 };

@@ -74,6 +74,8 @@ export interface JobTable {
   complete(job: TakenJob): Promise<boolean>;
   /** Back to the waiting ones. */
   retry(job: TakenJob, delayMs: number, error: string): Promise<boolean>;
+  /** Back to the waiting ones, as an attempt that is not counted: there was no point in making it. */
+  postpone(job: TakenJob, delayMs: number, reason: string): Promise<boolean>;
   /** Gives the lease back as if it had not been taken: the process stops. */
   release(job: TakenJob): Promise<boolean>;
   /** To the dead letters, where it stays until somebody replays or discards it. */
@@ -84,6 +86,8 @@ export interface JobTable {
   heldFor(limit: number): Promise<readonly string[]>;
   /** What was held for the patient waits its turn again. Resolves to how many. */
   resume(patientId: string): Promise<number>;
+  /** How many jobs of these keys wait or run, counted up to `max`. */
+  countOpen(kind: string, keys: readonly string[], max: number): Promise<number>;
   /** Puts jobs back whose lease has run out. Resolves to how many. */
   reclaim(): Promise<number>;
   /** Jobs that are due and wait since `before` (ms UTC), for a carrier that forgot them. */

@@ -79,6 +79,8 @@ export interface Settlement {
   readonly error?: string;
   readonly issues?: readonly Issue[];
   readonly resources?: readonly string[];
+  /** Only while it is in this state. */
+  readonly from?: MessageState;
 }
 
 export type Reception =
@@ -108,6 +110,15 @@ export interface MessageFilter {
   readonly until?: number;
 }
 
+/** By the parties as they stand in the message. */
+export interface OutgoingFilter {
+  readonly dialect: string;
+  readonly sender?: string;
+  readonly receiver?: string;
+  readonly controlId?: string;
+  readonly states: readonly MessageState[];
+}
+
 export interface MessagePage {
   readonly messages: readonly LoggedMessage[];
   /** Position of the next page, absent on the last. */
@@ -121,8 +132,8 @@ export interface MessageTransaction {
    * before it sends anything when the settlement cannot be sealed.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
-  /** A message that is to be sent, in state `queued`. One whose id is there already stays as it is. */
-  queue(message: NewMessage): Promise<void>;
+  /** A message that is to be sent, in state `queued`, with what it tells of. One whose id is there already stays as it is. */
+  queue(message: NewMessage, resources?: readonly string[]): Promise<void>;
   /**
    * The same with what is stored of the message. False when its id is there: then the transaction has failed, and nothing
    * of it is kept. Throws before it sends anything when the message cannot be sealed.
@@ -140,6 +151,8 @@ export interface MessageLog {
   /** Throws not-found. */
   read(caller: Caller, id: string): Promise<StoredMessage>;
   list(caller: Caller, filter: MessageFilter, count: number, cursor?: string): Promise<MessagePage>;
+  /** Messages that go out and are in one of the states, oldest first. */
+  findOutgoing(filter: OutgoingFilter, limit: number): Promise<readonly StoredMessage[]>;
   /** Counts by dialect and state. */
   count(caller: Caller): Promise<readonly { dialect: string; state: MessageState; count: number }[]>;
   /** Received messages that nobody has touched since `before` (ms UTC), oldest first. */

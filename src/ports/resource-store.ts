@@ -2,8 +2,10 @@
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
+import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { MessageTransaction } from './message-log.ts';
+import type { SourceTimes } from './source-times.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
 export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -106,6 +108,10 @@ export interface StoreTransaction {
   readonly messages: MessageTransaction;
   /** The job table, changed together with the resources. */
   readonly jobs: JobTransaction;
+  /** Positions of those who follow the change log, moved together with what they do. */
+  readonly consumers: ConsumerTransaction;
+  /** When senders of messages last said something of resources, kept together with what they say. */
+  readonly sourceTimes: SourceTimes;
 }
 
 export interface ResourceStore {

@@ -20,6 +20,8 @@ export interface SpineReply {
   /** `acknowledgement/@typeCode` */
   readonly acknowledgement: 'AA' | 'AE' | 'ER' | 'AR';
   readonly codes: readonly SpineReplyCode[];
+  /** Id of the message that it answers, upper case, where it says one: releases and cancellations do. */
+  readonly answers?: string;
 }
 
 export type SpineOutcome =

@@ -142,7 +142,11 @@ limit ${params.add(request.count + 1, 'int')}`,
 }
 
 /** The versions of change rows (type, rid, ver), in their order; one statement a type. `low`: only those still current then. */
-async function versionsByKey(changes: readonly Row[], low: number | undefined, run: Run): Promise<StoredVersion[]> {
+export async function versionsByKey(
+  changes: readonly Row[],
+  low: number | undefined,
+  run: Run,
+): Promise<StoredVersion[]> {
   const byNumber = new Map<number, Row[]>();
   for (const change of changes) {
     const group = byNumber.get(change[0] as number);

@@ -90,6 +90,14 @@ returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,
         new Date(now() + delayMs),
         error.slice(0, ERROR_MAX),
       ]),
+    postpone: (job, delayMs, reason) =>
+      onLeased(
+        'postpone',
+        `update mortar.job set state = 'ready', leased_until = null, error = $4, run_at = $3,
+  attempts = greatest(attempts - 1, 0)`,
+        job,
+        [new Date(now() + delayMs), reason.slice(0, ERROR_MAX)],
+      ),
     release: (job) =>
       onLeased(
         'release',
@@ -141,6 +149,18 @@ returning id, kind, (extract(epoch from run_at) * 1000)::float8`,
         });
         announce(rows.map(toAdded));
         return rows.length;
+      }),
+
+    countOpen: (kind, keys, max) =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'job-count-open',
+          // job_key
+          text: `select count(*)::int from (
+  select from mortar.job where kind = $1 and key = any($2) and state in ('ready', 'running') limit $3) open`,
+          values: [kind, keys, max],
+        });
+        return rows[0]?.[0] as number; // a count has a row
       }),
 
     reclaim: () =>

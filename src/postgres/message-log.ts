@@ -171,6 +171,36 @@ from mortar.message m where id = $1`,
         return { messages, ...(last && { next: formatCursor(last) }) };
       }),
 
+    findOutgoing: (filter, limit) =>
+      translated(async () => {
+        const rows = await reads.query({
+          name: 'message-outgoing',
+          // message_control_id where the id is known, else message_open
+          text: `select ${SUMMARY}, raw, answer from mortar.message
+where direction = 'out' and dialect = $1 and state = any($2) and ($3::text is null or sender = $3)
+  and ($4::text is null or receiver = $4) and ($5::text is null or control_id = $5)
+order by received_at, id limit $6`,
+          values: [
+            filter.dialect,
+            filter.states,
+            label(filter.sender),
+            label(filter.receiver),
+            label(filter.controlId),
+            limit,
+          ],
+        });
+        return rows.map((row) => {
+          const [raw, answer] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null];
+          const logged = toLogged(row);
+          return {
+            ...logged,
+            isCorrected: false,
+            raw: cipher.open(raw, rawContext(logged.id)),
+            ...openAnswer(logged.id, answer),
+          };
+        });
+      }),
+
     count: (_caller) =>
       translated(async () => {
         const rows = await reads.query({
@@ -253,8 +283,8 @@ export function createMessageTransaction(
         },
       );
     },
-    async queue(message) {
-      await send(queueStatement(cipher, message, []));
+    async queue(message, resources = []) {
+      await send(queueStatement(cipher, message, resources));
     },
     // As with `settle`: of two that queue the same message the second waits for the first, and must not commit.
     queueOnce(message, resources) {
@@ -301,12 +331,13 @@ on conflict (id) do nothing`,
 
 /** Leaves a message alone that has been applied before, or whose receiver has answered. */
 function settleStatement(cipher: Cipher, id: string, settlement: Settlement): Statement {
-  const { state, answer, error, issues, resources } = settlement;
+  const { state, answer, error, issues, resources, from } = settlement;
   return {
     name: 'message-settle',
     text: `update mortar.message set state = $2, answer = coalesce($3, answer), error = $4, issues = $5,
   resources = $6, attempts = attempts + 1, updated_at = now()
 where id = $1 and state <> 'applied' and not (direction = 'out' and state in ('acknowledged', 'rejected'))
+  and ($7::text is null or state = $7)
 returning 1`,
     values: [
       id,
@@ -315,6 +346,7 @@ returning 1`,
       error === undefined ? null : storable(error).slice(0, ERROR_MAX),
       issues && issues.length > 0 ? formatIssues(issues) : null,
       resources ?? [],
+      from ?? null,
     ],
   };
 }

@@ -1,4 +1,6 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
+
+import type { ChangeFeed } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
@@ -16,6 +18,7 @@ import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
+import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
 import { translated } from './database-error.ts';
 import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
@@ -73,6 +76,8 @@ export interface StoreOptions {
 export interface OpenStore extends ResourceStore {
   readonly messages: MessageLog;
   readonly jobs: JobTable;
+  /** For those who tell others of changes. */
+  readonly changes: ChangeFeed;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
@@ -195,6 +200,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const store: OpenStore = {
     messages,
     jobs,
+    changes: createChangeFeed({ writes: pools.writes, run }),
     removal,
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {

@@ -15,6 +15,7 @@ import { conflict } from '../standards/fhir/outcome.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
+import { createConsumerTransaction } from './change-feed.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
 import { holdKeys, isKeyGone } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
@@ -30,6 +31,7 @@ import { resolveChains } from './search/chains.ts';
 import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
+import { createSourceTimes } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { visibleHistory } from './visible-history.ts';
@@ -314,6 +316,8 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     },
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
+    consumers: createConsumerTransaction(send),
+    sourceTimes: createSourceTimes(send),
   };
 }
 

@@ -5,10 +5,13 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../ports/caller.ts';
+import type { EpcsReport } from '../ports/epcs.ts';
 import type { JobTable } from '../ports/jobs.ts';
 import type { LoggedMessage, MessageFilter, MessageLog, MessageState, StoredMessage } from '../ports/message-log.ts';
+import { parseJson } from '../standards/fhir/json.ts';
 import { badRequest, badValue, FhirError, type Issue, issue, notFound } from '../standards/fhir/outcome.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
+import type { PartyAddress } from '../standards/script/message.ts';
 import { checkRight } from './access.ts';
 import { admit, type Door } from './door.ts';
 import { labelRoute } from './metrics.ts';
@@ -37,11 +40,27 @@ export interface MessageDesk {
   readonly messages: MessageLog;
   readonly jobs: JobTable;
   view(message: StoredMessage): MessageView;
+  /** Which element each field becomes; undefined where that is not known. */
+  lineage(message: StoredMessage): unknown;
   /** Works one message again, with other bytes when they are given. */
   replay(caller: Caller, id: string, corrected?: Buffer): Promise<Replayed>;
   /** Queues every message of the filter; resolves to how many. */
   replayMany(caller: Caller, filter: MessageFilter): Promise<number>;
+  /** What a sender has said against the record: a page of its messages. */
+  reconcile(
+    caller: Caller,
+    filter: Pick<MessageFilter, 'sender' | 'since' | 'until'>,
+    cursor: string | undefined,
+  ): Promise<unknown>;
   mediaTypeOf(dialect: string): string;
+  /** Puts a Bundle into a partner's mailbox as the SCRIPT message it stands for. */
+  queueScript(
+    caller: Caller,
+    bundle: unknown,
+    parties: { readonly from: PartyAddress; readonly to: PartyAddress },
+  ): Promise<{ readonly id: string; readonly messageId: string; readonly kind: string }>;
+  /** What came of controlled substances on a day, and whether the archive is whole. */
+  epcsReport(day: string): Promise<EpcsReport>;
 }
 
 export interface MessageApiOptions {
@@ -90,6 +109,13 @@ export const MESSAGE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/gateway/messages/:id/raw', right: 'messages:content', told: 'message-raw', handle: raw },
   {
     method: 'GET',
+    path: '/gateway/messages/:id/lineage',
+    right: 'messages:content',
+    told: 'message-lineage',
+    handle: lineage,
+  },
+  {
+    method: 'GET',
     path: '/gateway/messages/:id/answer',
     right: 'messages:content',
     told: 'message-answer',
@@ -102,6 +128,15 @@ export const MESSAGE_ROUTES: readonly Route[] = [
     told: 'message-replay',
     handle: replay,
   },
+  {
+    method: 'GET',
+    path: '/gateway/reconciliation',
+    right: 'messages:content',
+    told: 'message-reconciliation',
+    handle: reconciliation,
+  },
+  { method: 'POST', path: '/gateway/script', right: 'script:send', told: 'script-queue', handle: queueScript },
+  { method: 'GET', path: '/gateway/epcs', right: 'epcs:report', told: 'epcs-report', handle: epcsReport },
   { method: 'GET', path: '/gateway/jobs', right: 'jobs:read', handle: listJobs },
   { method: 'POST', path: '/gateway/jobs/replay', right: 'jobs:replay', told: 'jobs-replay', handle: replayJobs },
 ];
@@ -146,7 +181,7 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       if (route.right === CONTENT) checkReason(caller, req);
       const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
       const body = route.method === 'POST' ? await readBody(req, options.bodyBytesMax) : Buffer.alloc(0);
-      if (body.length > 0) checkRight(options.door.policy, caller, 'messages:correct');
+      if (body.length > 0 && route.right !== 'script:send') checkRight(options.door.policy, caller, 'messages:correct');
       const answer = await route.handle(options, { caller, segments, query, body });
       if (route.told !== undefined) await tell(options, caller, req, route.told);
       send(req, res, answer);
@@ -221,6 +256,12 @@ async function raw({ desk }: MessageApiOptions, { caller, segments }: Call): Pro
   return { status: 200, bytes: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
+async function lineage({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
+  const found = desk.lineage(await desk.messages.read(caller, segments[2] as string));
+  if (found === undefined) throw notFound('The lineage of this message');
+  return { status: 200, json: { lineage: found } };
+}
+
 async function answerBytes({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   if (!message.answer) throw notFound('An answer to this message');
@@ -241,6 +282,15 @@ async function replayMany({ desk }: MessageApiOptions, { caller, query }: Call):
   return { status: 202, json: { queued: await desk.replayMany(caller, filter) } };
 }
 
+async function reconciliation({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {
+  const { sender, since, until, ...others } = readFilter(query, ['cursor']);
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw badValue('Reconciliation takes sender, since and until', other);
+  if (sender === undefined || sender === '') throw badValue('Say whose messages: sender=PAS|RXX', 'sender');
+  const filter = { sender, ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
+  return { status: 200, json: await desk.reconcile(caller, filter, query.get('cursor')) };
+}
+
 async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
   const state = query.get('state') ?? 'dead';
   if (state !== 'dead' && state !== 'ready' && state !== 'running' && state !== 'held')
@@ -250,6 +300,22 @@ async function listJobs({ desk }: MessageApiOptions, { query }: Call): Promise<A
     status: 200,
     json: { jobs: jobs.map((job) => ({ ...job, runAt: iso(job.runAt), createdAt: iso(job.createdAt) })) },
   };
+}
+
+/** `?from=D:6301875277001&to=P:0300123`, and a Bundle. It waits in the mailbox of `to` until it is fetched. */
+async function queueScript({ desk }: MessageApiOptions, { caller, query, body }: Call): Promise<Answer> {
+  const party = (name: 'from' | 'to'): PartyAddress => {
+    const [, qualifier = '', address = ''] = /^([A-Z]{1,6}):(\S{1,255})$/.exec(query.get(name) ?? '') ?? [];
+    if (address === '') throw badValue(`${name} is a qualifier and an address, like P:0300123`, name);
+    return { qualifier, address };
+  };
+  const queued = await desk.queueScript(caller, parseJson(body), { from: party('from'), to: party('to') });
+  return { status: 202, json: queued };
+}
+
+/** `?day=2026-01-31`, UTC. 21 CFR 1311.150, .215 */
+async function epcsReport({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {
+  return { status: 200, json: await desk.epcsReport(query.get('day') ?? '') };
 }
 
 async function replayJobs({ desk }: MessageApiOptions, { query }: Call): Promise<Answer> {

@@ -25,6 +25,7 @@ export interface PeerGateOptions {
 const RECHECK_MS = 15_000;
 const CHECK_MS_MAX = 15_000;
 const PENDING_MAX = 1_000;
+const RECHECKS_MAX = 100;
 const CHAIN_MAX = 10;
 
 /** Stands in front of the server's own handling of connections. */
@@ -76,19 +77,30 @@ export function guardPeers(server: Server, options: PeerGateOptions): void {
       });
   });
 
+  /** Many at a time: one whose responder is slow must not keep the others from being closed in time. */
+  async function lookAgain(all: readonly (readonly [TLSSocket, PresentedChain])[]): Promise<void> {
+    for (let n = 0; n < all.length; n += RECHECKS_MAX)
+      await Promise.all(
+        all.slice(n, n + RECHECKS_MAX).map(async ([socket, chain]) => {
+          const refusal = await withinTime(check(chain)).catch(NOT_JUDGED);
+          if (refusal && !socket.destroyed) refuse(socket, refusal, chain.address);
+        }),
+      );
+  }
+
   let isLooking = false;
   const timer = setInterval(async () => {
     if (isLooking) return;
     isLooking = true;
-    for (const [socket, chain] of open) {
-      const refusal = await withinTime(check(chain));
-      if (refusal && !socket.destroyed) refuse(socket, refusal, chain.address);
-    }
-    isLooking = false;
+    await lookAgain([...open]).finally(() => {
+      isLooking = false;
+    });
   }, recheckMs);
   timer.unref();
   server.on('close', () => clearInterval(timer));
 }
+
+const NOT_JUDGED = (): PeerRefusal => ({ code: 'failure', message: 'the certificate could not be judged' });
 
 /** Nobody waits for ever for a responder that is slow. */
 function withinTime(judging: Promise<PeerRefusal | undefined>): Promise<PeerRefusal | undefined> {

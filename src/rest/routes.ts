@@ -11,6 +11,7 @@ import { read, vread } from './interactions/read.ts';
 import { compartmentSearch, searchByPost, searchType } from './interactions/search-type.ts';
 import { conditionalUpdate, update } from './interactions/update.ts';
 import { withNhsHeaders } from './nhs-headers.ts';
+import { adjudicateClaim, submitEligibility } from './operations/claims.ts';
 import { convertOperation, prepareOperation } from './operations/convert.ts';
 import { epsMessageOr, epsMessageStatus, release, trackOr } from './operations/eps.ts';
 import { doseToTextOperation, validateOperation, verifySignatureOperation } from './operations/eps-checks.ts';
@@ -89,6 +90,22 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     level: 'operation',
     access: { right: 'eps:dispense' },
     handle: withNhsHeaders(release),
+  },
+  {
+    method: 'POST',
+    path: '/Claim/$adjudicate',
+    interaction: 'adjudicate',
+    level: 'operation',
+    access: { right: 'claims:adjudicate' },
+    handle: adjudicateClaim,
+  },
+  {
+    method: 'POST',
+    path: '/CoverageEligibilityRequest/$submit',
+    interaction: 'submit',
+    level: 'operation',
+    access: { right: 'claims:adjudicate' },
+    handle: submitEligibility,
   },
   {
     method: 'GET',

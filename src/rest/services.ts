@@ -11,6 +11,7 @@ import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { FhirXmlReader } from '../standards/fhir/xml/read.ts';
 import type { FhirXmlWriter } from '../standards/fhir/xml/write.ts';
+import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
@@ -40,6 +41,8 @@ export interface Services {
   readonly policy: Policy;
   /** Where a Spine is configured. */
   readonly eps?: EpsDesk;
+  /** Where a payer is configured. */
+  readonly claims?: ClaimDesk;
   /** Where authorities of signers are configured. */
   readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;

@@ -4,16 +4,24 @@
  */
 import {
   DEFAULT_ELEMENTS,
+  MOVES_PATIENT,
+  ONLY_IF_FOUND,
   REMOVED_ELEMENTS,
   type TransactionBundle,
   type TransactionEntry,
 } from '../mapping/transaction-bundle.ts';
 import type { Criteria, Resource, StoreTransaction, TransactionWrite } from '../ports/resource-store.ts';
-import { formatJson, parseJson } from '../standards/fhir/json.ts';
+import { formatJson } from '../standards/fhir/json.ts';
 import { badRequest, FhirError, type Issue, issue, multipleMatches } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
+import { ChangedMeanwhile } from './changed-meanwhile.ts';
+import { bears, hasAll, tokensOf } from './criteria-tokens.ts';
 import { type ImportOrigin, importProvenance, messageUrn } from './import-provenance.ts';
-import { mergeResource } from './merge-resource.ts';
+import { createKnown, type Known, type StoredResource } from './known-resources.ts';
+import { findLateness, IN_ORDER, type Lateness, type Said, type Saying } from './late-messages.ts';
+import { type Merge, meantBy, mergedInto, moveJob, moveReferences } from './merge-patients.ts';
+import { elementOf, mergeResource, withoutLate } from './merge-resource.ts';
+import { partedFrom, partPatients } from './part-patients.ts';
 
 export interface ApplyMessageServices {
   readonly newId: () => string;
@@ -31,8 +39,9 @@ export interface ApplyMessageServices {
 export type ApplyMessage = (
   tx: StoreTransaction,
   bundle: TransactionBundle,
-  origin: ImportOrigin & { readonly messageId: string },
-  settle: (versions: readonly string[]) => Promise<void>, // sends before it returns
+  origin: ImportOrigin & { readonly messageId: string; readonly saying?: Saying },
+  // Sends before it returns. `late`: types of which later messages had been here.
+  settle: (versions: readonly string[], late: readonly string[]) => Promise<void>,
 ) => Promise<void>;
 
 interface Planned {
@@ -46,53 +55,47 @@ interface Planned {
   readonly current: StoredResource | undefined;
 }
 
-/** A stored resource, and the last that a message said of it without changing it. */
-interface StoredResource {
-  readonly content: Resource;
-  saidBefore: string | undefined;
-}
-
-/** Stored text to resource. */
-type Known = (text: string) => StoredResource;
-
-const KNOWN_MAX = 2000;
-const KNOWN_LENGTH_MAX = 4096;
-
-/** Messages of one hospital name the same doctors and wards: their stored texts are read once. */
-function createKnown(): Known {
-  const read = new Map<string, StoredResource>();
-  return (text) => {
-    const before = read.get(text);
-    if (before) return before;
-    const resource = { content: parseJson(text) as Resource, saidBefore: undefined }; // stored text was checked
-    if (text.length > KNOWN_LENGTH_MAX) return resource;
-    if (read.size >= KNOWN_MAX) read.clear();
-    read.set(text, resource);
-    return resource;
-  };
-}
-
 export function createApplyMessage(services: ApplyMessageServices): ApplyMessage {
   const known = createKnown();
   const checkType = createTypeCheck(services);
   return async (tx, bundle, origin, settle) => {
     const source = messageUrn(origin.messageId);
     for (const [index, { resource }] of bundle.entry.entries()) checkType(resource.resourceType, index);
-    const read = bundle.entry.map((entry, index) => readEntry(services, entry, index));
+    const parted = await partPatients(services, tx, bundle.entry.filter(isParted));
+    const read = bundle.entry
+      .filter((entry) => !isParted(entry))
+      .map((entry, index) => readEntry(services, entry, index));
     const met = await findEntries(tx, known, read);
-    const planned = await lockMissing(services, tx, known, met);
+    const planned = uniteSame(await lockMissing(services, tx, known, met.filter(isToBeDone)));
+    const lateness = origin.saying ? await findLateness(tx, origin.saying, saidIn(planned)) : IN_ORDER;
+    const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
+    const { writes: moves, rest } = await moveReferences(services, tx, mergesOf(planned), written);
+    if (rest.length > 0) await tx.jobs.add(rest.map((merge) => moveJob(merge, origin)));
     await tx.write(
-      buildWrites(services, uniteSame(planned), source),
-      (results) =>
-        settle(
-          results
-            .filter(({ outcome }) => outcome !== 'unchanged')
-            .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`),
-        ),
+      [...buildWrites(services, planned, source, lateness), ...moves, ...parted],
+      (results) => {
+        const versions = results
+          .filter(({ outcome }) => outcome !== 'unchanged')
+          .map(({ version }) => `${version.type}/${version.id}/_history/${version.versionId}`);
+        // First, as what it throws keeps the commit from leaving.
+        const settled = settle(versions, lateness.lateTypes);
+        const kept = lateness.keep(results);
+        // Of a transaction that failed the first error is the one that says why.
+        kept.catch(() => undefined);
+        return settled.then(() => kept);
+      },
       importProvenance(origin, services.now(), services.newId),
     );
   };
 }
+
+const isParted = (entry: TransactionEntry): boolean => partedFrom(entry) !== undefined;
+
+/** What the message is about; of what it only mentions it says nothing new. */
+const saidIn = (planned: readonly Planned[]): readonly Said[] =>
+  planned
+    .filter(({ entry, criteria }) => entry.request.method === 'PUT' && criteria !== undefined)
+    .map(({ entry, type, id, current }) => ({ entry, place: `${type}/${id}`, current: current?.content }));
 
 /** A type that R4 does not have is a fault of the message, before anything is looked for. */
 function createTypeCheck({ criteriaOf }: ApplyMessageServices): (type: string, index: number) => void {
@@ -133,24 +136,52 @@ function readEntry(services: ApplyMessageServices, entry: TransactionEntry, inde
   throw badRequest('request.url must name a resource or criteria', at);
 }
 
+/** A record that stays has the numbers of those that gave way to it. */
+const FOUND_MAX = 5;
+
+/** The pairs of a message that merges records. */
+function mergesOf(planned: readonly Planned[]): readonly Merge[] {
+  const ids = new Map(planned.map(({ entry, id }) => [entry.fullUrl, id]));
+  return planned.flatMap(({ entry, id }) => {
+    const survivorId = ids.get(mergedInto(entry) ?? '');
+    return survivorId === undefined || survivorId === id ? [] : [{ retiredId: id, survivorId }];
+  });
+}
+
 /** The entries with what is stored under their criteria: one statement for all of them. */
-async function findEntries(tx: StoreTransaction, known: Known, plans: readonly Planned[]): Promise<readonly Planned[]> {
+async function findEntries(
+  tx: StoreTransaction,
+  known: Known,
+  plans: readonly Planned[],
+  all: readonly Planned[] = [],
+): Promise<readonly Planned[]> {
   const conditional = plans.filter((plan) => plan.criteria !== undefined);
   if (conditional.length === 0) return plans;
   const found = await tx.findCurrent(
     conditional.map((plan) => plan.criteria as Criteria), // filtered
-    2,
+    FOUND_MAX,
   );
   const met = new Map(conditional.map((plan, i) => [plan, found[i] ?? []]));
+  const meant = new Map(
+    plans.map((plan) => {
+      const stored = (met.get(plan) ?? []).map(({ id, content }) => ({ id, current: known(content) }));
+      return [plan, stored.map((one) => ({ ...one, content: one.current.content }))];
+    }),
+  );
+  const survivors = new Map([
+    ...all.map(({ entry, id }) => [entry.fullUrl, id] as const),
+    ...plans.map((plan) => [plan.entry.fullUrl, meantBy(meant.get(plan) ?? [], undefined)[0]?.id ?? plan.id] as const),
+  ]);
   return plans.map((plan) => {
-    const [version, another] = met.get(plan) ?? [];
+    const into = mergedInto(plan.entry);
+    const [version, another] = meantBy(meant.get(plan) ?? [], into && survivors.get(into));
     if (another)
       throw multipleMatches(
         `The message's identifiers match several ${plan.type} resources: merge them, or send the identifiers of one`,
         plan.at,
       );
     if (!version) return plan;
-    return { ...plan, id: version.id, current: known(version.content) };
+    return { ...plan, id: version.id, current: version.current };
   });
 }
 
@@ -170,7 +201,7 @@ async function lockMissing(
   if (missing.length === 0) return met;
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
   // Both leave together; the look-up runs when the lock is had.
-  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing)]);
+  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing, met)]);
   const settled = new Map(missing.map((plan, i) => [plan, again[i] as Planned])); // of the same length
   return met.map((plan) => {
     const now = settled.get(plan);
@@ -179,27 +210,9 @@ async function lockMissing(
   });
 }
 
-interface Token {
-  readonly system?: string;
-  readonly code?: string;
-}
-
-/** The identifiers that criteria name. */
-const tokensOf = ({ conditions }: Criteria): readonly Token[] =>
-  conditions.flatMap((c) => (c.kind === 'token' && c.parameter.code === 'identifier' ? c.values : []));
-
-function bears(resource: Resource, { system, code }: Token): boolean {
-  const identifiers = (resource['identifier'] ?? []) as readonly Readonly<Record<string, unknown>>[]; // validated
-  return identifiers.some((i) => i['value'] === code && (system === undefined || (i['system'] ?? '') === system));
-}
-
-const hasAll = (resource: Resource, criteria: Criteria): boolean =>
-  tokensOf(criteria).every((token) => bears(resource, token));
-
-/** Another request took away what was found: the whole transaction is tried again, as after a serialisation failure. */
-class ChangedMeanwhile extends Error {
-  readonly code = '40001';
-}
+/** What only changes something has nothing to do where that is not stored. */
+const isToBeDone = ({ entry, current }: Planned): boolean =>
+  current !== undefined || listed(entry, ONLY_IF_FOUND).length === 0;
 
 /**
  * Entries of one type that name one and the same by different identifiers: an order that names a doctor by two numbers
@@ -217,7 +230,12 @@ function uniteSame(planned: readonly Planned[]): readonly Planned[] {
   });
 }
 
-function buildWrites(services: ApplyMessageServices, planned: readonly Planned[], source: string): TransactionWrite[] {
+function buildWrites(
+  services: ApplyMessageServices,
+  planned: readonly Planned[],
+  source: string,
+  lateness: Lateness,
+): TransactionWrite[] {
   const places = new Map<string, string>();
   const seen = new Set<string>();
   const repeated = new Set<TransactionEntry>();
@@ -249,11 +267,13 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
       if (plan.current && !(current && tokensOf(plan.criteria as Criteria).some((token) => bears(current, token))))
         throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
-      checkSamePatient(current, resource, at);
+      if (listed(entry, MOVES_PATIENT).length === 0) checkSamePatient(current, resource, at);
+      const late = lateness.lateOf(entry);
+      const said = without(resource, listed(entry, DEFAULT_ELEMENTS));
       const merged = mergeResource(
         current,
-        without(resource, listed(entry, DEFAULT_ELEMENTS)),
-        listed(entry, REMOVED_ELEMENTS),
+        late.size === 0 ? said : withoutLate(current, said, late),
+        listed(entry, REMOVED_ELEMENTS).filter((name) => !late.has(elementOf(name))),
       );
       // A message that says nothing new makes no version; one that does is named as where it came from.
       return formatJson(merged) === formatJson(current) ? current : checked(withSource(merged, source));
@@ -262,7 +282,8 @@ function buildWrites(services: ApplyMessageServices, planned: readonly Planned[]
       if (!plan.current && (isConditional || entry.request.method === 'POST'))
         return [{ kind: 'create', resource: change(undefined), id }];
       // What changes nothing is left out before any row is locked; who changes it at this moment does so after us.
-      if (plan.current && changesNothing(plan.current, entry, resource, change)) return [];
+      const isKnown = plan.current && !lateness.isOutdated(entry) && lateness.lateOf(entry).size === 0;
+      if (plan.current && isKnown && changesNothing(plan.current, entry, resource, change)) return [];
       return [{ kind: 'update', operation: 'update', type, id, change }];
     } catch (error) {
       if (!(error instanceof FhirError)) throw error;
@@ -302,7 +323,7 @@ function without(resource: Resource, names: readonly string[]): Resource {
  * moved by merging patients, not by messages about them.
  */
 function checkSamePatient(current: Resource, incoming: Resource, at: string): void {
-  for (const name of ['subject', 'patient', 'beneficiary']) {
+  for (const name of ['subject', 'patient', 'beneficiary', 'for']) {
     const [before, after] = [current, incoming].map((r) => (r[name] as { reference?: unknown } | undefined)?.reference);
     if (before !== undefined && after !== undefined && before !== after)
       throw new FhirError(422, [

@@ -21,8 +21,8 @@ const CHOICES = [
 ];
 
 /**
- * The stored resource with the message's elements in the place of its own: identifiers and extensions are added to
- * those there, everything else the message says replaces, what it does not mention stays, `removed` elements go before
+ * The stored resource with the message's elements in the place of its own: identifiers, links and extensions are added
+ * to those there, everything else the message says replaces, what it does not mention stays, `removed` elements go before
  * what the message says of them comes.
  */
 export function mergeResource(current: Resource, incoming: Resource, removed: readonly string[]): Resource {
@@ -31,9 +31,8 @@ export function mergeResource(current: Resource, incoming: Resource, removed: re
     if (name === 'id' || name === 'meta' || name === 'resourceType') continue;
     removeSiblings(merged, name);
     const stored = removed.includes(name) ? undefined : current[name];
-    if (name === 'identifier') merged[name] = join(stored, value, identifierKey);
-    else if (name === 'extension') merged[name] = join(stored, value, extensionKey);
-    else merged[name] = value;
+    const keyOf = JOINED.get(name);
+    merged[name] = keyOf === undefined ? value : join(stored, value, keyOf);
     if (!name.startsWith('_') && !(`_${name}` in incoming)) delete merged[`_${name}`];
   }
   for (const name of removed) {
@@ -44,6 +43,28 @@ export function mergeResource(current: Resource, incoming: Resource, removed: re
   const meta = joinMeta((current['meta'] ?? {}) as Json, (incoming['meta'] ?? {}) as Json);
   if (Object.keys(meta).length > 0) merged['meta'] = meta;
   return merged as Resource; // resourceType came with current
+}
+
+/** `deceased` of `deceasedDateTime`, `birthDate` of `_birthDate`: what is said of one of its forms is said of it. */
+export function elementOf(name: string): string {
+  const bare = name.startsWith('_') ? name.slice(1) : name;
+  return CHOICES.find((choice) => isChoiceOf(choice, bare)) ?? bare;
+}
+
+/**
+ * What of a message that comes late is still news: elements of which no later one has said anything; of lists that are
+ * joined what is not there yet.
+ */
+export function withoutLate(current: Resource, incoming: Resource, late: ReadonlySet<string>): Resource {
+  const kept = Object.entries(incoming).flatMap(([name, value]): [string, unknown][] => {
+    if (!late.has(elementOf(name))) return [[name, value]];
+    const keyOf = JOINED.get(name);
+    if (keyOf === undefined) return [];
+    const there = new Set(((current[name] ?? []) as readonly Json[]).map(keyOf)); // validated: it is a list
+    const news = (value as readonly Json[]).filter((item) => !there.has(keyOf(item)));
+    return news.length > 0 ? [[name, news]] : [];
+  });
+  return Object.fromEntries(kept) as Resource; // resourceType is no element that is late
 }
 
 /** A new `deceasedDateTime` takes the place of `deceasedBoolean`. */
@@ -75,6 +96,13 @@ function join(stored: unknown, incoming: unknown, keyOf: (item: Json) => string)
 const identifierKey = (item: Json): string =>
   'value' in item ? `${String(item['system'] ?? '')}\u0000${String(item['value'])}` : formatJson(item);
 const extensionKey = (item: Json): string => String(item['url']);
+
+/** Lists to which a message adds; all others it replaces. */
+const JOINED: ReadonlyMap<string, (item: Json) => string> = new Map([
+  ['identifier', identifierKey],
+  ['extension', extensionKey],
+  ['link', formatJson],
+]);
 
 /** Tags, security labels and profiles are added; the message's other elements win. */
 function joinMeta(current: Json, incoming: Json): Json {

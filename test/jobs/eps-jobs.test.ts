@@ -6,7 +6,10 @@ import { createEpsJobs } from '../../src/jobs/eps-jobs.ts';
 import { createJobRunner, type JobRunner } from '../../src/jobs/runner.ts';
 import type { FaultMode } from '../../src/peers/spine/faults.ts';
 import { serviceCaller } from '../../src/policy/service-caller.ts';
+import type { TakenJob } from '../../src/ports/jobs.ts';
 import type { StoredMessage } from '../../src/ports/message-log.ts';
+import type { SpineExchange, SpineKnowledge, SpineOutcome, SpineReply } from '../../src/ports/spine-exchange.ts';
+import { answerOf } from '../../src/workflow/eps/answer.ts';
 import { hashOf, newPrescription, order, patientRelease, type V3Document } from '../support/eps-messages.ts';
 import { silentLog } from '../support/log.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
@@ -203,5 +206,49 @@ describe('jobs › eps', () => {
     expect(early.state).oneOf(['queued', 'sent']);
     spine.faults.set([]);
     expect((await submit(sent)).state).equal('acknowledged');
+  });
+
+  /** Runs the handler on messages at a Spine that does these things in turn; what is in the log afterwards. */
+  async function leftBy(outcomes: readonly SpineOutcome[], known: SpineKnowledge): Promise<StoredMessage> {
+    const queued = prepareSending(outgoing(ordered()));
+    await store.queue({ ...queued, job: { ...queued.job, runAt: Date.now() + 600_000 } });
+    const left = [...outcomes];
+    const next = async (): Promise<SpineOutcome> => left.shift() ?? { kind: 'unknown', cause: 'nothing more' };
+    const exchange: SpineExchange = {
+      async send(_message, { onWaiting } = {}) {
+        const outcome = await next();
+        if (outcome.kind === 'waiting') await onWaiting?.(outcome.pollPath);
+        return outcome;
+      },
+      poll: next,
+      ask: async () => known,
+    };
+    const { handlers } = createEpsJobs({ messages: store.messages, exchange, askAgainMs: 1, log: silentLog });
+    const job = { payload: { message: queued.message.id } } as unknown as TakenJob; // it looks at nothing else
+    for (let n = 0; n < outcomes.length; n++)
+      await handlers[0]?.run(job, new AbortController().signal).catch(() => undefined);
+    return store.messages.read(CALLER, queued.message.id);
+  }
+  const reply = (typeCode: 'AA' | 'AR', ...codes: SpineReply['codes']): SpineOutcome => ({
+    kind: 'answered',
+    reply: { interaction: 'MCCI_IN010000UK13', acknowledgement: typeCode, codes },
+    body: Buffer.from('<answer/>'),
+  });
+  const HAS_IT = { system: '2.16.840.1.113883.2.1.3.2.4.17.32', code: '202', display: 'Duplicate HL7 ID' };
+
+  it('"not taken", and then "taken before" › it is asked for, and not refused', async () => {
+    const busy: SpineOutcome = { kind: 'not-sent', cause: 'status 503' };
+    const done = await leftBy([busy, reply('AR', HAS_IT), reply('AA')], { kind: 'applied' });
+    expect(done.state).equal('acknowledged');
+    // Of one that was never sent before, the id is somebody else's.
+    expect((await leftBy([reply('AR', HAS_IT)], { kind: 'applied' })).state).equal('rejected');
+  });
+
+  it('an answer that was to be polled and is gone › lost, and not where it was to be', async () => {
+    const gone: SpineOutcome = { kind: 'unknown', cause: 'status 404' };
+    const done = await leftBy([{ kind: 'waiting', pollPath: '/_poll/1' }, gone], { kind: 'applied' });
+    expect([done.state, done.answer?.length]).eql(['acknowledged', 0]);
+    const { status, body } = answerOf(done, 'https://mortar.example/fhir/R4');
+    expect([status, JSON.stringify(body).includes('lost on the way')]).eql([200, true]);
   });
 });

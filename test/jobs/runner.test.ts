@@ -96,7 +96,7 @@ function suite(open: () => Promise<World & { stop(): Promise<void>; end(): Promi
   });
 
   it('[RL-18] keeps the order of a key over two runners, while other keys go on', async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const another = await world.store.openAnother();
     try {
       const ran = new Map<string, number[]>();
@@ -303,7 +303,7 @@ const runnersOf = (store: MessageStore, carrierOf: (concurrency: number) => obje
 };
 
 describe('jobs › a carrier that carries nothing', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   it('[RL-22] holds nothing up: the sweep takes what is due itself', async () => {
     const store = await openMessageStore();
@@ -331,7 +331,7 @@ describe('jobs › a carrier that carries nothing', function () {
 });
 
 describe('jobs › the table alone', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   suite(async () => {
     const store = await openMessageStore();
     return { store, ...runnersOf(store, () => ({})), end: () => store.stop() };
@@ -340,7 +340,7 @@ describe('jobs › the table alone', function () {
 
 if (hasRedis())
   describe('jobs › Bull on Redis [RL-22]', function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let redis: TestRedis;
     const carrierOn = (url: string, name: string) => (concurrency: number) => ({
       carrier: createBullCarrier({ redisUrl: url, name, concurrency, now: Date.now, log: silentLog }),

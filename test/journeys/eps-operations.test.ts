@@ -381,6 +381,23 @@ describe('journeys › eps › operations', () => {
     for (const name of ['PORX_IN020101SM31', 'PORX_IN030101SM32', 'eps-answer']) expect(text).include(name);
   });
 
+  it('[AU-01] whom the tracker told of is in the trail, and that it told nothing', async () => {
+    const made = await prescribed();
+    const number = `https://fhir.nhs.uk/Id/prescription-order-number|${made.id}`;
+    await ok(g.fhir.get(`Task?focus:identifier=${number}`, g.as('pharmacist')));
+    await ok(g.fhir.get('Task?focus:identifier=other|1', g.as('pharmacist')), 400);
+    const trackings = async (query: string): Promise<readonly unknown[]> => {
+      const { entry = [] } = (await g.fhir.get(`AuditEvent?${query}&_count=100`)).json<{
+        entry?: { resource: Json }[];
+      }>();
+      return entry
+        .filter(({ resource }) => JSON.stringify(resource).includes('eps-track'))
+        .map(({ resource }) => resource['outcome']);
+    };
+    expect(await trackings('patient=Patient/p34')).include('0');
+    expect(await trackings('outcome=4')).not.empty;
+  });
+
   it('[AZ-01] the wrong role › 403, and nothing is sent', async () => {
     const made = newPrescription();
     const signed = order(made, { at: g.now(), signer: g.spine.signer });

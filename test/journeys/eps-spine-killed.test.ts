@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { createCircuitBreaker } from '../../src/gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../src/gateways/circuit-breaker.ts';
 import { createSpineExchange } from '../../src/gateways/eps/exchange.ts';
 import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/eps/https-call.ts';
 import { createSpineSender, type SpineSender } from '../../src/gateways/eps/submit.ts';
@@ -31,7 +31,7 @@ const COUNT = 100;
 const WAIT_MS = 60_000;
 
 describe('journeys › eps › a Spine that is killed', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let store: MessageStore;
   let https: HttpsCaller;
   let runner: JobRunner;
@@ -42,7 +42,7 @@ describe('journeys › eps › a Spine that is killed', function () {
     dataDir = join(makeTempFolder(), 'data');
     mkdirSync(dataDir);
     spine = await startSpineProcess(dataDir);
-    store = await openMessageStore();
+    store = await openMessageStore({ transactionConnections: 8 });
     const file = (name: string): string => readFileSync(join(dataDir, 'spine/certificates', name), 'utf8');
     const tls = { cert: file('gateway.crt'), key: file('gateway.key'), ca: file('ca.crt') };
     https = createHttpsCaller({ baseUrl: new URL(spine.url), tls: () => tls, timeoutMs: 3000 });

@@ -7,7 +7,7 @@ import { startTestServer, type TestServer, testLog } from '../support/server.ts'
 import { stopChecked } from '../support/store-state.ts';
 
 describe('gateway › hostile input', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   before(async () => {
     const quiet = { ...testLog(), warn: () => {}, error: () => {} };

@@ -20,7 +20,7 @@ interface Sample {
 }
 
 describe('gateway › published messages', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   if (SAMPLES === undefined) {
     it('need PUBLISHED_SAMPLES_DIR: a folder with hl7v2/messages and ncpdp/samples in it');
     return;

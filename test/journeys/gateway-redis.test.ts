@@ -9,7 +9,7 @@ const COUNT = 20;
 
 if (hasRedis())
   describe('gateway › with REDIS_URL [RL-22]', function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let redis: TestRedis;
     let server: TestServer;
     before(async () => {

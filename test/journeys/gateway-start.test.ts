@@ -14,7 +14,7 @@ import { databaseUrl, operatorToken, testLog } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 describe('gateway › start', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let database: TestDatabase;
   before(async () => {
     database = await createDatabase();

@@ -196,7 +196,7 @@ const FHIR: World = {
 
 for (const world of [HL7V2, SCRIPT, FHIR])
   describe(`gateway › ${world.dialect}`, function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let server: TestServer;
     let fhir: FhirClient;
     before(async () => {

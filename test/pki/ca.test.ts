@@ -129,7 +129,7 @@ describe('certificate authority', () => {
     const bits = (name: 'root' | 'client-ca') =>
       readAuthorityCertificate({ folder, now: () => NOW }, name).publicKey.asymmetricKeyDetails?.modulusLength;
     expect([bits('root'), bits('client-ca')]).deep.equal([4096, 3072]);
-  }).timeout(60_000);
+  }).timeout(180_000);
 
   it('[KS-02] every private key is for its owner alone, and no other file holds one', () => {
     for (const entry of readdirSync(pki.folder, { recursive: true, withFileTypes: true })) {
@@ -435,7 +435,7 @@ describe('certificate authority', () => {
       expect(refused.stderr).match(/^pki: not believed: certificate .* it was revoked at .*\(superseded\)\n$/);
       expect(refused.status).equal(1);
       expect(run('crl').stdout).match(/client-ca.crl {2}number 3 {2}1 revoked/);
-    }).timeout(60_000);
+    }).timeout(180_000);
 
     it('says what is wrong with a command, and how it is', () => {
       for (const [args, text] of [
@@ -451,6 +451,6 @@ describe('certificate authority', () => {
         expect(stderr.startsWith('pki: ') && stderr.includes(text), stderr).equal(true);
         expect(status).equal(text === 'cannot be read' ? 1 : 2);
       }
-    }).timeout(60_000);
+    }).timeout(180_000);
   });
 });

@@ -90,7 +90,7 @@ const authorityOf = (key: KeyObject): string => signatory('EC', { issuer: root, 
 
 for (const [name, open] of PROVIDERS)
   describe(`key provider: ${name}`, function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let provider: KeyProvider;
     before(function () {
       if (name === 'PKCS#11' && hsmProblem !== undefined) {
@@ -286,7 +286,7 @@ describe('key provider: files', () => {
 });
 
 describe('key provider: hardware', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   before(function () {
     if (hsmProblem !== undefined) this.skip();
   });

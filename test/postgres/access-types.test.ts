@@ -60,7 +60,7 @@ describe('access › all types', () => {
   const clerk = person('STAFF', { organizations: ['nowhere'] });
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     world = await openPolicyStore();
     for (const type of STORED_TYPES)
       for (const who of ['a', 'b']) {

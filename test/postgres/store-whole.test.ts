@@ -25,7 +25,7 @@ const CONTESTED = [
 ];
 
 describe('the store is whole [RL-09]', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   before(async () => {

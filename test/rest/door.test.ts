@@ -23,6 +23,7 @@ describe('rest › doors', () => {
     ['FHIR, a path that is none', 'GET', '/fhir/R4/Patient/1/2/3/4'],
     ['the message log', 'GET', '/gateway/messages'],
     ['SCRIPT', 'POST', '/ncpdp/script'],
+    ['HL7 v2', 'POST', '/hl7v2'],
     ['people', 'GET', '/api/v2/admin/users'],
     ['what was granted', 'GET', '/api/v2/admin/grants'],
     ['emergency access', 'GET', '/api/v2/break-glass'],
@@ -32,7 +33,7 @@ describe('rest › doors', () => {
       const id = `none-${door.replaceAll(/[^a-z]/gi, '')}`;
       const reply = await fetch(server.url + path, {
         method,
-        headers: { 'X-Request-ID': id, 'Content-Type': 'application/xml' },
+        headers: { 'X-Request-ID': id, 'Content-Type': path === '/hl7v2' ? 'application/hl7-v2' : 'application/xml' },
       });
       expect(reply.status).equal(401);
       expect(reply.headers.get('www-authenticate')).match(/^Bearer realm="[^"]+"$/);

@@ -16,7 +16,7 @@ const PEOPLE = [
 ] as const;
 
 describe('rest › protection of data', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   let time = Date.UTC(2026, 5, 1, 9);

@@ -10,7 +10,7 @@ const identified = (value: string, more: object = {}) => ({
 });
 
 describe('races', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   before(async () => {

@@ -153,7 +153,7 @@ async function visit(started: Started, options: ConnectionOptions): Promise<stri
 const OK = 'HTTP/1.1 200 OK';
 
 describe('security › client certificates', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let started: Started;
   before(async () => {
     started = await start({ crl: lists([[second, { revokedAt: now - 1000, reason: 'keyCompromise' }]]) });

@@ -41,7 +41,7 @@ const adt = (id: string, facility = 'LAB01', kind = 'ADT^A08'): string =>
   `MSH|^~\\&|LIS|${facility}|MORTAR|HERE|20260115163000||${kind}|${id}|P|2.5.1\rEVN||20260115163000\rPID|1||77^^^LAB^MR||Doe^Jane||19700101|F\rPV1|1|O\r`;
 
 describe('security › certificates of partners', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const folder = makeTempFolder();
   const at = (name: string, text: string): string => {
     const file = join(folder, name);

@@ -19,7 +19,7 @@ const TOKEN = 'test-token-of-thirty-two-characters';
 const FROM_AFAR = { 'X-Forwarded-For': '203.0.113.9' };
 
 describe('security › shell', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   describe('what is for operators', () => {
     let server: TestServer;

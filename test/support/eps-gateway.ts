@@ -29,10 +29,28 @@ export interface EpsGateway {
   stop(): Promise<void>;
 }
 
-const SESSION = { 'NHSD-Identity-UUID': '555254239107', 'NHSD-Session-URID': '555254240100' };
+/** SDS ids of the people, and of their roles. */
+const SDS = {
+  prescriber: { user: '555254239201', role: '555254240201' },
+  pharmacist: { user: '555254239202', role: '555254240202' },
+} as const;
+const sessionOf = (person: Person): Headers =>
+  person === 'prescriber' || person === 'pharmacist'
+    ? { 'NHSD-Identity-UUID': SDS[person].user, 'NHSD-Session-URID': SDS[person].role }
+    : {};
 const PEOPLE: Readonly<Record<Person, Json>> = {
-  prescriber: { roles: ['PRESCRIBER'], practitioner_id: 'gp', organization_ids: ['surgery'] },
-  pharmacist: { roles: ['PHARMACIST'], practitioner_id: 'chemist', organization_ids: ['pharmacy'] },
+  prescriber: {
+    roles: ['PRESCRIBER'],
+    practitioner_id: 'gp',
+    practitioner_role_ids: ['gp-role'],
+    organization_ids: ['surgery'],
+  },
+  pharmacist: {
+    roles: ['PHARMACIST'],
+    practitioner_id: 'chemist',
+    practitioner_role_ids: ['chemist-role'],
+    organization_ids: ['pharmacy'],
+  },
   receptionist: { roles: ['RECEPTIONIST'], organization_ids: ['surgery'] },
   patient: { roles: ['PATIENT'], patient_ids: ['p34'] },
 };
@@ -80,7 +98,17 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
     identifier: [{ system: 'https://fhir.nhs.uk/Id/nhs-number', value: NHS_NUMBER }],
     managingOrganization: { reference: 'Organization/surgery' },
   });
-  for (const id of ['gp', 'chemist']) await put('Practitioner', id, { name: [{ family: id }] });
+  for (const [id, { user, role }] of [
+    ['gp', SDS.prescriber],
+    ['chemist', SDS.pharmacist],
+  ] as const) {
+    const named = (system: string, value: string): Json => ({
+      identifier: [{ system: `https://fhir.nhs.uk/Id/${system}`, value }],
+    });
+    await put('Practitioner', id, { ...named('sds-user-id', user), name: [{ family: id }] });
+    const practitioner = { reference: `Practitioner/${id}` };
+    await put('PractitionerRole', `${id}-role`, { ...named('sds-role-profile-id', role), practitioner });
+  }
   const tokens = new Map<Person, string>();
   for (const [name, more] of Object.entries(PEOPLE) as [Person, Json][]) {
     const email = `${name}@example.org`;
@@ -98,7 +126,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
   await signIn();
   const as = (person: Person): Headers => ({
     authorization: `Bearer ${tokens.get(person)}`,
-    ...(person !== 'patient' && SESSION),
+    ...sessionOf(person),
   });
   return {
     spine,
@@ -138,7 +166,7 @@ export async function startEpsGateway(env: Headers = {}): Promise<EpsGateway> {
 const PATHS: Readonly<Record<string, string>> = { Parameters: 'Task/$release', Task: 'Task', Claim: 'Claim' };
 
 /** Builders of messages leave out parts of lists, which may leave none. */
-function withoutEmptyLists(value: unknown): unknown {
+export function withoutEmptyLists(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutEmptyLists);
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
   const members = Object.entries(value).filter(([, member]) => !(Array.isArray(member) && member.length === 0));

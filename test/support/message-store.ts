@@ -21,14 +21,15 @@ export interface MessageStore {
   stop(): Promise<void>;
 }
 
-export async function openMessageStore(): Promise<MessageStore> {
+/** `transactionConnections`: more for what comes in at once, as a transaction waits for one no longer than ten seconds. */
+export async function openMessageStore({ transactionConnections = 2 } = {}): Promise<MessageStore> {
   const database = await createDatabase();
   const open = (): Pools =>
     createPools({
       connection: database.connection('app'),
       readConnections: 2,
       writeConnections: 2,
-      transactionConnections: 2,
+      transactionConnections,
       log: silentLog,
     });
   const pools = open();

@@ -1,7 +1,7 @@
 /** A local Spine on free ports, and a sender that speaks to it over mutual TLS as the gateway does. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createCircuitBreaker } from '../../src/gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../src/gateways/circuit-breaker.ts';
 import { CONTENT_TYPE, formatEnvelope, soapActionOf } from '../../src/gateways/eps/envelope.ts';
 import { createSpineExchange, type Polling, type SpineTracker } from '../../src/gateways/eps/exchange.ts';
 import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/eps/https-call.ts';

@@ -17,6 +17,17 @@ const CASES: readonly [title: string, current: Json, incoming: Json, expected: J
     { id: '1', gender: 'female', birthDate: '1980' },
   ],
   [
+    'links are added: a record that took in two others is linked to both',
+    { link: [{ other: { reference: 'Patient/2' }, type: 'replaces' }] },
+    { link: [{ other: { reference: 'Patient/3' }, type: 'replaces' }] },
+    {
+      link: [
+        { other: { reference: 'Patient/2' }, type: 'replaces' },
+        { other: { reference: 'Patient/3' }, type: 'replaces' },
+      ],
+    },
+  ],
+  [
     'identifiers are added; one of the same system and value is replaced where it stands',
     {
       identifier: [

@@ -134,12 +134,14 @@ const manifest = (address: EbxmlAddress): XmlElement =>
     ),
   );
 
-/** The XML parts of a MIME message; the text itself where it is none. */
+/** An answer has two. */
+const PARTS_MAX = 16;
+
+/** The XML parts of a MIME message, none of one that has too many; the text itself where it is none. */
 export function xmlPartsOf(body: string): readonly string[] {
   const boundary = /^\s*--([^\r\n]{1,72})\r?\n/.exec(body);
   if (boundary === null) return [body];
-  return body
-    .split(`--${boundary[1]}`)
-    .slice(1, -1)
-    .map((part) => part.slice(/\r?\n\s*\r?\n/.exec(part)?.index ?? part.length).trim());
+  const parts = body.split(`--${boundary[1]}`, PARTS_MAX + 3);
+  if (parts.length > PARTS_MAX + 2) return [];
+  return parts.slice(1, -1).map((part) => part.slice(/\r?\n\s*\r?\n/.exec(part)?.index ?? part.length).trim());
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../ports/log.ts';
 import type { SpineExchange, SpineKnowledge, SpineMessage, SpineOutcome } from '../../ports/spine-exchange.ts';
-import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { CircuitBreaker } from '../circuit-breaker.ts';
 import { CONTENT_TYPE, soapActionOf } from './envelope.ts';
 import { isQuestion, weigh } from './evidence.ts';
 import type { CallResult, HttpsCaller } from './https-call.ts';
@@ -50,15 +50,18 @@ export interface SpineTracker {
 const POLLING: Polling = { firstMs: 500, delayMs: 5000, totalMs: 25_000 };
 /** Nothing was worked on, whoever says so. */
 const NOT_TAKEN: readonly number[] = [429, 503];
+/** Said by whatever stands at a wrong address, or does not know who calls: a setting is wrong, and no message is. */
+const NOT_LET_IN: readonly number[] = [401, 403, 404, 405, 407];
 /** On the Spine's own host: an answer must not send us elsewhere. */
 const POLL_PATH = /^\/?(?!\/)[\w.~%=&?/-]{1,500}$/;
 
 export function createSpineExchange(options: SpineExchangeOptions): SpineExchange & { readonly tracker: SpineTracker } {
   const { https, breaker, log, polling = POLLING } = options;
 
-  /** Counts how the way to the Spine does: an answer of any kind is a way. */
+  /** Counts how the way to the Spine does: an answer of any kind is a way, whatever its status. eps/REFERENCE section 9.1 */
   function note(result: CallResult): CallResult {
-    if (result.kind === 'response' && result.status < 500) breaker.succeeded();
+    const isWay = result.kind === 'response' && (result.status < 500 || readSpineReply(result.body) !== undefined);
+    if (isWay) breaker.succeeded();
     else breaker.failed();
     return result;
   }
@@ -67,7 +70,7 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
     return pollFor(readSentEnvelope(message.body), pollPath, signal);
   }
 
-  async function pollFor({ fromAsid }: SentEnvelope, first: string, signal?: AbortSignal): Promise<SpineOutcome> {
+  async function pollFor(sent: SentEnvelope, first: string, signal?: AbortSignal): Promise<SpineOutcome> {
     let path = first;
     let delay = polling.firstMs;
     for (let waited = 0; waited <= polling.totalMs; waited += delay, delay = polling.delayMs) {
@@ -77,12 +80,12 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
         await https.call({
           method: 'GET',
           path: path.startsWith('/') ? path : `/${path}`,
-          headers: { 'nhsd-asid': fromAsid },
+          headers: { 'nhsd-asid': sent.fromAsid },
           signal,
         }),
       );
       // The message was taken: whatever happens on the way to its answer leaves that open.
-      const outcome = toOutcome(result, path);
+      const outcome = toOutcome(result, sent, path);
       if (outcome.kind !== 'waiting')
         return outcome.kind === 'not-sent' ? { kind: 'waiting', pollPath: path } : outcome;
       path = outcome.pollPath;
@@ -131,7 +134,7 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
           signal,
         }),
       );
-      const outcome = toOutcome(result, undefined);
+      const outcome = toOutcome(result, sent, undefined);
       if (outcome.kind !== 'waiting') {
         if (outcome.kind === 'unknown' || outcome.kind === 'not-sent')
           log.warn('the Spine did not answer a message', { message: sent.messageId, cause: outcome.cause });
@@ -162,17 +165,22 @@ export function createSpineExchange(options: SpineExchangeOptions): SpineExchang
 }
 
 /** `path`: where it was polled, which stands when the answer names no other place. */
-function toOutcome(result: CallResult, path: string | undefined): SpineOutcome {
+function toOutcome(result: CallResult, sent: SentEnvelope, path: string | undefined): SpineOutcome {
   if (result.kind === 'failed')
     return result.isSent ? { kind: 'unknown', cause: result.cause } : { kind: 'not-sent', cause: result.cause };
   const { status, headers, body } = result;
   // The status says nothing where there is an answer: eps/REFERENCE section 9.1.
   const reply = body.length === 0 ? undefined : readSpineReply(body);
+  // What belongs to somebody else must reach nobody here; what became of our own is asked.
+  if (reply?.answers !== undefined && reply.answers !== sent.payloadId && reply.answers !== sent.id)
+    return { kind: 'unknown', cause: 'the answer is that of another message' };
   if (reply !== undefined) return { kind: 'answered', reply, body };
   const pollPath = headers.get('content-location') ?? path;
   if ((status === 202 || (status === 200 && body.length === 0)) && pollPath !== undefined)
     return { kind: 'waiting', pollPath };
   if (NOT_TAKEN.includes(status)) return { kind: 'not-sent', cause: `status ${status}` };
+  if (NOT_LET_IN.includes(status) && path === undefined)
+    return { kind: 'not-sent', cause: `status ${status}: look at SPINE_URL and at the client certificate` };
   if (status >= 400 && status < 500 && status !== 408 && path === undefined) return { kind: 'refused', status, body };
   return { kind: 'unknown', cause: `status ${status} without an answer that can be read` };
 }

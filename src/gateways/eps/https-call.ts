@@ -42,15 +42,31 @@ export function createHttpsCaller({ baseUrl, tls, timeoutMs }: HttpsCallerOption
   if (baseUrl.protocol !== 'https:') throw new Error('the Spine is reached by https');
   let material = tls();
   let agent = makeAgent(material);
+  const retired = new Set<Agent>();
   const currentAgent = (): Agent => {
     const next = tls();
     if (next === material) return agent;
-    agent.destroy(); // what is under way on it ends; nothing new begins with the old certificate
+    retire(agent);
     material = next;
     agent = makeAgent(material);
     return agent;
   };
-  return { call: (call) => perform(call, baseUrl, currentAgent(), timeoutMs), close: () => agent.destroy() };
+  /** Nothing new begins with the old certificate; what is under way on it goes on, as nobody could tell what came of it. */
+  function retire(old: Agent): void {
+    for (const sockets of Object.values(old.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    retired.add(old);
+    const timer = setTimeout(() => {
+      old.destroy();
+      retired.delete(old);
+    }, timeoutMs);
+    timer.unref();
+  }
+  return {
+    call: (call) => perform(call, baseUrl, currentAgent(), timeoutMs),
+    close() {
+      for (const one of [agent, ...retired]) one.destroy();
+    },
+  };
 }
 
 const makeAgent = (material: SecureContextOptions): Agent =>

@@ -44,7 +44,23 @@ function toReply(root: XmlElement): SpineReply | undefined {
   const type = acknowledgement && attributeOf(acknowledgement, 'typeCode');
   if (acknowledgement === undefined || (type !== 'AA' && type !== 'AE' && type !== 'ER' && type !== 'AR'))
     return undefined;
-  return { interaction: root.name, acknowledgement: type, codes: codesOf(root, acknowledgement) };
+  const answers = answeredBy(root);
+  return {
+    interaction: root.name,
+    acknowledgement: type,
+    codes: codesOf(root, acknowledgement),
+    ...(answers !== undefined && { answers }),
+  };
+}
+
+/** The Spine's `messageRef` names its own message; what is brought says whose request it fulfils. eps/REFERENCE section 9 */
+function answeredBy(root: XmlElement): string | undefined {
+  const subject = ['ControlActEvent', 'subject'] as const;
+  const [id] = [
+    ...at(root, ...subject, 'PrescriptionReleaseResponse', 'inFulfillmentOf', 'priorDownloadRequestRef', 'id'),
+    ...at(root, ...subject, 'CancellationResponse', 'pertinentInformation4', 'pertinentCancellationRequestRef', 'id'),
+  ];
+  return id && attributeOf(id, 'root')?.toUpperCase();
 }
 
 function codesOf(root: XmlElement, acknowledgement: XmlElement): readonly SpineReplyCode[] {

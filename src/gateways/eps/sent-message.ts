@@ -1,4 +1,5 @@
 /** What a message that goes to the Spine is about, read from its own bytes: to route it, and to ask what became of it. */
+import { FhirError, issue as issueOf, textOf } from '../../standards/fhir/outcome.ts';
 import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { OID } from '../../standards/hl7v3/oid.ts';
 import { readXml } from '../../standards/xml/read.ts';
@@ -16,6 +17,8 @@ export interface SentMessage {
   readonly interaction: string;
   /** Of the wrapper, upper case. */
   readonly id: string;
+  /** Of what the wrapper carries, upper case: of most messages the same. */
+  readonly payloadId: string;
   readonly fromAsid: string;
   readonly userId: string | undefined;
   readonly roleProfileId: string | undefined;
@@ -45,9 +48,17 @@ export function readSentEnvelope(body: Buffer): SentEnvelope {
   return { ...readSentMessage(v3), messageId };
 }
 
-/** Throws an Error when it is not a V3 message to the Spine. */
+/** Throws `FhirError` 413 when it is more than a message may be, an Error when it is not a V3 message to the Spine. */
 export function readSentMessage(v3: string): SentMessage {
-  const { value: root } = readXml(v3);
+  const { value: root, issues } = readXml(v3);
+  // It was written by us: whatever is wrong with it is its size.
+  if (root === undefined && issues.length > 0)
+    throw new FhirError(413, [
+      issueOf(
+        'too-costly',
+        `What is to be sent is more than a message to the Spine may hold: ${issues.map(textOf).join('; ')}`,
+      ),
+    ]);
   if (root === undefined || !Object.values<string>(INTERACTIONS).includes(root.name))
     throw new Error('not a V3 message to the Spine');
   const wrapperId = childOf(root, 'id');
@@ -64,10 +75,13 @@ export function readSentMessage(v3: string): SentMessage {
   const low = findDeep(message, 'low').map((node) => attributeOf(node, 'value'))[0];
   const repeat = findDeep(message, 'pertinentRepeatInstanceInfo').map((node) => childOf(node, 'value'))[0];
   const issue = (repeat && attributeOf(repeat, 'value')) ?? low;
+  const [payload] = subject === undefined ? [] : elementsOf(subject);
+  const payloadId = payload && childOf(payload, 'id');
   const sender = childOf(root, 'communicationFunctionSnd');
   return {
     interaction: root.name,
     id: id.toUpperCase(),
+    payloadId: (payloadId && attributeOf(payloadId, 'root'))?.toUpperCase() ?? '',
     fromAsid: (sender && extensions(OID.accreditedSystem, sender)) ?? '',
     userId: session && extensions(OID.sdsUser, session),
     roleProfileId: session && extensions(OID.sdsRoleProfile, session),

@@ -1,6 +1,11 @@
 /** HL7 v2 as a dialect of the gateway: how messages are read, translated and answered. docs/hl7v2.md */
 import { createHash } from 'node:crypto';
+import { happenedAt } from '../../mapping/hl7v2/happened-at.ts';
+import { lineageOf } from '../../mapping/hl7v2/lineage.ts';
 import { isSupportedEvent, isSupportedType, mapToFhir } from '../../mapping/hl7v2/map-to-fhir.ts';
+import type { PartnerRules } from '../../mapping/hl7v2/partner-rules.ts';
+import { isQuery, QUERY_TYPE, readQuery, writeFound } from '../../mapping/hl7v2/query.ts';
+import type { MappingContext } from '../../mapping/hl7v2/translation.ts';
 import { issue } from '../../standards/fhir/outcome.ts';
 import {
   type AcknowledgementCode,
@@ -8,20 +13,36 @@ import {
   formatAcknowledgement,
   formatUnreadableAcknowledgement,
 } from '../../standards/hl7v2/acknowledgement.ts';
+import { formatMessage } from '../../standards/hl7v2/format.ts';
 import { kindOf, type Message, versionOf } from '../../standards/hl7v2/message.ts';
 import { parseMessage } from '../../standards/hl7v2/parse.ts';
 import type { Field } from '../../standards/hl7v2/segment.ts';
-import type { Dialect, Envelope, ReadMessage, Verdict } from '../dialect.ts';
+import type { Dialect, Envelope, ReadMessage, TranslationContext, Verdict } from '../dialect.ts';
 import { describeMessage } from './describe-message.ts';
 
-export const hl7v2Dialect: Dialect<Message> = {
+/** The mapping file of who sends as this (`PAS|RXX`). */
+export type RulesOf = (sender: string) => PartnerRules | undefined;
+
+export const createHl7v2Dialect = (rulesOf: RulesOf): Dialect<Message> => ({
   name: 'hl7v2',
   read,
   accepts,
-  translate: mapToFhir,
+  translate: (message, context) => mapToFhir(message, withRules(message, context, rulesOf)),
+  lineage: (message, context) => lineageOf(message, withRules(message, context, rulesOf)),
+  happenedAt: (message, { receivedAt, timeZone }) => happenedAt(message, receivedAt, timeZone),
+  asks: (message, { timeZone }) => (isQuery(message) ? readQuery(message, timeZone) : undefined),
+  tells: (message, found, at, newId) => formatMessage(writeFound(message, { ...found, at, controlId: newId() })),
   answer,
   describe: describeMessage,
-};
+});
+
+function withRules(message: Message, context: TranslationContext, rulesOf: RulesOf): MappingContext {
+  const rules = rulesOf(envelopeOf(message).sender ?? '');
+  return rules === undefined ? context : { ...context, rules };
+}
+
+/** Without any partner's own rules. */
+export const hl7v2Dialect: Dialect<Message> = createHl7v2Dialect(() => undefined);
 
 /** What a sender may write anew when it sends a message again: its time and its number in the sequence. */
 const CHANGES_ON_RESEND = [7, 13];
@@ -73,9 +94,10 @@ function accepts(message: Message): Verdict | undefined {
   const type = header.value(9);
   const version = versionOf(message);
   const processing = header.value(11);
-  if (type !== '' && !isSupportedType(type))
+  const isAsked = isQuery(message);
+  if (type !== '' && type !== QUERY_TYPE && !isSupportedType(type))
     return refusal('kind', '200', 'Messages of this type are not taken', 'MSH-9.1');
-  if (type !== '' && !isSupportedEvent(kindOf(message)))
+  if (type !== '' && !isAsked && !isSupportedEvent(kindOf(message)))
     return refusal('kind', '201', 'Messages of this event are not taken', 'MSH-9.2');
   if (!header.field(12).isEmpty && (version === undefined || version < VERSION_MIN || version > VERSION_MAX))
     return refusal('version', '203', 'Versions 2.1 to 2.8 are taken', 'MSH-12');

@@ -11,15 +11,20 @@ export interface MllpListenerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** The way in: one message in, the bytes of its answer out. */
-  readonly receive: (raw: Buffer, peer: MllpPeer) => Promise<Buffer>;
+  /** The way in: one message in; its answers out, in order, one a frame. */
+  readonly receive: (raw: Buffer, peer: MllpPeer) => Promise<readonly Buffer[]>;
   /** Over TLS: makes the server that hands on connections whose certificates are believed. Plain TCP unless given. */
   readonly createServer?: (serve: (socket: Socket) => void) => Server;
   readonly log: Log;
   readonly connectionsMax?: number;
   readonly frameBytesMax?: number;
+  readonly connectionsPerAddressMax?: number;
   /** How long a frame that has begun may wait for its next byte. */
   readonly frameTimeoutMs?: number;
+  /** How long a frame may take from its first byte to its last, however its bytes drip in. */
+  readonly wholeFrameTimeoutMs?: number;
+  /** After so long without a message a connection is closed; 0: never. */
+  readonly idleTimeoutMs?: number;
   /** How long an answer may wait for a client that does not read. */
   readonly writeTimeoutMs?: number;
 }
@@ -47,8 +52,11 @@ export interface MllpListener {
 
 const DEFAULTS = {
   connectionsMax: 16,
+  connectionsPerAddressMax: Number.POSITIVE_INFINITY,
   frameBytesMax: MLLP_LIMITS.frameBytes,
   frameTimeoutMs: 30_000,
+  wholeFrameTimeoutMs: 60_000,
+  idleTimeoutMs: 0,
   writeTimeoutMs: 30_000,
 };
 /** Half open: a client that has sent all may still wait for its answer. */
@@ -67,10 +75,25 @@ export async function createMllpListener(options: MllpListenerOptions): Promise<
   const { log } = settings;
   const counters: MllpCounters = { connections: 0, refusedConnections: 0, messages: 0, faults: 0 };
   const open = new Set<Connection>();
+  const addresses = new Map<string, number>();
   const create =
     options.createServer ??
     ((accept: (socket: Socket) => void) => createServer({ ...SOCKETS, keepAliveInitialDelay: KEEP_ALIVE_MS }, accept));
   const server = create((socket) => {
+    const address = socket.remoteAddress ?? '';
+    const ofAddress = (addresses.get(address) ?? 0) + 1;
+    if (ofAddress > settings.connectionsPerAddressMax) {
+      counters.refusedConnections++;
+      log.warn('MLLP: a connection was refused: too many of its address are open', { peer: address });
+      socket.destroy();
+      return;
+    }
+    addresses.set(address, ofAddress);
+    socket.once('close', () => {
+      const left = (addresses.get(address) ?? 1) - 1;
+      if (left > 0) addresses.set(address, left);
+      else addresses.delete(address);
+    });
     counters.connections++;
     const connection = serve(socket, settings, counters);
     open.add(connection);
@@ -122,13 +145,15 @@ const FAULTS_TOLD_MAX = 5;
  * is never more than one read.
  */
 function serve(socket: Socket, settings: Settings, counters: MllpCounters): Connection {
-  const { log, receive, frameTimeoutMs, writeTimeoutMs } = settings;
+  const { log, receive, frameTimeoutMs, wholeFrameTimeoutMs, idleTimeoutMs, writeTimeoutMs } = settings;
   const peer: MllpPeer = { address: socket.remoteAddress ?? '', socket };
   const framer = createMllpFramer({ ...MLLP_LIMITS, frameBytes: settings.frameBytesMax });
   let busy = false;
   let faultsInRow = 0;
   let finishing = false;
   let clock: NodeJS.Timeout | undefined;
+  /** When the open frame must be whole. */
+  let wholeBy: number | undefined;
 
   const stopClock = (): void => {
     clearTimeout(clock);
@@ -136,7 +161,13 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
   };
   const startClock = (): void => {
     stopClock();
-    if (framer.openBytes !== undefined) clock = setTimeout(onFrameTimeout, frameTimeoutMs);
+    if (framer.openBytes === undefined) {
+      wholeBy = undefined;
+      if (idleTimeoutMs > 0) clock = setTimeout(endSoon, idleTimeoutMs);
+      return;
+    }
+    wholeBy ??= performance.now() + wholeFrameTimeoutMs;
+    clock = setTimeout(onFrameTimeout, Math.max(0, Math.min(frameTimeoutMs, wholeBy - performance.now())));
   };
   const onFrameTimeout = (): void => {
     socket.pause();
@@ -191,7 +222,7 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
       counters.messages++;
       faultsInRow = 0;
       busy = true;
-      await send(await answerFrame(event.bytes, (raw) => receive(raw, peer), log));
+      for (const answer of await answerFrame(event.bytes, (raw) => receive(raw, peer), log)) await send(answer);
       busy = false;
     }
   };
@@ -206,6 +237,7 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
   socket.on('data', (chunk: Buffer) => {
     stopClock();
     const events = framer.push(chunk);
+    if (events.length > 0) wholeBy = undefined;
     if (events.length === 0) {
       startClock();
       return;
@@ -225,6 +257,7 @@ function serve(socket: Socket, settings: Settings, counters: MllpCounters): Conn
   });
   socket.on('error', (error) => log.info('MLLP: a connection failed', { peer: peer.address, error }));
   socket.on('close', stopClock);
+  startClock();
 
   return {
     socket,

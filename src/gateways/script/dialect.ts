@@ -1,11 +1,13 @@
-/** NCPDP SCRIPT as a dialect of the gateway: read, judged, translated, answered. docs/script.md */
+/** NCPDP SCRIPT as a dialect of the gateway: read, judged, translated, answered. docs/ncpdp.md */
 import { createHash } from 'node:crypto';
 import { isMapped, mapToFhir } from '../../mapping/script/map-message.ts';
+import { normaliseVersion } from '../../mapping/script/normalise-version.ts';
 import { type Issue, isError, issue, textOf } from '../../standards/fhir/outcome.ts';
 import {
   type AnswerContent,
   DESCRIPTION_DUPLICATE,
   DESCRIPTION_MESSAGE_TYPE,
+  DESCRIPTION_RECEIVER,
   DESCRIPTION_SENDER,
   DESCRIPTION_VERSION,
   ERROR_REJECTED,
@@ -17,6 +19,8 @@ import {
   STATUS_ACCEPTED,
 } from '../../standards/script/answer.ts';
 import { checkStructure } from '../../standards/script/check.ts';
+import { checkIntake, type IntakeContext } from '../../standards/script/intake.ts';
+import { consequenceOf } from '../../standards/script/intake-issue.ts';
 import { formatParty, type ScriptMessage } from '../../standards/script/message.ts';
 import { readScript, SCRIPT_LIMITS, type ScriptReading } from '../../standards/script/read.ts';
 import { asLenient, DESCRIPTION_SYSTEM } from '../../standards/script/rule-issue.ts';
@@ -30,11 +34,15 @@ export interface ScriptDialectOptions {
   /** `lenient`: element order, unknown and empty elements and missing version attributes are warnings. */
   readonly strictness?: 'strict' | 'lenient';
   readonly software?: SenderSoftware;
+  /** Addresses that are ours, `P:0300123`; empty: whatever is sent here is for us. */
+  readonly receivers?: readonly string[];
+  /** What the drug directory knows of a product; absent where there is none. */
+  readonly findProduct?: IntakeContext['findProduct'];
   readonly limits?: XmlLimits;
 }
 
 export function createScriptDialect(options: ScriptDialectOptions = {}): Dialect<ScriptMessage> {
-  const { strictness = 'strict', software = MORTAR_SOFTWARE, limits = SCRIPT_LIMITS } = options;
+  const { strictness = 'strict', software = MORTAR_SOFTWARE, limits = SCRIPT_LIMITS, receivers = [] } = options;
   return {
     name: 'script',
     read(raw) {
@@ -48,8 +56,14 @@ export function createScriptDialect(options: ScriptDialectOptions = {}): Dialect
         hash: hashOf(raw, message),
       };
     },
-    accepts,
-    translate: (message, { receivedAt }) => mapToFhir(message, { receivedAt }),
+    accepts: (message) => accepts(message) ?? refuseReceiver(message, receivers),
+    translate(message, { receivedAt }) {
+      const { findProduct } = options;
+      const found = checkIntake(normaliseVersion(message), { now: receivedAt, ...(findProduct && { findProduct }) });
+      const review = found.filter((one) => consequenceOf(one) === 'hold');
+      const { value, issues } = mapToFhir(message, { receivedAt, review });
+      return { ...(value && { value }), issues: [...found, ...issues] };
+    },
     answer(read, verdict, at, newId) {
       const reading = readingOf(read);
       // Reference section 4.1: a Status or an Error is never answered, or two systems would never stop.
@@ -84,10 +98,18 @@ const hashOf = (raw: Buffer, message: ScriptMessage | undefined): Buffer =>
 
 function accepts({ kind, version, root }: ScriptMessage): Verdict | undefined {
   if (version.found === 'unknown') return refusal('version', 'The SCRIPT version is not supported: send 2017071');
-  if (!isMapped(kind)) return refusal('kind', `${kind} is not supported yet`, `Message/Body/${kind}`);
+  if (!isMapped(kind)) return refusal('kind', `${kind} is not supported`, `Message/Body/${kind}`);
   const domain = root.attributes.find(({ name }) => name === 'TransactionDomain')?.value;
   if (domain === 'SPECIALIZED') return refusal('kind', 'TransactionDomain SPECIALIZED is not supported');
   return undefined;
+}
+
+/** Somebody else's message: nothing of it is stored. */
+function refuseReceiver({ header: { to } }: ScriptMessage, receivers: readonly string[]): Verdict | undefined {
+  if (receivers.length === 0 || (to && receivers.includes(formatParty(to)))) return undefined;
+  const details = { coding: [{ system: DESCRIPTION_SYSTEM, code: DESCRIPTION_RECEIVER }] };
+  const found = issue('not-found', 'The receiver that To names is not on file', 'Message/Header/To');
+  return { kind: 'rejected', issues: [{ ...found, details }] };
 }
 
 const refusal = (reason: 'version' | 'kind', diagnostics: string, expression?: string): Verdict => ({
@@ -176,7 +198,7 @@ const descriptionCodesOf = (issues: readonly Issue[]): readonly string[] => [
 const describeIssue = (one: Issue): string =>
   textOf(one)
     .replace(/^Line \d+: /, '')
-    .replace(/ \([a-z]+\)$/, '');
+    .replace(/ \([A-Za-z0-9-]+\)$/, '');
 
 /** Elements as JSON for people: text for leaves, a list where a name repeats. Credentials and numbers of people aside. */
 function describeElement(element: XmlElement): unknown {

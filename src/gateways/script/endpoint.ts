@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import type { Partner } from '../../ports/partner.ts';
 import { FhirError, textOf } from '../../standards/fhir/outcome.ts';
 import {
   ERROR_REJECTED,
@@ -14,6 +15,7 @@ import {
 } from '../../standards/script/answer.ts';
 import { readScript, SCRIPT_LIMITS } from '../../standards/script/read.ts';
 import { readXml } from '../../standards/xml/read.ts';
+import { readBody } from '../http-body.ts';
 
 export interface ScriptReception {
   /** Empty where nothing may be answered. */
@@ -22,12 +24,12 @@ export interface ScriptReception {
 }
 
 export interface ScriptEndpointOptions {
-  /** Throws `FhirError` when who sends may not: before anything of the message is read. */
-  readonly admit: (request: IncomingMessage) => Promise<void>;
+  /** The partner, where more than the connection says who it is. Throws `FhirError` when who sends may not. */
+  readonly admit: (request: IncomingMessage) => Promise<Partner | undefined>;
   /** The shared way in: logs, applies and answers. */
   readonly receive: (
     raw: Buffer,
-    peer: { readonly address: string; readonly socket: Socket },
+    peer: { readonly address: string; readonly socket: Socket; readonly partner?: Partner },
   ) => Promise<ScriptReception>;
   readonly log: Log;
   readonly now?: Clock;
@@ -72,8 +74,9 @@ export function createScriptEndpoint(
       send(response, status, errorBody(ERROR_REJECTED, description), { ...headers, Connection: 'close' });
       return;
     }
-    const denial = await admit(request).then(() => undefined, denialOf);
-    if (denial) {
+    const admitted = await admit(request).then((partner) => ({ partner }), denialOf);
+    if ('status' in admitted) {
+      const denial = admitted;
       request.resume();
       send(response, denial.status, errorBody(ERROR_REJECTED, denial.description), {
         ...denial.headers,
@@ -95,6 +98,7 @@ export function createScriptEndpoint(
     const { answer, verdict } = await receive(body.raw, {
       address: request.socket.remoteAddress ?? '',
       socket: request.socket,
+      ...(admitted.partner && { partner: admitted.partner }),
     });
     // Only what is rejected can be no XML at all: nothing else is read a second time.
     const isUsable = verdict !== 'rejected' || readXml(body.raw, SCRIPT_LIMITS).value !== undefined;
@@ -142,33 +146,4 @@ function refuse(request: IncomingMessage): Refusal | undefined {
       headers: { 'Accept-Encoding': 'identity' },
     };
   return undefined;
-}
-
-type Body =
-  | { readonly kind: 'whole'; readonly raw: Buffer }
-  | { readonly kind: 'large'; readonly start: Buffer }
-  | { readonly kind: 'slow' }
-  | { readonly kind: 'gone' };
-
-function readBody(request: IncomingMessage, bytesMax: number, timeoutMs: number): Promise<Body> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const finish = (body: Body): void => {
-      clearTimeout(timer);
-      request.off('data', take);
-      if (body.kind !== 'whole') request.resume();
-      resolve(body);
-    };
-    const take = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > bytesMax) finish({ kind: 'large', start: Buffer.concat(chunks).subarray(0, bytesMax) });
-    };
-    const timer = setTimeout(() => finish({ kind: 'slow' }), timeoutMs);
-    request.on('data', take);
-    request.once('end', () => finish({ kind: 'whole', raw: Buffer.concat(chunks) }));
-    request.once('error', () => finish({ kind: 'gone' }));
-    request.once('close', () => finish({ kind: 'gone' }));
-  });
 }

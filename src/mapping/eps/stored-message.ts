@@ -6,7 +6,7 @@
 import type { FhirResource, TransactionEntry } from '../transaction-bundle.ts';
 import { createUnlessFound, nameUrl, nameUuid, updateById, updateByIdentifier } from '../transaction-bundle.ts';
 import { isNode, type Node } from './node.ts';
-import { recogniseEps } from './recognise.ts';
+import { type EpsRequestKind, recogniseEps } from './recognise.ts';
 import { ID_SYSTEM, UUID_SYSTEM } from './systems.ts';
 
 /** Resources that the message is about, by the system of their identifier. */
@@ -30,8 +30,18 @@ const MENTIONED_BY: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 /** Why an order was refused goes when it is sent again, corrected. */
 const REMOVED: ReadonlyMap<string, readonly string[]> = new Map([['MedicationRequest', ['statusReason']]]);
-/** Says how the message travels, which its log does as well. */
-const NOT_STORED: ReadonlySet<string> = new Set(['MessageHeader', 'OperationOutcome', 'Parameters', 'Bundle']);
+/** Whom and what any message may mention. */
+const MENTIONED: readonly string[] = [...MENTIONED_BY.keys(), 'Medication', 'Provenance'];
+/**
+ * What is stored of a Bundle, by its event. Whatever else a sender puts beside it is of no prescription: the gateway
+ * writes it, so that nobody's rights to a Consent or an Observation would be asked. SECURITY AZ-01
+ */
+const STORED: ReadonlyMap<EpsRequestKind, ReadonlySet<string>> = new Map([
+  ['order', new Set([...MENTIONED, 'MedicationRequest', 'CommunicationRequest', 'List'])],
+  ['notification', new Set([...MENTIONED, 'MedicationDispense'])],
+]);
+const NOTHING: ReadonlySet<string> = new Set();
+const OF_PATIENT: ReadonlySet<string> = new Set(['MedicationRequest', 'MedicationDispense']);
 
 /**
  * The entries of a message as it was given, `payload` being what `normaliseSystems` returns. Of a cancellation nothing is
@@ -41,7 +51,7 @@ export function storedEntries(payload: unknown, messageId: string): readonly Tra
   if (!isNode(payload)) return [];
   const kind = recogniseEps(payload);
   if (kind === undefined || kind === 'release' || kind === 'cancellation') return [];
-  if (payload['resourceType'] === 'Bundle') return entriesOfBundle(payload, messageId);
+  if (payload['resourceType'] === 'Bundle') return entriesOfBundle(payload, messageId, kind);
   return withMentions([{ fullUrl: nameUrl('eps-resource', messageId), resource: payload as FhirResource }], messageId);
 }
 
@@ -51,12 +61,18 @@ interface Given {
 }
 
 /** Of a message Bundle. `owner`: who has the prescription now, in the place of whom the prescriber thought of. */
-export function entriesOfBundle(bundle: Node, messageId: string, owner?: Node): readonly TransactionEntry[] {
+export function entriesOfBundle(
+  bundle: Node,
+  messageId: string,
+  kind: EpsRequestKind,
+  owner?: Node,
+): readonly TransactionEntry[] {
+  const stored = STORED.get(kind) ?? NOTHING;
   const entries = Array.isArray(bundle['entry']) ? bundle['entry'].filter(isNode) : [];
   const given = entries.flatMap(({ fullUrl, resource }, n): readonly Given[] => {
     if (!isNode(resource) || typeof resource['resourceType'] !== 'string') return [];
     const url = typeof fullUrl === 'string' ? fullUrl : nameUrl('eps-entry', messageId, String(n));
-    return NOT_STORED.has(resource['resourceType']) ? [] : [{ fullUrl: url, resource: resource as FhirResource }];
+    return stored.has(resource['resourceType']) ? [{ fullUrl: url, resource: resource as FhirResource }] : [];
   });
   return withMentions(owner === undefined ? given : given.map((one) => ownedBy(one, owner)), messageId);
 }
@@ -70,7 +86,10 @@ function ownedBy({ fullUrl, resource }: Given, owner: Node): Given {
 }
 
 /** Who is named by an identifier alone becomes a resource of the same transaction, so that they are found by reference. */
-function withMentions(given: readonly Given[], messageId: string): readonly TransactionEntry[] {
+function withMentions(all: readonly Given[], messageId: string): readonly TransactionEntry[] {
+  const own = new Set(all.map(({ fullUrl }) => fullUrl));
+  const given = all.map(({ fullUrl, resource }): Given => ({ fullUrl, resource: asSender(resource, own) }));
+  const patients = given.filter(({ resource }) => resource.resourceType === 'Patient');
   const urls = new Map(given.map(({ fullUrl, resource }) => [keyOf(resource), fullUrl]));
   const mentions = new Map<string, Given>();
   const refer = (reference: unknown, type: 'Patient' | 'Organization', system: string): unknown => {
@@ -83,13 +102,13 @@ function withMentions(given: readonly Given[], messageId: string): readonly Tran
       typeof value !== 'string'
     )
       return reference;
-    const own = { system, value };
+    const only = { system, value };
     const key = `${type} ${value}`;
     const url = urls.get(key) ?? nameUrl('eps-mention', type, value);
     if (!urls.has(key)) {
       const { display } = reference;
       const named = type === 'Organization' && typeof display === 'string' ? { name: display } : {};
-      mentions.set(key, { fullUrl: url, resource: { resourceType: type, identifier: [own], ...named } });
+      mentions.set(key, { fullUrl: url, resource: { resourceType: type, identifier: [only], ...named } });
     }
     return { reference: url, ...reference };
   };
@@ -97,6 +116,9 @@ function withMentions(given: readonly Given[], messageId: string): readonly Tran
     const changed: Record<string, unknown> = { ...resource };
     for (const name of ['subject', 'patient', 'for'])
       if (isNode(resource[name])) changed[name] = refer(resource[name], 'Patient', ID_SYSTEM.nhsNumber);
+    // Translation takes the one Patient of a Bundle for whom it is, whatever its items refer to.
+    if (OF_PATIENT.has(resource.resourceType) && patients.length === 1)
+      changed['subject'] = { ...(isNode(changed['subject']) && changed['subject']), reference: patients[0]?.fullUrl };
     if (isNode(resource['owner']))
       changed['owner'] = refer(resource['owner'], 'Organization', ID_SYSTEM.odsOrganisation);
     const { dispenseRequest } = resource;
@@ -107,11 +129,7 @@ function withMentions(given: readonly Given[], messageId: string): readonly Tran
       };
     return { fullUrl, resource: changed as FhirResource };
   });
-  const all = [...mentions.values(), ...referring];
-  const known = new Set(all.map(({ fullUrl }) => fullUrl));
-  return all.map(({ fullUrl, resource }) =>
-    entryFor(fullUrl, withoutDangling(resource, known) as FhirResource, messageId),
-  );
+  return [...mentions.values(), ...referring].map(({ fullUrl, resource }) => entryFor(fullUrl, resource, messageId));
 }
 
 const keyOf = (resource: FhirResource): string => {
@@ -142,13 +160,24 @@ function findValue(resource: Node, system: string): string | undefined {
 
 const URI = 'urn:ietf:rfc:3986';
 
-/** What the message does not bring is named by its URN instead of referred to. */
-function withoutDangling(value: unknown, known: ReadonlySet<string>): unknown {
-  if (Array.isArray(value)) return value.map((one) => withoutDangling(one, known));
+/** A resource as somebody outside may say it: labels of security are set by who manages rights (SECURITY AZ-06). */
+function asSender(resource: FhirResource, known: ReadonlySet<string>): FhirResource {
+  const { meta, ...rest } = resource;
+  const profile = isNode(meta) ? meta['profile'] : undefined;
+  const said = withinMessage(rest, known) as Omit<FhirResource, 'meta'> & { readonly resourceType: string };
+  return { ...said, ...(profile !== undefined && { meta: { profile } }) };
+}
+
+/**
+ * What the message does not bring is named by its URL instead of referred to: an id that a sender writes must not lead
+ * into somebody's record here.
+ */
+function withinMessage(value: unknown, known: ReadonlySet<string>): unknown {
+  if (Array.isArray(value)) return value.map((one) => withinMessage(one, known));
   if (!isNode(value)) return value;
-  const members = Object.entries(value).map(([name, member]) => [name, withoutDangling(member, known)] as const);
+  const members = Object.entries(value).map(([name, member]) => [name, withinMessage(member, known)] as const);
   const { reference } = value;
-  if (typeof reference !== 'string' || !reference.startsWith('urn:uuid:') || known.has(reference))
+  if (typeof reference !== 'string' || reference.startsWith('#') || known.has(reference))
     return Object.fromEntries(members);
   const named = Object.fromEntries(members.filter(([name]) => name !== 'reference'));
   return { ...named, ...(!('identifier' in named) && { identifier: { system: URI, value: reference } }) };

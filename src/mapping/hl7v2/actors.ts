@@ -1,4 +1,4 @@
-/** Practitioner, Organization, PractitionerRole and Location: who and where, named in many fields, stored once. */
+/** Practitioner, Organization and PractitionerRole: who, named in many fields, stored once. */
 import type { Identifier } from '../transaction-bundle.ts';
 import { compact, type Json } from './compact.ts';
 import { type Cursor, localSystem } from './cursor.ts';
@@ -25,13 +25,16 @@ export function practitioners(cursors: readonly Cursor[], to: Translation): read
     const key = name === undefined ? `${identifier?.['system']} ${identifier?.['value']}` : JSON.stringify(name);
     const person = people.get(key) ?? { name, identifiers: [] };
     people.set(key, person);
-    if (identifier !== undefined) person.identifiers.push(identifier);
+    if (identifier !== undefined && !person.identifiers.some((known) => isSame(known, identifier)))
+      person.identifiers.push(identifier);
   }
   return people
     .values()
     .flatMap(({ name, identifiers }) => practitionerReference(name, identifiers, to))
     .toArray();
 }
+
+const isSame = (a: Json, b: Json): boolean => a['system'] === b['system'] && a['value'] === b['value'];
 
 export const practitioner = (cursor: Cursor, to: Translation): Json | undefined => practitioners([cursor], to)[0];
 
@@ -47,10 +50,14 @@ function practitionerReference(name: Json | undefined, identifiers: readonly Jso
   return [withDisplay(to.entries.mention(resource, keys), display)];
 }
 
-function practitionerIdentifier(cursor: Cursor): Json | undefined {
+const practitionerIdentifier = (cursor: Cursor): Json | undefined =>
+  staffIdentifier(cursor, cursor.at(9), cursor.at(13));
+
+/** The number in an XCN or a CX; one of a UK profession tells by its pattern whose it is. */
+export function staffIdentifier(cursor: Cursor, assigner: Cursor, typeCursor: Cursor): Json | undefined {
   const value = cursor.at(1).value;
-  const authority = authoritySystem(cursor.at(9));
-  const type = cursor.at(13).text;
+  const authority = authoritySystem(assigner);
+  const type = typeCursor.text;
   if (value === undefined) return undefined;
   const known = cursor.reading.isUk ? BY_PATTERN.find(([pattern]) => pattern.test(value))?.[1] : undefined;
   const system = known ?? authority ?? localSystem(cursor.reading, 'staff');
@@ -73,7 +80,18 @@ export function organization(cursor: Cursor, to: Translation): Json | undefined 
   const authority = authoritySystem(cursor.at(6));
   const type = cursor.at(7).text;
   if (value === undefined) return name === undefined ? undefined : { display: name };
-  const isOds = type === 'ODS' || (to.reading.isUk && (authority === undefined || !authority.startsWith('urn:')));
+  return organizationByCode(value, name, to, { authority, isOds: type === 'ODS' });
+}
+
+/** An organisation by its code, which in a UK feed is one of the ODS unless an authority is named. */
+export function organizationByCode(
+  value: string,
+  name: string | undefined,
+  to: Translation,
+  said: { readonly authority?: string | undefined; readonly isOds?: boolean } = {},
+): Json {
+  const { authority } = said;
+  const isOds = said.isOds === true || (to.reading.isUk && (authority === undefined || !authority.startsWith('urn:')));
   const system = isOds && isOdsCode(value) ? ODS_CODE : (authority ?? localSystem(to.reading, 'organization'));
   return organizationReference({ ...(system !== undefined && { system }), value }, name, to);
 }
@@ -115,47 +133,3 @@ export function practitionerRole(
 }
 
 const keyOf = ({ reference, display }: Json): string => String(reference ?? display);
-
-/** Levels of a PL, the widest first: component, location-physical-type. */
-const LEVELS: readonly (readonly [component: number, type: string])[] = [
-  [4, 'si'],
-  [7, 'bu'],
-  [8, 'lvl'],
-  [1, 'wa'],
-  [2, 'ro'],
-  [3, 'bd'],
-];
-const PHYSICAL_TYPE = 'http://terminology.hl7.org/CodeSystem/location-physical-type';
-
-/**
- * PL as a reference to the narrowest place, which is part of the wider ones. A place is known by its name within those
- * around it (`RXX01/W12/BAY2/BED04`), as two wards may each have a BED04.
- */
-export function location(cursor: Cursor, to: Translation): Json | undefined {
-  const system = localSystem(to.reading, 'location');
-  const description = cursor.at(9).value;
-  const kind = cursor.at(6).text;
-  const names: string[] = [];
-  let place: Json | undefined;
-  const sent = LEVELS.filter(([component]) => cursor.at(component).value !== undefined);
-  for (const [component, type] of sent) {
-    const name = cursor.at(component).text;
-    names.push(name);
-    const isNarrowest = component === sent.at(-1)?.[0];
-    const identifier = compact({ system, value: names.join('/') }) as unknown as Identifier; // the value is there
-    const resource = compact({
-      resourceType: 'Location',
-      identifier: [identifier],
-      name,
-      description: isNarrowest ? description : undefined,
-      mode: 'instance',
-      type: isNarrowest && kind !== '' ? [{ text: kind }] : [],
-      physicalType: { coding: [{ system: PHYSICAL_TYPE, code: type }] },
-      managingOrganization: type === 'si' ? odsOrganization(cursor.at(4), to) : undefined,
-      partOf: place,
-    }) as Record<string, unknown> & { resourceType: string }; // it has members
-    if (system === undefined) place = { display: names.join(' ') };
-    else place = withDisplay(to.entries.mention(resource, [identifier]), names.join(' '));
-  }
-  return place ?? (description === undefined ? undefined : { display: description });
-}

@@ -22,7 +22,7 @@ export const systemUrl = (name: string): string => (name.includes(':') ? name : 
 /** The code system of a table: `0063`. */
 export const tableUrl = (number: string): string => `${TERMINOLOGY}v2-${number}`;
 
-const SNOMED = 'http://snomed.info/sct';
+export const SNOMED = 'http://snomed.info/sct';
 const NULL_FLAVOR = 'v3-NullFlavor';
 
 /** `systems`: the first is that of plain targets, the others of `@1`, `@2` … */
@@ -111,6 +111,31 @@ export const ADMINISTRATION_METHOD = compileTable(
   'CH=419747000 DI=421682005 IS=421257003 SH=420606003 WA=422152000',
 );
 
+/** Codes that v3 has too; the others stay of the table. */
+export const INTERPRETATION = compileTable(
+  '0078',
+  ['v3-ObservationInterpretation'],
+  '<=< >=> A=A AA=AA B=B CAR=CAR D=D DET=DET E=E EX=EX EXP=EXP H=H HH=HH HU=HU I=I IE=IE IND=IND L=L LL=LL LU=LU MS=MS N=N NCL=NCL ND=ND NEG=NEG NR=NR NS=NS POS=POS R=R RR=RR S=S SDD=SDD SYN-R=SYN-R SYN-S=SYN-S U=U UNE=UNE VS=VS W=W WR=WR',
+);
+export const OBSERVATION_METHOD = plainTable('0936');
+export const DIAGNOSTIC_SERVICE = plainTable('0074');
+export const SPECIMEN_TYPE = plainTable('0487');
+export const APPOINTMENT_REASON = compileTable(
+  '0276',
+  [SNOMED],
+  'ROUTINE=3780001 CHECKUP=866149003 FOLLOWUP=185389009 EMERGENCY=373110003',
+);
+export const APPOINTMENT_TYPE = plainTable('0277');
+export const DOCUMENT_TYPE = plainTable('0270');
+export const DOCUMENT_CONFIDENTIALITY = compileTable('0272', ['v3-Confidentiality'], 'R=R U=U V=V');
+export const VACCINE_SOURCE = plainTable('NIP001');
+export const COMPLETION_REASON = plainTable('0322');
+export const DISPENSE_TYPE = plainTable('0484');
+export const SUBSTITUTION_DONE = plainTable('0167');
+export const ACCOUNT_TYPE = plainTable('0064');
+export const CHARGE_CODE = plainTable('0132');
+export const STAFF_TYPE = plainTable('0182');
+
 /** Codes of required bindings: one code, no system. */
 const compileCodes = (text: string): ReadonlyMap<string, string> =>
   new Map(text.split(/\s+/).map((row) => row.split('=', 2) as [string, string]));
@@ -137,6 +162,25 @@ export const REQUEST_PRIORITY = compileCodes('S=stat A=asap R=routine');
 export const SUBSCRIBER_RELATIONSHIP = compileCodes(
   'SEL=self SPO=spouse DOM=common CHD=child NCH=child SCH=child FCH=child PAR=parent MTH=parent FTH=parent',
 );
+
+/** Table 0085. */
+export const OBSERVATION_STATUS = compileCodes(
+  'F=final P=preliminary C=corrected A=amended X=cancelled D=entered-in-error W=entered-in-error R=registered I=registered S=registered O=registered B=final V=final U=final N=final',
+);
+/** Table 0123; Y and Z are refused elsewhere, as nobody knows whose they are. */
+export const REPORT_STATUS = compileCodes(
+  'O=registered I=registered S=registered P=preliminary N=preliminary R=partial A=partial C=corrected M=corrected F=final X=cancelled',
+);
+/** Table 0278, and words seen for its codes, in upper case. */
+export const FILLER_STATUS = compileCodes(
+  'PENDING=pending WAITLIST=waitlist BOOKED=booked SCHEDULED=booked CONFIRMED=booked OVERBOOK=booked STARTED=checked-in ARRIVED=arrived COMPLETE=fulfilled COMPLETED=fulfilled CANCELLED=cancelled CANCELED=cancelled DC=cancelled DISCONTINUED=cancelled DELETED=entered-in-error NOSHOW=noshow NO-SHOW=noshow',
+);
+/** Table 0271. */
+export const DOCUMENT_STATUS = compileCodes(
+  'AU=final LA=final DI=preliminary DO=preliminary IP=preliminary IN=preliminary PA=preliminary',
+);
+/** Table 0206. */
+export const SERVICE_PRIORITY = compileCodes('S=stat A=asap R=routine P=routine T=urgent C=routine');
 
 /** Table 0396 and names seen for its entries, in upper case. */
 const CODE_SYSTEMS = new Map<string, string>(
@@ -176,9 +220,33 @@ const CODE_SYSTEMS = new Map<string, string>(
   }),
 );
 
-/** The URI of a coding system named as in table 0396; undefined for local and unknown names. */
+/** The URI of a coding system named as in table 0396, or by its URI; undefined for local and unknown names. */
 export function codeSystemUri(name: string): string | undefined {
   const upper = name.toUpperCase();
   const [, number] = /^(?:HL7|V2-?)(\d{4})$/.exec(upper) ?? [];
-  return number === undefined ? CODE_SYSTEMS.get(upper) : tableUrl(number);
+  if (number !== undefined) return tableUrl(number);
+  return CODE_SYSTEMS.get(upper) ?? (/^(?:https?:\/\/|urn:)\S+$/.test(name) ? name : undefined);
+}
+
+const SYSTEM_NAMES = new Map([...CODE_SYSTEMS].toReversed().map(([name, url]) => [url, name]));
+
+/** The way back: `SCT`, `HL70203`, a sender's own name; the URI itself where there is no name. */
+export function codeSystemName(uri: string): string {
+  const [, number] = /\/CodeSystem\/v2-(\d{4})$/.exec(uri) ?? [];
+  if (number !== undefined) return `HL7${number}`;
+  const [, local] = /^urn:v2:[^:]*:(.+)$/.exec(uri) ?? [];
+  return SYSTEM_NAMES.get(uri) ?? local ?? uri;
+}
+
+/** The code of a table that stands for a coding of FHIR; the first, where several do. */
+export function reverseTable({ targets }: CodeTable, coding: Readonly<Record<string, unknown>>): string | undefined {
+  for (const [code, target] of targets)
+    if (target.code === coding['code'] && target.system === coding['system']) return code;
+  return undefined;
+}
+
+/** The first code that means this, of a required binding. */
+export function reverseCode(codes: ReadonlyMap<string, string>, value: unknown): string | undefined {
+  for (const [code, target] of codes) if (target === value) return code;
+  return undefined;
 }

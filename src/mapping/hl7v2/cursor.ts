@@ -39,9 +39,10 @@ export class Cursor {
 
   /** The first leaf, without characters that no FHIR string may hold. */
   get text(): string {
+    if (this.part.raw === '') return '';
     const leaf = leafOf(this.part);
     this.reading.used.add(leaf);
-    if (leaf.isNull || leaf.raw === '') return '';
+    if (leaf.raw === '' || leaf.isNull) return '';
     const text = decodeEscapes(leaf.raw, leaf.encoding, (fault) => this.#tellEscape(fault)).trim();
     const clean = hasControls(text) ? this.#withoutControls(text) : text;
     return this.reading.isUk && FILLERS.has(clean) ? '' : clean;
@@ -113,13 +114,9 @@ export class Cursor {
   get number(): number | Decimal | undefined {
     const { text } = this;
     if (text === '') return undefined;
-    const [, sign = '', whole, fraction] = /^([+-]?)(\d{0,15})(?:\.(\d{0,10}))?$/.exec(text) ?? [];
-    if (whole === undefined || (whole === '' && !fraction)) {
-      this.warn('value', 'This is not a number: it was left out');
-      return undefined;
-    }
-    const digits = `${sign === '-' ? '-' : ''}${whole.replace(/^0+(?=\d)/, '') || '0'}${fraction ? `.${fraction}` : ''}`;
-    return parseJson(digits) as number | Decimal; // a number is all that its text can be
+    const value = parseNumber(text);
+    if (value === undefined) this.warn('value', 'This is not a number: it was left out');
+    return value;
   }
 
   /** Y or N of table 0136. */
@@ -137,6 +134,14 @@ export class Cursor {
   tell(severity: IssueSeverity, code: IssueCode, diagnostics: string): void {
     this.reading.issues.push({ severity, code, diagnostics, expression: [this.part.toString()] });
   }
+}
+
+/** A decimal with the digits that were written; undefined for other text. */
+export function parseNumber(text: string): number | Decimal | undefined {
+  const [, sign = '', whole, fraction] = /^([+-]?)(\d{0,15})(?:\.(\d{0,10}))?$/.exec(text) ?? [];
+  if (whole === undefined || (whole === '' && !fraction)) return undefined;
+  const digits = `${sign === '-' ? '-' : ''}${whole.replace(/^0+(?=\d)/, '') || '0'}${fraction ? `.${fraction}` : ''}`;
+  return parseJson(digits) as number | Decimal; // a number is all that its text can be
 }
 
 /** Quicker than an expression for the usual text, which has none. */

@@ -1,4 +1,5 @@
 /** Data types of HL7 v2 as FHIR's. Source: data type maps of HL7 Version 2 to FHIR 1.0.0. Each returns undefined for nothing. */
+import type { Decimal } from '../../standards/fhir/json.ts';
 import {
   ADDRESS_TYPE,
   ADDRESS_USE,
@@ -42,7 +43,8 @@ const textOf = (codings: readonly Json[]): unknown =>
 
 /** Components from `from` on: code, display, system; the version stands apart. */
 function codingAt(cursor: Cursor, from: number, table?: CodeTable): readonly Json[] {
-  const code = cursor.at(from).text.replaceAll(/\s+/g, ' ');
+  if (cursor.part.parts.length < from) return [];
+  const code = oneLine(cursor.at(from).text);
   const display = cursor.at(from + 1).value;
   const name = cursor.at(from + 2).text;
   const version = cursor.at(from === 10 ? 13 : 6 + Math.ceil(from / 3)).value;
@@ -51,6 +53,9 @@ function codingAt(cursor: Cursor, from: number, table?: CodeTable): readonly Jso
   const original = compact({ system: systemOf(cursor, from, name, table), version, code, display });
   return [...(target === undefined ? [] : [{ ...target }]), ...(original === undefined ? [] : [original])];
 }
+
+/** Codes of SNOMED CT and the like have single spaces (R4: code). */
+const oneLine = (code: string): string => (/\s\s|[\t\n\r]/.test(code) ? code.replaceAll(/\s+/g, ' ') : code);
 
 function systemOf(cursor: Cursor, from: number, name: string, table?: CodeTable): string | undefined {
   if (name !== '') return codeSystemUri(name) ?? localSystem(cursor.reading, name);
@@ -82,6 +87,28 @@ export const text = (cursor: Cursor): string | undefined => cursor.value;
 export const dateTime = (cursor: Cursor): string | undefined => cursor.dateTime;
 export const date = (cursor: Cursor): string | undefined => cursor.date;
 export const boolean = (cursor: Cursor): boolean | undefined => cursor.boolean;
+
+/** A time with hours, which elements of type instant need; a date alone is told. */
+export function instant(cursor: Cursor): string | undefined {
+  const value = cursor.dateTime;
+  if (value === undefined || value.includes('T')) return value;
+  cursor.warn('value', 'A date without a time was left out here');
+  return undefined;
+}
+
+/** What a person reads of a code. */
+export const words = (cursor: Cursor): string | undefined => wordsOf(concept()(cursor));
+
+export function wordsOf(value: Json | undefined): string | undefined {
+  const [first] = (value?.['coding'] ?? []) as readonly Json[];
+  return (value?.['text'] ?? first?.['display'] ?? first?.['code']) as string | undefined;
+}
+
+/** What makes a code the same: its coding, else its words. */
+export function keyOfConcept(value: Json): string {
+  const [first] = (value['coding'] ?? []) as readonly Json[];
+  return first === undefined ? String(value['text']).toUpperCase() : `${first['system']}|${first['code']}`;
+}
 
 export const period = (start: Cursor, end: Cursor): Json | undefined =>
   compact({ start: start.dateTime, end: end.dateTime });
@@ -199,12 +226,17 @@ function rankOf(cursor: Cursor, useCode: string): number | undefined {
 /** A quantity; the unit is a coding only when its system is UCUM. */
 export function quantity(value: Cursor, unit: Cursor): Json | undefined {
   const number = value.number;
-  if (number === undefined) return undefined;
+  return number === undefined ? undefined : measured(number, unit);
+}
+
+/** A number with the unit in a CE or CWE. */
+export function measured(value: number | Decimal, unit: Cursor, comparator?: string): Json {
   const [code, display, system] = [unit.at(1).value, unit.at(2).value, unit.at(3).text];
   const isUcum = codeSystemUri(system) === 'http://unitsofmeasure.org';
   return compact({
-    value: number,
+    value,
+    comparator,
     unit: display ?? code,
     ...(isUcum && code !== undefined && { system: 'http://unitsofmeasure.org', code }),
-  });
+  }) as Json; // a number is there
 }

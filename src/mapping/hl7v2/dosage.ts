@@ -2,7 +2,7 @@
 import { ADMINISTRATION_METHOD, BODY_SITE, ROUTE, ROUTE_SNOMED } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
 import type { Cursor, SegmentCursor } from './cursor.ts';
-import { concept, quantity } from './data-types.ts';
+import { concept, quantity, words } from './data-types.ts';
 import type { OrderPart } from './order-groups.ts';
 import { cq, type Timed } from './timing.ts';
 
@@ -32,7 +32,7 @@ export function mapDosages(
   routes: readonly SegmentCursor[],
 ): MappedTiming {
   const { segment } = part;
-  const sig = present(segment.all(fields.sig).map(wordsOf)).join(' ');
+  const sig = present(segment.all(fields.sig).map(words)).join(' ');
   const taper = timings.filter(({ dose }) => dose?.isValued).length > 1;
   const ordered = taper ? undefined : doseOf(segment, fields);
   // A dose of the order beside doses of each step would contradict the later ones.
@@ -62,12 +62,6 @@ export function mapDosages(
   return { dosages: present(dosages), priority: timings.find(({ priority }) => priority?.isValued)?.priority };
 }
 
-const wordsOf = (cursor: Cursor): string | undefined => {
-  const value = concept()(cursor);
-  const [first] = (value?.['coding'] ?? []) as readonly Json[];
-  return (value?.['text'] ?? first?.['display'] ?? first?.['code']) as string | undefined;
-};
-
 function doseOf(segment: SegmentCursor, fields: DoseFields): Json | undefined {
   const unit = segment.at(fields.unit);
   const low = quantity(segment.at(fields.low), unit);
@@ -84,7 +78,7 @@ function maximumOf(cursor: Cursor): Json | undefined {
 }
 
 /** The first RXR; its route in the words of FHIR, of SNOMED CT and of the sender. */
-function routeOf(routes: readonly SegmentCursor[]): Readonly<Record<string, unknown>> {
+export function routeOf(routes: readonly SegmentCursor[]): Readonly<Record<string, unknown>> {
   const [first, ...more] = routes;
   for (const { segment, reading } of more)
     reading.issues.push({

@@ -1,6 +1,6 @@
 /** PV1 and PV2 as Encounter. Source: segment maps PV1[Encounter] and PV2[Encounter]; status by event, docs/hl7v2.md. */
 import type { FhirResource, Identifier } from '../transaction-bundle.ts';
-import { location, practitioners } from './actors.ts';
+import { practitioners } from './actors.ts';
 import {
   ADMISSION_TYPE,
   ADMIT_SOURCE,
@@ -23,6 +23,7 @@ import { derivedIdentifier, keysOf, urlOf } from './entries.ts';
 import type { EncounterStatus } from './events.ts';
 import { cx, identifierType } from './identifiers.ts';
 import type { MappedPatient } from './patient.ts';
+import { location } from './place.ts';
 import { applyMap, asExtension, compileMap, Draft, type Read } from './segment-map.ts';
 import type { Translation } from './translation.ts';
 
@@ -161,7 +162,8 @@ function statusOf(pv1: SegmentCursor, to: Translation): EncounterStatus {
     return isHere && (patientClass === 'O' || patientClass === 'E') ? 'in-progress' : 'planned';
   }
   if (!pv1.field(45).isEmpty && !pv1.field(45).isNull) return 'finished';
-  return patientClass === 'P' || patientClass === 'W' ? 'planned' : 'in-progress';
+  const isAhead = rule.family === 'scheduling' || patientClass === 'P' || patientClass === 'W';
+  return isAhead ? 'planned' : 'in-progress';
 }
 
 function setHospitalizationLists(pv1: SegmentCursor, draft: Draft): void {

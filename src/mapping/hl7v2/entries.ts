@@ -27,6 +27,8 @@ export interface StoreOptions {
   readonly removed?: readonly string[];
   /** Elements that count only when the resource is made. */
   readonly defaults?: readonly string[];
+  /** Other extensions of the entry. */
+  readonly marks?: readonly { readonly url: string; readonly valueString: string }[];
 }
 
 /** `urn:uuid:` of a thing by one identifier: the same in every message. */
@@ -48,13 +50,13 @@ export function createEntries(defaultElements: string): Entries {
       return { reference: fullUrl };
     },
     has: (resourceType, key) => entries.has(urlOf(resourceType, key)),
-    store(resource, identifiers, { removed = [], defaults = [] } = {}) {
+    store(resource, identifiers, { removed = [], defaults = [], marks: own = [] } = {}) {
       const [key] = identifiers;
       if (key === undefined) throw new Error('a resource that is stored needs an identifier');
       const fullUrl = urlOf(resource.resourceType, key);
       const entry = updateByIdentifier(fullUrl, resource, identifiers.slice(0, IDENTIFIERS_MAX), removed);
       const marks = defaults.map((name) => ({ url: defaultElements, valueString: name }));
-      const extension = [...(entry.extension ?? []), ...marks];
+      const extension = [...(entry.extension ?? []), ...marks, ...own];
       const { extension: _, ...rest } = entry;
       entries.set(fullUrl, extension.length > 0 ? { extension, ...rest } : rest);
       return fullUrl;

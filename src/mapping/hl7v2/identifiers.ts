@@ -25,6 +25,14 @@ const AUTHORITIES = new Map<string, string>([
   ['NATGP', 'https://fhir.hl7.org.uk/Id/gmp-number'],
 ]);
 
+/** The system of an authority by its name, or the OID of one. */
+export const knownAuthority = (name: string): string | undefined => AUTHORITIES.get(name.toUpperCase());
+
+const AUTHORITY_NAMES = new Map([...AUTHORITIES].toReversed().map(([name, system]) => [system, name]));
+
+/** The way back: `NHS`, `ODS`, `GMC` …; undefined for other systems. */
+export const authorityName = (system: string): string | undefined => AUTHORITY_NAMES.get(system);
+
 /** HD: a known authority, else by its universal id, else a system of the sender's own. Undefined: nothing was sent. */
 export function authoritySystem(cursor: Cursor): string | undefined {
   const [name, id, kind] = [cursor.at(1).text, cursor.at(2).text, cursor.at(3).text.toUpperCase()];
@@ -93,5 +101,6 @@ function eiSystem(cursor: Cursor): string | undefined {
   const [name, id, kind] = [cursor.at(2).text, cursor.at(3).text, cursor.at(4).text.toUpperCase()];
   if (id !== '' && kind === 'ISO' && /^[0-2](?:\.\d+)+$/.test(id)) return `urn:oid:${id}`;
   if (id !== '' && (kind === 'UUID' || kind === 'GUID') && !/\s/.test(id)) return `urn:uuid:${id.toLowerCase()}`;
+  if (kind === 'URI' && id !== '' && !/\s/.test(id)) return id;
   return name === '' ? undefined : localSystem(cursor.reading, name);
 }

@@ -2,6 +2,7 @@
 import { type Issue, isError, issue } from '../../standards/fhir/outcome.ts';
 import { parseDateTime } from '../../standards/hl7v2/date-time.ts';
 import { kindOf, type Message } from '../../standards/hl7v2/message.ts';
+import type { Segment } from '../../standards/hl7v2/segment.ts';
 import type { Mapped } from '../../standards/mapped.ts';
 import {
   DEFAULT_ELEMENTS,
@@ -9,12 +10,21 @@ import {
   type TransactionEntry,
   transactionBundle,
 } from '../transaction-bundle.ts';
-import { type MappedAdmission, mapAdmission } from './admission.ts';
+import { mapAdmissions } from './admission.ts';
+import { mapScheduling } from './appointment.ts';
+import { mapCharges } from './charges.ts';
+import type { Json } from './compact.ts';
 import { type Reading, SegmentCursor } from './cursor.ts';
+import { mapDocument } from './document.ts';
 import { createEntries } from './entries.ts';
-import { EVENTS, type EventRule } from './events.ts';
-import { mapOrder } from './medication-request.ts';
-import { groupOrders } from './order-groups.ts';
+import { EVENTS, type EventRule, type Family } from './events.ts';
+import { mapVaccinations } from './immunization.ts';
+import { mapPlaces, mapStaff } from './master-file.ts';
+import { mapDeletion, mapIdentifiers, mapLinks, mapMerges, mapMoves, mapUnlinks } from './merge.ts';
+import { applyFieldRules, readExtensions } from './partner-rules.ts';
+import { mapPharmacy } from './pharmacy.ts';
+import { mapResults } from './report.ts';
+import { mapOrders } from './service-request.ts';
 import type { MappingContext, Translation } from './translation.ts';
 import { boundIssues, findUnread, isMappedSegment } from './unread.ts';
 
@@ -30,31 +40,60 @@ export const isSupportedEvent = (kind: string): boolean => EVENTS.has(kind);
  * A message as a transaction, with an issue for each thing that could not be mapped. The same message gives the same
  * bundle. An event that is not in `EVENTS` gives an error of code `not-supported`.
  */
-export function mapToFhir(message: Message, context: MappingContext): Mapped<TransactionBundle> {
+export function mapToFhir(sent: Message, context: MappingContext): Mapped<TransactionBundle> {
+  const { rules } = context;
+  const message = rules === undefined ? sent : applyFieldRules(sent, rules);
   const rule = EVENTS.get(kindOf(message));
   if (rule === undefined) return { issues: [issue('not-supported', 'Messages of this event are not mapped', 'MSH-9')] };
   const missing = checkStructure(message, rule);
   if (missing.length > 0) return { issues: missing };
   const to = openTranslation(message, rule, context);
-  const admission = mapAdmission(to);
-  if (admission !== undefined && rule.family === 'pharmacy') mapOrders(admission, to);
+  MAPS[rule.family](to);
   const { issues } = to.reading;
-  if (to.entries.list.length > ENTRIES_MAX)
-    issues.push(issue('too-costly', `The message is about more than ${ENTRIES_MAX} things`));
+  const extensions = rules && readExtensions(message, rules, to.reading);
+  const { entries } = limitsOf(rule);
+  if (to.entries.list.length > entries)
+    issues.push(issue('too-costly', `The message is about more than ${entries} things`));
   const failed = issues.some(isError);
   const all = boundIssues([...issues, ...(failed ? [] : findUnread(message, to.reading))]);
   if (failed || to.entries.list.length === 0) return { issues: all };
-  return { value: transactionBundle(inOrder(to.entries.list)), issues: all };
+  return { value: transactionBundle(extended(inOrder(to.entries.list), extensions)), issues: all };
 }
 
-/** One message is one transaction. */
-const ENTRIES_MAX = 1000;
-const SEGMENTS_MAX = 2000;
-/** An admission has some 300, a long order 2,000. */
-const PARTS_MAX = 20_000;
+const MAPS: Readonly<Record<Family, (to: Translation) => void>> = {
+  adt: mapAdmissions,
+  charges: mapCharges,
+  deletion: mapDeletion,
+  document: mapDocument,
+  identifiers: mapIdentifiers,
+  link: mapLinks,
+  merge: mapMerges,
+  move: mapMoves,
+  orders: mapOrders,
+  pharmacy: mapPharmacy,
+  places: mapPlaces,
+  results: mapResults,
+  scheduling: mapScheduling,
+  staff: mapStaff,
+  unlink: mapUnlinks,
+  vaccination: mapVaccinations,
+};
+
+interface Limits {
+  readonly segments: number;
+  /** Each makes an object of its own. An admission has some 300, a long order 2,000. */
+  readonly parts: number;
+  /** One message is one transaction. */
+  readonly entries: number;
+}
+
+const LIMITS: Limits = { segments: 2000, parts: 20_000, entries: 1000 };
+/** Results of a day in one message: 5,000 of them are known. */
+const RESULT_LIMITS: Limits = { segments: 10_000, parts: 200_000, entries: 6000 };
+const limitsOf = ({ family }: EventRule): Limits => (family === 'results' ? RESULT_LIMITS : LIMITS);
 
 /** What the message is about stands first, what it only mentions last. */
-const ORDER = ['Patient', 'Encounter', 'MedicationRequest'];
+const ORDER = ['Patient', 'Encounter', 'Appointment', 'DiagnosticReport', 'MedicationRequest'];
 const rankOf = ({ resource, request }: TransactionEntry): number => {
   const rank = ORDER.indexOf(resource.resourceType);
   return rank !== -1 ? rank : request.method === 'PUT' ? ORDER.length : ORDER.length + 1;
@@ -62,41 +101,66 @@ const rankOf = ({ resource, request }: TransactionEntry): number => {
 const inOrder = (entries: readonly TransactionEntry[]): TransactionEntry[] =>
   entries.toSorted((a, b) => rankOf(a) - rankOf(b));
 
+/** The first resource of a type that the message is about has what the partner's file makes of other fields. */
+function extended(
+  entries: readonly TransactionEntry[],
+  extensions: ReadonlyMap<string, readonly Json[]> = new Map(),
+): readonly TransactionEntry[] {
+  const left = new Map(extensions);
+  return entries.map((entry) => {
+    const { resource, request } = entry;
+    const own = request.method === 'PUT' ? left.get(resource.resourceType) : undefined;
+    if (own === undefined) return entry;
+    left.delete(resource.resourceType);
+    const before = (resource['extension'] ?? []) as readonly Json[];
+    return { ...entry, resource: { ...resource, extension: [...before, ...own] } };
+  });
+}
+
 /** Segments and fields without which nothing can be done; an issue of place and code 100 or 101 in the answer. */
 function checkStructure(message: Message, rule: EventRule): readonly Issue[] {
   const issues: Issue[] = [];
   if (message.header.field(10).isEmpty) issues.push(issue('required', 'The message has no control id', 'MSH-10'));
-  const pid = message.find('PID');
-  if (pid === undefined) issues.push(issue('structure', 'The message has no PID segment', 'PID'));
-  else if ([2, 3, 4].every((n) => pid.field(n).isEmpty || pid.field(n).isNull))
-    issues.push(issue('required', 'The patient has no identifier', 'PID-3'));
-  if (message.find('PID', 2) !== undefined)
+  const { patients = 'one', needs = [] } = rule;
+  const pids = message.all('PID');
+  if (patients !== 'none' && pids.length === 0)
+    issues.push(issue('structure', 'The message has no PID segment', 'PID'));
+  for (const pid of pids.slice(0, PATIENTS_MAX))
+    if ([2, 3, 4].every((n) => pid.field(n).isEmpty || pid.field(n).isNull))
+      issues.push(issue('required', 'The patient has no identifier', `${placeOf(pid)}-3`));
+  if (patients === 'one' && pids.length > 1)
     issues.push(issue('structure', 'A message of this event is about one patient', 'PID[2]'));
+  for (const id of needs)
+    if (message.find(id) === undefined) issues.push(issue('structure', `The message has no ${id} segment`, id));
   const mapped = message.segments.filter(({ id }) => isMappedSegment(id));
-  if (mapped.length > SEGMENTS_MAX)
-    issues.push(issue('too-costly', `The message has more than ${SEGMENTS_MAX} segments to be mapped`));
-  else if (hasTooManyParts(mapped.map(({ text }) => text)))
-    issues.push(issue('too-costly', `The message has more than ${PARTS_MAX} parts to be mapped`));
-  if (rule.family === 'pharmacy' && message.find('ORC') === undefined)
-    issues.push(issue('structure', 'The message has no ORC segment', 'ORC'));
+  const limits = limitsOf(rule);
+  if (mapped.length > limits.segments)
+    issues.push(issue('too-costly', `The message has more than ${limits.segments} segments to be mapped`));
+  else if (pids.length > PATIENTS_MAX)
+    issues.push(issue('too-costly', `The message is about more than ${PATIENTS_MAX} patients`));
+  else if (
+    hasTooManyParts(
+      mapped.map(({ text }) => text),
+      limits.parts,
+    )
+  )
+    issues.push(issue('too-costly', `The message has more than ${limits.parts} parts to be mapped`));
   return issues;
 }
 
+const PATIENTS_MAX = 100;
+const placeOf = ({ id, occurrence }: Segment): string => (occurrence > 1 ? `${id}[${occurrence}]` : id);
+
 /** Counts characters that divide or escape, whatever the message uses for them: each makes an object of its own. */
-function hasTooManyParts(texts: readonly string[]): boolean {
+function hasTooManyParts(texts: readonly string[], most: number): boolean {
   let count = 0;
   for (const text of texts)
     for (let i = 0; i < text.length; i += 1) {
       const code = text.charCodeAt(i);
       const isLetterOrDigit = (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
-      if (!isLetterOrDigit && code !== 32 && code < 127 && ++count > PARTS_MAX) return true;
+      if (!isLetterOrDigit && code !== 32 && code < 127 && ++count > most) return true;
     }
   return false;
-}
-
-function mapOrders({ patient, encounter }: MappedAdmission, to: Translation): void {
-  const context = { patient, encounter };
-  for (const order of groupOrders(to)) mapOrder(order, context, to);
 }
 
 function openTranslation(message: Message, rule: EventRule, context: MappingContext): Translation {

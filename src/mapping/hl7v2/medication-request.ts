@@ -4,11 +4,12 @@ import { organization, practitioner, practitionerRole } from './actors.ts';
 import { REQUEST_PRIORITY, SUBSTITUTION } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
 import { type Cursor, localSystem, type SegmentCursor } from './cursor.ts';
-import { codeOf, concept, quantity } from './data-types.ts';
+import { codeOf, concept, quantity, words } from './data-types.ts';
 import { type DoseFields, mapDosages } from './dosage.ts';
 import type { MappedEncounter } from './encounter.ts';
 import { keysOf } from './entries.ts';
 import { ei } from './identifiers.ts';
+import { mapObservations } from './observation.ts';
 import type { Order, OrderPart } from './order-groups.ts';
 import { findOrderControl, orderStatus } from './order-status.ts';
 import type { MappedPatient } from './patient.ts';
@@ -65,36 +66,44 @@ const RXE: Fields = {
   reason: 27,
 };
 
-interface Context {
+export interface OrderContext {
   readonly patient: MappedPatient;
   readonly encounter: MappedEncounter | undefined;
   /** The order that the one before replaces. */
   replaced?: Json;
 }
 
-export function mapOrder(order: Order, context: Context, to: Translation): void {
+/** The reference of the order; undefined, with an error, for one that cannot be mapped. */
+export function mapOrder(order: Order, context: OrderContext, to: Translation): Json | undefined {
   const orc = order.orc.segment;
   const control = findOrderControl(orc.at(1).text);
   if (control === undefined) {
     orc.at(1).tell('error', 'not-supported', 'This order control code is not taken');
-    return;
+    return undefined;
   }
   const part = order.rxe ?? order.rxo;
   const fields = order.rxe === undefined ? RXO : RXE;
   const { identifiers, keys } = orderIdentifiers(order, to);
   if (keys.length === 0) {
     orc.at(2).tell('error', 'required', 'The order has no number by which it may be found');
-    return;
+    return undefined;
   }
   if (keys[0] !== undefined && to.entries.has('MedicationRequest', keys[0])) {
     orc.at(2).tell('error', 'duplicate', 'Two orders of the message have the same number');
-    return;
+    return undefined;
   }
   const medication = part && medicationOf(part, fields);
   if (medication === undefined || part === undefined) {
     orc.at(1).tell('error', 'required', 'The order names no drug');
-    return;
+    return undefined;
   }
+  const { patient, encounter } = context;
+  const [key] = keys;
+  const observations = [order.rxo, order.rxe].flatMap((found) => found?.observations ?? []);
+  const { references: observed } =
+    key === undefined
+      ? { references: [] }
+      : mapObservations(observations, { patient, encounter, key, effective: to.eventTime }, to);
   const { status, isDefault } = orderStatus(control, orc.at(5).text);
   const content = control.content ? contentOf(order, part, fields, to) : {};
   const resource = compact({
@@ -109,18 +118,44 @@ export function mapOrder(order: Order, context: Context, to: Translation): void 
     subject: context.patient.reference,
     encounter: context.encounter?.reference,
     ...content,
+    supportingInformation: observed,
     groupIdentifier: ei(orc.at(4), 'PGN', placerSystem(to)),
     priorPrescription: orc.field(1).value === 'RO' ? context.replaced : undefined,
   }) as FhirResource; // it has its resourceType
   const reference = to.entries.store(resource, keys, { defaults: isDefault ? ['status'] : [] });
   if (orc.field(1).value === 'RP') context.replaced = { reference };
+  return { reference };
 }
 
 const placerSystem = (to: Translation): string | undefined =>
   localSystem(to.reading, to.message.header.value(3) || 'orders');
 
+/** The order that a supply is for: stored as unknown unless it is there. Undefined without a number. */
+export function mentionOrder(order: Order, { patient, encounter }: OrderContext, to: Translation): Json | undefined {
+  const supply = order.supplies[0];
+  // What is said of the order is said of this supply.
+  order.orc.segment.ignore(1, 5);
+  const { identifiers, keys } = orderIdentifiers(order, to);
+  const code = supply && concept()(supply.segment.at(drugField(supply)));
+  if (keys.length === 0 || code === undefined) return undefined;
+  const resource = compact({
+    resourceType: 'MedicationRequest',
+    identifier: identifiers,
+    status: 'unknown',
+    intent: 'order',
+    medicationCodeableConcept: code,
+    subject: patient.reference,
+    encounter: encounter?.reference,
+  }) as FhirResource; // it has its resourceType
+  return to.entries.mention(resource, keys);
+}
+
+/** RXD-2; RXG-4; RXA-5. */
+export const drugField = ({ segment }: OrderPart): number =>
+  segment.segment.id === 'RXD' ? 2 : segment.segment.id === 'RXG' ? 4 : 5;
+
 /** The placer's number finds the order, else the filler's, else that of the prescription. */
-function orderIdentifiers(
+export function orderIdentifiers(
   { orc, rxe }: Order,
   to: Translation,
 ): { identifiers: readonly Json[]; keys: readonly Identifier[] } {
@@ -199,15 +234,9 @@ function requesterOf(orc: SegmentCursor, segment: SegmentCursor, fields: Fields,
 function notesOf(order: Order, part: OrderPart, fields: Fields): readonly Json[] {
   const lists = [order.orc.notes, ...(part === order.rxo ? [] : [order.rxo?.notes ?? []]), part.notes];
   const texts = lists.map((notes) => notes.flatMap((nte) => present(nte.all(3).map((c) => c.value))).join('\n'));
-  const instructions = present(part.segment.all(fields.instruction).map(wordsOf));
+  const instructions = present(part.segment.all(fields.instruction).map(words));
   return [...instructions, ...texts].filter((text) => text !== '').map((text) => ({ text }));
 }
-
-const wordsOf = (cursor: Cursor): string | undefined => {
-  const value = concept()(cursor);
-  const [first] = (value?.['coding'] ?? []) as readonly Json[];
-  return (value?.['text'] ?? first?.['display'] ?? first?.['code']) as string | undefined;
-};
 
 /** https://terminology.hl7.org/CodeSystem-medicationrequest-category.html */
 const CATEGORIES = new Map([

@@ -40,3 +40,9 @@ export function orderStatus({ status }: OrderControl, sent: string): { status: s
   const found = STATUSES.get(sent);
   return { status: found ?? 'active', isDefault: found === undefined && status === 'stored' };
 }
+
+/** The same as the status of a ServiceRequest, which knows fewer. */
+export function requestStatus(control: OrderControl, sent: string): { status: string; isDefault: boolean } {
+  const { status, isDefault } = orderStatus(control, sent);
+  return { status: status === 'cancelled' || status === 'stopped' ? 'revoked' : status, isDefault };
+}

@@ -77,8 +77,23 @@ export interface MappedPatient {
   readonly key: Identifier;
 }
 
-/** Undefined, with an error, when there is no number by which the patient may be found. */
-export function mapPatient(pid: SegmentCursor, contacts: readonly Json[], to: Translation): MappedPatient | undefined {
+/** Numbers the patient had before, by which the record may be found too. */
+export interface FormerNumbers {
+  readonly identifiers: readonly Json[];
+  readonly keys: readonly Identifier[];
+}
+
+/**
+ * Undefined, with an error, when there is no number by which the patient may be found. `extra` elements win over those
+ * of PID.
+ */
+export function mapPatient(
+  pid: SegmentCursor,
+  contacts: readonly Json[],
+  to: Translation,
+  extra: Json = {},
+  former: FormerNumbers = { identifiers: [], keys: [] },
+): MappedPatient | undefined {
   const draft = new Draft({ resourceType: 'Patient' });
   const { identifiers, keys } = patientIdentifiers(pid, to);
   const [key] = keys;
@@ -91,7 +106,7 @@ export function mapPatient(pid: SegmentCursor, contacts: readonly Json[], to: Tr
     });
     return undefined;
   }
-  draft.append('identifier', identifiers);
+  draft.append('identifier', [...identifiers, ...former.identifiers]);
   draft.set('active', true);
   applyMap(PID, pid, draft);
   setGender(pid.at(8), draft);
@@ -101,32 +116,42 @@ export function mapPatient(pid: SegmentCursor, contacts: readonly Json[], to: Tr
   if (pid.at(12).isValued) setDistrict(pid.at(12), draft);
   draft.append('contact', contacts);
   mapGeneralPractitioner(draft, to);
-  const content = draft.content as FhirResource; // made with its resourceType
-  const reference = to.entries.store(content, keys, { removed: draft.removed });
+  const content = { ...draft.content, ...extra } as FhirResource; // made with its resourceType
+  const reference = to.entries.store(content, [...keys, ...former.keys], { removed: draft.removed });
   return { reference: { reference }, key };
 }
 
-function patientIdentifiers(pid: SegmentCursor, to: Translation): { identifiers: Json[]; keys: Identifier[] } {
-  const { reading } = to;
+function patientIdentifiers(pid: SegmentCursor, to: Translation): PatientNumbers {
   const status = findNhsNumberStatus(pid.field(32).value);
   if (status !== undefined) pid.ignore(32);
+  return readIdentifiers([...pid.all(3), ...pid.all(2), ...pid.all(4)], to, status);
+}
+
+interface PatientNumbers {
+  readonly identifiers: readonly Json[];
+  readonly keys: readonly Identifier[];
+}
+
+/** Numbers of a patient, each once, and those among them by which the record may be found. */
+export function readIdentifiers(cursors: readonly Cursor[], to: Translation, status?: string): PatientNumbers {
   const options = {
-    fallback: localSystem(reading, ''),
+    fallback: localSystem(to.reading, ''),
     ...(status !== undefined && { nhsNumberStatus: status }),
   };
   const found = new Map<string, Json>();
-  for (const cursor of [...pid.all(3), ...pid.all(2), ...pid.all(4)]) {
+  for (const cursor of cursors) {
     const identifier = cx(cursor, options);
     if (identifier === undefined) continue;
     const key = `${identifier['system']} ${identifier['value']}`;
     if (!found.has(key)) found.set(key, identifier);
   }
   const identifiers = [...found.values()];
-  return { identifiers, keys: matchingKeys(identifiers, pid, to) };
+  const [first] = cursors;
+  return { identifiers, keys: first === undefined ? [] : matchingKeys(identifiers, first, to) };
 }
 
 /** Numbers of the sender's own, record numbers first; the NHS number only when it was verified, or there is no other. */
-function matchingKeys(identifiers: readonly Json[], pid: SegmentCursor, to: Translation): Identifier[] {
+function matchingKeys(identifiers: readonly Json[], first: Cursor, to: Translation): Identifier[] {
   const national = identifiers.filter((identifier) => identifier['system'] === NHS_NUMBER);
   const local = identifiers.filter((identifier) => identifier['system'] !== NHS_NUMBER);
   const isRecordNumber = (identifier: Json): number => (typeCodeOf(identifier) === 'MR' ? 0 : 1);
@@ -140,7 +165,7 @@ function matchingKeys(identifiers: readonly Json[], pid: SegmentCursor, to: Tran
       severity: 'warning',
       code: 'business-rule',
       diagnostics: 'The patient is found by an NHS number alone whose verification status was not sent',
-      expression: [pid.at(3).part.toString()],
+      expression: [first.part.toString()],
     });
   return [...keysOf(unstated)];
 }

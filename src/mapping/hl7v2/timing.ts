@@ -129,7 +129,7 @@ const MILLISECONDS = new Map([
 ]);
 
 /** An instant so much later, in UTC; undefined where it cannot be counted. */
-function endAfter(from: string, duration: Json | undefined): string | undefined {
+export function endAfter(from: string, duration: Json | undefined): string | undefined {
   const size = MILLISECONDS.get(String(duration?.['code']));
   const count = Number(String(duration?.['value']));
   if (size === undefined || !from.includes('T') || !(count > 0 && count < 100_000)) return undefined;
@@ -184,7 +184,7 @@ function timeOfDay(cursor: Cursor): string | undefined {
 }
 
 /** `0930`, `093000`, `09:30`. */
-function clockTime(text: string): string | undefined {
+export function clockTime(text: string): string | undefined {
   const [, hour, minute, second = '00'] = /^([01]\d|2[0-3]):?([0-5]\d)(?::?([0-5]\d))?$/.exec(text.trim()) ?? [];
   return hour === undefined ? undefined : `${hour}:${minute}:${second}`;
 }

@@ -1,18 +1,23 @@
 /** What the maps of one message share. */
-import type { Message } from '../../standards/hl7v2/message.ts';
+
 import type { Reading } from './cursor.ts';
 import type { Entries } from './entries.ts';
 import type { EventRule } from './events.ts';
+import type { PartnerRules } from './partner-rules.ts';
+import type { Segments } from './sections.ts';
 
 export interface MappingContext {
   /** When the message came, ms UTC. */
   readonly receivedAt: number;
   /** IANA name of the zone in which times without an offset are read. */
   readonly timeZone: string;
+  /** The partner's own mapping file. */
+  readonly rules?: PartnerRules;
 }
 
 export interface Translation {
-  readonly message: Message;
+  /** The message, or the section of it that is read. */
+  readonly message: Segments;
   readonly rule: EventRule;
   readonly reading: Reading;
   readonly entries: Entries;

@@ -18,6 +18,28 @@ const MEANINGLESS = new Map<string, readonly number[]>([
   ['IN1', [1]],
   ['NTE', [1, 2]],
   ['ROL', [1]],
+  ['IAM', [1]],
+  ['PR1', [1]],
+  ['OBR', [1]],
+  ['OBX', [1]],
+  ['SPM', [1]],
+  ['SCH', []],
+  ['RGS', [1]],
+  ['AIS', [1, 2]],
+  ['AIG', [1, 2]],
+  ['AIL', [1, 2]],
+  ['AIP', [1, 2]],
+  ['TXA', [1]],
+  ['FT1', [1]],
+  ['MRG', []],
+  ['MFI', []],
+  ['MFE', []],
+  ['STF', []],
+  ['PRA', []],
+  ['LOC', []],
+  ['RXD', [1]],
+  ['RXG', [1, 2]],
+  ['RXA', [1, 2]],
   ['PD1', []],
   ['PV2', []],
   ['ORC', []],
@@ -38,12 +60,22 @@ export function findUnread({ segments }: Message, { used }: Reading): readonly I
     const skipped = MEANINGLESS.get(segment.id);
     if (skipped !== undefined)
       for (const place of unreadOf(segment, skipped, used)) places.add(`${segment.id}-${place}`);
-    else if (segment.text.length > 4 && /^[A-Z][A-Z0-9]{2}$/.test(segment.id)) places.add(segment.id);
+    else if (segment.text.length > 4 && /^[A-Z][A-Z0-9]{2}$/.test(segment.id) && !isAllRead(segment, used))
+      places.add(segment.id);
   }
   const notes = [...places].map((place) => note(`${place} is not mapped: it is kept in the message alone`, place));
   if (notes.length <= NOTES_MAX) return notes;
   return [...notes.slice(0, NOTES_MAX), note(`${notes.length - NOTES_MAX} more places are not mapped`)];
 }
+
+/** A segment without a map of which a partner's rules took everything. */
+function isAllRead(segment: Segment, used: Reading['used']): boolean {
+  if (used.size === 0 || segment.fieldCount > RULED_MAX) return false;
+  return unreadOf(segment, [], used).next().done === true;
+}
+
+/** Segments with more fields are nobody's mapping by hand. */
+const RULED_MAX = 50;
 
 function* unreadOf(segment: Segment, skipped: readonly number[], used: Reading['used']): Generator<string> {
   for (let n = 1; n <= segment.fieldCount; n++) {

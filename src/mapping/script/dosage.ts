@@ -2,11 +2,11 @@
 
 import { canonicalText } from '../../standards/script/write.ts';
 import { readXml } from '../../standards/xml/read.ts';
+import type { XmlElement } from '../../standards/xml/tree.ts';
 import { DECIMAL } from './codecs.ts';
 import { type Json, setAt, textAt } from './place.ts';
 import { conceptOf, quantityOf, readIndication, readMaximum, readTimings } from './sig-parts.ts';
 import type { Source } from './source.ts';
-import type { Target } from './target.ts';
 
 /** The structured Sig as sent; it goes back only beside the very text it stood beside. */
 const STRUCTURED = 'ext:script-structured-sig.valueString';
@@ -96,20 +96,17 @@ function readDose(source: Source | undefined, dosage: Json, unmapped: Set<string
   else if (quantities.length === 1) dosage['doseAndRate'] = [{ doseQuantity: quantities[0] }];
 }
 
-/** Sig of the first Dosage that has a text; several texts are one Sig, joined as they stand. */
-export function sigToScript(dosages: readonly Json[], target: Target): void {
-  const texts = dosages.flatMap((dosage) => textAt(dosage, 'text') ?? []);
-  const text = texts.join('; ');
-  if (text === '') return;
-  const structured = structuredSig(dosages);
-  if (structured !== undefined && textOfSig(structured) === text) {
-    target.children.push(structured);
-    return;
-  }
-  target.put('Sig/SigText', text);
+/** The Sig of a message that brought one; its structure goes back only beside the very text it came with. */
+export function findSentSig(dosages: readonly Json[], text: string): XmlElement | undefined {
+  const sig = structuredSig(dosages);
+  return sig !== undefined && textOfSig(sig) === text ? sig : undefined;
 }
 
-function structuredSig(dosages: readonly Json[]) {
+/** Whether a SCRIPT message brought a structure with the directions. */
+export const hasSentSig = (dosages: readonly Json[]): boolean =>
+  dosages.some((dosage) => textAt(dosage, STRUCTURED) !== undefined);
+
+function structuredSig(dosages: readonly Json[]): XmlElement | undefined {
   const xml = dosages.flatMap((dosage) => textAt(dosage, STRUCTURED) ?? [])[0];
   const sig = xml === undefined ? undefined : readXml(xml).value;
   return sig?.name === 'Sig' ? sig : undefined;

@@ -3,6 +3,7 @@ import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.t
 import { type Identifier, nameUuid } from '../transaction-bundle.ts';
 import type { Binding } from './bindings.ts';
 import { type Codec, TEXT } from './codecs.ts';
+import type { Owners } from './context.ts';
 import { type Json, objectsAt, type Slice, type Slices, textAt } from './place.ts';
 import { DEA, IDENTIFIER_TYPE, NCPDP_ID, NPI, senderSystem } from './systems.ts';
 
@@ -11,8 +12,8 @@ interface IdentifierKind {
   readonly system?: string;
   /** HL7 v2 table 0203, where it has a code. */
   readonly type?: string;
-  /** The number is its sender's own. */
-  readonly ofSender?: true;
+  /** Whose own number it is; a national one where nothing is said. */
+  readonly of?: keyof Owners;
 }
 
 const KINDS: ReadonlyMap<string, IdentifierKind> = new Map<string, IdentifierKind>([
@@ -26,20 +27,28 @@ const KINDS: ReadonlyMap<string, IdentifierKind> = new Map<string, IdentifierKin
   ['HIN', {}],
   ['CertificateToPrescribe', {}],
   ['Data2000WaiverID', {}],
-  ['MutuallyDefined', { ofSender: true }],
+  ['MutuallyDefined', { of: 'prescriber' }],
   ['REMSHealthcareProviderEnrollmentID', {}],
   ['REMSHealthcareSettingEnrollmentID', {}],
   ['StateControlSubstanceNumber', {}],
-  ['FacilityID', { ofSender: true }],
-  ['MedicalRecordIdentificationNumberEHR', { type: 'MR', ofSender: true }],
-  ['PatientAccountNumber', { type: 'AN', ofSender: true }],
+  ['FacilityID', { of: 'prescriber' }],
+  ['MedicalRecordIdentificationNumberEHR', { type: 'MR', of: 'prescriber' }],
+  ['PatientAccountNumber', { type: 'AN', of: 'prescriber' }],
   ['REMSPatientID', {}],
 ]);
 
 /** Of the order, from the header. */
 const ORDER_KINDS: ReadonlyMap<string, IdentifierKind> = new Map<string, IdentifierKind>([
-  ['PrescriberOrderNumber', { type: 'PLAC', ofSender: true }],
-  ['RxReferenceNumber', { type: 'FILL', ofSender: true }],
+  ['PrescriberOrderNumber', { type: 'PLAC', of: 'prescriber' }],
+  ['RxReferenceNumber', { type: 'FILL', of: 'pharmacy' }],
+]);
+
+/** Of an authorisation: the reference of who asks, the case of who decides (reference section 4.4). */
+const CASE_KINDS: ReadonlyMap<string, IdentifierKind> = new Map<string, IdentifierKind>([
+  ['PAReferenceID', { of: 'prescriber' }],
+  ['REMSReferenceID', { of: 'prescriber' }],
+  ['PACaseID', { of: 'payer' }],
+  ['REMSCaseID', { of: 'payer' }],
 ]);
 
 const SYSTEM_NAMES: ReadonlyMap<string, string> = new Map([
@@ -51,11 +60,31 @@ const SYSTEM_NAMES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** `identifier:NPI` and so on, for `place.ts`. */
-export function identifierSlices(sender: string): Slices {
-  return new Map([...KINDS, ...ORDER_KINDS].map(([name, kind]) => [`identifier:${name}`, sliceOf(name, kind, sender)]));
+export function identifierSlices(owners: Owners): Slices {
+  const { sender, prescriber, pharmacy, payer } = owners;
+  const key = [sender, prescriber, pharmacy, payer].join('\u0000');
+  const known = SLICES.get(key);
+  if (known) return known;
+  const slices: Slices = new Map(
+    [...KINDS, ...ORDER_KINDS, ...CASE_KINDS].map(([name, kind]) => [
+      `identifier:${name}`,
+      sliceOf(name, kind, owners),
+    ]),
+  );
+  if (SLICES.size >= SLICES_MAX) SLICES.clear();
+  if (key.length <= KEY_LENGTH_MAX) SLICES.set(key, slices);
+  return slices;
 }
 
-function sliceOf(name: string, { system, type, ofSender }: IdentifierKind, sender: string): Slice {
+/** The same partners write again and again. */
+const SLICES = new Map<string, Slices>();
+const SLICES_MAX = 500;
+const KEY_LENGTH_MAX = 500;
+
+/** System of a number that is of one side alone: `script-order/D%3A6301875277001`. */
+export const ownSystem = (name: string, owner: string): string => senderSystem(SYSTEM_NAMES.get(name) ?? name, owner);
+
+function sliceOf(name: string, { system, type, of }: IdentifierKind, owners: Owners): Slice {
   if (system !== undefined) return { match: { system } };
   const coding =
     type === undefined
@@ -64,7 +93,7 @@ function sliceOf(name: string, { system, type, ofSender }: IdentifierKind, sende
   const systemName = SYSTEM_NAMES.get(name) ?? `script-${name.toLowerCase()}`;
   return {
     match: { type: { coding: [coding] } },
-    also: { system: ofSender ? senderSystem(systemName, sender) : namingSystemUrl(systemName) },
+    also: { system: of ? senderSystem(systemName, owners[of]) : namingSystemUrl(systemName) },
   };
 }
 
@@ -83,13 +112,13 @@ export const ORDER_ROWS: readonly Binding[] = [...ORDER_KINDS.keys()].map((name)
  */
 export const derivedIdentifier = (
   name: string,
-  { sender, messageId }: { readonly sender: string; readonly messageId: string },
+  { owner, messageId }: { readonly owner: string; readonly messageId: string },
   words: readonly (string | undefined)[],
 ): Required<Identifier> => ({
-  system: senderSystem(`script-${name}`, sender),
+  system: senderSystem(`script-${name}`, owner),
   value: words.some(Boolean)
-    ? nameUuid(name, sender, ...words.map((word) => (word ?? '').toLowerCase()))
-    : nameUuid(name, sender, 'of message', messageId),
+    ? nameUuid(name, owner, ...words.map((word) => (word ?? '').toLowerCase()))
+    : nameUuid(name, owner, 'of message', messageId),
 });
 
 /** All numbers of a resource, for `derivedIdentifier`. */

@@ -20,6 +20,8 @@ const REQUEST: readonly Binding[] = [
   ...dateChoice('WrittenDate', 'authoredOn'),
   ...dateChoice('LastFillDate', 'ext:script-last-fill-date.valueDateTime'),
   ['Substitutions', 'substitution.allowedBoolean', SUBSTITUTION],
+  ['PharmacyRequestedRefills', 'ext:script-requested-refills.valueInteger', WHOLE],
+  ['RefillsRemaining', 'ext:script-refills-remaining.valueInteger', WHOLE],
   ['ReasonForSubstitutionCodeUsed', 'substitution.reason.text'],
   ['NumberOfRefills', 'dispenseRequest.numberOfRepeatsAllowed', WHOLE],
   ['PriorAuthorization', 'ext:script-prior-auth-number.valueString'],
@@ -127,7 +129,7 @@ function mapCoverageStatus(source: Source, request: Json): void {
 
 const DRUG_CODES = ['ProductCode', 'DrugDBCode'] as const;
 
-function mapDrug(source: Source): Json {
+export function mapDrug(source: Source): Json {
   const coding = DRUG_CODES.flatMap((element) => {
     const code = source.take(`DrugCoded/${element}/Code`);
     const qualifier = code === undefined ? undefined : source.take(`DrugCoded/${element}/Qualifier`);
@@ -150,11 +152,17 @@ function formatNdc(code: string): string {
   return packaged !== '' && more === undefined && /^\d{11}$/.test(digits) ? digits : code;
 }
 
-export function medicationToScript(request: Json, drug: unknown, target: Target): void {
-  const description =
-    textAt(drug, 'text') ?? objectsAt(drug, 'coding').flatMap((one) => textAt(one, 'display') ?? [])[0];
+/** Description and codes of a drug. */
+export function drugCodesToScript(drug: unknown, target: Target): void {
+  const description = TEXT.encode(
+    textAt(drug, 'text') ?? objectsAt(drug, 'coding').flatMap((one) => textAt(one, 'display') ?? [])[0],
+  );
   if (description !== undefined) target.put('DrugDescription', description);
   for (const coding of objectsAt(drug, 'coding')) drugCodeToScript(coding, target);
+}
+
+export function medicationToScript(request: Json, drug: unknown, target: Target): void {
+  drugCodesToScript(drug, target);
   bindToScript(REQUEST, { ...request, dispenseRequest: inScriptUnits(request['dispenseRequest']) }, target);
   if (request['status'] === 'on-hold' && !target.has('DoNotFill')) target.put('DoNotFill', 'H');
   // SCRIPT wants to know what the amount is; an order's is the original one.

@@ -1,53 +1,27 @@
 /** A MedicationRequest and what it refers to as NewRx (reference section 13.4, "FHIR → NewRx minimum"). */
 import { namingSystemUrl } from '../../standards/fhir/canonical.ts';
-import { type Issue, isError, issue } from '../../standards/fhir/outcome.ts';
+import { type Issue, issue } from '../../standards/fhir/outcome.ts';
 import type { Mapped } from '../../standards/mapped.ts';
-import {
-  formatSentTime,
-  MORTAR_SOFTWARE,
-  messageAttributes,
-  type SenderSoftware,
-  STAMP_2017071,
-} from '../../standards/script/answer.ts';
-import { checkStructure } from '../../standards/script/check.ts';
-import { formatParty, type PartyAddress } from '../../standards/script/message.ts';
-import { readScript } from '../../standards/script/read.ts';
-import { formatScript } from '../../standards/script/write.ts';
 import { bindToScript } from './bindings.ts';
 import { allergiesToScript, evaluationsToScript, observationsToScript } from './clinical.ts';
 import { compoundToScript } from './compound.ts';
-import { TEST_TAG } from './context.ts';
+import { ownersOf } from './context.ts';
 import { coveragesToScript } from './coverage.ts';
-import { sigToScript } from './dosage.ts';
+import { type FullEnvelope, startMessage, type ToScriptContext } from './envelope.ts';
+import { finishMessage, putBack, warning } from './finish-message.ts';
 import { identifierSlices } from './identifiers.ts';
 import { isInDays, medicationToScript } from './medication.ts';
 import { HEADER_ROWS, NEW_RX_ROWS } from './new-rx.ts';
 import { placeToScript } from './organization.ts';
 import { patientToScript } from './patient.ts';
-import { getAt, isObject, type Json, matches, objectsAt, type Slices, textAt } from './place.ts';
+import { getAt, isObject, type Json, objectsAt, type Slices, textAt } from './place.ts';
 import { prescriberToScript } from './prescriber.ts';
-import { restoreResidue } from './residue.ts';
 import { createResolve, type Resolve, resourcesOf } from './resolve.ts';
-import { Target } from './target.ts';
-
-export interface ToScriptContext {
-  readonly from: PartyAddress;
-  readonly to: PartyAddress;
-  readonly messageId: string;
-  /** ms UTC. */
-  readonly sentAt: number;
-  readonly software?: SenderSoftware;
-  /**
-   * Sends the digital signature the order came with. Only for an order that goes on unchanged: a signature says nothing
-   * of what was written after it (21 CFR 1311.170).
-   */
-  readonly forwardSignature?: boolean;
-}
-
-const SIGNATURE = 'Message/Header/DigitalSignature';
+import { sigToScript } from './sig-to-script.ts';
+import type { Target } from './target.ts';
 
 /** The message as text. What is missing or too long is an issue each, and then nothing is written. */
-export function mapOrderToNewRx(bundle: unknown, context: ToScriptContext): Mapped<string> {
+export function mapOrderToNewRx(bundle: unknown, envelope: FullEnvelope, context: ToScriptContext): Mapped<string> {
   const orders = resourcesOf(bundle, 'MedicationRequest');
   const [order] = orders;
   if (order === undefined || orders.length > 1)
@@ -58,27 +32,18 @@ export function mapOrderToNewRx(bundle: unknown, context: ToScriptContext): Mapp
     };
   const unfit = refuseOrder(order);
   if (unfit.length > 0) return { issues: unfit };
-  const message = new Target('Message');
-  message.attributes = Object.entries(messageAttributes(STAMP_2017071)).map(([name, value]) => ({ name, value }));
-  const slices = identifierSlices(formatParty(context.from));
+  const { message, header } = startMessage(envelope, order);
+  const slices = identifierSlices(ownersOf({ ...envelope, test: false }));
   const newRx = message.child('Body').child('NewRx');
   writeParties(newRx, order, createResolve(bundle), slices);
-  writeHeader(message.child('Header'), order, slices, context);
-  let withheld = 0;
-  const left = restoreResidue(order, message, (path) => {
-    const isWithheld = path.startsWith(SIGNATURE) && context.forwardSignature !== true;
-    if (isWithheld) withheld += 1;
-    return isWithheld;
-  });
+  writeHeader(header, order, slices);
+  const notes = putBack(order, message, context);
   const supply = getAt(order, 'dispenseRequest.expectedSupplyDuration');
   const warnings = [
     ...(isObject(supply) && !isInDays(supply)
       ? [warning('expectedSupplyDuration is not in days and is left out')]
       : []),
-    ...(left > 0 ? [warning(`${left} elements kept as residue could not be put back`)] : []),
-    ...(withheld > 0
-      ? [warning('The signature the order came with is not sent: it signs the message it came in')]
-      : []),
+    ...notes,
   ];
   return finish(message, newRx, warnings);
 }
@@ -136,16 +101,7 @@ function writeMedication(target: Target, order: Json, medication: Json | undefin
   sigToScript(objectsAt(order, 'dosageInstruction'), target);
 }
 
-function writeHeader(header: Target, order: Json, slices: Slices, context: ToScriptContext): void {
-  addParty(header, 'To', context.to);
-  addParty(header, 'From', context.from);
-  header.put('MessageID', context.messageId);
-  header.put('SentTime', formatSentTime(context.sentAt));
-  const { developer, product, version } = context.software ?? MORTAR_SOFTWARE;
-  header.put('SenderSoftware/SenderSoftwareDeveloper', developer);
-  header.put('SenderSoftware/SenderSoftwareProduct', product);
-  header.put('SenderSoftware/SenderSoftwareVersionRelease', version);
-  if (objectsAt(order, 'meta.tag').some((tag) => matches(tag, TEST_TAG))) header.put('TestMessage', '1');
+function writeHeader(header: Target, order: Json, slices: Slices): void {
   bindToScript(HEADER_ROWS, order, header, slices);
   if (header.has('PrescriberOrderNumber')) return;
   // An order that no SCRIPT message brought has a number of its own, of whatever kind.
@@ -156,11 +112,6 @@ function writeHeader(header: Target, order: Json, slices: Slices, context: ToScr
 }
 
 const ORDER_NUMBER_MAX = 35;
-
-function addParty(header: Target, name: string, { address, qualifier }: PartyAddress): void {
-  const party = header.add(name, address);
-  if (qualifier !== undefined) party.attributes.push({ name: 'Qualifier', value: qualifier });
-}
 
 /** What NewRx cannot do without, and where FHIR has it. */
 const MINIMUM: readonly (readonly [script: readonly string[], fhir: string])[] = [
@@ -188,19 +139,9 @@ const MINIMUM: readonly (readonly [script: readonly string[], fhir: string])[] =
   [['MedicationPrescribed/Sig'], 'MedicationRequest.dosageInstruction.text'],
 ];
 
-/** Elements nothing was written into go; then the message is read again and must be as strict as any that comes in. */
 function finish(message: Target, newRx: Target, warnings: readonly Issue[]): Mapped<string> {
   const missing = MINIMUM.filter(([paths]) => !paths.some((path) => newRx.has(path))).map(([, fhir]) =>
     issue('required', `NewRx needs ${fhir}`, fhir),
   );
-  if (missing.length > 0) return { issues: [...missing, ...warnings] };
-  message.prune();
-  const { value, issues } = formatScript(message);
-  if (value === undefined) return { issues: [...issues, ...warnings] };
-  const reading = readScript(Buffer.from(value));
-  const faults = reading.message ? checkStructure(reading.message) : reading.issues;
-  const all = [...faults, ...warnings];
-  return all.some(isError) ? { issues: all } : { value, issues: all };
+  return missing.length > 0 ? { issues: [...missing, ...warnings] } : finishMessage(message, warnings);
 }
-
-const warning = (diagnostics: string): Issue => ({ severity: 'warning', code: 'processing', diagnostics });

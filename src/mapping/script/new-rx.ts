@@ -2,16 +2,17 @@
 
 import { type Issue, issue } from '../../standards/fhir/outcome.ts';
 import type { Mapped } from '../../standards/mapped.ts';
-import { formatParty, type ScriptMessage } from '../../standards/script/message.ts';
-import { nameUuid, type TransactionBundle, transactionBundle } from '../transaction-bundle.ts';
+import type { ScriptMessage } from '../../standards/script/message.ts';
+import { type TransactionBundle, transactionBundle } from '../transaction-bundle.ts';
 import { type Binding, bindToFhir } from './bindings.ts';
 import { mapAllergies, mapEvaluations, mapObservation } from './clinical.ts';
 import { BOOLEAN_XML, codes } from './codecs.ts';
 import { mapCompound } from './compound.ts';
-import { MessageBundle, referenceTo, resourceOf } from './context.ts';
+import { MessageBundle, messageIdOf, referenceTo, resourceOf } from './context.ts';
 import { mapCoverages } from './coverage.ts';
 import { mapSig } from './dosage.ts';
 import { ORDER_ROWS } from './identifiers.ts';
+import { mappingNotes } from './mapping-notes.ts';
 import { mapMedication } from './medication.ts';
 import { mapPlace } from './organization.ts';
 import { mapPatient } from './patient.ts';
@@ -42,9 +43,7 @@ export function mapNewRx(message: ScriptMessage, receivedAt: number): Mapped<Tra
       issues: [issue('required', 'NewRx has no MedicationPrescribed', 'Message/Body/NewRx/MedicationPrescribed')],
     };
 
-  const sender = message.header.from ? formatParty(message.header.from) : 'unknown';
-  const messageId = message.header.messageId ?? nameUuid('message', String(receivedAt));
-  const bundle = new MessageBundle(sender, messageId, message.header.test);
+  const bundle = new MessageBundle(message.header, messageIdOf(message, receivedAt));
   const patient = mapPatient(transaction.find('Patient'), bundle);
   const prescriber = mapPrescriber(transaction.find('Prescriber'), bundle);
   const pharmacy = mapPlace('pharmacy', transaction.find('Pharmacy'), bundle);
@@ -56,7 +55,7 @@ export function mapNewRx(message: ScriptMessage, receivedAt: number): Mapped<Tra
   const order: Json = { status: 'active', intent: 'order', category: [COMMUNITY] };
   if (header) bindToFhir(HEADER_ROWS, header, order, bundle.slices);
   if (order['groupIdentifier'] !== undefined)
-    setAt(order, 'groupIdentifier.system', senderSystem('script-order-group', sender));
+    setAt(order, 'groupIdentifier.system', senderSystem('script-order-group', bundle.owner));
   bindToFhir(NEW_RX_ROWS, transaction, order);
   mapMedication(medication, order);
   const compound = medication.find('CompoundInformation');
@@ -78,10 +77,13 @@ export function mapNewRx(message: ScriptMessage, receivedAt: number): Mapped<Tra
   writeResidue(residue.fragments, order);
   const identifier = identityOf(order, bundle);
   const url = bundle.addByIdentifier(resourceOf('MedicationRequest', order), identifier, goneFrom(order));
-  addProvenance(message, url, prescriber, receivedAt, bundle);
+  addProvenance(message, [url], prescriber, receivedAt, bundle);
   return {
     value: transactionBundle(bundle.entries),
-    issues: [...notes(residue.fragments.length, residue.dropped, sig.unmapped, bundle.merged), ...withoutDrug(order)],
+    issues: [
+      ...mappingNotes(residue.fragments.length, residue.dropped, sig.unmapped, bundle.merged),
+      ...withoutDrug(order),
+    ],
   };
 }
 
@@ -159,30 +161,3 @@ function withoutDrug(order: Json): readonly Issue[] {
 }
 
 const DRUG = 'Message/Body/NewRx/MedicationPrescribed';
-
-function notes(
-  kept: number,
-  dropped: readonly string[],
-  unmapped: readonly string[],
-  merged: readonly string[],
-): readonly Issue[] {
-  const note = (diagnostics: string, ...expression: readonly string[]): Issue => ({
-    severity: 'information',
-    code: 'informational',
-    diagnostics,
-    ...(expression.length > 0 && { expression }),
-  });
-  return [
-    ...(kept > 0 ? [note(`${kept} elements have no place in FHIR and are kept with the order as residue`)] : []),
-    ...dropped.map((path) => note('SocialSecurity is never kept', path)),
-    ...(unmapped.length > 0
-      ? [
-          note(
-            `Parts of the structured Sig are kept as sent, the text says them: ${unmapped.join(', ')}`,
-            `${DRUG}/Sig`,
-          ),
-        ]
-      : []),
-    ...merged.map((type) => note(`A ${type} comes twice with the same number and other data: the first stands`)),
-  ];
-}

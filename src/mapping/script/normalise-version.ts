@@ -2,15 +2,22 @@
 import type { ScriptMessage } from '../../standards/script/message.ts';
 import { childOf, elementsOf, ownText, type XmlElement, type XmlNode } from '../../standards/xml/tree.ts';
 
-/** The same message where it is of 2017071. */
+/** The same message where it is of 2017071 and its transaction has the name it has there. */
 export function normaliseVersion(message: ScriptMessage): ScriptMessage {
-  const change =
-    message.version.readAs === '10.6' ? from106 : message.version.readAs === '2023011' ? from2023 : undefined;
-  if (change === undefined) return message;
-  const root = rewrite(message.root, change);
+  const change = CHANGES[message.version.readAs];
+  if (change === undefined && message.transaction.name === message.kind) return message;
+  const changed = change ? rewrite(message.root, change) : message.root;
+  const root = { ...changed, children: changed.children.map((node) => withKind(node, message.kind)) };
   const body = childOf(root, 'Body');
   const transaction = body && elementsOf(body)[0];
   return transaction ? { ...message, root, transaction } : message;
+}
+
+/** Body with its transaction under the name of 2017071. */
+function withKind(node: XmlNode, kind: string): XmlNode {
+  if (typeof node === 'string' || node.name !== 'Body') return node;
+  const children = node.children.map((one) => (typeof one === 'string' ? one : renamed(one, kind)));
+  return { ...node, children };
 }
 
 /** What an element becomes: itself changed, several, or none. Children are changed already. */
@@ -35,6 +42,11 @@ const NAMES_106: ReadonlyMap<string, string> = new Map([
   ['StoreName', 'BusinessName'],
   ['State', 'StateProvince'],
   ['ZipCode', 'PostalCode'],
+  ['Filled', 'Dispensed'],
+  ['NotFilled', 'NotDispensed'],
+  ['PartialFill', 'PartiallyDispensed'],
+  ['DenialReasonCode', 'ReasonCode'],
+  ['ApprovalReasonCode', 'ReasonCode'],
 ]);
 
 const CHANGES_106: ReadonlyMap<string, (element: XmlElement) => readonly XmlElement[]> = new Map([
@@ -48,7 +60,11 @@ const CHANGES_106: ReadonlyMap<string, (element: XmlElement) => readonly XmlElem
   ['Refills', refills106],
 ]);
 
-const from106: Change = (element) => {
+const from106: Change = (element, parent) => {
+  // What is renewed is what the answer prescribes.
+  if (parent === 'RefillResponse' && element.name === 'MedicationPrescribed')
+    return [renamed(element, 'MedicationResponse')];
+  if (parent !== 'Body' && element.name === 'Request' && element.children.length > 0) return elementsOf(element);
   const name = NAMES_106.get(element.name);
   if (name !== undefined) return [renamed(element, name)];
   return CHANGES_106.get(element.name)?.(element) ?? [element];
@@ -130,4 +146,9 @@ const from2023: Change = (element, parent) => {
   if (element.name === 'Substitutions' && elementsOf(element).length > 0) return elementsOf(element);
   const quantity = element.name === 'Refills' && childOf(element, 'Quantity');
   return quantity ? [renamed(quantity, 'NumberOfRefills')] : [element];
+};
+
+const CHANGES: Readonly<Partial<Record<ScriptMessage['version']['readAs'], Change>>> = {
+  '10.6': from106,
+  '2023011': from2023,
 };

@@ -70,10 +70,12 @@ function makesHole(json: Json, steps: readonly Step[]): boolean {
 
 /** `match` is in `item`: every name of it with what is under it, every element of its lists. */
 export function matches(item: unknown, match: unknown): boolean {
+  if (typeof match !== 'object' || match === null) return item === match;
   if (Array.isArray(match))
     return Array.isArray(item) && match.every((wanted) => item.some((one) => matches(one, wanted)));
-  if (!isObject(match)) return item === match;
-  return isObject(item) && Object.entries(match).every(([name, wanted]) => matches(item[name], wanted));
+  if (!isObject(item)) return false;
+  for (const name in match) if (!matches(item[name], (match as Json)[name])) return false; // an object of our own tables
+  return true;
 }
 
 export const isObject = (value: unknown): value is Json =>
@@ -102,6 +104,7 @@ function stepsOf(path: string, slices: Slices): readonly Step[] {
     parsed = path.split('.').map(parseStep);
     PARSED.set(path, parsed);
   }
+  if (!parsed.some((step) => 'named' in step)) return parsed as readonly Step[]; // none is named
   return parsed.map((step) => ('named' in step ? { name: step.name, slice: namedSlice(step.named, slices) } : step));
 }
 

@@ -8,11 +8,11 @@ import { readXml } from '../../standards/xml/read.ts';
 import { elementsOf, type XmlElement } from '../../standards/xml/tree.ts';
 import { type Json, objectsAt, setAt, textAt } from './place.ts';
 import type { Source } from './source.ts';
-import type { Target } from './target.ts';
+import { numberOf, type Target } from './target.ts';
 
 /**
- * The envelope of one sending: the message log keeps it, and a new sending has its own. Credentials are of no use to
- * anyone else (reference section 2.2: never log).
+ * The envelope of one sending: Provenance says it, and a new sending has its own. Credentials are of no use to anyone
+ * else (reference section 2.2: never log).
  */
 const OF_THE_SENDING = new Set([
   'To',
@@ -22,8 +22,6 @@ const OF_THE_SENDING = new Set([
   'SentTime',
   'Security',
   'SenderSoftware',
-  'Mailbox',
-  'TestMessage',
 ]);
 
 const PLACE = 'ext:script-residue.extension';
@@ -40,6 +38,8 @@ export interface Residue {
 }
 
 export function collectResidue(header: Source | undefined, transaction: Source): Residue {
+  // A tag says so.
+  if (header?.peek('TestMessage') === '1') header.take('TestMessage');
   const rest = [
     ...(header?.restOfChildren('Message/Header', OF_THE_SENDING) ?? []),
     ...transaction.restOfChildren(`Message/Body/${transaction.element.name}`),
@@ -94,15 +94,7 @@ export function restoreResidue(order: Json, message: Target, leaves: (path: stri
   return left;
 }
 
-/** The element at a path of names, made on the way; a number beyond those there is the next one. */
+/** The element at a path of names, made on the way. */
 function findParent(message: Target, steps: readonly string[]): Target | undefined {
-  let at = message;
-  for (const step of steps) {
-    const name = step.replace(/\[\d+\]$/, '');
-    if (!/^[A-Za-z_][\w.-]*$/.test(name)) return undefined;
-    at = at.all(name)[numberOf(step) - 1] ?? at.add(name);
-  }
-  return at;
+  return steps.every((step) => /^[A-Za-z_][\w.-]*(?:\[\d{1,4}\])?$/.test(step)) ? message.at(steps) : undefined;
 }
-
-const numberOf = (step: string): number => Number(/\[(\d+)\]$/.exec(step)?.[1] ?? '1');

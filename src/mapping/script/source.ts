@@ -2,6 +2,7 @@
 
 import { elementsNamed, findElement, textOf } from '../../standards/script/message.ts';
 import { elementsOf, type XmlElement } from '../../standards/xml/tree.ts';
+import { OUTCOMES } from './transaction-table.ts';
 
 export interface Place {
   readonly path: string;
@@ -15,6 +16,11 @@ export class Source {
   constructor(element: XmlElement, taken: Set<XmlElement> = new Set()) {
     this.element = element;
     this.#taken = taken;
+  }
+
+  /** What has been taken of the whole message. */
+  get taken(): Set<XmlElement> {
+    return this.#taken;
   }
 
   find(path: string): Source | undefined {
@@ -49,31 +55,47 @@ export class Source {
     this.#taken.add(this.element);
   }
 
-  /** The largest elements of which nothing was taken, with their paths, numbered from 1 where a name repeats. */
-  rest(path: string): readonly Place[] {
-    if (this.#taken.has(this.element)) return [];
-    if (!this.#isTouched(this.element)) return isEmpty(this.element) ? [] : [{ path, element: this.element }];
-    return this.restOfChildren(path);
+  /**
+   * The largest elements below this one of which nothing was taken, with their paths, numbered from 1 where a name
+   * repeats. `leftOut`: names of children passed over.
+   */
+  restOfChildren(path: string, leftOut: ReadonlySet<string> = new Set()): readonly Place[] {
+    const places: Place[] = [];
+    this.#restBelow(this.element, path, places, leftOut);
+    return places;
   }
 
-  /** The same below this element, whether or not anything of it was taken. `leftOut`: names of children passed over. */
-  restOfChildren(path: string, leftOut: ReadonlySet<string> = new Set()): readonly Place[] {
+  /** Whether anything below was taken. */
+  #restBelow(element: XmlElement, path: string, places: Place[], leftOut?: ReadonlySet<string>): boolean {
+    let isTouched = false;
     const seen = new Map<string, number>();
-    return elementsOf(this.element).flatMap((child) => {
+    for (const child of element.children) {
+      if (typeof child === 'string') continue;
       const number = (seen.get(child.name) ?? 0) + 1;
       seen.set(child.name, number);
-      const place = `${path}/${child.name}${number > 1 ? `[${number}]` : ''}`;
-      return leftOut.has(child.name) ? [] : new Source(child, this.#taken).rest(place);
-    });
+      if (leftOut?.has(child.name)) continue;
+      if (this.#taken.has(child)) isTouched = true;
+      else if (this.#rest(child, `${path}/${child.name}${number > 1 ? `[${number}]` : ''}`, places)) isTouched = true;
+    }
+    return isTouched;
   }
 
-  #isTouched(element: XmlElement): boolean {
-    return this.#taken.has(element) || elementsOf(element).some((child) => this.#isTouched(child));
+  /** Of an untouched element the whole is kept, in the place of its parts. */
+  #rest(element: XmlElement, path: string, places: Place[]): boolean {
+    const before = places.length;
+    if (this.#restBelow(element, path, places)) return true;
+    places.length = before;
+    if (!isAbsent(element)) places.push({ path, element });
+    return false;
   }
 }
 
-/** Nothing in it and nothing on it: an empty element is an absent one (reference section 3). */
-const isEmpty = (element: XmlElement): boolean =>
+/** Nothing in it and nothing on it: an empty element is an absent one (reference section 3), but for a choice. */
+const isAbsent = (element: XmlElement): boolean =>
+  !CHOICES.has(element.name) &&
   textOf(element) === undefined &&
   element.attributes.every(({ prefix }) => prefix !== '') &&
-  elementsOf(element).every(isEmpty);
+  elementsOf(element).every(isAbsent);
+
+/** Elements all of whose content is optional, and that say something by being there. */
+const CHOICES: ReadonlySet<string> = new Set(['UnSolicitedModel', ...OUTCOMES.keys()]);

@@ -4,7 +4,6 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import type pg from 'pg';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { ProtectedElements } from '../../standards/fhir/encryption/protected-elements.ts';
 import {
@@ -17,7 +16,8 @@ import {
 import { parseJson } from '../../standards/fhir/json.ts';
 import { float8Array, int8Array, textArray } from '../binary.ts';
 import { errorCode } from '../database-error.ts';
-import { type Pipeline, type Pools, type Row, type Statement, sendStatement } from '../pools.ts';
+import { inTransaction, type Send } from '../in-transaction.ts';
+import type { Pipeline, Pools } from '../pools.ts';
 import { STORED_TYPES, type TypeTable, tableOf } from '../tables.ts';
 import type { RowBuilder } from '../writer.ts';
 import { BLIND_KEY, CACHE_MS, type DataKeys, type KeyScope, wrapContext } from './data-keys.ts';
@@ -131,8 +131,6 @@ export function createKeyRotation(tools: RotationTools): KeyRotation {
     },
   };
 }
-
-type Send = (statement: Statement) => Promise<readonly Row[]>;
 
 /** One batch and the new position, or neither: whoever is killed in between leaves the old position. */
 async function step(tools: RotationTools, send: Send): Promise<'nothing' | 'waiting' | 'more' | 'done'> {
@@ -291,22 +289,4 @@ select u.h, u.v, u.w, $1::bigint from unnest($2::bigint[], $3::float8[], $4::flo
 select u.h, u.v, $1::bigint from unnest($2::bigint[], $3::text[]) u(h, v)`,
       values: [rid, int8Array(row.sh, row.sv.length), textArray(row.sv)],
     });
-}
-
-async function inTransaction<T>(pool: pg.Pool, work: (send: Send) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('begin');
-    const result = await work((statement) => sendStatement(client, statement));
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    await client.query('rollback').catch((failed: Error) => {
-      broken = failed;
-    });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
 }

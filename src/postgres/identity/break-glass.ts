@@ -3,6 +3,7 @@ import type { BreakGlass, BreakGlassBook } from '../../ports/break-glass.ts';
 import type { Cipher } from '../../ports/cipher.ts';
 import { translated } from '../database-error.ts';
 import type { Pools, Row } from '../pools.ts';
+import { inTransaction } from './people-statements.ts';
 
 /** Reasons that law gives, and not the patient's state. */
 const LAWFUL_REASONS = ['legal-duty', 'public-safety'];
@@ -34,39 +35,29 @@ export function createBreakGlassBook({ reads, writes, transactions }: Pools, cip
 
   return {
     open: (entry, { max, since }) =>
-      translated(async () => {
-        const client = await transactions.connect();
-        let broken: Error | undefined;
-        try {
-          await client.query('begin');
-          // Those of one user count each other: the next statement sees what the holder before has committed.
-          await client.query("select pg_advisory_xact_lock(hashtextextended('break-glass ' || $1, 0))", [entry.userId]);
-          const { rowCount } = await client.query(
-            `insert into auth.break_glass (id, user_id, patient_id, reason, explanation, opened_at, expires_at)
+      inTransaction(transactions, async (send) => {
+        // Those of one user count each other: the next statement sees what the holder before has committed.
+        await send({
+          text: "select pg_advisory_xact_lock(hashtextextended('break-glass ' || $1, 0))",
+          values: [entry.userId],
+        });
+        const opened = await send({
+          text: `insert into auth.break_glass (id, user_id, patient_id, reason, explanation, opened_at, expires_at)
 select $1, $2, $3, $4, $5, $6, $7
-where (select count(*) from auth.break_glass where user_id = $2 and opened_at > $8) < $9`,
-            [
-              entry.id,
-              entry.userId,
-              entry.patientId,
-              entry.reason,
-              cipher.seal(Buffer.from(entry.explanation), context(entry.id)),
-              new Date(entry.openedAt),
-              new Date(entry.expiresAt),
-              new Date(since),
-              max,
-            ],
-          );
-          await client.query('commit');
-          return rowCount === 1;
-        } catch (error) {
-          await client.query('rollback').catch((failed: Error) => {
-            broken = failed;
-          });
-          throw error;
-        } finally {
-          client.release(broken);
-        }
+where (select count(*) from auth.break_glass where user_id = $2 and opened_at > $8) < $9 returning id`,
+          values: [
+            entry.id,
+            entry.userId,
+            entry.patientId,
+            entry.reason,
+            cipher.seal(Buffer.from(entry.explanation), context(entry.id)),
+            new Date(entry.openedAt),
+            new Date(entry.expiresAt),
+            new Date(since),
+            max,
+          ],
+        });
+        return opened.length === 1;
       }),
 
     withdraw: (id) =>

@@ -2,7 +2,8 @@
 import type pg from 'pg';
 import type { Clock } from '../../ports/clock.ts';
 import { translated } from '../database-error.ts';
-import { type Pipeline, type Row, type Statement, sendStatement } from '../pools.ts';
+import { inTransaction as inOneTransaction, type Send } from '../in-transaction.ts';
+import type { Pipeline } from '../pools.ts';
 
 export interface IdentityOptions {
   readonly writes: Pipeline;
@@ -10,7 +11,7 @@ export interface IdentityOptions {
   readonly now: Clock;
 }
 
-export type Send = (statement: Statement) => Promise<readonly Row[]>;
+export type { Send };
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -21,20 +22,4 @@ export const toMs = (value: unknown): number => (value as Date).getTime();
 
 /** Runs `work` in one transaction; its error undoes everything. */
 export const inTransaction = <T>(pool: pg.Pool, work: (send: Send) => Promise<T>): Promise<T> =>
-  translated(async () => {
-    const client = await pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query('begin');
-      const result = await work((statement) => sendStatement(client, statement));
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      await client.query('rollback').catch((cause: Error) => {
-        broken = cause;
-      });
-      throw error;
-    } finally {
-      client.release(broken);
-    }
-  });
+  translated(() => inOneTransaction(pool, work));

@@ -12,10 +12,10 @@ import type {
   RemovalCounts,
 } from '../../ports/protection.ts';
 import { errorCode, translated, UNIQUE_VIOLATION } from '../database-error.ts';
+import { inTransaction, type Send } from '../in-transaction.ts';
 import type { Pools, Row } from '../pools.ts';
 import type { ErasedLine, ErasureList } from './erasure-list.ts';
 import { deed } from './holds.ts';
-import { inTransaction, type Send } from './in-transaction.ts';
 
 export interface ErasureDesk extends ErasureBook {
   /** Approved ones and those that a hold has stopped, oldest first. */

@@ -2,8 +2,8 @@
 import type { Cipher } from '../../ports/cipher.ts';
 import type { StoredVersion } from '../../ports/resource-store.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
+import type { Send } from '../in-transaction.ts';
 import { activeQueryHolds, HOLD_LOCK, HOLDING, type QueryHold } from './holds.ts';
-import type { Send } from './in-transaction.ts';
 import type { Held } from './record.ts';
 
 /** A hold is on what was to be removed or changed: nothing of the batch was. */

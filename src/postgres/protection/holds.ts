@@ -7,9 +7,9 @@ import { isSecondPerson } from '../../policy/segregation.ts';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { Decided, Deed, Hold, HoldBook, HoldState, HoldTarget } from '../../ports/protection.ts';
 import { translated } from '../database-error.ts';
+import { inTransaction, type Send } from '../in-transaction.ts';
 import type { Pools, Row } from '../pools.ts';
 import type { RidCodec } from '../rid.ts';
-import { inTransaction, type Send } from './in-transaction.ts';
 
 /** Approvals take it alone, batches of a removal together: an approval waits for the batch under way, and stops the next. */
 export const HOLD_LOCK = 0x686f6c64;

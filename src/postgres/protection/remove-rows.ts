@@ -1,6 +1,7 @@
 /** Takes resources out of the tables: current and old versions, search rows, changes. */
+
+import type { Send } from '../in-transaction.ts';
 import { tableOf } from '../tables.ts';
-import type { Send } from './in-transaction.ts';
 
 /** Gives how many there were. */
 export async function removeRows(send: Send, type: string, rids: readonly string[]): Promise<number> {

@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../ports/clock.ts';
 import type { PurgeCounts, PurgeRun } from '../../ports/protection.ts';
+import { inTransaction } from '../in-transaction.ts';
 import type { Pools } from '../pools.ts';
 import { addCounts } from './erasures.ts';
 import { HeldError } from './guard.ts';
 import { HOLDING } from './holds.ts';
-import { inTransaction } from './in-transaction.ts';
 import { type Candidate, type ContactTools, findCandidates, lastContacts } from './last-contact.ts';
 import type { Removal } from './removal.ts';
 

@@ -5,13 +5,13 @@ import { keyIdsOf } from '../../standards/fhir/encryption/sealed-text.ts';
 import { gone } from '../../standards/fhir/outcome.ts';
 import { holdKeys } from '../encryption/held-keys.ts';
 import type { Shield } from '../encryption/shield.ts';
+import type { Send } from '../in-transaction.ts';
 import type { Pipeline } from '../pools.ts';
 import { tableOf } from '../tables.ts';
 import { formatVersion, opOf } from '../versions.ts';
 import type { NewVersion } from '../write-sql.ts';
 import type { RowBuilder, Writer } from '../writer.ts';
 import { eraseReferences } from './erase-references.ts';
-import type { Send } from './in-transaction.ts';
 import type { Plan } from './plan.ts';
 import { contentOf, type Held, versionsOf } from './record.ts';
 

@@ -7,11 +7,28 @@ import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
-/** What is offered where a Spine is configured, beside what every server has: of a type, or of the system. */
-export const SPINE_OPERATIONS = [
+/** What only some servers have: of a type, or of the system. */
+interface FurtherOperation {
+  readonly name: string;
+  readonly type: string | undefined;
+  readonly definition: string;
+}
+
+/** What is offered where a payer is configured. */
+export const CLAIM_OPERATIONS: readonly FurtherOperation[] = [
+  { name: 'adjudicate', type: 'Claim', definition: `${MORTAR}/OperationDefinition/adjudicate` },
+  {
+    name: 'submit',
+    type: 'CoverageEligibilityRequest',
+    definition: 'http://hl7.org/fhir/OperationDefinition/CoverageEligibilityRequest-submit',
+  },
+];
+
+/** What is offered where a Spine is configured, beside what every server has. */
+export const SPINE_OPERATIONS: readonly FurtherOperation[] = [
   { name: 'release', type: 'Task', definition: `${MORTAR}/OperationDefinition/release` },
   { name: 'eps-message', type: undefined, definition: `${MORTAR}/OperationDefinition/eps-message` },
-] as const;
+];
 
 const made = new WeakMap<Services, unknown>();
 
@@ -41,7 +58,8 @@ function statementOf(services: Services): unknown {
     implementation: { description: 'Mortar', url: baseUrl },
     ...rest,
   };
-  const complete = services.eps ? withSpineOperations(statement) : statement;
+  const further = [...(services.eps ? SPINE_OPERATIONS : []), ...(services.claims ? CLAIM_OPERATIONS : [])];
+  const complete = further.length > 0 ? withOperations(statement, further) : statement;
   return oauthUris ? withOAuthUris(complete, oauthUris) : complete;
 }
 
@@ -50,10 +68,10 @@ type Rest = Readonly<Record<string, unknown>> & {
   readonly operation: readonly object[];
 };
 
-function withSpineOperations<T extends object>(statement: T): T {
+function withOperations<T extends object>(statement: T, further: readonly FurtherOperation[]): T {
   const { rest } = statement as { readonly rest: readonly Rest[] }; // the published one has it
   const operationsOf = (type: string | undefined): readonly object[] =>
-    SPINE_OPERATIONS.filter((one) => one.type === type).map(({ name, definition }) => ({ name, definition }));
+    further.filter((one) => one.type === type).map(({ name, definition }) => ({ name, definition }));
   const more = rest.map((one) => ({
     ...one,
     resource: one.resource.map((resource) => {

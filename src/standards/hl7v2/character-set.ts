@@ -29,6 +29,12 @@ const CHARACTER_SETS = new Map<string, CharacterSet>([
   ['BIG-5', 'big5'],
 ]);
 
+/** The set that MSH-18 names, as far as it can be written. */
+export const findCharacterSet = (name: string): CharacterSet | undefined => {
+  const found = CHARACTER_SETS.get(name.toUpperCase());
+  return found === ISO_2022_JP ? undefined : (found ?? (name === '' || name === 'ASCII' ? UTF8 : undefined));
+};
+
 /** Sets that a receiver without agreement reads by looking at the bytes. */
 const UNDECLARED = new Set(['', 'ASCII', 'ISO IR6', 'ISO IR14']);
 

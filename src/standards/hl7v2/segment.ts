@@ -44,13 +44,14 @@ export class Part {
   }
 
   #split(): readonly Part[] {
-    const separator =
-      this.#depth === 'repetition'
-        ? this.encoding.component
-        : this.#depth === 'component'
-          ? this.encoding.subcomponent
-          : '';
-    if (separator === '' || !this.raw.includes(separator)) return [this.#child(this.raw, 1)];
+    const { raw } = this;
+    const { component, subcomponent } = this.encoding;
+    // What is sent as one leaf is that leaf, however deep it is read.
+    const hasInner = this.#depth !== 'subcomponent' && subcomponent !== '' && raw.includes(subcomponent);
+    if (this.#depth === 'verbatim' || (!hasInner && (this.#depth !== 'repetition' || !raw.includes(component))))
+      return [this];
+    const separator = this.#depth === 'repetition' ? component : subcomponent;
+    if (!raw.includes(separator)) return [this.#child(raw, 1)];
     return this.raw.split(separator, SEGMENT_LIMITS.components).map((raw, index) => this.#child(raw, index + 1));
   }
 
@@ -80,7 +81,7 @@ export class Part {
 
   /** Nothing was sent in it, at any depth. */
   get isEmpty(): boolean {
-    return this.raw === '' || leavesOf(this.raw, this.encoding).every((leaf) => leaf === '');
+    return isBlank(this.raw, this.encoding);
   }
 
   /** All that was sent in it is null. */
@@ -150,7 +151,7 @@ export class Field {
   }
 
   get isEmpty(): boolean {
-    return this.raw === '' || leavesOf(this.raw, this.encoding).every((leaf) => leaf === '');
+    return isBlank(this.raw, this.encoding);
   }
 
   /** All that was sent is null: the value is to go. */
@@ -174,6 +175,15 @@ function leavesOf(raw: string, { repetition, component, subcomponent }: Encoding
   for (const separator of [repetition, component, subcomponent])
     if (separator !== '' && raw.includes(separator)) leaves = leaves.flatMap((leaf) => leaf.split(separator));
   return leaves;
+}
+
+/** Nothing but delimiters. */
+function isBlank(raw: string, { repetition, component, subcomponent }: Encoding): boolean {
+  for (let index = 0; index < raw.length; index++) {
+    const character = raw[index];
+    if (character !== component && character !== repetition && character !== subcomponent) return false;
+  }
+  return true;
 }
 
 const isNullText = (raw: string, encoding: Encoding): boolean =>

@@ -22,6 +22,8 @@ export type AnswerContent =
 /** Codes of section 7.1 that Mortar sends. */
 export const STATUS_FORWARDED = '000';
 export const STATUS_ACCEPTED = '010';
+/** The mailbox is empty. */
+export const STATUS_EMPTY = '003';
 export const ERROR_COMMUNICATION = '600';
 export const ERROR_UNABLE = '601';
 export const ERROR_SYSTEM = '602';

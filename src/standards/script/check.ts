@@ -115,13 +115,14 @@ class StructureCheck {
   }
 
   #children(parent: XmlElement, content: GroupParticle, open: boolean, path: string): void {
-    if (ownText(parent).trim() !== '') this.#add('text', parent, path, 'holds text where only elements belong');
     const all = elementsOf(parent);
-    const children = open ? all : all.filter((child) => content.names.has(child.name));
+    if (all.length !== parent.children.length && ownText(parent).trim() !== '')
+      this.#add('text', parent, path, 'holds text where only elements belong');
+    const isKnown = (child: XmlElement): boolean => content.names.has(child.name);
+    const children = open || all.every(isKnown) ? all : all.filter(isKnown);
     if (children.length !== all.length)
       for (const child of all)
-        if (!content.names.has(child.name))
-          this.#add('unknown', child, `${path}/${child.name}`, 'does not belong here');
+        if (!isKnown(child)) this.#add('unknown', child, `${path}/${child.name}`, 'does not belong here');
     const cursor: Cursor = { children, at: 0, parent, path, seen: new Map() };
     this.#sequence(content, cursor, () => open);
     if (!open) for (let rest = children[cursor.at]; rest; rest = children[cursor.at]) this.#misplaced(rest, cursor);

@@ -39,8 +39,23 @@ export function textOf(element: XmlElement | undefined): string | undefined {
 /** The element at a path of local names, the first at each step. */
 export function findElement(element: XmlElement | undefined, path: string): XmlElement | undefined {
   let at = element;
-  for (const name of path.split('/')) at = at && childOf(at, name);
+  for (const name of stepsOf(path)) {
+    if (at === undefined) return undefined;
+    at = childOf(at, name);
+  }
   return at;
+}
+
+/** Paths are written in our own tables, so that there are few. */
+const STEPS = new Map<string, readonly string[]>();
+const STEPS_MAX = 5000;
+
+function stepsOf(path: string): readonly string[] {
+  const known = STEPS.get(path);
+  if (known) return known;
+  const steps = path.split('/');
+  if (STEPS.size < STEPS_MAX) STEPS.set(path, steps);
+  return steps;
 }
 
 export const findText = (element: XmlElement | undefined, path: string): string | undefined =>

@@ -27,8 +27,6 @@ export interface XmlPlace {
 
 /** What a document consists of, told in its order. */
 export interface XmlHandler {
-  /** The encoding that the XML declaration names. */
-  encoding?(name: string, at: XmlPlace): void;
   /** After the start tag's `>`. */
   open(tag: SaxesTagNS, at: XmlPlace): void;
   /** Text or CDATA within the root element, in one piece or several. */
@@ -41,6 +39,9 @@ export type XmlFaultCode = 'structure' | 'security' | 'too-costly';
 
 /** A document type cannot begin later than the root element, and no prolog is longer. */
 const PROLOG_MAX = 64 * 1024;
+
+/** ASCII is UTF-8 as well. */
+const ENCODINGS = /^(?:utf-8|utf-16|utf-16le|utf-16be|us-ascii)$/i;
 
 /** Stops the parser at the first fault; what follows one says nothing more. */
 class XmlFault extends Error {
@@ -58,6 +59,12 @@ class XmlFault extends Error {
  * that ended the reading; its expression is `line:column`.
  */
 export function streamXml(content: Buffer | string, limits: XmlLimits, handler: XmlHandler): Issue | undefined {
+  const text = openXml(content, limits);
+  return typeof text === 'string' ? faultOf(() => parseXml(text, limits, handler)) : text;
+}
+
+/** The document as text, or why it is not read at all. */
+export function openXml(content: Buffer | string, limits: XmlLimits): string | Issue {
   const text = typeof content === 'string' ? content.replace(/^\uFEFF/, '') : decode(content);
   if (text === undefined) return issue('structure', 'The XML is not valid UTF-8', placeOfBadByte(content));
   if (text.length > limits.bytes) return issue('too-long', `The XML is longer than ${limits.bytes} bytes`);
@@ -68,8 +75,13 @@ export function streamXml(content: Buffer | string, limits: XmlLimits, handler: 
       'A document type (DOCTYPE) is refused: send the element alone, without it',
       placeAt(text, text.search(/<!(?:DOCTYPE|ENTITY)/i)),
     );
+  return text;
+}
+
+/** The fault that ends a reading, if one does. */
+export function faultOf(read: () => void): Issue | undefined {
   try {
-    parse(text, limits, handler);
+    read();
     return undefined;
   } catch (error) {
     if (!(error instanceof XmlFault)) throw error;
@@ -78,7 +90,8 @@ export function streamXml(content: Buffer | string, limits: XmlLimits, handler: 
   }
 }
 
-function parse(text: string, limits: XmlLimits, handler: XmlHandler): void {
+/** Throws for `faultOf`. */
+export function parseXml(text: string, limits: XmlLimits, handler: XmlHandler): void {
   const parser = new SaxesParser({ xmlns: true, position: true });
   const fault = (message: string, code: XmlFaultCode = 'structure'): never => {
     throw new XmlFault(`${parser.line}:${parser.column}\n${message}`, code);
@@ -102,8 +115,15 @@ function parse(text: string, limits: XmlLimits, handler: XmlHandler): void {
     parser.on('comment', () => fault('a signed document has no comments', 'security'));
     parser.on('processinginstruction', () => fault('a signed document has no processing instructions', 'security'));
   }
-  if (handler.encoding !== undefined)
-    parser.on('xmldecl', ({ encoding }) => void (encoding !== undefined && handler.encoding?.(encoding, at)));
+  parser.on('xmldecl', ({ version, encoding }) => {
+    const refuse = (message: string): never => {
+      throw new XmlFault(`1:1\n${message}`, 'structure'); // nothing stands before a declaration
+    };
+    // XML 1.1 has characters and line ends that 1.0 cannot say again, and signatures are over 1.0.
+    if (version !== '1.0') refuse('only XML 1.0 is read');
+    if (encoding !== undefined && !ENCODINGS.test(encoding))
+      refuse('another encoding than UTF-8 and UTF-16 is declared');
+  });
   let elements = 0;
   let depth = 0;
   countAttributes(parser, limits.attributes ?? 64, fault);

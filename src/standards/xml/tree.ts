@@ -29,15 +29,26 @@ export type XmlNode = XmlElement | string;
 export const isElement = (node: XmlNode): node is XmlElement => typeof node !== 'string';
 
 /** Child elements in document order. */
-export const elementsOf = (element: XmlElement): readonly XmlElement[] => element.children.filter(isElement);
+export function elementsOf(element: XmlElement): readonly XmlElement[] {
+  const { children } = element;
+  // Written without white space there is nothing else; leaves have one text.
+  if (children.every(isElement)) return children;
+  return children.filter(isElement);
+}
 
 /** The first child element of that local name. */
-export const childOf = (element: XmlElement, name: string): XmlElement | undefined =>
-  element.children.find((node): node is XmlElement => isElement(node) && node.name === name);
+export function childOf(element: XmlElement, name: string): XmlElement | undefined {
+  for (const node of element.children) if (typeof node !== 'string' && node.name === name) return node;
+  return undefined;
+}
 
 /** All text of the element itself, its child elements' aside. */
-export const ownText = (element: XmlElement): string =>
-  element.children.filter((node) => typeof node === 'string').join('');
+export function ownText(element: XmlElement): string {
+  const { children } = element;
+  const [only] = children;
+  if (children.length === 1) return typeof only === 'string' ? only : '';
+  return children.filter((node) => typeof node === 'string').join('');
+}
 
 /** The value of the attribute of that local name without a prefix. */
 export const attributeOf = (element: XmlElement, name: string): string | undefined =>

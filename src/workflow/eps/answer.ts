@@ -36,13 +36,18 @@ export function spineAnswerOf(
 export const isSettled = ({ state }: Pick<StoredMessage, 'state'>): boolean =>
   state === 'acknowledged' || state === 'rejected' || state === 'dead';
 
+/** The Spine's own words; of an answer that was lost nothing is kept. */
+export const answerIn = ({ answer }: Pick<StoredMessage, 'answer'>): Buffer | undefined =>
+  answer === undefined || answer.length === 0 ? undefined : answer;
+
 /** 202 while it is under way. */
 export function answerOf(message: StoredMessage, baseUrl: string, orders?: SentOrders): EpsAnswer {
   if (message.state === 'dead') return told(503, NOT_SENT);
   if (!isSettled(message))
     return told(202, waiting(message), { 'Content-Location': `${baseUrl}/$eps-message?id=${message.id}` });
-  if (message.answer === undefined) return told(200, ANSWER_LOST);
-  const { status, body } = spineAnswerOf(message, message.answer, baseUrl, orders);
+  const answer = answerIn(message);
+  if (answer === undefined) return told(200, ANSWER_LOST);
+  const { status, body } = spineAnswerOf(message, answer, baseUrl, orders);
   return { status, body };
 }
 

@@ -7,8 +7,10 @@ import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import type { Policy } from '../../ports/policy.ts';
 import { notFound } from '../../standards/fhir/outcome.ts';
 import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
-import { answerOf, type EpsAnswer } from './answer.ts';
+import { answerIn, answerOf, type EpsAnswer } from './answer.ts';
 import type { IdentitiesOf } from './identities.ts';
+import { nhsNumbersIn } from './message-record.ts';
+import type { CheckPatients } from './relation.ts';
 import { aboutEach, askerOf, type EpsSend } from './send.ts';
 import { type EpsSender, readSender, type SenderSettings } from './sender.ts';
 import type { SentOrders } from './sent-order.ts';
@@ -53,6 +55,9 @@ export interface EpsDeskServices {
   readonly audit: Pick<AuditLog, 'record'>;
   /** Whom a message and its answer are about. */
   readonly patientsOf: (message: StoredMessage) => Promise<readonly string[]>;
+  /** Ids of the Patients who have these NHS numbers here. */
+  readonly patientsNamed: (nhsNumbers: readonly string[]) => Promise<readonly string[]>;
+  readonly checkPatients: CheckPatients;
   /** Orders of what was released, as they were sent from here. */
   readonly sentOrders: (message: StoredMessage) => Promise<SentOrders>;
   readonly settings: SenderSettings;
@@ -78,11 +83,16 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
   /** Answers that tell of patients are in the trail before they are given. */
   async function replyTo(caller: Caller, message: StoredMessage): Promise<EpsReply> {
     const isAnswered = message.state === 'acknowledged' || message.state === 'rejected';
-    if (isAnswered && TELLING.has(message.kind))
-      for (const about of aboutEach(await services.patientsOf(message)))
-        await services.audit.record({ kind: 'operation', operation: 'eps-answer', caller, outcome: 0, ...about });
     const orders = isAnswered ? await services.sentOrders(message) : undefined;
-    return { ...answerOf(message, baseUrl, orders), ...(isAnswered && message.answer && { raw: message.answer }) };
+    const raw = isAnswered ? answerIn(message) : undefined;
+    const answer = answerOf(message, baseUrl, orders);
+    if (isAnswered && TELLING.has(message.kind)) {
+      // Also those whose prescriptions failed, and are not stored.
+      const told = await services.patientsNamed(nhsNumbersIn(answer.body));
+      for (const about of aboutEach([...new Set([...(await services.patientsOf(message)), ...told])]))
+        await services.audit.record({ kind: 'operation', operation: 'eps-answer', caller, outcome: 0, ...about });
+    }
+    return { ...answer, ...(raw && { raw }) };
   }
 
   return {
@@ -97,19 +107,25 @@ export function createEpsDesk(services: EpsDeskServices): EpsDesk {
       return replyTo(caller, message);
     },
     async track(asked, parameters) {
+      const { caller } = asked;
       const answer = await services.track(await senderOf(asked), parameters);
+      const numbers = [...new Set([...askedFor(parameters), ...nhsNumbersIn(answer.body)])];
+      // A prescription is a pharmacy's by its number; whoever prescribes has to do with the patient, here as with orders.
+      if (caller.user !== undefined && !policy.allows(caller, 'eps:dispense').allowed)
+        await services.checkPatients(caller, numbers);
       const detail = { parameters: [...parameters.keys()].join(' ').slice(0, 200) };
-      await services.audit.record({
-        kind: 'operation',
-        operation: 'eps-track',
-        caller: asked.caller,
-        outcome: 0,
-        detail,
-      });
+      const outcome = answer.status < 400 ? 0 : answer.status < 500 ? 4 : 8;
+      const told = { kind: 'operation', operation: 'eps-track', caller, outcome, detail } as const;
+      for (const about of aboutEach(await services.patientsNamed(numbers)))
+        await services.audit.record({ ...told, ...about });
       return answer;
     },
   };
 }
+
+/** NHS numbers that a search names. */
+const askedFor = (parameters: TrackerParameters): readonly string[] =>
+  (parameters.get('patient:identifier') ?? []).flatMap((value) => /(?:^|\|)(\d{10})$/.exec(value)?.[1] ?? []);
 
 const GATEWAY = serviceCaller('gateway');
 

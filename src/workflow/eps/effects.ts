@@ -167,8 +167,26 @@ function ofNotification({ verdict, answer, own, earlier }: Answered): readonly E
   return [
     ...ofType(earlier, 'MedicationDispense')
       .filter(({ id }) => !mine.has(id))
-      .map((one) => byId(one, entered({ text: 'Another notification stands in its place' }))),
+      .map((one) => byId(one, entered(REPLACED))),
+    ...dispenses.flatMap((one) => sameSupplyAs(one, mine)),
     ...itemStatesOf(dispenses),
+  ];
+}
+
+const REPLACED: Node = { text: 'Another notification stands in its place' };
+
+/** The same supply, told of before under another message that this one does not name: it is not there twice. */
+function sameSupplyAs(dispense: Resource, mine: ReadonlySet<unknown>): readonly Effect[] {
+  const number = identifierIn(dispense, ID_SYSTEM.dispenseItem);
+  const [item] = itemOf(dispense);
+  if (number === undefined || item === undefined) return [];
+  return [
+    {
+      type: 'MedicationDispense',
+      query: `identifier=${ID_SYSTEM.dispenseItem}|${number}`,
+      fits: (found) => !mine.has(found['id']) && found['status'] !== 'entered-in-error' && itemOf(found)[0] === item,
+      change: entered(REPLACED),
+    },
   ];
 }
 

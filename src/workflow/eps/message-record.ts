@@ -6,7 +6,7 @@ import type { FhirResource } from '../../mapping/transaction-bundle.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import type { Criteria, Resource, StoreTransaction } from '../../ports/resource-store.ts';
-import { formatJson, parseJson } from '../../standards/fhir/json.ts';
+import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import { idsOf } from './sender.ts';
 
@@ -67,15 +67,27 @@ export async function patientsOfMessage(
         ids.add(reference.slice('Patient/'.length));
     }
   if (ids.size > 0) return [...ids];
-  const numbers = nhsNumbersIn(askedOf(message, baseUrl));
+  return patientsNamed(criteriaOf, tx, nhsNumbersIn(askedOf(message, baseUrl)));
+}
+
+/** Ids of the Patients who have these NHS numbers here. */
+export async function patientsNamed(
+  criteriaOf: RecordServices['criteriaOf'],
+  tx: StoreTransaction,
+  numbers: readonly string[],
+): Promise<readonly string[]> {
   if (numbers.length === 0) return [];
   const criteria = numbers.map((number) => criteriaOf('Patient', `identifier=${ID_SYSTEM.nhsNumber}|${number}`));
   return (await tx.findCurrent(criteria, PATIENTS_MAX)).flat().map(({ id }) => id);
 }
 
-function nhsNumbersIn(asked: FhirResource | undefined): readonly string[] {
-  if (asked === undefined) return [];
-  const marked = `"system":"${ID_SYSTEM.nhsNumber}","value":"`;
-  const parts = formatJson(asked).split(marked).slice(1);
-  return [...new Set(parts.map((part) => part.slice(0, 10)))].filter((number) => /^\d{10}$/.test(number));
+/** Every NHS number in what is told or asked, each once. */
+export const nhsNumbersIn = (value: unknown): readonly string[] => [...new Set(numbersWithin(value))];
+
+function* numbersWithin(value: unknown): Generator<string> {
+  if (Array.isArray(value)) for (const one of value) yield* numbersWithin(one);
+  if (!isNode(value)) return;
+  const number = value['system'] === ID_SYSTEM.nhsNumber ? value['value'] : undefined;
+  if (typeof number === 'string' && /^\d{10}$/.test(number)) yield number;
+  for (const member of Object.values(value)) yield* numbersWithin(member);
 }

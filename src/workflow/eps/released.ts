@@ -37,7 +37,7 @@ export async function releasedEntries(
   released: { readonly bundles: readonly Node[]; readonly owner: Node | undefined; readonly messageId: string },
 ): Promise<readonly TransactionEntry[]> {
   const { bundles, owner, messageId } = released;
-  const all = bundles.flatMap((bundle) => entriesOfBundle(bundle, messageId, owner));
+  const all = bundles.flatMap((bundle) => entriesOfBundle(bundle, messageId, 'order', owner));
   // Prescriptions of one release mention the same pharmacy by the same URL.
   const entries = [...new Map(all.map((entry) => [entry.fullUrl, entry])).values()];
   const items = entries.filter(isItem);

@@ -6,26 +6,25 @@
 import { createHash } from 'node:crypto';
 import type { EpsContext } from '../../mapping/eps/context.ts';
 import { convertToV3 } from '../../mapping/eps/convert.ts';
-import { isNode, type Node } from '../../mapping/eps/node.ts';
+import type { Node } from '../../mapping/eps/node.ts';
 import { normaliseSystems } from '../../mapping/eps/normalise-systems.ts';
 import { lastUpdatedOf, statusOf, toEpsOutcome } from '../../mapping/eps/outcome.ts';
 import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import { storedEntries } from '../../mapping/eps/stored-message.ts';
-import { CODE_SYSTEM } from '../../mapping/eps/systems.ts';
-import { nameUuid, type TransactionEntry, transactionBundle } from '../../mapping/transaction-bundle.ts';
+import { nameUuid, transactionBundle } from '../../mapping/transaction-bundle.ts';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { NewJob } from '../../ports/jobs.ts';
 import type { MessageLog, NewMessage, StoredMessage } from '../../ports/message-log.ts';
-import type { Criteria, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
-import { formatJson, parseJson } from '../../standards/fhir/json.ts';
-import { conflict, FhirError, type Issue } from '../../standards/fhir/outcome.ts';
+import type { Criteria, ResourceStore } from '../../ports/resource-store.ts';
+import { formatJson } from '../../standards/fhir/json.ts';
+import { conflict, type Issue } from '../../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../apply-message.ts';
-import { messageUrn } from '../import-provenance.ts';
 import type { EpsAnswer } from './answer.ts';
 import { faultsIn, type JudgePrescriptions } from './check-signatures.ts';
 import { findMessage } from './message-record.ts';
+import { withoutOverwriting } from './overwriting.ts';
 import type { CheckRelation } from './relation.ts';
 import type { EpsSender } from './sender.ts';
 
@@ -70,6 +69,10 @@ export type EpsSend = (
 /** Takes back a transaction that found its message in the log. */
 class SentBefore extends Error {}
 
+function unlessSentBefore(error: unknown): void {
+  if (!(error instanceof SentBefore)) throw error;
+}
+
 export function createEpsSend(services: EpsSendServices): EpsSend {
   const { messages, store, apply, prepareSending, judge, audit, patientsOf, toPartyKey } = services;
   async function commit(caller: Caller, payload: unknown, { message, job }: Queued): Promise<void> {
@@ -85,16 +88,17 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
         await added;
       };
       if (entries.length === 0) return queue([]);
-      await checkNew(services, tx, entries, (id) => findMessage(messages, service, id));
+      const own = await withoutOverwriting(services, tx, entries, message.id);
       const origin = { kind: message.kind, messageId: message.id, sender: agentOf(caller) };
-      await apply(tx, transactionBundle(entries), origin, queue);
+      await apply(tx, transactionBundle(own), origin, queue);
     });
   }
 
   /** What was laid aside, and never sent, is sent after all. */
   const revive = ({ id, resources }: StoredMessage, job: NewJob): Promise<void> =>
     store.transaction(serviceCaller('gateway'), async (tx) => {
-      await tx.messages.settle(id, { state: 'queued', resources });
+      // Of two that want it the second finds it on its way, which nothing may make look unsent.
+      if (!(await tx.messages.settle(id, { state: 'queued', resources, from: 'dead' }))) throw new SentBefore();
       await tx.jobs.add([job]);
     });
 
@@ -108,11 +112,6 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
       return { refused };
     };
     if (v3 === undefined) return refuse(refusal(issues, payload, context));
-    await services.checkRelation(caller, resource, v3);
-    if (judge !== undefined && recogniseEps(resource) === 'order') {
-      const faults = faultsIn(await judge(v3));
-      if (faults.length > 0) return refuse(unsigned(faults));
-    }
     const outgoing: Outgoing = {
       v3,
       fromPartyKey: context.fromPartyKey,
@@ -122,16 +121,20 @@ export function createEpsSend(services: EpsSendServices): EpsSend {
       at: context.now,
     };
     const { message, job } = prepareSending(outgoing);
+    await services.checkRelation(caller, resource, v3);
+    if (judge !== undefined && recogniseEps(resource) === 'order') {
+      const verdicts = await judge(v3);
+      // Whoever found no prescription in an order has judged none.
+      const faults = verdicts.length === 0 ? ['Invalid signature format'] : faultsIn(verdicts);
+      if (faults.length > 0) return refuse(unsigned(faults));
+    }
     const queued = { message: { ...message, askedBy: askerOf(caller) }, job };
     const before = await findMessage(messages, caller, message.id);
-    if (before === undefined)
-      await commit(caller, resource, queued).catch((error: unknown) => {
-        if (!(error instanceof SentBefore)) throw error;
-      });
+    if (before === undefined) await commit(caller, resource, queued).catch(unlessSentBefore);
     const stored = before ?? (await messages.read(caller, message.id));
     if (stored.hash !== message.hash.toString('hex'))
       throw conflict('The id of this message stands for another one: it is sent again under one of its own');
-    if (stored.state === 'dead') await revive(stored, job);
+    if (stored.state === 'dead') await revive(stored, job).catch(unlessSentBefore);
     const told = { kind: 'message-out', operation: message.kind, caller, outcome: 0 } as const;
     for (const about of aboutEach(await patientsOf(stored)))
       await audit.record({ ...told, targets: stored.resources.map(targetOf), ...about });
@@ -182,37 +185,3 @@ const unsigned = (faults: readonly string[]): EpsAnswer => ({
     issue: faults.map((diagnostics) => ({ severity: 'error', code: 'invalid', diagnostics })),
   },
 });
-
-const DUPLICATE: Issue = {
-  severity: 'error',
-  code: 'duplicate',
-  details: {
-    coding: [
-      { system: CODE_SYSTEM.epsIssue, code: 'DUPLICATE_MEDICATIONREQUEST_ID', display: 'Duplicate item ID exists' },
-    ],
-  },
-  diagnostics: 'An item of this prescription was sent before under another message: it is not written over',
-};
-
-/**
- * An item that another message has brought to the Spine is not written over by an order that the Spine will refuse.
- * Items of an order that was refused may be sent again, corrected.
- */
-async function checkNew(
-  { criteriaOf }: EpsSendServices,
-  tx: StoreTransaction,
-  entries: readonly TransactionEntry[],
-  messageOf: (id: string) => Promise<StoredMessage | undefined>,
-): Promise<void> {
-  const items = entries.filter(({ resource }) => resource.resourceType === 'MedicationRequest');
-  if (items.length === 0) return;
-  const criteria = items.map(({ request }) => criteriaOf('MedicationRequest', request.url.split('?')[1] ?? ''));
-  for (const { content } of (await tx.findCurrent(criteria, 2)).flat()) {
-    const stored = parseJson(content); // stored text was checked
-    const { source } = isNode(stored) && isNode(stored['meta']) ? stored['meta'] : {};
-    const id =
-      typeof source === 'string' && source.startsWith(messageUrn('')) ? source.slice(messageUrn('').length) : '';
-    const message = id === '' ? undefined : await messageOf(id);
-    if (message?.dialect === 'eps' && message.state !== 'rejected') throw new FhirError(400, [DUPLICATE]);
-  }
-}

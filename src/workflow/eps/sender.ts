@@ -51,7 +51,7 @@ export interface Asking {
   /** Names in lower case. */
   readonly headers: Headers;
   readonly functions: Functions;
-  /** Who the person is, where that is known here: a header can choose among these, and say no other. */
+  /** Who the person is: a header can choose among these, and say no other. */
   readonly known: Identities;
 }
 
@@ -85,8 +85,8 @@ export function readSender(
   if (issues.length > 0) throw new FhirError(400, issues);
   checkOwn('NHSD-ASID', fromAsid, settings.fromAsid);
   checkOwn('NHSD-Party-Key', fromPartyKey, settings.fromPartyKey);
-  checkAmong('NHSD-Session-URID', roleProfileId, known.roleProfileIds);
-  checkAmong('NHSD-Identity-UUID', userId, known.userIds);
+  checkAmong('NHSD-Session-URID', roleProfileId, known.roleProfileIds, isPerson);
+  checkAmong('NHSD-Identity-UUID', userId, known.userIds, isPerson);
   const party = fromPartyKey ?? settings.fromPartyKey ?? '';
   const isAttended = userId !== undefined && roleProfileId !== undefined;
   return {
@@ -127,9 +127,14 @@ function checkOwn(name: string, given: string | undefined, own: string | undefin
     throw forbidden(`The system in header '${name}' is not one that sends from here`);
 }
 
-function checkAmong(name: string, given: string | undefined, own: readonly string[]): void {
-  if (own.length > 0 && given !== undefined && !own.includes(given))
-    throw forbidden(`The id in header '${name}' is not the caller's`);
+/** A person is nobody whom the record does not say they are; a program that is let act for people names them. */
+function checkAmong(name: string, given: string | undefined, own: readonly string[], isPerson: boolean): void {
+  if (given === undefined || own.includes(given) || (own.length === 0 && !isPerson)) return;
+  const why =
+    own.length === 0
+      ? ': the Practitioner and PractitionerRole of their account name no SDS id, where an administrator adds it'
+      : '';
+  throw forbidden(`The id in header '${name}' is not the caller's${why}`);
 }
 
 const forbidden = (diagnostics: string): FhirError => {

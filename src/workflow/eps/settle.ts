@@ -25,10 +25,10 @@ import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { writeXml } from '../../standards/xml/write.ts';
 import type { ApplyMessage } from '../apply-message.ts';
 import { importProvenance } from '../import-provenance.ts';
-import { spineAnswerOf } from './answer.ts';
+import { answerIn, spineAnswerOf } from './answer.ts';
 import type { JudgePrescriptions } from './check-signatures.ts';
 import { type Effect, effectsOf } from './effects.ts';
-import { askedOf, currentOf, findMessage, patientsOfMessage } from './message-record.ts';
+import { askedOf, currentOf, findMessage, patientsNamed, patientsOfMessage } from './message-record.ts';
 import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released.ts';
 import type { Outgoing, Queued } from './send.ts';
 import { type SentOrders, sentOrdersOf } from './sent-order.ts';
@@ -59,6 +59,8 @@ export interface EpsRecord {
   settle(message: StoredMessage, settlement: Settlement): Promise<void>;
   /** Whose data a message holds, by the ids of their Patient resources. */
   patientsOf(message: StoredMessage): Promise<readonly string[]>;
+  /** Ids of the Patients who have these NHS numbers here. */
+  patientsNamed(nhsNumbers: readonly string[]): Promise<readonly string[]>;
   /** The orders, as far as they were sent from here, of what the answer of a message has released. */
   sentOrders(message: StoredMessage): Promise<SentOrders>;
   /** Writes down what the Spine says beside any message. */
@@ -85,8 +87,9 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   }
 
   async function settle(message: StoredMessage, given: Settlement): Promise<void> {
-    const isJudged = given.answer !== undefined && RELEASES.has(message.kind);
-    const issues = isJudged && services.judge ? await services.judge(given.answer) : [];
+    const said = answerIn(given);
+    const isJudged = said !== undefined && RELEASES.has(message.kind);
+    const issues = isJudged && services.judge ? await services.judge(said) : [];
     const settlement: Settlement = { ...given, resources: message.resources, ...(issues.length > 0 && { issues }) };
     try {
       await bring(services, message, settlement);
@@ -103,8 +106,13 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
   const patientsOf = (message: StoredMessage): Promise<readonly string[]> =>
     store.transaction(GATEWAY, (tx) => patientsOfMessage(services, tx, message));
 
+  const named = (nhsNumbers: readonly string[]): Promise<readonly string[]> =>
+    nhsNumbers.length === 0
+      ? Promise.resolve([])
+      : store.transaction(GATEWAY, (tx) => patientsNamed(services.criteriaOf, tx, nhsNumbers));
+
   async function sentOrders(message: StoredMessage): Promise<SentOrders> {
-    const { answer } = message;
+    const answer = answerIn(message);
     if (answer === undefined || !RELEASES.has(message.kind)) return new Map();
     const { body } = spineAnswerOf(message, answer, services.baseUrl);
     const prescriptions = ['passedPrescriptions', 'failedPrescriptions'].flatMap((name) => prescriptionsIn(body, name));
@@ -112,7 +120,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
     return store.transaction(GATEWAY, (tx) => sentOrdersOf(tx, services.criteriaOf, prescriptions));
   }
 
-  return { settle, patientsOf, sentOrders, note };
+  return { settle, patientsOf, patientsNamed: named, sentOrders, note };
 }
 
 function unlessBefore(error: unknown): void {
@@ -128,8 +136,8 @@ async function bring(
 ): Promise<void> {
   const { store, apply, criteriaOf, validate, baseUrl, now } = services;
   const asked = SAYS_NO_MORE.has(message.kind) ? undefined : askedOf(message, baseUrl);
-  const answer =
-    settlement.answer && spineAnswerOf({ ...message, issues: settlement.issues ?? [] }, settlement.answer, baseUrl);
+  const said = answerIn(settlement);
+  const answer = said && spineAnswerOf({ ...message, issues: settlement.issues ?? [] }, said, baseUrl);
   const released = answer === undefined ? [] : prescriptionsIn(answer.body, 'passedPrescriptions');
   // One that is not valid R4 is given to the pharmacy as it is, and keeps no other from being stored.
   const passed = released.filter((bundle) => entriesIn(bundle).every((one) => validate(one).length === 0));

@@ -17,7 +17,8 @@ export async function verifyOrder(
   if (!isNode(bundle) || recogniseEps(bundle) !== 'order') return [invalid('It is not a prescription order')];
   const { value, issues } = convertToV3(asSent(bundle), context);
   if (value === undefined) return issues;
-  const faults = faultsIn(await judge(value));
+  const verdicts = await judge(value);
+  const faults = verdicts.length === 0 ? ['Invalid signature format'] : faultsIn(verdicts);
   return faults.length === 0 ? [GOOD] : faults.map(invalid);
 }
 

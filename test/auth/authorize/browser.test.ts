@@ -7,7 +7,7 @@ import { findAccessibilityFaults, openPage, startChromium } from '../../support/
 import { type Added, openWorld, PASSWORD, type World } from './world.ts';
 
 describe('authorize › in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let browser: Browser;
   let world: World;
   let app: Server;

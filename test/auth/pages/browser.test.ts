@@ -9,7 +9,7 @@ import { type Added, openWorld, PASSWORD, type World } from '../people/world.ts'
 import { XSS_CORPUS } from './xss-corpus.ts';
 
 describe('pages in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let browser: Browser;
   let world: World;
   before(async function () {

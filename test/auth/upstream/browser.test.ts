@@ -4,7 +4,7 @@ import { findAccessibilityFaults, openPage, startChromium } from '../../support/
 import { DESK_ROLE, DOCTOR_ROLE, doctor, openUpstreamWorld, staff, type UpstreamWorld } from './world.ts';
 
 describe('sign-in through a provider in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let browser: Browser;
   let world: UpstreamWorld;
   before(async function () {

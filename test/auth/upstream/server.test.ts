@@ -86,7 +86,7 @@ async function freePort(): Promise<number> {
 }
 
 describe('NHS sign-in in the server', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let cis2: OidcPeer;
   let nhsLogin: OidcPeer;

@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { expect } from 'chai';
-import { createCircuitBreaker } from '../../../src/gateways/eps/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../../src/gateways/circuit-breaker.ts';
 import { formatEnvelope, xmlPartsOf } from '../../../src/gateways/eps/envelope.ts';
 import { createSpineExchange } from '../../../src/gateways/eps/exchange.ts';
 import { createHttpsCaller } from '../../../src/gateways/eps/https-call.ts';
 import { readSpineReply } from '../../../src/gateways/eps/read-reply.ts';
-import { readSentEnvelope } from '../../../src/gateways/eps/sent-message.ts';
+import { readSentEnvelope, readSentMessage } from '../../../src/gateways/eps/sent-message.ts';
 import type { SpineExchange } from '../../../src/ports/spine-exchange.ts';
 import { createTestCa } from '../../support/ca.ts';
 import { cancellation, newPrescription, notification, order, patientRelease } from '../../support/eps-messages.ts';
@@ -26,7 +26,8 @@ interface Step {
   readonly status?: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly ending?: 'hang' | 'drop' | 'cut';
+  /** `held`: answered when the test says so. */
+  readonly ending?: 'hang' | 'drop' | 'cut' | 'held';
 }
 
 describe('gateways › eps › exchange', () => {
@@ -35,6 +36,7 @@ describe('gateways › eps › exchange', () => {
   const tls: SecureContextOptions = { ca: ca.certificate, cert: own.certificate, key: own.key };
   let server: Server;
   let steps: Step[] = [];
+  let held: (finish: () => void) => void = (finish) => finish();
   let seen: { readonly method: string; readonly path: string; readonly headers: Readonly<Record<string, unknown>> }[] =
     [];
   const opened: { close(): void }[] = [];
@@ -48,6 +50,7 @@ describe('gateways › eps › exchange', () => {
           seen.push({ method: req.method ?? '', path: req.url ?? '', headers: req.headers });
           const { status = 200, body = '', headers = {}, ending } = steps.shift() ?? {};
           if (ending === 'hang') return;
+          if (ending === 'held') return held(() => res.end(body));
           if (ending === 'drop') return void res.destroy();
           res.writeHead(status, { ...headers, ...(ending === 'cut' && { 'Content-Length': '1000' }) });
           if (ending === 'cut') res.write(body, () => res.destroy());
@@ -140,6 +143,8 @@ describe('gateways › eps › exchange', () => {
     ['400', [{ status: 400, body: 'no' }], 'refused'],
     ['503', [{ status: 503 }], 'not-sent'],
     ['429', [{ status: 429 }], 'not-sent'],
+    ['404 of a wrong address', [{ status: 404, body: 'no such page' }], 'not-sent'],
+    ['403 before anything is read', [{ status: 403 }], 'not-sent'],
     ['500', [{ status: 500, body: 'oh' }], 'unknown'],
     ['200 with something else', [{ body: '<html/>' }], 'unknown'],
     ['200 with half an answer', [{ body: ACK('AA').slice(0, 60) }], 'unknown'],
@@ -180,6 +185,34 @@ describe('gateways › eps › exchange', () => {
       expect(seen).eql([]);
     });
 
+  it('an answer to another message is none: its prescriptions reach nobody here', async () => {
+    const release = patientRelease(newPrescription(), AT);
+    const cancelling = cancellation(newPrescription(), { at: AT });
+    const released = (id: string): string =>
+      `<PORX_IN070101UK31 xmlns="urn:hl7-org:v3"><acknowledgement typeCode="AA"/><ControlActEvent><subject>` +
+      `<PrescriptionReleaseResponse><inFulfillmentOf><priorDownloadRequestRef><id root="${id}"/></priorDownloadRequestRef>` +
+      `</inFulfillmentOf></PrescriptionReleaseResponse></subject></ControlActEvent></PORX_IN070101UK31>`;
+    const cancelled = (id: string): string =>
+      `<PORX_IN050101UK31 xmlns="urn:hl7-org:v3"><acknowledgement typeCode="AA"/><ControlActEvent><subject>` +
+      `<CancellationResponse><pertinentInformation4><pertinentCancellationRequestRef><id root="${id}"/>` +
+      `</pertinentCancellationRequestRef></pertinentInformation4></CancellationResponse></subject></ControlActEvent></PORX_IN050101UK31>`;
+    for (const [sent, interaction, answer, kind] of [
+      [release, 'PORX_IN132004SM30', released(readSentMessage(release.v3).payloadId.toLowerCase()), 'answered'],
+      [release, 'PORX_IN132004SM30', released(randomUUID()), 'unknown'],
+      [cancelling, 'PORX_IN030101SM32', cancelled(cancelling.id), 'answered'],
+      [cancelling, 'PORX_IN030101SM32', cancelled(randomUUID()), 'unknown'],
+    ] as const) {
+      steps = [{ body: answer }];
+      expect((await open().send(bodyOf(sent.v3, interaction))).kind).equal(kind);
+    }
+  });
+
+  it('refusals that come with status 500 do not open the circuit breaker', async () => {
+    const exchange = open({ failuresMax: 2 });
+    steps = Array.from({ length: 4 }, () => ({ status: 500, body: ACK('AE', REASON('0002')) }));
+    for (let n = 0; n < 4; n++) expect((await send(exchange)).kind).equal('answered');
+  });
+
   it('a client certificate of a stranger is refused, and nothing is read', async () => {
     const stranger = createTestCa().client('gateway');
     const outcome = await send(open({ tls: { ca: ca.certificate, cert: stranger.certificate, key: stranger.key } }));
@@ -204,6 +237,32 @@ describe('gateways › eps › exchange', () => {
     expect((await https.call({ method: 'GET', path: '/', headers: {} })).kind).equal('failed');
     material = tls;
     expect((await https.call({ method: 'GET', path: '/', headers: {} })).kind).equal('response');
+  });
+
+  it('[PK-12] a certificate is renewed while an answer is waited for › the answer comes', async () => {
+    const { port } = server.address() as AddressInfo;
+    let current = tls;
+    const https = createHttpsCaller({
+      baseUrl: new URL(`https://localhost:${port}`),
+      tls: () => current,
+      timeoutMs: 10_000,
+    });
+    opened.push(https);
+    let arrived: (() => void) | undefined;
+    const isThere = new Promise<void>((done) => {
+      arrived = done;
+    });
+    held = (finish) => {
+      arrived?.();
+      // Another call begins with the new certificate before this one is answered.
+      current = { ...tls };
+      void https.call({ method: 'GET', path: '/', headers: {} }).then(finish);
+    };
+    steps = [{ body: 'first', ending: 'held' }, { body: 'second' }];
+    const first = https.call({ method: 'GET', path: '/', headers: {} });
+    await isThere;
+    const result = await first;
+    expect(result.kind === 'response' && result.body.toString()).equal('first');
   });
 
   it('the circuit breaker opens after failures, and a probe closes it again', async () => {
@@ -233,6 +292,10 @@ describe('gateways › eps › exchange', () => {
           acknowledgement: 'AE',
           codes: [{ system: '1.2', code: '0002', display: 'why' }],
         });
+    });
+    it('nothing is known from parts without end', () => {
+      expect(xmlPartsOf('--a\n\n<b/>\n'.repeat(200_000))).eql([]);
+      expect(xmlPartsOf(`${'--a\n\n<b/>\n'.repeat(16)}--a--`)).lengthOf(16);
     });
     it('nothing is known from what is none', () => {
       for (const text of ['', '<x/>', ACK('XX'), ACK('AA').replace('urn:hl7-org:v3', 'urn:x'), '<!DOCTYPE a><a/>'])

@@ -30,7 +30,10 @@ describe('hl7v2 › MLLP listener', () => {
   let logged: string[] = [];
   const sockets: Socket[] = [];
 
-  async function start(options: Partial<MllpListenerOptions> = {}): Promise<void> {
+  type Options = Partial<Omit<MllpListenerOptions, 'receive'>> & {
+    readonly receive?: (raw: Buffer) => Promise<Buffer | readonly Buffer[]>;
+  };
+  async function start({ receive, ...options }: Options = {}): Promise<void> {
     received = [];
     logged = [];
     const write = (text: string, fields?: Readonly<Record<string, unknown>>): void =>
@@ -42,7 +45,8 @@ describe('hl7v2 › MLLP listener', () => {
       receive: async (raw) => {
         const text = raw.toString('latin1');
         received.push(text.split('|')[9] ?? text);
-        return Buffer.from(`ack of ${text.split('|')[9] ?? text}`);
+        const answer = await (receive?.(raw) ?? Buffer.from(`ack of ${text.split('|')[9] ?? text}`));
+        return Buffer.isBuffer(answer) ? [answer] : answer;
       },
       ...options,
     });
@@ -242,7 +246,7 @@ describe('hl7v2 › MLLP listener', () => {
     await new Promise((resolve) => setTimeout(resolve, 30));
     const before = performance.now();
     await listener.stop(50);
-    expect(performance.now() - before).lessThan(2000);
+    expect(performance.now() - before).lessThan(30_000);
   });
 
   it('rejects when its port is taken', async () => {
@@ -250,13 +254,61 @@ describe('hl7v2 › MLLP listener', () => {
     const error = await createMllpListener({
       host: '127.0.0.1',
       port: listener.port,
-      receive: async (raw) => raw,
+      receive: async (raw) => [raw],
       log: { debug() {}, info() {}, warn() {}, error() {} },
     }).then(
       () => undefined,
       (reason: NodeJS.ErrnoException) => reason.code,
     );
     expect(error).equal('EADDRINUSE');
+  });
+
+  it('sends as many answers as there are, each in a frame of its own', async () => {
+    await start({
+      receive: async (raw) => (raw.includes('|A|') ? [Buffer.from('taken'), Buffer.from('applied')] : []),
+    });
+    const socket = await dial();
+    socket.write(Buffer.concat([frame(message('NONE')), frame(message('A'))]));
+    expect(await collect(socket, 2)).eql(['taken', 'applied']);
+  });
+
+  it('drops a frame whose bytes drip in for ever, and closes [RL-33]', async () => {
+    await start({ frameTimeoutMs: 1000, wholeFrameTimeoutMs: 120 });
+    const socket = await dial();
+    const drip = setInterval(() => socket.write('x'), 10);
+    socket.write(Buffer.from([0x0b]));
+    await once(socket, 'close');
+    clearInterval(drip);
+    expect(logged).include('MLLP: a fault in the framing partial');
+  });
+
+  it('closes a connection that is idle for too long, and not one that works [RL-33]', async () => {
+    await start({ idleTimeoutMs: 150 });
+    const [idle, busy] = [await dial(), await dial()];
+    const closed: string[] = [];
+    idle.on('close', () => closed.push('idle'));
+    busy.on('close', () => closed.push('busy'));
+    idle.resume();
+    for (let n = 0; n < 5; n++) {
+      busy.write(frame(message(String(n))));
+      await once(busy, 'data');
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    expect(closed).eql(['idle']);
+  });
+
+  it('refuses more connections of one address than it may have [RL-33]', async () => {
+    await start({ connectionsPerAddressMax: 2 });
+    const [first] = [await dial(), await dial()];
+    const third = await dial();
+    await once(third.resume(), 'close');
+    expect(listener.counters.refusedConnections).equal(1);
+    first.destroy();
+    await once(first, 'close');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const fourth = await dial();
+    fourth.write(frame(message('D')));
+    expect(await collect(fourth, 1)).eql(['ack of D']);
   });
 
   it('node-hl7-client sends and understands the answer', async () => {

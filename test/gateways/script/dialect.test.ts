@@ -96,7 +96,9 @@ describe('gateways › script › dialect', () => {
     ['bad-element-order', '900', ['135', '126'], 'MedicationPrescribed Quantity is out of its place'],
     ['bad-two-transactions', '900', ['034'], 'Message Body must hold exactly one transaction, and holds 2'],
     ['edge-unsupported-version', '900', ['021'], 'The SCRIPT version is not supported: send 2017071'],
-    ['cancelrx', '900', ['034'], 'CancelRx is not supported yet'],
+    ['cancelrx', '010', [], undefined],
+    ['rxfill-partial', '010', [], undefined],
+    ['bad-unknown-transaction', '900', ['034'], 'FooRx is not supported'],
   ] as const)
     it(`${fixture} is answered with ${code} ${descriptions.join(' ')}`, () => {
       const raw = scriptFixture(fixture);

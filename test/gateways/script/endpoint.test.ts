@@ -22,7 +22,7 @@ describe('gateways › script › endpoint', () => {
   let port: number;
   const received: Buffer[] = [];
   const logged: string[] = [];
-  let admission: () => Promise<void>;
+  let admission: () => Promise<undefined>;
   let reception: () => Promise<ScriptReception>;
   const note = (message: string): void => void logged.push(message);
   const log: Log = { debug: note, info: note, warn: note, error: note };
@@ -53,7 +53,7 @@ describe('gateways › script › endpoint', () => {
   beforeEach(() => {
     received.length = 0;
     logged.length = 0;
-    admission = async () => {};
+    admission = async () => undefined;
     reception = async () => ({ answer: ANSWER, verdict: 'applied' });
   });
 

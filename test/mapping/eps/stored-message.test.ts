@@ -82,6 +82,68 @@ describe('mapping › eps › stored message', () => {
     it(`${file} › nothing before the answer`, () => {
       expect(told(file)).eql([]);
     });
+  it('[AZ-01] nothing is stored but what the message is about and whom it mentions', () => {
+    for (const name of ['prescription-order-acute.json', 'dispense-notification-amend.json']) {
+      const message = read(name);
+      const strange = [
+        'Consent',
+        'Observation',
+        'Group',
+        'Subscription',
+        'Claim',
+        'Task',
+        'AuditEvent',
+        name.startsWith('p') ? 'MedicationDispense' : 'MedicationRequest',
+      ].map((resourceType, n) => ({
+        fullUrl: `urn:uuid:00000000-0000-4000-8000-00000000000${n}`,
+        resource: { resourceType, subject: { reference: 'Patient/p1' } },
+      }));
+      const before = told(name);
+      const entry = [...(message['entry'] as Json[]), ...strange];
+      const after = storedEntries({ ...message, entry }, 'message-1');
+      expect(after.map(({ resource, request }) => `${request.method} ${resource.resourceType}`)).eql(before);
+    }
+  });
+
+  it('[AZ-01] a reference to what the message does not bring leads to nothing that is stored here', () => {
+    const strange = /"reference":"(?!#|urn:uuid:)/;
+    for (const name of [
+      'prescription-order-repeat-dispensing-signed.json',
+      'dispense-notification-amend.json',
+      'task-return.json',
+      'claim-amend.json',
+    ]) {
+      const message = JSON.parse(
+        JSON.stringify(read(name))
+          .replaceAll(/"(subject|patient|for)":\{/g, '"$1":{"reference":"Patient/p1",')
+          .replaceAll(
+            /"reference":"Patient\/p1","reference":"[^"]*"/g,
+            '"reference":"https://mortar.example/Patient/p1"',
+          ),
+      ) as Json;
+      const after = storedEntries(message, 'message-1');
+      expect(JSON.stringify(after.map(({ resource }) => resource)), name).not.match(strange);
+      const patient = after.find(({ resource }) => resource.resourceType === 'Patient');
+      for (const { resource } of after)
+        if (/^(?:Medication(?:Request|Dispense)|Task|Claim)$/.test(resource.resourceType))
+          expect((resource['subject'] ?? resource['patient'] ?? resource['for']) as Json, name).include({
+            reference: patient?.fullUrl,
+          });
+    }
+  });
+
+  it('[AZ-06] a sender sets no labels', () => {
+    const message = read('prescription-order-acute.json');
+    const meta = { source: 'urn:other', security: [{ code: 'V' }], tag: [{ code: 'x' }], profile: ['https://p'] };
+    const entry = (message['entry'] as { resource: Json }[]).map((one) => ({
+      ...one,
+      resource: { ...one.resource, meta },
+    }));
+    const stored = storedEntries({ ...message, entry }, 'message-1').filter(({ resource }) => 'meta' in resource);
+    expect(stored).not.empty;
+    for (const { resource } of stored) expect(resource['meta']).eql({ profile: ['https://p'] });
+  });
+
   it('no reference leads nowhere', () => {
     for (const file of ['prescription-order-acute.json', 'dispense-notification-amend.json', 'claim-amend.json']) {
       const known = new Set(entries(file).map(({ fullUrl }) => fullUrl));

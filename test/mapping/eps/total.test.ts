@@ -157,7 +157,7 @@ describe('mapping › eps › every JSON value', () => {
   for (const name of fixtureNames) mutated(name, fixtureMessage(name), RUNS);
 
   it('every place of an order taken out, alone', function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const message = fixtureMessage('prescription-order-acute');
     const { length } = places(message);
     for (let place = 0; place < length; place++) {

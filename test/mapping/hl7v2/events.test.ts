@@ -70,7 +70,7 @@ describe('hl7v2 › events', () => {
   });
 
   it('an event that is not mapped is refused', () =>
-    expect(issuesOf(messageOf(header('ADT^A40'), PID))).eql(['error not-supported MSH-9']));
+    expect(issuesOf(messageOf(header('ADT^A43'), PID))).eql(['error not-supported MSH-9']));
 
   for (const [name, segments, expected] of [
     ['no PID', [], ['error structure PID']],
@@ -114,9 +114,9 @@ describe('hl7v2 › limits', () => {
     const message = messageOf(
       header('ADT^A08'),
       PID,
-      ...many(99_998, (n) => `OBX|${n}|ST|A^B^C||x\\F\\y^z~a&b`, '\r').split('\r'),
+      ...many(99_998, (n) => `ZBX|${n}|ST|A^B^C||x\\F\\y^z~a&b`, '\r').split('\r'),
     );
-    expect(issuesOf(message)).eql(['information informational OBX']);
+    expect(issuesOf(message)).eql(['information informational ZBX']);
   });
 });
 
@@ -174,6 +174,48 @@ describe('hl7v2 › patient', () => {
     expect(practitioners.length).equal(1);
     expect(resource(entries, 'Encounter').participant.length).equal(3);
   });
+});
+
+describe('hl7v2 › supplies and results', () => {
+  it('numbers of supplies hold no control characters', () => {
+    const message = messageOf(header('RAS^O17'), PID, 'ORC|RE|1\u00002^A', 'RXA|0|1|20260302||1^Drug^L|1');
+    expect(resource(entriesOf(message), 'MedicationAdministration').identifier[0].value).equal('12-0-1');
+  });
+
+  for (const [type, value, unit, expected] of [
+    ['NM', '<5', 'mg', { valueQuantity: { value: 5, comparator: '<', unit: 'mg' } }],
+    ['NM', 'POS', '', { valueString: 'POS' }],
+    ['SN', '>=^3', '', { valueQuantity: { value: 3, comparator: '>=' } }],
+    ['SN', '^1^:^128', '', { valueRatio: { numerator: { value: 1 }, denominator: { value: 128 } } }],
+    ['SN', '^0^-^5', '', { valueRange: { low: { value: 0 }, high: { value: 5 } } }],
+    ['NR', '10^4', '', { valueString: '10 - 4' }],
+    ['ST', 'a~b', '', { valueString: 'a\nb' }],
+    ['DT', '20260230', '', { valueString: '20260230' }],
+    ['TM', '0930', '', { valueTime: '09:30:00' }],
+    ['', '7', '', { valueString: '7' }],
+    ['ZZ', '7', '', { valueString: '7' }],
+  ] as const)
+    it(`OBX-5 ${value} of type ${type || 'nothing'}`, () => {
+      const message = messageOf(
+        header('ORU^R01'),
+        PID,
+        'OBR|1|1^A||1^T^L',
+        `OBX|1|${type}|2^R^L||${value}|${unit}|||||F`,
+      );
+      expect(resource(entriesOf(message), 'Observation')).deep.include(expected);
+    });
+
+  for (const [statuses, expected] of [
+    [['F', 'F'], 'final'],
+    [['F', 'P'], 'preliminary'],
+    [['F', 'C'], 'corrected'],
+    [[], 'registered'],
+  ] as const)
+    it(`a report without OBR-25 and with results ${statuses.join(' ') || 'none'} is ${expected}`, () => {
+      const results = statuses.map((status, n) => `OBX|${n}|NM|${n}^R^L||1||||||${status}`);
+      const message = messageOf(header('ORU^R01'), PID, 'OBR|1|1^A||1^T^L', ...results);
+      expect(resource(entriesOf(message), 'DiagnosticReport').status).equal(expected);
+    });
 });
 
 describe('hl7v2 › orders', () => {

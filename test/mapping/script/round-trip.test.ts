@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import type { ToScriptContext } from '../../../src/mapping/script/envelope.ts';
 import { mapToFhir, mapToScript } from '../../../src/mapping/script/map-message.ts';
-import type { ToScriptContext } from '../../../src/mapping/script/new-rx-from-fhir.ts';
 import type { Json } from '../../../src/mapping/script/place.ts';
 import { formatJson, parseJson } from '../../../src/standards/fhir/json.ts';
 import { isError } from '../../../src/standards/fhir/outcome.ts';

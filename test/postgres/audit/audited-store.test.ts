@@ -256,5 +256,5 @@ describe('audit › reads, searches and refusals', () => {
     });
     await Promise.all(others);
     expect((await told()).filter(({ kind }) => kind === 'read')).to.have.lengthOf(1);
-  }).timeout(10_000);
+  }).timeout(180_000);
 });

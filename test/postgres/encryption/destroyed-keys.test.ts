@@ -36,7 +36,7 @@ const statusOf = (work: Promise<unknown>): Promise<unknown> =>
 
 /** Two stores on one database, as two processes have them. */
 describe('encryption › keys that another process has destroyed', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let here: ProtectionWorld;
   let other: PolicyStore;
   beforeEach(async () => {
@@ -209,7 +209,7 @@ where content like '%"~":"v1.%' and not exists (
 });
 
 describe('encryption › a value that nobody can open', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let world: ProtectionWorld;
   before(async () => {
     const first = await openProtectionWorld(options);

@@ -287,7 +287,7 @@ const NEVER: Readonly<Record<string, string>> = {
 };
 
 describe('search-type › every parameter', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let server: TestServer;
   let fhir: FhirClient;
   const silent: string[] = [];

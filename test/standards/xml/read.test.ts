@@ -67,6 +67,10 @@ describe('standards › xml › read', () => {
     ['a prefix nobody bound', '<p:a/>', 'structure', /Line 1/],
     ['a control character', '<a>\u0001</a>', 'structure', /Line 1/],
     ['a reference to a control character', '<a>&#1;</a>', 'structure', /Line 1/],
+    ['XML 1.1', '<?xml version="1.1"?><a/>', 'structure', /only XML 1\.0/],
+    ['a control character of XML 1.1', '<?xml version="1.1"?><a>&#1;</a>', 'structure', /only XML 1\.0/],
+    ['UTF-7', '<?xml version="1.0" encoding="UTF-7"?><a>+ADw-b/+AD4-</a>', 'structure', /another encoding/],
+    ['Latin 1', '<?xml version="1.0" encoding="ISO-8859-1"?><a/>', 'structure', /another encoding/],
     ['a bare ampersand', '<a>A & B</a>', 'structure', /Line 1/],
   ];
   for (const [title, content, code, text] of refused)

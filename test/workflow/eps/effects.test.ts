@@ -17,9 +17,10 @@ const order = (more: Json = {}): Resource => ({
   intent: 'order',
   ...more,
 });
-const dispense = (id: string, code: string): Resource => ({
+const dispense = (id: string, code: string, number = id): Resource => ({
   resourceType: 'MedicationDispense',
   id,
+  identifier: [{ system: 'https://fhir.nhs.uk/Id/prescription-dispense-item-number', value: number }],
   status: 'completed',
   contained: [{ resourceType: 'MedicationRequest', identifier: [ITEM] }],
   type: { coding: [{ system: STATES, code }] },
@@ -66,7 +67,9 @@ function after(
       ({ type, query, fits = () => true }) =>
         type === resource.resourceType &&
         (query === `_id=${resource['id']}` ||
-          (query === `identifier=${ITEM.system}|${ITEM.value}` && resource['identifier'] !== undefined) ||
+          ((resource['identifier'] ?? []) as Json[]).some(
+            ({ system, value }) => query === `identifier=${system}|${value}`,
+          ) ||
           (query === 'subject=Patient/p&status=active' && resource['status'] === 'active')) &&
         fits(resource),
     );
@@ -142,6 +145,18 @@ describe('workflow › eps › effects', () => {
       },
       [order(), dispense('old', '0001'), dispense('kept', '0003')],
       ['order active 0003', 'old entered-in-error', 'kept completed'],
+    ],
+    [
+      'notification of a supply that was told of before',
+      { kind: K.DispenseNotification, verdict: 'accepted', own: [dispense('new', '0001', 'supply')] },
+      [order(), dispense('before', '0001', 'supply'), dispense('new', '0001', 'supply'), dispense('other', '0001')],
+      ['order completed 0001', 'before entered-in-error', 'new completed', 'other completed'],
+    ],
+    [
+      'notification refused of a supply that was told of before',
+      { kind: K.DispenseNotification, verdict: 'refused', own: [dispense('new', '0001', 'supply')], answer: outcome },
+      [dispense('before', '0001', 'supply'), dispense('new', '0001', 'supply')],
+      ['before completed', 'new entered-in-error'],
     ],
     [
       'notification refused',

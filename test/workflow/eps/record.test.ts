@@ -13,12 +13,23 @@ import { type EpsSender, readSender } from '../../../src/workflow/eps/sender.ts'
 import { createEpsRecord, type EpsRecord } from '../../../src/workflow/eps/settle.ts';
 import { readAnswer } from '../../mapping/eps/inbound/answer.ts';
 import { person } from '../../support/callers.ts';
-import { cancellation, newPrescription, order, patientRelease } from '../../support/eps-messages.ts';
+import { withoutEmptyLists } from '../../support/eps-gateway.ts';
+import {
+  cancellation,
+  claim,
+  newPrescription,
+  notification,
+  order,
+  patientRelease,
+  returnTask,
+} from '../../support/eps-messages.ts';
 import { silentLog } from '../../support/log.ts';
 import { openPolicyStore, type PolicyStore, ROOT } from '../../support/policy-store.ts';
 
 const CALLER = person(['PRESCRIBER', 'PHARMACIST'], { practitioner: 'gp' });
 const SETTINGS = { toAsid: '567456789789', toPartyKey: 'YES-0000806', fromAsid: '200000001285', fromPartyKey: 'T-1' };
+type Bundle = { readonly identifier: object };
+const pathOf = (version: string): string => version.split('/').slice(0, 2).join('/');
 const EVERYTHING = { prescribing: true, dispensing: true, tracking: true };
 
 describe('workflow › eps › record', () => {
@@ -63,7 +74,7 @@ describe('workflow › eps › record', () => {
       'nhsd-identity-uuid': '555254239107',
       'nhsd-session-urid': '555254240100',
     };
-    const known = { userIds: [], roleProfileIds: [] };
+    const known = { userIds: ['555254239107'], roleProfileIds: ['555254240100'] };
     return readSender({ caller: CALLER, headers, functions: EVERYTHING, known }, SETTINGS, world.clock.now());
   };
   async function sent(payload: unknown, as = sender()) {
@@ -138,6 +149,35 @@ describe('workflow › eps › record', () => {
     );
   });
 
+  it('[AZ-01] what another message brought is not written over: a Task and a Claim are refused, a dispense is kept apart', async () => {
+    const made = newPrescription();
+    const other = { ...sender(), context: { ...sender().context, fromPartyKey: 'T-2' } };
+    for (const { payload } of [
+      returnTask(made, randomUUID(), { at }),
+      claim(made, { at, status: '0006', items: ['0001', '0001'] }),
+    ]) {
+      const given = withoutEmptyLists(payload);
+      const first = await sent(given);
+      const error = await sent(given, other).catch((e: unknown) => e);
+      expect(error).nested.property('issues[0].code', 'duplicate');
+      expect((await again(first.id)).state).equal('queued');
+    }
+    const { payload } = notification(made, randomUUID(), { at, status: '0006', items: ['0001', '0001'] });
+    const told = withoutEmptyLists(payload) as Bundle;
+    const first = await sent(told);
+    await record.settle(first, answered('acknowledged', 'acknowledgement-accepted.xml'));
+    // The same items again, in a message of its own, as an amendment has them; the Spine refuses it.
+    const text = JSON.stringify(told).replaceAll('whenHandedOver":"2026', 'whenHandedOver":"2025');
+    const amended = { ...(JSON.parse(text) as Bundle), identifier: { ...told.identifier, value: randomUUID() } };
+    const second = await sent(amended);
+    const dispenses = (resources: readonly string[]): readonly string[] =>
+      resources.filter((one) => one.startsWith('MedicationDispense/'));
+    expect(dispenses(second.resources).map(pathOf)).not.members(dispenses(first.resources).map(pathOf));
+    await record.settle(second, answered('rejected', 'acknowledgement-refused.xml'));
+    for (const one of dispenses(first.resources)) expect((await current(one))['status']).equal('completed');
+    for (const one of dispenses(second.resources)) expect((await current(one))['status']).equal('entered-in-error');
+  });
+
   it('never sent › on hold, and active once it is', async () => {
     const message = await sent(order(newPrescription(), { at }).payload);
     await record.settle(message, { state: 'dead', error: 'away' });
@@ -159,8 +199,9 @@ describe('workflow › eps › record', () => {
     expect(own).lengthOf(1);
     await record.settle(message, { state: 'dead', error: 'away' });
     const before = await jobs();
-    await sent(payload);
-    expect((await again(message.id)).state).equal('queued');
+    await Promise.all([sent(payload), sent(payload), sent(payload), sent(payload)]);
+    const { state, attempts } = await again(message.id);
+    expect([state, attempts]).eql(['queued', 2]);
     expect(await jobs()).equal(before + 1);
   });
 
@@ -188,6 +229,16 @@ describe('workflow › eps › record', () => {
     expect(cancelling.resources).eql([]);
     expect(await record.patientsOf(cancelling)).eql([patient]);
     expect(await record.patientsOf(await sent(patientRelease(made, at).payload))).eql([]);
+  });
+
+  it('[IN-01] more than a message may hold › 413, and nothing is sent or stored', async () => {
+    const { payload } = order(newPrescription(), { at });
+    const long = JSON.parse(JSON.stringify(payload)) as { entry: { resource: Record<string, unknown> }[] };
+    for (const { resource } of long.entry)
+      if (resource['resourceType'] === 'Patient')
+        resource['name'] = Array.from({ length: 20_000 }, () => ({ family: 'A', given: ['B'] }));
+    const error = await sent(long).catch((e: unknown) => e);
+    expect(error).property('status', 413);
   });
 
   it('same message id, other content › 409, and nothing is stored', async () => {

@@ -23,7 +23,7 @@ interface Given {
   readonly known?: Identities;
 }
 const read = (
-  { caller = PERSON, headers = NAMED, functions = ALL, known = NOBODY }: Given,
+  { caller = PERSON, headers = NAMED, functions = ALL, known = caller === PERSON ? KNOWN : NOBODY }: Given,
   settings: typeof OPEN = OURS,
 ) => readSender({ caller, headers, functions, known }, settings, 0);
 
@@ -40,10 +40,28 @@ function refusalOf(given: Given, settings?: typeof OPEN): string {
 describe('workflow › eps › sender', () => {
   for (const [name, given, settings, expected] of [
     ['a person, named', {}, OURS, 'none'],
-    ['a person who is not named', { headers: {} }, OURS, "400 Missing value in header 'NHSD-Session-URID'"],
+    [
+      'a person of whom no SDS id is known here',
+      { known: NOBODY },
+      OURS,
+      "403 The id in header 'NHSD-Session-URID' is not the caller's: the Practitioner and PractitionerRole of their account name no SDS id, where an administrator adds it",
+    ],
+    [
+      'a person whose role alone is known here',
+      { known: { ...KNOWN, userIds: [] } },
+      OURS,
+      "403 The id in header 'NHSD-Identity-UUID' is not the caller's: the Practitioner and PractitionerRole of their account name no SDS id, where an administrator adds it",
+    ],
+    ['a program that names whom it acts for', { caller: PROGRAM }, OURS, 'none'],
+    [
+      'a person who is not named',
+      { headers: {}, known: NOBODY },
+      OURS,
+      "400 Missing value in header 'NHSD-Session-URID'",
+    ],
     [
       'a role without a person',
-      { headers: { 'nhsd-session-urid': '555254240100' } },
+      { headers: { 'nhsd-session-urid': '555254240100' }, known: NOBODY },
       OURS,
       "400 Missing value in header 'NHSD-Identity-UUID'",
     ],

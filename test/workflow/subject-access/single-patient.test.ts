@@ -171,7 +171,7 @@ describe('workflow › subject access › one patient only', () => {
     for await (const bytes of book.pages(id, 'bundle')) stored += bytes.toString();
     expect(stored).equal(whole.bundle);
     expect(largest).lessThan(whole.bundle.length / 15);
-  }).timeout(60_000);
+  }).timeout(180_000);
 
   it('[DP-03] a paging link that is too old: it begins anew, and nothing is there twice', async () => {
     const makePage = createCopyRecord(parts);

@@ -83,32 +83,34 @@ export type Preference = 'structure' | 'text';
  * a value each issue names a part that cannot be told, as a FHIRPath from `Dosage[0]` on. Never throws.
  */
 export function doseToText(dosages: unknown, prefer: Preference = 'structure'): Mapped<string> {
-  const issues: Issue[] = [];
-  const texts = attempt(issues, () => {
+  const found: Found = new Map();
+  const texts = attempt(found, () => {
     if (!Array.isArray(dosages)) return refuse('structure', 'Dosage', 'The dosages are no list');
     if (dosages.length === 0) return refuse('required', 'Dosage', 'There is no dosage');
     const parts = dosages.map((dosage, n) => ({ dosage, path: `Dosage[${n}]` }));
     return parts.map(({ dosage, path }) => ({
-      sequence: attempt(issues, () => sequenceOf(dosage, path, dosages.length > 1)),
-      text: dosageText(dosage, path, prefer, issues),
+      sequence: attempt(found, () => sequenceOf(dosage, path, dosages.length > 1)),
+      text: dosageText(dosage, path, prefer, found),
     }));
   });
-  if (texts === undefined || issues.length > 0) return { issues };
+  if (texts === undefined || found.size > 0) return { issues: [...found.values()] };
   const bySequence = Map.groupBy(texts, ({ sequence }) => sequence ?? 0);
   const steps = [...bySequence]
     .sort(([a], [b]) => a - b)
     .map(([, together]) => together.map(({ text }) => text).join(', and '));
-  return { value: steps.join(', then '), issues };
+  return { value: steps.join(', then '), issues: [] };
 }
 
-function attempt<T>(issues: Issue[], render: () => T): T | undefined {
+/** What cannot be told, by its place: several parts read the same timing. */
+type Found = Map<string | undefined, Issue>;
+
+function attempt<T>(found: Found, render: () => T): T | undefined {
   try {
     return render();
   } catch (error) {
     if (!(error instanceof DosageRefusal)) throw error;
-    // Several parts read the same timing.
-    const { issue } = error;
-    if (!issues.some((one) => one.expression?.[0] === issue.expression?.[0])) issues.push(issue);
+    const place = error.issue.expression?.[0];
+    if (!found.has(place)) found.set(place, error.issue);
     return undefined;
   }
 }
@@ -123,15 +125,15 @@ function sequenceOf(value: unknown, path: string, several: boolean): number | un
   return text === undefined ? undefined : Number(text);
 }
 
-function dosageText(value: unknown, path: string, prefer: Preference, issues: Issue[]): string | undefined {
-  return attempt(issues, () => {
+function dosageText(value: unknown, path: string, prefer: Preference, found: Found): string | undefined {
+  return attempt(found, () => {
     const dosage = partOf(value, path, DOSAGE);
     const own = findText(dosage, 'text');
     if (own !== undefined && (prefer === 'text' || !hasStructure(dosage))) return own;
-    const method = attempt(issues, () => findConcept(dosage, 'method'));
-    const others = PARTS.map((render) => attempt(issues, () => render(dosage)));
+    const method = attempt(found, () => findConcept(dosage, 'method'));
+    const others = PARTS.map((render) => attempt(found, () => render(dosage)));
     const text = [method, others.filter((part) => part !== undefined).join(' - ')].filter(Boolean).join(' ');
-    if (text === '' && issues.length === 0) refuse('required', path, 'The dosage says nothing');
+    if (text === '' && found.size === 0) refuse('required', path, 'The dosage says nothing');
     return text;
   });
 }

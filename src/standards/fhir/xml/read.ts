@@ -35,7 +35,6 @@ const LIMITS = {
 const ISSUES_MAX = 100;
 
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
-const ENCODINGS = /^(?:utf-8|utf-16|us-ascii)$/i;
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
 /** An element whose end tag has not come yet. */
@@ -99,10 +98,6 @@ class Reading {
 
   constructor(types: XmlTypes) {
     this.#types = types;
-  }
-
-  encoding(name: string, at: XmlPlace): void {
-    if (!ENCODINGS.test(name)) at.fault('the XML declares another encoding than UTF-8');
   }
 
   open(tag: SaxesTagNS, at: XmlPlace): void {

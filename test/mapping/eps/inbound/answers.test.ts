@@ -216,11 +216,11 @@ const REFUSED: readonly (readonly [title: string, content: string | Buffer, issu
     Buffer.from([0x3c, 0x61, 0xff, 0x3e]),
     /^structure undefined The answer is not valid UTF-8$/,
   ],
-  ['a document type', `<!DOCTYPE a>${AA}`, /^security undefined A document type \(DOCTYPE\) is refused/],
+  ['a document type', `<!DOCTYPE a>${AA}`, /^security 1:1 A document type \(DOCTYPE\) is refused/],
   [
     'an entity of its own',
     `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>${AA}`,
-    /^security undefined A document type \(DOCTYPE\) is refused/,
+    /^security 1:1 A document type \(DOCTYPE\) is refused/,
   ],
   [
     'an entity that is not there',
@@ -230,7 +230,7 @@ const REFUSED: readonly (readonly [title: string, content: string | Buffer, issu
   [
     'a document type in a MIME part',
     MIME(`<!DOCTYPE a>${AA}`),
-    /^security undefined A document type .*the part begins on line 8 of the answer/,
+    /^security 1:1 A document type .*the part begins on line 8 of the answer/,
   ],
   ['an element that nothing closes', AA.slice(0, -3), /^structure \d+:\d+ Line 1, column \d+: /],
   [

@@ -382,4 +382,9 @@ describe('standards › fhir › dosage › dose to text', () => {
       { numRuns: 2_000 },
     );
   });
+
+  it('[IN-30] many faults are told in a time that grows with their number alone', () => {
+    const dosages = Array.from({ length: 40_000 }, () => ({ text: 'A', timing: { repeat: { frequency: 1 } } }));
+    expect(doseToText(dosages).issues.length).least(40_000);
+  });
 });

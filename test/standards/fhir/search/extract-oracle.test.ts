@@ -103,7 +103,7 @@ const isReferenceTo = (call: string, types: readonly string[]): boolean => {
 
 describe('search › extract › as a FHIRPath engine', () => {
   before(function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     loadEngine();
   });
 
@@ -114,7 +114,7 @@ describe('search › extract › as a FHIRPath engine', () => {
       .map((p) => `${type}.${p.code}`);
   for (const type of types)
     it(`${type}`, function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       for (let seed = 0; seed < SEEDS_MIN || (seed < SEEDS_MAX && missing(type).length > 0); seed++)
         for (const code of compare(generate(type, seed), `seed ${seed}`)) found.add(`${type}.${code}`);
     });

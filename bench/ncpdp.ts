@@ -1,0 +1,81 @@
+/**
+ * `npm run -s bench:ncpdp`: what SCRIPT costs on one core: read, read and check, map to FHIR, write. `--json FILE` keeps
+ * the figures; `--seconds N` how long each is measured. docs/ncpdp.md
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { mapToFhir, mapToScript } from '../src/mapping/script/map-message.ts';
+import { checkStructure } from '../src/standards/script/check.ts';
+import { checkIntake } from '../src/standards/script/intake.ts';
+import { readScript } from '../src/standards/script/read.ts';
+import { formatScript } from '../src/standards/script/write.ts';
+
+interface Figure {
+  readonly name: string;
+  /** A second, on one core. */
+  readonly perSecond: number;
+  /** What issue 7 asks for. */
+  readonly goal?: number;
+}
+
+await main();
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'string' }, seconds: { type: 'string', default: '1.5' } } });
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0 && seconds <= 30)) throw new Error('--seconds is a number up to 30');
+  const raw = readFileSync(join(import.meta.dirname, '../fixtures/script/newrx-two-coverages.xml'));
+  const { message } = readScript(raw);
+  if (!message) throw new Error('the fixture cannot be read');
+  const at = Date.UTC(2026, 0, 15);
+  const bundle = mapToFhir(message, { receivedAt: at }).value;
+  const cases: readonly (readonly [name: string, run: () => void, goal?: number])[] = [
+    ['read', () => void readScript(raw), 12_000],
+    ['read and check', () => void checkAll(raw), 6_000],
+    ['intake rules', () => void checkIntake(message, { now: at })],
+    ['map to FHIR', () => void mapToFhir(message, { receivedAt: at }), 3_000],
+    ['map to SCRIPT, checked', () => void mapToScript(bundle, {})],
+    ['write', () => void formatScript(message.root), 20_000],
+  ];
+  const figures = cases.map(
+    ([name, run, goal]): Figure => ({
+      name,
+      perSecond: Math.round(perSecond(run, seconds)),
+      ...(goal !== undefined && { goal }),
+    }),
+  );
+  for (const { name, perSecond: found, goal } of figures)
+    console.log(
+      `${name.padEnd(24)} ${String(found).padStart(8)}/s${goal === undefined ? '' : `   goal ${goal}   ${found >= goal ? 'met' : 'missed'}`}`,
+    );
+  console.log(`one NewRx of ${raw.length} bytes; Node ${process.version}`);
+  if (values.json !== undefined)
+    writeFileSync(
+      values.json,
+      `${JSON.stringify({ node: process.version, bytes: raw.length, figures }, undefined, 2)}\n`,
+    );
+}
+
+function checkAll(raw: Buffer): void {
+  const { message } = readScript(raw);
+  if (message) checkStructure(message);
+}
+
+/** The best of ten rounds, warmed up by the first, by the processor time they took: others may use the machine. */
+function perSecond(run: () => void, seconds: number): number {
+  let best = 0;
+  for (let round = 0; round < 10; round += 1) {
+    const before = process.cpuUsage();
+    let count = 0;
+    let spentMs = 0;
+    while (spentMs < seconds * 100) {
+      for (let i = 0; i < 20; i += 1) run();
+      count += 20;
+      const { user, system } = process.cpuUsage(before);
+      spentMs = (user + system) / 1000;
+    }
+    best = Math.max(best, (count * 1000) / spentMs);
+  }
+  return best;
+}

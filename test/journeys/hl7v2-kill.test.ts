@@ -1,0 +1,186 @@
+/**
+ * kill -9 of the server while one partner sends and another is told: what was acknowledged is in the store once, and of
+ * every version in the store the other partner has heard, in order, each under one control id. SECURITY RL-11, RL-17
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
+import { createFhirClient } from '../support/fhir-client.ts';
+import { fieldOf, openMllpSender } from '../support/mllp.ts';
+import { databaseUrl, operatorToken } from '../support/server.ts';
+import { makeTempFolder } from '../support/temp-folder.ts';
+import { answer, controlIdOf, startV2Peer, type V2Peer } from '../support/v2-peer.ts';
+
+const KILLS: Record<string, number> = { quick: 2, ci: 4, long: 20 };
+const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const FEEDS = ['K1', 'K2'];
+const PATIENTS = 5;
+
+interface Ports {
+  readonly pid: number;
+  readonly fhir: string;
+  readonly mllp: number;
+}
+
+describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function () {
+  this.timeout(180_000 + kills * 30_000);
+  let database: TestDatabase;
+  let peer: V2Peer;
+  let dataDir: string;
+  let child: ChildProcess | undefined;
+  let ports: Ports | undefined;
+  let stopping = false;
+
+  before(async () => {
+    database = await createDatabase();
+    dataDir = makeTempFolder();
+    peer = await startV2Peer();
+    // Now and then its answer is lost, or it is not in the mood.
+    peer.act = (text, n) => (n % 31 === 3 ? 'close' : [answer(text, n % 37 === 5 ? 'AR' : 'AA')]);
+  });
+  after(async () => {
+    child?.kill('SIGTERM');
+    await peer.stop();
+    await database.drop();
+  });
+
+  async function start(): Promise<void> {
+    ports = undefined;
+    child = spawn(process.execPath, [MAIN], {
+      cwd: dataDir,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        PORT: '0',
+        MLLP_PORT: '0',
+        DATA_DIR: join(dataDir, 'data'),
+        DATABASE_URL: databaseUrl(database),
+        UNSAFE_DATABASE: 'allow',
+        UNKNOWN_PARTNERS: 'accept',
+        HL7V2_FEED_TARGETS: `mllp://127.0.0.1:${peer.port}`,
+        HL7V2_ANSWER_TIMEOUT_MS: '500',
+        LOG_LEVEL: 'error',
+      },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    for (let tries = 0; tries < 600; tries++) {
+      const found = readPorts();
+      if (found?.pid === child.pid) {
+        ports = found;
+        return;
+      }
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+      await sleep(50);
+    }
+    throw new Error('the server did not start');
+  }
+  const readPorts = (): Ports | undefined => {
+    try {
+      return JSON.parse(readFileSync(join(dataDir, 'data/ports.json'), 'utf8')) as Ports;
+    } catch {
+      return undefined;
+    }
+  };
+
+  async function makeFeed(): Promise<void> {
+    const token = await operatorToken({ dataDir: join(dataDir, 'data') });
+    const client = createFhirClient({
+      fhirBaseUrl: (ports as Ports).fhir,
+      bearer: { authorization: `Bearer ${token}` },
+    });
+    const made = await client.post('Endpoint', {
+      resourceType: 'Endpoint',
+      status: 'active',
+      connectionType: { system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type', code: 'hl7v2-mllp' },
+      identifier: [{ system: 'https://mortar-fhir.org/NamingSystem/hl7v2-receiver', value: 'GPSYS|A83008' }],
+      payloadType: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v2-0076', code: 'ADT' }] }],
+      address: `mllp://127.0.0.1:${peer.port}`,
+    });
+    expect(made.status, made.text).equal(201);
+    await sleep(1600); // until it is known
+  }
+
+  /** The n-th message changes the name of one of a few patients. */
+  const message = (name: string, n: number): string =>
+    `MSH|^~\\&|${name}|RXX|MORTAR|HERE|20260302101500||ADT^A31|${name}-${n}|P|2.5.1\rEVN||20260302\r` +
+    `PID|1||${name}-P${n % PATIENTS}^^^MRN^MR||V${n}^Ann||19840517|F\r`;
+
+  async function send(to: Ports, text: string): Promise<boolean> {
+    const sender = await openMllpSender(to.mllp);
+    try {
+      const reply = await Promise.race([sender.send(text), sleep(5000).then(() => undefined)]);
+      return reply !== undefined && fieldOf(reply, 'MSA-1') === 'AA';
+    } finally {
+      sender.close();
+    }
+  }
+
+  const ENOUGH = 10;
+
+  /** As senders do: each message again until it is acknowledged, and only then the next. */
+  async function feed(name: string): Promise<number> {
+    let acknowledged = 0;
+    // However slow the machine is, each has its share.
+    while (!stopping || acknowledged <= ENOUGH) {
+      const to = ports;
+      const done = to !== undefined && (await send(to, message(name, acknowledged)).catch(() => false));
+      if (done) acknowledged += 1;
+      else await sleep(20);
+    }
+    return acknowledged;
+  }
+
+  it('nothing acknowledged is lost, nothing is told twice under two ids, order stays', async () => {
+    await start();
+    await makeFeed();
+    const feeds = FEEDS.map(feed);
+    for (let round = 0; round < kills; round++) {
+      await sleep(500 + Math.random() * 1000);
+      child?.kill('SIGKILL');
+      await once(child as ChildProcess, 'exit');
+      await start();
+    }
+    await sleep(800);
+    stopping = true;
+    const counts = await Promise.all(feeds);
+    expect(Math.min(...counts), counts.join(', ')).greaterThan(ENOUGH);
+
+    const versions = await withClient(database.connection('owner'), async (client) => {
+      const { rows } = await client.query<{ number: string; ver: number; family: string }>(
+        `select i->>'value' as number, v.ver, v.content::jsonb->'name'->0->>'family' as family
+from (select ver, content from fhir.patient union all select ver, content from fhir.patient_h) v,
+  jsonb_array_elements(v.content::jsonb->'identifier') i
+where i->>'value' like 'K_-P_' order by 1, 2`,
+      );
+      return rows;
+    });
+    const inStore = new Map<string, string[]>();
+    for (const { number, family } of versions) inStore.set(number, [...(inStore.get(number) ?? []), family]);
+    // In: each once, in the order of its sender; at most the one under way is there without an acknowledgement.
+    for (const [i, name] of FEEDS.entries())
+      for (let p = 0; p < PATIENTS; p++) {
+        const sent = Array.from({ length: (counts[i] ?? 0) + 1 }, (_, n) => n).filter((n) => n % PATIENTS === p);
+        const families = inStore.get(`${name}-P${p}`) ?? [];
+        expect(families, `${name}-P${p}`).eql(sent.slice(0, families.length).map((n) => `V${n}`));
+        expect(families.length).least(sent.filter((n) => n < (counts[i] ?? 0)).length);
+      }
+
+    // Out: every version, in order, under one control id, always with the same bytes.
+    const told = (): Map<string, string> => new Map(peer.received.map((text) => [controlIdOf(text), text]));
+    for (let tries = 0; tries < 400 && told().size < versions.length; tries++) await sleep(50);
+    const byId = told();
+    expect(byId.size).equal(versions.length);
+    for (const text of peer.received) expect(text).equal(byId.get(controlIdOf(text)));
+    const heard = new Map<string, string[]>();
+    for (const text of byId.values()) {
+      const number = fieldOf(Buffer.from(text), 'PID-3').split('^')[0] ?? '';
+      const family = fieldOf(Buffer.from(text), 'PID-5').split('^')[0] ?? '';
+      heard.set(number, [...(heard.get(number) ?? []), family]);
+    }
+    for (const [number, families] of inStore) expect(heard.get(number), number).eql(families);
+  });
+});
