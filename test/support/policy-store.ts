@@ -29,6 +29,8 @@ import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
 import type { SearchRequest } from '../../src/standards/fhir/search/request.ts';
 import { createValidation } from '../../src/standards/fhir/validation/validator.ts';
+import { createXmlReader } from '../../src/standards/fhir/xml/read.ts';
+import { createXmlWriter } from '../../src/standards/fhir/xml/write.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { testDefinitions } from './definitions.ts';
 import { createClock, type TestClock } from './identity-store.ts';
@@ -130,6 +132,8 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     parameters,
     ...createValidation(definitions),
     subset: createSubsetter(definitions),
+    terminology: { find: async () => undefined, conceptMaps: async () => [] },
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: {

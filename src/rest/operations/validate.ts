@@ -27,7 +27,7 @@ interface Asked {
 /** `POST /Patient/$validate`: the resource, or Parameters with resource, mode and profile. */
 export function validateType(services: Services, request: FhirRequest): FhirAnswer {
   const type = request.segments[0] as string; // the route has it
-  const asked = readAsked(request);
+  const asked = readAsked(services, request);
   if (asked.mode === 'delete')
     throw badRequest(`mode delete is of one resource: send it to /${type}/[id]/$validate`, 'mode');
   if (asked.resource === undefined)
@@ -41,7 +41,7 @@ export function validateType(services: Services, request: FhirRequest): FhirAnsw
 /** `GET` and `POST /Patient/1/$validate`: what is stored, or what would take its place. */
 export async function validateInstance(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const [type, id] = request.segments as [string, string]; // the route has both
-  const asked = request.method === 'GET' ? queryOf(request) : readAsked(request);
+  const asked = request.method === 'GET' ? queryOf(request) : readAsked(services, request);
   // Whoever may not see the resource learns nothing of it, whatever they send.
   const stored = await services.store.read(request.caller, type, id);
   if (asked.mode === 'create') throw badRequest(`mode create is of a type: send it to /${type}/$validate`, 'mode');
@@ -95,11 +95,11 @@ const outcome = (issues: readonly Issue[]): FhirAnswer => ({
   body: JSON.stringify(operationOutcome(issues.some(isError) ? issues : [...issues, GOOD])),
 });
 
-function readAsked(request: FhirRequest): Asked {
+function readAsked(services: Services, request: FhirRequest): Asked {
   const asked = queryOf(request);
   if (request.body.length === 0) return asked;
   checkContentType(request.headers, RESOURCE_TYPES);
-  const payload = parseBody(request);
+  const payload = parseBody(services, request);
   // Parameters are never stored, so that they are always the envelope.
   const isParameters = (payload as { resourceType?: unknown } | null)?.resourceType === 'Parameters';
   return isParameters ? ofParts(partsOf(payload as { parameter?: unknown }), asked) : { ...asked, resource: payload };

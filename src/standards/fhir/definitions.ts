@@ -72,7 +72,7 @@ export interface Definitions {
   readonly valueSets: Readonly<Record<string, CompactValueSet>>;
 }
 
-export const DEFINITIONS_FORMAT = 5;
+export const DEFINITIONS_FORMAT = 7;
 /** The package also holds SubscriptionStatus, which is 4.3.0. */
 const FHIR_VERSION = '4.0.1';
 

@@ -44,6 +44,8 @@ export interface ParseContext {
   readonly baseUrl: string;
   readonly limits: SearchLimits;
   readonly isType: (type: string) => boolean;
+  /** Whether codes may be asked for by what terminology says of them: somebody resolves `token-set` conditions. */
+  readonly hasTerminology: boolean;
   /** Conditions made so far, counted against `limits.branches`. */
   readonly spent: { branches: number };
 }
