@@ -202,6 +202,8 @@ const NEEDED: Readonly<Record<string, string>> = {
   'GET /:type/:id/_history/:version': 'r',
   'GET /:compartment/:id/:type': 's',
   'POST /:compartment/:id/:type/_search': 's',
+  'GET /:type/:id/$validate': 'r',
+  'POST /:type/:id/$validate': 'r',
 };
 
 describe('policy › fhirUser', () => {
