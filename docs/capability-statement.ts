@@ -1,5 +1,5 @@
 /** `capability-statement.json` at the root: the published copy of what every server says at `/metadata`. */
-import { publishedCapability } from '../src/fhir-api.ts';
+import { publishedCapability } from '../src/capability.ts';
 import type { Definitions } from '../src/standards/fhir/definitions.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 

@@ -9,39 +9,29 @@ import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
+import { publishedCapability } from './capability.ts';
 import { openClaims } from './claims.ts';
 import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
 import { openEps, openSignerTrust } from './eps.ts';
-import { every } from './every.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
+import { encryptionOptions, openArchive, openCipher } from './keys.ts';
 import type { ContextLog } from './log.ts';
-import { openArchiveKey } from './pki/archive-key.ts';
-import { KeyFileError, openKeyFile } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
-import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
-import type { ArchiveKey } from './ports/epcs.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
-import { adoptCluster } from './postgres/audit/cluster.ts';
-import { ensureAuditPartitions } from './postgres/audit/partitions.ts';
 import { withElementRights } from './postgres/element-rights.ts';
-import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
-import { withOwner } from './postgres/owner.ts';
-import { ensurePartitions } from './postgres/partitions.ts';
 import type { Pools } from './postgres/pools.ts';
-import { StartError } from './postgres/start-error.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { STORED_TYPES } from './postgres/tables.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
@@ -52,12 +42,9 @@ import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
-import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
 import type { Services } from './rest/services.ts';
-import { formatCapability } from './standards/fhir/capability.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
-import { compileProtectedElements, parseProtectedPaths } from './standards/fhir/encryption/protected-elements.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -68,6 +55,7 @@ import { createValidation, type ValidationOptions } from './standards/fhir/valid
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
+import { keepPartitions, keepSealed } from './upkeep.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -108,8 +96,6 @@ export interface FhirApi {
 }
 
 const FHIR_PATH = '/fhir/R4';
-const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
-const RESEAL_EVERY_MS = 30 * 1000;
 
 /** Where it rejects, nothing of what was begun goes on. */
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
@@ -366,74 +352,6 @@ function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
   return date;
 }
 
-/** The key that raw messages are sealed with. */
-function openArchive({ dataDir }: Config): ArchiveKey {
-  try {
-    return openArchiveKey(join(dataDir, 'keys', 'epcs.key'));
-  } catch (error) {
-    throw error instanceof KeyFileError ? new StartError('folder', error.message, error) : error;
-  }
-}
-
-function openCipher({ dataDir, messageKeyFile }: Config): { readonly cipher: Cipher; readonly path: string } {
-  const path = messageKeyFile ?? join(resolve(dataDir), 'keys', 'message.key');
-  return { cipher: openKey(path), path };
-}
-
-function openKey(path: string): Cipher {
-  try {
-    return openKeyFile(path);
-  } catch (cause) {
-    if (cause instanceof KeyFileError) throw new StartError('folder', cause.message, cause);
-    throw cause;
-  }
-}
-
-/** Seals again what has old data keys or another setting, whenever there is such; it goes on where it stopped. */
-function keepSealed({ rotation }: OpenStore, log: ContextLog): { stop(): Promise<void> } | undefined {
-  if (!rotation) return undefined;
-  const stopping = new AbortController();
-  let running: Promise<void> | undefined;
-  const run = (): void => {
-    running ??= rotation
-      .reseal(stopping.signal)
-      .then(
-        (result) => void (result === 'done' && log.info('every protected element is sealed as the setting says')),
-        (error: Error) => log.error('protected elements could not be sealed again', { error }),
-      )
-      .finally(() => {
-        running = undefined;
-      });
-  };
-  const timer = setInterval(run, RESEAL_EVERY_MS);
-  timer.unref();
-  run();
-  return {
-    async stop() {
-      clearInterval(timer);
-      stopping.abort();
-      await running;
-    },
-  };
-}
-
-/** What is stored encrypted, and where its key lies. */
-function encryptionOptions(
-  { dataDir, dataKeyFile, encryptedElements = '' }: Config,
-  definitions: Definitions,
-  parameters: Services['parameters'],
-): EncryptionOptions {
-  const keyFile = dataKeyFile ?? join(resolve(dataDir), 'keys', 'data.key');
-  const paths = parseProtectedPaths(encryptedElements);
-  try {
-    if (!paths) throw new Error(`'${encryptedElements}' is not a list of element paths`);
-    const elements = compileProtectedElements(paths, definitions, parameters);
-    return { elements, keyFile, openWrapping: () => openKey(keyFile) };
-  } catch (cause) {
-    throw new StartError('unsuitable', `ENCRYPTED_ELEMENTS: ${(cause as Error).message}`, cause);
-  }
-}
-
 /** Processes of one database share a queue in Redis, and no others do. */
 async function queueNameOf({ reads }: Pools): Promise<string> {
   const [row] = await reads.query({
@@ -441,36 +359,4 @@ async function queueNameOf({ reads }: Pools): Promise<string> {
     values: [],
   });
   return `jobs-${String(row?.[0]).slice(0, 12)}`;
-}
-
-/** The statement of this release: what `capability-statement.json` at the root is a copy of. */
-export function publishedCapability(parameters: Services['parameters']): Record<string, unknown> {
-  const routes = createRoutes(() => {
-    throw new Error('these routes are only read');
-  });
-  const codes = (level: string): string[] => [
-    ...new Set(routes.filter((route) => route.level === level).map((route) => route.interaction)),
-  ];
-  return formatCapability({
-    types: STORED_TYPES,
-    parameters,
-    typeInteractions: codes('type'),
-    systemInteractions: codes('system'),
-    operations: OPERATIONS,
-    typeOperations: TYPE_OPERATIONS,
-    resourceOperations: TERMINOLOGY_OPERATIONS,
-  });
-}
-
-/** Partitions for the coming days and months, now and every few hours; what ends it. */
-async function keepPartitions({ owner, log, now }: FhirParts): Promise<() => Promise<void>> {
-  const ensure = (): Promise<void> =>
-    withOwner(owner, async (client) => {
-      await ensurePartitions((text) => client.query(text), now());
-      await ensureAuditPartitions((text) => client.query(text), now());
-    });
-  await ensure();
-  if (await withOwner(owner, adoptCluster))
-    log.warn('the database was loaded into another cluster: its audit trail goes on');
-  return every(PARTITIONS_EVERY_MS, ensure, (error) => log.error('partitions could not be made', { error }));
 }

@@ -73,6 +73,9 @@ const STANDARDS = new Map<string, readonly string[]>([
 /** Files of the root that put the parts together. */
 const COMPOSITION = new Set([
   'server.ts',
+  'capability.ts',
+  'keys.ts',
+  'upkeep.ts',
   'main.ts',
   'fhir-api.ts',
   'gateway.ts',

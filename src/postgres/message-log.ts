@@ -1,30 +1,11 @@
 /** The message log: `mortar.message`. docs/gateway.md, SECURITY RL-11, RL-12, KS-07 */
-import { createHash } from 'node:crypto';
 import type { Cipher } from '../ports/cipher.ts';
-import type {
-  LoggedMessage,
-  MessageFilter,
-  MessageLog,
-  MessageState,
-  MessageTransaction,
-  NewMessage,
-  Reception,
-  Settlement,
-  StoredMessage,
-} from '../ports/message-log.ts';
-import { badValue, type Issue, notFound } from '../standards/fhir/outcome.ts';
-import { errorCode, translated } from './database-error.ts';
-import type { Pipeline, Row, Statement } from './pools.ts';
-
-/** What a raw message is bound to. */
-export const rawContext = (id: string): string => `message ${id} raw`;
-const answerContext = (id: string): string => `message ${id} answer`;
-
-const ISSUES_MAX = 200;
-const ERROR_MAX = 1000;
-const LABEL_MAX = 200;
-const DIVISION_BY_ZERO = '22012';
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+import type { MessageLog, MessageState, Reception, StoredMessage } from '../ports/message-log.ts';
+import { notFound } from '../standards/fhir/outcome.ts';
+import { translated } from './database-error.ts';
+import { formatCursor, listStatement, MESSAGE_ID, SUMMARY, SUMMARY_COLUMNS, toLogged } from './message-rows.ts';
+import { answerContext, errorText, label, rawContext, settleStatement } from './message-statements.ts';
+import type { Pipeline, Row } from './pools.ts';
 
 export interface MessageLogOptions {
   readonly reads: Pipeline;
@@ -136,14 +117,14 @@ where first_id = $1 and relation = $2 and hash = $3`,
   attempts = attempts + case when attempts = 0 or updated_at < now() - interval '10 s' then 1 else 0 end,
   updated_at = case when attempts = 0 or updated_at < now() - interval '10 s' then now() else updated_at end
 where id = $1 and state <> 'applied' returning attempts`,
-          values: [id, storable(error).slice(0, ERROR_MAX)],
+          values: [id, errorText(error)],
         });
         return { attempts: (row?.[0] as number | undefined) ?? 0 };
       }),
 
     read: (_caller, id) =>
       translated(async () => {
-        const [row] = UUID.test(id)
+        const [row] = MESSAGE_ID.test(id)
           ? await reads.query({
               name: 'message-read',
               text: `select ${SUMMARY}, raw, answer, exists (
@@ -152,7 +133,7 @@ from mortar.message m where id = $1`,
               values: [id],
             })
           : [];
-        if (!row) throw notFound(`Message ${UUID.test(id) ? id : 'with that id'}`);
+        if (!row) throw notFound(`Message ${MESSAGE_ID.test(id) ? id : 'with that id'}`);
         const [raw, answer, isCorrected] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null, boolean];
         const message: StoredMessage = {
           ...toLogged(row),
@@ -259,201 +240,3 @@ const duplicate = (id: string, state: MessageState, attempts: number, answer: { 
   attempts,
   ...answer,
 });
-
-/** The log on the connection of a store's transaction. */
-export function createMessageTransaction(
-  cipher: Cipher,
-  send: (statement: Statement) => Promise<readonly Row[]>,
-): MessageTransaction {
-  return {
-    // Of two that apply the same message the second waits here for the first, finds it applied, and must not commit:
-    // the count of no rows fails the transaction, whose commit is on its way already.
-    settle(id, settlement) {
-      // Sealed before anything is sent: what fails here must keep the commit from leaving.
-      const { text, values } = settleStatement(cipher, id, settlement);
-      return send({
-        name: 'message-settle-once',
-        text: `with done as (${text}) select 1 / count(*) from done`,
-        values,
-      }).then(
-        () => true,
-        (error: unknown) => {
-          if (errorCode(error) === DIVISION_BY_ZERO) return false;
-          throw error;
-        },
-      );
-    },
-    async queue(message, resources = []) {
-      await send(queueStatement(cipher, message, resources));
-    },
-    // As with `settle`: of two that queue the same message the second waits for the first, and must not commit.
-    queueOnce(message, resources) {
-      const { text, values } = queueStatement(cipher, message, resources);
-      return send({
-        name: 'message-queue-once',
-        text: `with done as (${text} returning 1) select 1 / count(*) from done`,
-        values,
-      }).then(
-        () => true,
-        (error: unknown) => {
-          if (errorCode(error) === DIVISION_BY_ZERO) return false;
-          throw error;
-        },
-      );
-    },
-  };
-}
-
-/** Leaves a message alone whose id is there. */
-function queueStatement(cipher: Cipher, message: NewMessage, resources: readonly string[]): Statement {
-  return {
-    name: 'message-queue',
-    text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
-  hash, state, raw, resources, asked_by, received_at, updated_at)
-values ($1, 'out', $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $11, $12, $12)
-on conflict (id) do nothing`,
-    values: [
-      message.id,
-      message.dialect,
-      label(message.kind),
-      label(message.controlId),
-      label(message.sender),
-      label(message.receiver),
-      label(message.correlation),
-      message.hash,
-      cipher.seal(message.raw, rawContext(message.id)),
-      resources,
-      label(message.askedBy),
-      new Date(message.receivedAt),
-    ],
-  };
-}
-
-/** Leaves a message alone that has been applied before, or whose receiver has answered. */
-function settleStatement(cipher: Cipher, id: string, settlement: Settlement): Statement {
-  const { state, answer, error, issues, resources, from } = settlement;
-  return {
-    name: 'message-settle',
-    text: `update mortar.message set state = $2, answer = coalesce($3, answer), error = $4, issues = $5,
-  resources = $6, attempts = attempts + 1, updated_at = now()
-where id = $1 and state <> 'applied' and not (direction = 'out' and state in ('acknowledged', 'rejected'))
-  and ($7::text is null or state = $7)
-returning 1`,
-    values: [
-      id,
-      state,
-      answer ? cipher.seal(answer, answerContext(id)) : null,
-      error === undefined ? null : storable(error).slice(0, ERROR_MAX),
-      issues && issues.length > 0 ? formatIssues(issues) : null,
-      resources ?? [],
-      from ?? null,
-    ],
-  };
-}
-
-/** Text as Postgres can hold it: without NUL and half characters. What a sender wrote is in the raw message. */
-const storable = (text: string): string => text.toWellFormed().replaceAll('\u0000', '\uFFFD');
-
-/** A code of the sender's as an index can hold it; one that had to be changed has a hash to be told from others. */
-function label(text: string | undefined): string | null {
-  if (text === undefined) return null;
-  const clean = storable(text);
-  if (clean === text && clean.length <= LABEL_MAX) return clean;
-  return `${clean.slice(0, LABEL_MAX)}… ${createHash('sha256').update(text, 'utf16le').digest('hex').slice(0, 16)}`;
-}
-
-const formatIssues = (issues: readonly Issue[]): string =>
-  JSON.stringify(issues.slice(0, ISSUES_MAX), (_key, value: unknown) =>
-    typeof value === 'string' ? storable(value) : value,
-  );
-
-const SUMMARY = `id, direction, dialect, kind, control_id, sender, receiver, correlation, encode(hash, 'hex'), state,
-  attempts, error, issues, resources, relation, first_id, asked_by,
-  (extract(epoch from received_at) * 1000)::float8, (extract(epoch from updated_at) * 1000)::float8`;
-const SUMMARY_COLUMNS = 19;
-
-type Summary = [
-  string,
-  'in' | 'out',
-  string,
-  string,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  string,
-  MessageState,
-  number,
-  string | null,
-  readonly Issue[] | null,
-  readonly string[],
-  'conflict' | 'correction' | null,
-  string | null,
-  string | null,
-  number,
-  number,
-];
-
-function toLogged(row: Row): LoggedMessage {
-  const [id, direction, dialect, kind, controlId, sender, receiver, correlation, ...rest] = row as unknown as Summary;
-  const [hash, state, attempts, error, issues, resources, relation, firstId, askedBy, receivedAt, updatedAt] = rest;
-  return {
-    id,
-    direction,
-    dialect,
-    kind,
-    ...(controlId !== null && { controlId }),
-    ...(sender !== null && { sender }),
-    ...(receiver !== null && { receiver }),
-    ...(correlation !== null && { correlation }),
-    hash,
-    state,
-    attempts,
-    ...(error !== null && { error }),
-    ...(issues !== null && { issues }),
-    resources,
-    ...(relation !== null && firstId !== null && { relation: { kind: relation, firstId } }),
-    ...(askedBy !== null && { askedBy }),
-    receivedAt: Math.round(receivedAt),
-    updatedAt: Math.round(updatedAt),
-  };
-}
-
-/** Newest first; message_received gives the order, and message_open narrows where a state is asked for. */
-function listStatement(filter: MessageFilter, limit: number, cursor: string | undefined): Statement {
-  const values: unknown[] = [];
-  const bind = (value: unknown): string => `$${values.push(value)}`;
-  const conditions: string[] = [];
-  const equal: [string, string | undefined][] = [
-    ['state', filter.state],
-    ['dialect', filter.dialect],
-    ['kind', filter.kind],
-    ['direction', filter.direction],
-    ['sender', filter.sender],
-    ['control_id', filter.controlId],
-  ];
-  for (const [column, value] of equal) if (value !== undefined) conditions.push(`${column} = ${bind(value)}`);
-  if (filter.since !== undefined) conditions.push(`received_at >= ${bind(new Date(filter.since))}`);
-  if (filter.until !== undefined) conditions.push(`received_at < ${bind(new Date(filter.until))}`);
-  if (cursor !== undefined) {
-    const [at, id] = parseCursor(cursor);
-    conditions.push(`(received_at, id) < (${bind(new Date(at))}, ${bind(id)})`);
-  }
-  const where = conditions.length > 0 ? `\nwhere ${conditions.join(' and ')}` : '';
-  return {
-    text: `select ${SUMMARY} from mortar.message${where}\norder by received_at desc, id desc limit ${bind(limit)}`,
-    values,
-  };
-}
-
-const formatCursor = (row: Row): string => {
-  const { receivedAt, id } = toLogged(row);
-  return Buffer.from(`${receivedAt} ${id}`).toString('base64url');
-};
-
-function parseCursor(cursor: string): [number, string] {
-  const [at = '', id = ''] = Buffer.from(cursor, 'base64url').toString('latin1').split(' ');
-  if (!/^\d{1,15}$/.test(at) || !UUID.test(id))
-    throw badValue('The cursor is not one of a page of this list: begin again without it');
-  return [Number(at), id];
-}

@@ -23,7 +23,7 @@ import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
-import { createMessageTransaction } from './message-log.ts';
+import { createMessageTransaction } from './message-transaction.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';

@@ -11,6 +11,7 @@ import { badValue, FhirError, forbidden, issue, notFound } from '../standards/fh
 import { correlationIdOf } from '../standards/fhir/request-id.ts';
 import { suggestNames } from '../standards/fhir/search/suggest.ts';
 import { csvCell } from './csv.ts';
+import { iso } from './instant.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parseQuery } from './preferences.ts';
@@ -130,8 +131,6 @@ function nextUrl(path: string | undefined, query: Query, cursor: string): string
   parameters.set('cursor', cursor);
   return `${path}?${parameters}`;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 const shown = ({ at, ...row }: AuditRow): object => ({ ...row, at: iso(at) });
 
 /** Columns of the CSV, in their order. */

@@ -14,6 +14,7 @@ import type {
 } from '../ports/protection.ts';
 import { badValue, conflict, FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { iso } from './instant.ts';
 import { type PersonAnswer, type PersonCall, type PersonRoute, readWords } from './person-api.ts';
 import { readBasis, readHoldTarget } from './protection-requests.ts';
 
@@ -170,8 +171,6 @@ const heldBy = (holds: readonly string[]): FhirError =>
     [issue('business-rule', `A legal hold stands in the way: ${holds.join(', ')}. Nothing goes before it is lifted.`)],
     { cause: { rule: 'legal-hold' } },
   );
-
-const iso = (at: number): string => new Date(at).toISOString();
 const shownDeed = ({ by, at }: Deed): object => ({ by, at: iso(at) });
 
 const shownHold = ({ target, proposed, decided: by, lift, lifted, ...hold }: Hold): object => ({

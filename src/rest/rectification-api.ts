@@ -7,6 +7,7 @@ import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Rectification, RectificationBook } from '../ports/subject-rights.ts';
 import { badValue, conflict, FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { iso } from './instant.ts';
 import { type PersonAnswer, type PersonCall, type PersonRoute, readWords } from './person-api.ts';
 
 export interface RectificationOptions {
@@ -185,8 +186,6 @@ function readPatient(body: PersonCall['body'], { patientIds }: CallerUser): stri
   if (id === undefined || !patientIds.includes(id)) throw badValue('patient is one whose record is yours', 'patient');
   return id;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 const shown = ({ id, patientId, type, resourceId, version, text, state, askedAt, answer }: Rectification): object => ({
   id,

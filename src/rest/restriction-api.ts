@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Restriction, RestrictionBook } from '../ports/subject-rights.ts';
 import { badValue, conflict, notFound } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { iso } from './instant.ts';
 import { type PersonAnswer, type PersonCall, type PersonRoute, readWords } from './person-api.ts';
 
 export interface RestrictionOptions {
@@ -89,8 +90,6 @@ function patientOf({ patient = '' }: Readonly<Record<string, string>>): string {
   if (!isId(patient)) throw badValue('The path ends with the id of a Patient');
   return patient;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 const shown = ({ id, patientId, reason, placedBy, placedAt, lift, lifted }: Restriction): object => ({
   id,

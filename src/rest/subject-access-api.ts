@@ -7,6 +7,7 @@ import type { CallerUser } from '../ports/caller.ts';
 import type { CopyBook, CopyForm, SubjectCopy } from '../ports/subject-access.ts';
 import { badValue, FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
+import { iso } from './instant.ts';
 import type { PersonAnswer, PersonCall, PersonRoute } from './person-api.ts';
 import { readWords } from './person-api.ts';
 
@@ -130,8 +131,6 @@ function readPatient(body: Readonly<Record<string, unknown>>, { patientIds }: Ca
   if (!isId(id)) throw badValue('patient is the id of a Patient', 'patient');
   return id;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 const shown = ({ id, patientId, state, counts, reason, askedAt, readyAt, expiresAt }: SubjectCopy): object => ({
   id,

@@ -91,7 +91,12 @@ describe('Binary content', () => {
       expect(headers.get('content-security-policy')).contains('sandbox').and.contains("default-src 'none'");
     }
     // A type that is none in a header: it was stored as a resource.
-    await fhir.put('Binary/odd', { resourceType: 'Binary', id: 'odd', contentType: 'text/html\u0020"x', data: 'YQ==' });
+    await fhir.put('Binary/odd', {
+      resourceType: 'Binary',
+      id: 'odd',
+      contentType: 'text/html;\u0020"x',
+      data: 'YQ==',
+    });
     expect((await bytesOf('Binary/odd')).headers.get('content-type')).equal('application/octet-stream');
   });
 

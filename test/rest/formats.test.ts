@@ -2,17 +2,19 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { formatJson, parseJson } from '../../src/standards/fhir/json.ts';
+import { createValidator } from '../../src/standards/fhir/validation/validator.ts';
 import { createXmlReader } from '../../src/standards/fhir/xml/read.ts';
 import { createXmlWriter } from '../../src/standards/fhir/xml/write.ts';
 import { testDefinitions } from '../support/definitions.ts';
 import { createFhirClient, type FhirClient, type Json, outcomeOf, type Reply } from '../support/fhir-client.ts';
 import { fixture } from '../support/fixtures.ts';
-import { generateResource } from '../support/generate-resource.ts';
+import { generateValid } from '../support/generate-resource.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { stopChecked } from '../support/store-state.ts';
 
 const XML = { 'content-type': 'application/fhir+xml', accept: 'application/fhir+xml' };
 const definitions = testDefinitions();
+const validate = createValidator(definitions);
 const read = createXmlReader(definitions);
 const write = createXmlWriter(definitions);
 
@@ -269,7 +271,7 @@ describe('formats', () => {
       'AuditEvent',
       'Bundle',
     ]) {
-      const resource = { ...generateResource(definitions, type, { fill: 'minimal', seed: 3 }), id: 'xml-1' };
+      const resource = { ...generateValid(definitions, type, validate, { fill: 'minimal', seed: 3 }), id: 'xml-1' };
       const reply = await fhir.put(`${type}/xml-1`, write(resource), XML);
       expect(reply.status, reply.text).equal(201);
       const { meta: _meta, ...again } = xmlOf(await fhir.get(`${type}/xml-1`, XML));

@@ -60,13 +60,17 @@ export function generateValid(
   validate: (resource: unknown) => readonly Issue[],
   options: GenerateOptions = {},
 ): GeneratedResource {
-  const resource = generateResource(definitions, type, options);
+  const minimal = (): GeneratedResource => ({
+    ...generateResource(definitions, type, { ...options, fill: 'minimal' }),
+    ...NEEDED[type],
+  });
+  const resource = options.fill === 'minimal' ? minimal() : generateResource(definitions, type, options);
   for (let round = 0; round < 60; round++) {
     const faults = validate(resource);
     if (faults.length === 0) return resource;
     for (const { expression } of faults) leaveOut(resource, expression?.[0] ?? type);
   }
-  return { ...generateResource(definitions, type, { ...options, fill: 'minimal' }), ...NEEDED[type] };
+  return minimal();
 }
 
 /** What invariants require beyond the elements with a lowest count. */
@@ -78,15 +82,28 @@ const NEEDED: Readonly<Record<string, Json>> = {
     verificationStatus: undefined,
   },
   Appointment: { status: 'proposed', participant: [{ actor: { display: 'Somebody' }, status: 'accepted' }] },
+  AppointmentResponse: { participantStatus: 'accepted', actor: { display: 'Somebody' } },
+  Bundle: { type: 'collection' },
   CapabilityStatement: { kind: 'requirements', description: 'A statement', rest: [{ mode: 'server' }] },
+  Consent: { policy: [{ uri: 'https://example.org/policies/1' }] },
   EventDefinition: { trigger: [{ type: 'named-event', name: 'an-event' }] },
+  ImmunizationRecommendation: {
+    recommendation: [{ vaccineCode: [{ text: 'a vaccine' }], forecastStatus: { text: 'due' } }],
+  },
+  InsurancePlan: { name: 'A plan' },
   Linkage: { item: ['source', 'alternate'].map((use) => ({ type: use, resource: { reference: 'Patient/p1' } })) },
   MolecularSequence: { coordinateSystem: 0 },
+  NamingSystem: { kind: 'codesystem' },
+  Organization: { name: 'An organisation' },
+  ResearchElementDefinition: {
+    characteristic: [{ definitionCodeableConcept: { text: 'a characteristic' } }],
+  },
   StructureDefinition: {
     abstract: true,
     kind: 'logical',
     differential: { element: [{ id: 'Thing', path: 'Thing' }] },
   },
+  TerminologyCapabilities: { kind: 'requirements', description: 'A statement' },
 };
 
 /** Takes out the element at a FHIRPath, or the last of its own elements where it is the resource. */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { publishedCapability } from '../../src/fhir-api.ts';
+import { publishedCapability } from '../../src/capability.ts';
 import { createCipher } from '../../src/pki/key-file.ts';
 import { createPolicy } from '../../src/policy/policy.ts';
 import { serviceCaller } from '../../src/policy/service-caller.ts';

@@ -3,7 +3,7 @@
  * emergency accesses. SECURITY DP-04
  */
 import type { Cipher } from '../../ports/cipher.ts';
-import { rawContext } from '../message-log.ts';
+import { rawContext } from '../message-statements.ts';
 import type { Pipeline, Statement } from '../pools.ts';
 import { WORDS } from './mentions.ts';
 

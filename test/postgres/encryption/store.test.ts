@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { publishedCapability } from '../../../src/fhir-api.ts';
+import { publishedCapability } from '../../../src/capability.ts';
 import { createCipher } from '../../../src/pki/key-file.ts';
 import type { Cipher } from '../../../src/ports/cipher.ts';
 import type { Resource } from '../../../src/ports/resource-store.ts';

@@ -88,7 +88,7 @@ describe('terminology operations', () => {
         {
           source: 'urn:animals',
           target: GENDER,
-          element: [{ code: 'cat', target: [{ code: 'female', equivalence: 'inexact' }] }],
+          element: [{ code: 'cat', target: [{ code: 'female', equivalence: 'inexact', comment: 'not all' }] }],
         },
       ],
     });
@@ -332,7 +332,7 @@ describe('terminology operations', () => {
       'ValueSet/$expand',
       'ValueSet/$validate-code',
     ]);
-    for (const path of declared.filter((one) => !one.startsWith('Task/'))) {
+    for (const path of declared.filter((one) => !one.startsWith('Task/') && !one.endsWith('/$validate'))) {
       // Each is there: what is missing are its parameters.
       expect((await fhir.get(path)).status, path).equal(400);
     }
