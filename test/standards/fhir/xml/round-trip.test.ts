@@ -13,7 +13,8 @@ import { generateResource } from '../../../support/generate-resource.ts';
 const definitions = testDefinitions();
 const read = createXmlReader(definitions);
 const write = createXmlWriter(definitions);
-const validate = createValidator(definitions);
+/** What is made up here is right in structure; XML knows nothing of invariants. */
+const validate = createValidator(definitions, { checks: 'structure' });
 
 /** Keys sorted, every digit of a number kept. */
 const canonical = (value: unknown): string => formatJson(sorted(value));
