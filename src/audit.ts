@@ -5,7 +5,7 @@ import type { ClosenessOf } from './closeness.ts';
 import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
 import { openAuditKeys } from './pki/audit-key.ts';
-import { KeyFileError } from './pki/key-file.ts';
+import { KeyFileError } from './pki/secret-file.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Policy } from './ports/policy.ts';
 import { createChainer } from './postgres/audit/chainer.ts';

@@ -1,9 +1,9 @@
 /** `npm run clients`: registers, lists and disables clients of the server that runs on DATA_DIR. docs/smart.md */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { OperatorKeyError } from './auth/oauth/operator.ts';
-import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+import type { OperatorToken } from './auth/oauth/operator-client.ts';
+import { ask, openServer, parsed, runCommand, UsageError } from './operator-cli.ts';
 import { generalNameOf } from './standards/x509/general-name.ts';
 
 const HELP = `npm run -s clients -- add --name N --scope S [options]     prints {"client_id": …, "client_secret": …}
@@ -28,20 +28,7 @@ npm run -s clients -- rotate-keys                           in an emergency: new
 
 const PATH = '/api/v2/admin/clients';
 
-class UsageError extends Error {}
-
-await main();
-
-async function main(): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const isUsage = error instanceof UsageError;
-    if (!isUsage && !(error instanceof OperatorRequestError) && !(error instanceof OperatorKeyError)) throw error;
-    process.stderr.write(`clients: ${error.message}\n${isUsage ? `\n${HELP}` : ''}`);
-    process.exitCode = 1;
-  }
-}
+await runCommand('clients', HELP, run);
 
 async function run(): Promise<void> {
   const { values, positionals } = parse();
@@ -49,12 +36,12 @@ async function run(): Promise<void> {
   const [command, id, ...more] = positionals;
   if (more.length > 0 || (id !== undefined && command !== 'disable')) throw new UsageError('there is a word too many');
   if (command === 'add') return add(values);
-  if (command === 'list') return list(await open());
-  if (command === 'invite') return print(await ask(await open(), 'POST', '/api/v2/admin/registration-tokens'));
-  if (command === 'rotate-keys') return print(await ask(await open(), 'POST', '/api/v2/admin/keys/rotate'));
+  if (command === 'list') return list(await openServer());
+  if (command === 'invite') return print(await ask(await openServer(), 'POST', '/api/v2/admin/registration-tokens'));
+  if (command === 'rotate-keys') return print(await ask(await openServer(), 'POST', '/api/v2/admin/keys/rotate'));
   if (command !== 'disable') throw new UsageError('say add, list, disable, invite or rotate-keys');
   if (id === undefined) throw new UsageError('name the ID of the client');
-  await ask(await open(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`);
+  await ask(await openServer(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`);
 }
 
 function print(answer: object): void {
@@ -88,7 +75,7 @@ async function add(values: Values): Promise<void> {
     introspect: values.introspect,
     profile: values.nhs ? 'nhs' : undefined,
   };
-  const { client_id, client_secret } = await ask(await open(), 'POST', PATH, metadata);
+  const { client_id, client_secret } = await ask(await openServer(), 'POST', PATH, metadata);
   process.stdout.write(`${JSON.stringify({ client_id, client_secret })}\n`);
 }
 
@@ -121,36 +108,9 @@ function readKeys(file: string): unknown {
   }
 }
 
-function open(): Promise<OperatorToken> {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const dataDir = resolve(process.env['DATA_DIR'] || '.data');
-  return requestOperatorToken({ dataDir, scope: 'system/*.cruds', ttlS: 60, now: Date.now });
-}
-
-async function ask(
-  { address, token }: OperatorToken,
-  method: string,
-  path: string,
-  body?: object,
-): Promise<Readonly<Record<string, unknown>>> {
-  const answer = await send(address + path, {
-    method,
-    headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  if (answer.status < 300) return answer.body;
-  throw new OperatorRequestError(`the server refuses: ${whyOf(answer.body) ?? `status ${answer.status}`}`);
-}
-
-/** The words of an OAuth error or of an OperationOutcome. */
-function whyOf({ error_description: why, issue }: Readonly<Record<string, unknown>>): unknown {
-  const [first] = Array.isArray(issue) ? issue : [];
-  return why ?? first?.diagnostics;
-}
-
 function parse() {
-  try {
-    return parseArgs({
+  return parsed(() =>
+    parseArgs({
       allowPositionals: true,
       options: {
         name: { type: 'string' },
@@ -168,8 +128,6 @@ function parse() {
         nhs: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+    }),
+  );
 }

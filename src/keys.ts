@@ -2,7 +2,8 @@
 import { join, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { openArchiveKey } from './pki/archive-key.ts';
-import { KeyFileError, openKeyFile } from './pki/key-file.ts';
+import { openKeyFile } from './pki/key-file.ts';
+import { KeyFileError } from './pki/secret-file.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { ArchiveKey } from './ports/epcs.ts';
 import type { EncryptionOptions } from './postgres/encryption/open-encryption.ts';

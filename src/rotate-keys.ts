@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import { KeyFileError, openKeyFile } from './pki/key-file.ts';
+import { openKeyFile } from './pki/key-file.ts';
+import { KeyFileError } from './pki/secret-file.ts';
 import { retireKeys, rewrapKeys } from './postgres/encryption/key-rotation.ts';
 import { createPools, type Pools } from './postgres/pools.ts';
 import { connectionOfRunning } from './postgres/running-cluster.ts';

@@ -1,9 +1,7 @@
 /** `npm run token`: an access token for scripts, for whoever can read the operator's key. docs/smart.md */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { OperatorKeyError } from './auth/oauth/operator.ts';
-import { OperatorRequestError, requestOperatorToken } from './auth/oauth/operator-client.ts';
+import { requestOperatorToken } from './auth/oauth/operator-client.ts';
+import { parsed, runCommand, serverDataDir, UsageError } from './operator-cli.ts';
 
 const HELP = `npm run -s token -- [options]
 
@@ -14,33 +12,27 @@ const HELP = `npm run -s token -- [options]
 The token alone goes to standard output. The server must run; it is found by ports.json in DATA_DIR (.data).
 `;
 
-await main();
+await runCommand('token', HELP, run);
 
-async function main(): Promise<void> {
-  try {
-    const { values } = parseArgs({
+async function run(): Promise<void> {
+  const { values } = parsed(() =>
+    parseArgs({
       options: {
         scope: { type: 'string' },
         user: { type: 'string' },
         ttl: { type: 'string', default: '3600' },
         help: { type: 'boolean', short: 'h', default: false },
       },
-    });
-    if (values.help) return void process.stdout.write(HELP);
-    if (!/^\d{1,6}$/.test(values.ttl)) throw new TypeError('--ttl is a number of seconds');
-    if (existsSync('.env')) process.loadEnvFile('.env');
-    const { token } = await requestOperatorToken({
-      dataDir: resolve(process.env['DATA_DIR'] || '.data'),
-      ...(values.scope !== undefined && { scope: values.scope }),
-      ...(values.user !== undefined && { user: values.user }),
-      ttlS: Number(values.ttl),
-      now: Date.now,
-    });
-    process.stdout.write(`${token}\n`);
-  } catch (error) {
-    const isExpected = error instanceof OperatorRequestError || error instanceof OperatorKeyError;
-    if (!isExpected && !(error instanceof TypeError)) throw error;
-    process.stderr.write(`token: ${error.message}\n${isExpected ? '' : `\n${HELP}`}`);
-    process.exitCode = 1;
-  }
+    }),
+  );
+  if (values.help) return void process.stdout.write(HELP);
+  if (!/^\d{1,6}$/.test(values.ttl)) throw new UsageError('--ttl is a number of seconds');
+  const { token } = await requestOperatorToken({
+    dataDir: serverDataDir(),
+    ...(values.scope !== undefined && { scope: values.scope }),
+    ...(values.user !== undefined && { user: values.user }),
+    ttlS: Number(values.ttl),
+    now: Date.now,
+  });
+  process.stdout.write(`${token}\n`);
 }

@@ -1,9 +1,7 @@
 /** `npm run users`: adds, lists and disables users of the server that runs on DATA_DIR. docs/smart.md */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { OperatorKeyError } from './auth/oauth/operator.ts';
-import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+import type { OperatorToken } from './auth/oauth/operator-client.ts';
+import { ask, openServer, parsed, runCommand, UsageError } from './operator-cli.ts';
 
 const HELP = `npm run -s users -- add --name N --email E --password P --role R [options]     prints {"id": …, "totpSecret": …}
 npm run -s users -- list                                                      prints one user a line
@@ -22,20 +20,7 @@ npm run -s users -- disable ID
 const PATH = '/api/v2/admin/users';
 const PAGE = 500;
 
-class UsageError extends Error {}
-
-await main();
-
-async function main(): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const isUsage = error instanceof UsageError;
-    if (!isUsage && !(error instanceof OperatorRequestError) && !(error instanceof OperatorKeyError)) throw error;
-    process.stderr.write(`users: ${error.message}\n${isUsage ? `\n${HELP}` : ''}`);
-    process.exitCode = 1;
-  }
-}
+await runCommand('users', HELP, run);
 
 async function run(): Promise<void> {
   const { values, positionals } = parse();
@@ -43,10 +28,10 @@ async function run(): Promise<void> {
   const [command, id, ...more] = positionals;
   if (more.length > 0 || (id !== undefined && command !== 'disable')) throw new UsageError('there is a word too many');
   if (command === 'add') return add(values);
-  if (command === 'list') return list(await open());
+  if (command === 'list') return list(await openServer());
   if (command !== 'disable') throw new UsageError('say add, list or disable');
   if (id === undefined) throw new UsageError('name the ID of the user');
-  await ask(await open(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`, {});
+  await ask(await openServer(), 'POST', `${PATH}/${encodeURIComponent(id)}/disable`, {});
 }
 
 type Values = ReturnType<typeof parse>['values'];
@@ -55,7 +40,7 @@ async function add(values: Values): Promise<void> {
   const { name, email, password, role, patient, related, practitioner, organization, mfa } = values;
   if (name === undefined || email === undefined || role.length === 0)
     throw new UsageError('--name, --email and --role are needed');
-  const added = await ask(await open(), 'POST', PATH, {
+  const added = await ask(await openServer(), 'POST', PATH, {
     name,
     email,
     password,
@@ -80,31 +65,9 @@ async function list(server: OperatorToken): Promise<void> {
   }
 }
 
-function open(): Promise<OperatorToken> {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const dataDir = resolve(process.env['DATA_DIR'] || '.data');
-  return requestOperatorToken({ dataDir, scope: 'system/*.cruds', ttlS: 60, now: Date.now });
-}
-
-async function ask(
-  { address, token }: OperatorToken,
-  method: string,
-  path: string,
-  body?: object,
-): Promise<Readonly<Record<string, unknown>>> {
-  const answer = await send(address + path, {
-    method,
-    headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  if (answer.status < 300) return answer.body;
-  const why = answer.body['detail'];
-  throw new OperatorRequestError(`the server refuses: ${typeof why === 'string' ? why : `status ${answer.status}`}`);
-}
-
 function parse() {
-  try {
-    return parseArgs({
+  return parsed(() =>
+    parseArgs({
       allowPositionals: true,
       options: {
         name: { type: 'string' },
@@ -118,8 +81,6 @@ function parse() {
         mfa: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+    }),
+  );
 }

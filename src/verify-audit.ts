@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { readAuditKeys } from './pki/audit-key.ts';
-import { KeyFileError } from './pki/key-file.ts';
+import { KeyFileError } from './pki/secret-file.ts';
 import { readCheckpoints } from './postgres/audit/checkpoint-file.ts';
 import { type Verdict, verifyAudit } from './postgres/audit/verify.ts';
 import { connectionOfRunning } from './postgres/running-cluster.ts';

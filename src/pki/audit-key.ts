@@ -16,21 +16,10 @@ import {
   sign as signBytes,
   verify as verifyBytes,
 } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
 import type { CheckpointKey } from '../ports/audit.ts';
 import type { Cipher } from '../ports/cipher.ts';
-import { createCipher, KeyFileError } from './key-file.ts';
+import { createCipher } from './key-file.ts';
+import { KeyFileError, makeKeyFile, readKeyFile } from './secret-file.ts';
 
 export interface AuditKeys {
   /** The first makes MACs. */
@@ -44,7 +33,7 @@ const PURPOSES: readonly Purpose[] = ['mac', 'seal', 'checkpoint'];
 
 /** Opens the key file, or makes it when there is none. Throws `KeyFileError`. */
 export function openAuditKeys(path: string): AuditKeys {
-  makeAuditKeyFile(path);
+  makeKeyFile(path, newKeys);
   return readAuditKeys(path);
 }
 
@@ -87,18 +76,7 @@ function readPrivateKey(path: string, der: Buffer): KeyObject {
 }
 
 function readLines(path: string): { purpose: string; number: string; key: Buffer }[] {
-  let text: string;
-  try {
-    const { mode } = statSync(path);
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-      throw new KeyFileError(`the key file ${path} can be read by other users: chmod 600 ${path}`);
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof KeyFileError) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new KeyFileError(`the key file ${path} cannot be read (${code})`, cause);
-  }
-  return text
+  return readKeyFile(path)
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line, index) => {
@@ -111,44 +89,15 @@ function readLines(path: string): { purpose: string; number: string; key: Buffer
     });
 }
 
-/** Written aside and linked into place, so that two starts agree on one file and none is ever seen half written. */
-function makeAuditKeyFile(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+/** One key of each purpose. */
+function newKeys(): string {
   const { privateKey } = generateKeyPairSync('ed25519');
   const keys: Record<Purpose, Buffer> = {
     mac: randomBytes(32),
     seal: randomBytes(32),
     checkpoint: privateKey.export({ format: 'der', type: 'pkcs8' }),
   };
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(aside, 'wx', 0o600);
-    try {
-      for (const purpose of PURPOSES)
-        writeSync(file, `${purpose} ${randomBytes(4).toString('hex')} ${keys[purpose].toString('base64')}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    try {
-      linkSync(aside, path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      unlinkSync(aside);
-    }
-    syncFolder(dirname(path));
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new KeyFileError(`the key file ${path} cannot be made (${code})`, cause);
-  }
-}
-
-/** A key that a power cut takes away again would be made anew, and no entry would fit it. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return; // folders cannot be opened there
-  const folder = openSync(path, 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  return PURPOSES.map(
+    (purpose) => `${purpose} ${randomBytes(4).toString('hex')} ${keys[purpose].toString('base64')}\n`,
+  ).join('');
 }

@@ -4,27 +4,8 @@
  * key is added by writing a line above the others.
  */
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, randomFillSync } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
 import type { Cipher } from '../ports/cipher.ts';
-
-/** The key file is missing its right, its form or its reader. The message names the file and what to do. */
-export class KeyFileError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'KeyFileError';
-  }
-}
+import { KeyFileError, makeKeyFile, readKeyFile } from './secret-file.ts';
 
 const FORM = 1;
 const NONCE_BYTES = 12;
@@ -34,7 +15,7 @@ const HEAD_BYTES = 1 + 4 + NONCE_BYTES;
 
 /** Opens the key file, or makes it when there is none. Throws `KeyFileError`. */
 export function openKeyFile(path: string): Cipher {
-  makeKeyFile(path);
+  makeKeyFile(path, newKey, ': set MESSAGE_KEY_FILE');
   return createCipher(readKeys(path));
 }
 
@@ -84,54 +65,12 @@ function createNonces(): () => Buffer {
   };
 }
 
-/** Written aside and linked into place, so that two starts agree on one key and none is ever seen half written. */
-function makeKeyFile(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = openSync(aside, 'wx', 0o600);
-    try {
-      writeSync(file, `${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    try {
-      linkSync(aside, path);
-      syncFolder(dirname(path));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    } finally {
-      unlinkSync(aside);
-    }
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new KeyFileError(`the key file ${path} cannot be made (${code}): set MESSAGE_KEY_FILE`, cause);
-  }
-}
-
-/** A key that a power cut takes away again would be made anew, and what the first sealed could not be opened. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return; // folders cannot be opened there
-  const folder = openSync(path, 'r');
-  fsyncSync(folder);
-  closeSync(folder);
-}
+const newKey = (): string => `${randomBytes(4).toString('hex')} ${randomBytes(32).toString('base64')}\n`;
 
 function readKeys(path: string): { number: number; key: Buffer }[] {
-  let text: string;
-  try {
-    const { mode } = statSync(path);
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-      throw new KeyFileError(`the key file ${path} can be read by other users: chmod 600 ${path}`);
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (cause instanceof KeyFileError) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new KeyFileError(`the key file ${path} cannot be read (${code})`, cause);
-  }
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const lines = readKeyFile(path)
+    .split('\n')
+    .filter((line) => line.trim() !== '');
   return lines.map((line, index) => {
     const [, number = '', base64 = ''] = /^([0-9a-f]{8}) ([A-Za-z0-9+/]{43}=)$/.exec(line.trim()) ?? [];
     const key = Buffer.from(base64, 'base64');

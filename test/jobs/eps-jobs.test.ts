@@ -1,7 +1,7 @@
 /** Messages to the Spine as durable jobs: each sent once, and asked about when nothing is known. */
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
-import { createSpineSender, type Outgoing, prepareSending, type SpineSender } from '../../src/gateways/eps/submit.ts';
+import { createSpineSender, prepareSending, type SpineSender } from '../../src/gateways/eps/submit.ts';
 import { createEpsJobs } from '../../src/jobs/eps-jobs.ts';
 import { createJobRunner, type JobRunner } from '../../src/jobs/runner.ts';
 import type { FaultMode } from '../../src/peers/spine/faults.ts';
@@ -10,6 +10,7 @@ import type { TakenJob } from '../../src/ports/jobs.ts';
 import type { StoredMessage } from '../../src/ports/message-log.ts';
 import type { SpineExchange, SpineKnowledge, SpineOutcome, SpineReply } from '../../src/ports/spine-exchange.ts';
 import { answerOf } from '../../src/workflow/eps/answer.ts';
+import type { Outgoing } from '../../src/workflow/eps/send.ts';
 import { hashOf, newPrescription, order, patientRelease, type V3Document } from '../support/eps-messages.ts';
 import { silentLog } from '../support/log.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';

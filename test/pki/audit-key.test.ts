@@ -2,7 +2,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openAuditKeys } from '../../src/pki/audit-key.ts';
-import { KeyFileError } from '../../src/pki/key-file.ts';
+import { KeyFileError } from '../../src/pki/secret-file.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 describe('audit key file [KS-03]', () => {

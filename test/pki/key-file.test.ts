@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { KeyFileError, openKeyFile } from '../../src/pki/key-file.ts';
+import { openKeyFile } from '../../src/pki/key-file.ts';
+import { KeyFileError } from '../../src/pki/secret-file.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 describe('key file [KS-07]', () => {

@@ -1,29 +1,11 @@
 /** Hands messages to the Spine to the log and the jobs, and waits for their answers. MISSION M2, M3 */
 import { createHash } from 'node:crypto';
 import type { Caller } from '../../ports/caller.ts';
-import type { NewJob } from '../../ports/jobs.ts';
-import type { MessageLog, NewMessage, StoredMessage } from '../../ports/message-log.ts';
+import type { MessageLog, StoredMessage } from '../../ports/message-log.ts';
 import { conflict } from '../../standards/fhir/outcome.ts';
+import type { Outgoing, Queued } from '../../workflow/eps/send.ts';
 import { formatEnvelope } from './envelope.ts';
 import { readSentMessage } from './sent-message.ts';
-
-export interface Outgoing {
-  /** The V3 document. */
-  readonly v3: string;
-  readonly fromPartyKey: string;
-  readonly toPartyKey: string;
-  /** Of the request; the ebXML message and conversation get it, in upper case. */
-  readonly requestId: string;
-  /** SHA-256 of what makes two sendings the same: the FHIR message, as each translation has its own times. */
-  readonly hash: Buffer;
-  /** ms UTC */
-  readonly at: number;
-}
-
-export interface Queued {
-  readonly message: NewMessage;
-  readonly job: NewJob;
-}
 
 /**
  * The log's entry and the job of a message. Its id is made from the sender's party key and the message's own id, so that

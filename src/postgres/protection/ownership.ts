@@ -1,7 +1,7 @@
 /** Whose a resource is: of the patients who are being removed, of others as well, or of nobody. SECURITY DP-04 */
 import { parseReference } from '../../standards/fhir/reference.ts';
 import type { TypeParameters } from '../../standards/fhir/search/parameter.ts';
-import { COMPARTMENTS, type Extractor, type SearchSink } from '../../standards/fhir/search/sink.ts';
+import { COMPARTMENTS, DEAF_SINK, type Extractor, type SearchSink } from '../../standards/fhir/search/sink.ts';
 
 /**
  * `own`: it goes with them. `shared`: it is about others too, and stays without them. `other`: it is about others. `none`:
@@ -20,7 +20,6 @@ export interface Ownership {
 const PATIENT = COMPARTMENTS.indexOf('Patient');
 /** Parameters that say whom a resource is about, also where the type is in no compartment (Task, Device). */
 const ABOUT = ['patient', 'subject'];
-const nothing = (): void => undefined;
 
 export function createOwnership(options: {
   readonly parametersOf: (type: string) => TypeParameters;
@@ -106,23 +105,8 @@ const sinkOf = (
   reference: (atom: number, reference: string) => void,
   ofPatient: (reference: string) => void,
 ): SearchSink => ({
-  present: nothing,
-  token: nothing,
-  ofType: nothing,
+  ...DEAF_SINK,
   reference,
-  referenceIdentifier: nothing,
-  canonical: nothing,
-  string: nothing,
-  uri: nothing,
-  date: nothing,
-  number: nothing,
-  quantity: nothing,
-  tokenToken: nothing,
-  referenceToken: nothing,
-  tokenQuantity: nothing,
-  tokenDate: nothing,
-  tokenString: nothing,
-  tokenNumberNumber: nothing,
   member(kind, of) {
     if (kind === PATIENT) ofPatient(of);
   },

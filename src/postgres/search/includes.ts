@@ -4,7 +4,7 @@ import { parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import type { Include, SearchRequest } from '../../standards/fhir/search/request.ts';
-import type { Extractor, SearchSink } from '../../standards/fhir/search/sink.ts';
+import { DEAF_SINK, type Extractor, type SearchSink } from '../../standards/fhir/search/sink.ts';
 import { toVersion } from '../reader.ts';
 import { findTable, tableOf } from '../tables.ts';
 import { compileFilter } from './filters.ts';
@@ -151,27 +151,7 @@ function localReferences(tools: IncludeTools, version: StoredVersion): LocalRefe
     const [type, id] = local.split('/');
     if (type !== undefined && id !== undefined && findTable(type)) found.push({ atom, type, id });
   };
-  const nothing = (): void => undefined;
-  const sink: SearchSink = {
-    present: nothing,
-    token: nothing,
-    ofType: nothing,
-    reference: add,
-    referenceIdentifier: nothing,
-    canonical: add,
-    string: nothing,
-    uri: nothing,
-    date: nothing,
-    number: nothing,
-    quantity: nothing,
-    tokenToken: nothing,
-    referenceToken: nothing,
-    tokenQuantity: nothing,
-    tokenDate: nothing,
-    tokenString: nothing,
-    tokenNumberNumber: nothing,
-    member: nothing,
-  };
+  const sink: SearchSink = { ...DEAF_SINK, reference: add, canonical: add };
   tools.extractorOf(version.type)(parseJson(version.content) as Resource, sink); // stored text was checked
   return found;
 }

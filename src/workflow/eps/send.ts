@@ -33,7 +33,9 @@ export interface Outgoing {
   readonly v3: string;
   readonly fromPartyKey: string;
   readonly toPartyKey: string;
+  /** Of the request; the ebXML message and conversation get it, in upper case. */
   readonly requestId: string;
+  /** SHA-256 of what makes two sendings the same: the FHIR message, as each translation has its own times. */
   readonly hash: Buffer;
   /** ms UTC */
   readonly at: number;

@@ -50,5 +50,29 @@ export interface SearchSink {
   member(kind: number, reference: string): void;
 }
 
+const nothing = (): void => undefined;
+
+/** Hears nothing: for a sink that takes a few of the calls. */
+export const DEAF_SINK: SearchSink = {
+  present: nothing,
+  token: nothing,
+  ofType: nothing,
+  reference: nothing,
+  referenceIdentifier: nothing,
+  canonical: nothing,
+  string: nothing,
+  uri: nothing,
+  date: nothing,
+  number: nothing,
+  quantity: nothing,
+  tokenToken: nothing,
+  referenceToken: nothing,
+  tokenQuantity: nothing,
+  tokenDate: nothing,
+  tokenString: nothing,
+  tokenNumberNumber: nothing,
+  member: nothing,
+};
+
 /** Walks a resource once and reports every search value. Compiled per type. */
 export type Extractor = (resource: Readonly<Record<string, unknown>>, sink: SearchSink) => void;
