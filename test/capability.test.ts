@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
-import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS } from '../src/rest/routes.ts';
+import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { testDefinitions } from './support/definitions.ts';
@@ -104,11 +104,12 @@ describe('capability statement', function () {
     for (const { type, interaction } of rest.resource) expect(codes(interaction), type).to.have.members(routed('type'));
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
+    const ofEvery = TYPE_OPERATIONS.flatMap(({ name }) => rest.resource.map(({ type }) => `${type}/$${name}`));
     const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
     expect(
       rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
-    ).to.have.members(ofTypes);
-    for (const path of ofTypes)
+    ).to.have.members([...ofEvery, ...ofTypes]);
+    for (const path of [...TYPE_OPERATIONS.map(({ name }) => `:type/$${name}`), ...ofTypes])
       expect(
         routes.some((route) => route.path === `/${path}`),
         path,
@@ -164,6 +165,8 @@ describe('capability statement', function () {
         walked.add(code);
       }
       expect((await fhir.put(path, stored)).status).equal(201); // for the searches
+      for (const { name } of TYPE_OPERATIONS)
+        expect((await fhir.post(`${type}/$${name}`, stored)).status, `$${name} of ${type}`).equal(200);
     });
     expect(walked.size).equal(9);
   });
