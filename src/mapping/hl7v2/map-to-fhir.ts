@@ -153,6 +153,8 @@ const placeOf = ({ id, occurrence }: Segment): string => (occurrence > 1 ? `${id
 
 /** Counts characters that divide or escape, whatever the message uses for them: each makes an object of its own. */
 function hasTooManyParts(texts: readonly string[], most: number): boolean {
+  // No text has more parts than characters.
+  if (texts.reduce((length, text) => length + text.length, 0) <= most) return false;
   let count = 0;
   for (const text of texts)
     for (let i = 0; i < text.length; i += 1) {

@@ -58,8 +58,7 @@ export function findUnread({ segments }: Message, { used }: Reading): readonly I
   for (const segment of segments) {
     if (ENVELOPES.has(segment.id)) continue;
     const skipped = MEANINGLESS.get(segment.id);
-    if (skipped !== undefined)
-      for (const place of unreadOf(segment, skipped, used)) places.add(`${segment.id}-${place}`);
+    if (skipped !== undefined) for (const place of unreadOf(segment, skipped, used)) places.add(place);
     else if (segment.text.length > 4 && /^[A-Z][A-Z0-9]{2}$/.test(segment.id) && !isAllRead(segment, used))
       places.add(segment.id);
   }
@@ -71,17 +70,30 @@ export function findUnread({ segments }: Message, { used }: Reading): readonly I
 /** A segment without a map of which a partner's rules took everything. */
 function isAllRead(segment: Segment, used: Reading['used']): boolean {
   if (used.size === 0 || segment.fieldCount > RULED_MAX) return false;
-  return unreadOf(segment, [], used).next().done === true;
+  return unreadOf(segment, [], used).length === 0;
 }
 
 /** Segments with more fields are nobody's mapping by hand. */
 const RULED_MAX = 50;
 
-function* unreadOf(segment: Segment, skipped: readonly number[], used: Reading['used']): Generator<string> {
-  for (let n = 1; n <= segment.fieldCount; n++) {
+/** `PID-8`, `PID-5.2` … */
+function unreadOf(segment: Segment, skipped: readonly number[], used: Reading['used']): readonly string[] {
+  const places: string[] = [];
+  const count = segment.fieldCount;
+  for (let n = 1; n <= count; n++) {
     const field = segment.field(n);
-    if (field.raw !== '' && !skipped.includes(n) && !field.isEmpty) yield* placesIn(field, used);
+    if (field.raw !== '' && !isReadWhole(field, used) && !skipped.includes(n) && !field.isEmpty)
+      for (const place of placesIn(field, used)) places.push(`${segment.id}-${place}`);
   }
+  return places;
+}
+
+/** The usual field: every leaf that holds something became part of something. */
+function isReadWhole(field: Field, used: Reading['used']): boolean {
+  for (const repetition of field.repetitions)
+    for (const component of repetition.parts)
+      for (const leaf of component.parts) if (leaf.raw !== '' && !used.has(leaf)) return false;
+  return true;
 }
 
 /** Whether a segment has a map. */

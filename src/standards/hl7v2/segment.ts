@@ -20,16 +20,17 @@ export class Part {
   readonly raw: string;
   readonly encoding: Encoding;
   readonly #depth: Depth;
-  readonly #field: Field;
-  readonly #numbers: readonly number[];
+  readonly #parent: Field | Part;
+  /** Which of its parent's, from 1. */
+  readonly #number: number;
   #parts: readonly Part[] | undefined;
 
-  constructor(raw: string, encoding: Encoding, depth: Depth, field: Field, numbers: readonly number[]) {
+  constructor(raw: string, encoding: Encoding, depth: Depth, parent: Field | Part, number: number) {
     this.raw = raw;
     this.encoding = encoding;
     this.#depth = depth;
-    this.#field = field;
-    this.#numbers = numbers;
+    this.#parent = parent;
+    this.#number = number;
   }
 
   /** Component or subcomponent `n`, from 1. */
@@ -56,10 +57,8 @@ export class Part {
   }
 
   #child(raw: string, n: number): Part {
-    if (this.#depth === 'subcomponent' || this.#depth === 'verbatim')
-      return n === 1 ? this : new Part(raw, this.encoding, 'subcomponent', this.#field, [...this.#numbers, n]);
-    const depth = this.#depth === 'repetition' ? 'component' : 'subcomponent';
-    return new Part(raw, this.encoding, depth, this.#field, [...this.#numbers, n]);
+    if (n === 1 && (this.#depth === 'subcomponent' || this.#depth === 'verbatim')) return this;
+    return new Part(raw, this.encoding, this.#depth === 'repetition' ? 'component' : 'subcomponent', this, n);
   }
 
   /** Raw text of the first leaf. */
@@ -95,13 +94,11 @@ export class Part {
   }
 
   get place(): Place {
-    const [repetition = 1, component, subcomponent] = this.#numbers;
-    return {
-      ...this.#field.place,
-      repetition,
-      ...(component !== undefined && { component }),
-      ...(subcomponent !== undefined && { subcomponent }),
-    };
+    const parent = this.#parent;
+    const around: Place = parent.place;
+    if (parent instanceof Field) return { ...around, repetition: this.#number };
+    if (around.component === undefined) return { ...around, component: this.#number };
+    return around.subcomponent === undefined ? { ...around, subcomponent: this.#number } : around;
   }
 
   toString(): string {
@@ -132,17 +129,17 @@ export class Field {
 
   #split(): readonly Part[] {
     if (this.number <= 2 && HEADER_SEGMENTS.has(this.segment.id))
-      return [new Part(this.raw, this.encoding, 'verbatim', this, [1])];
+      return [new Part(this.raw, this.encoding, 'verbatim', this, 1)];
     const { repetition } = this.encoding;
-    if (!this.raw.includes(repetition)) return [new Part(this.raw, this.encoding, 'repetition', this, [1])];
+    if (!this.raw.includes(repetition)) return [new Part(this.raw, this.encoding, 'repetition', this, 1)];
     return this.raw
       .split(repetition, SEGMENT_LIMITS.repetitions)
-      .map((raw, index) => new Part(raw, this.encoding, 'repetition', this, [index + 1]));
+      .map((raw, index) => new Part(raw, this.encoding, 'repetition', this, index + 1));
   }
 
   /** Repetition `n`, from 1. */
   at(n = 1): Part {
-    return this.repetitions[n - 1] ?? new Part('', this.encoding, 'repetition', this, [n]);
+    return this.repetitions[n - 1] ?? new Part('', this.encoding, 'repetition', this, n);
   }
 
   /** The first leaf of the first repetition, decoded. */

@@ -190,7 +190,7 @@ describe('authorize › logout asked for by an app', () => {
     expect(world.audit.some(({ kind, rule }) => kind === 'logout' && rule === 'app-signed-out')).equal(true);
   });
 
-  it('[SO-05] an address that is not registered is not followed', async () => {
+  it('[SO-05] [IN-39] an address that is not registered is not followed', async () => {
     for (const uri of ['https://evil.example/', `${BACK}/`, `${BACK}?x`]) {
       const { browser, tokens } = await connect();
       const page = await logout(browser, { id_token_hint: tokens.id_token, post_logout_redirect_uri: uri });

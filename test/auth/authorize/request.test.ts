@@ -47,7 +47,7 @@ describe('authorize › the request', () => {
     expect(json.status).equal(400);
   });
 
-  describe('[SL-02] nobody is redirected before the redirect URI is known to be the client’s', () => {
+  describe('[SL-02] [IN-39] nobody is redirected before the redirect URI is known to be the client’s', () => {
     const FOREIGN: readonly (readonly [string, string])[] = [
       ['an added slash', `${REDIRECT}/`],
       ['a suffix', `${REDIRECT}x`],

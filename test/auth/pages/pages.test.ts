@@ -59,7 +59,7 @@ describe('pages', () => {
       expect(last?.text).include('too many wrong codes');
     });
 
-    it('next leads nowhere but to paths of ours', async () => {
+    it('[IN-39] next leads nowhere but to paths of ours', async () => {
       for (const path of ['/account', '/oauth2/authorize?a=b&c=https%3A%2F%2Fx', '/a/b#c'])
         expect(isOwnPath(path)).equal(true);
       const foreign = [
