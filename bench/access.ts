@@ -39,7 +39,9 @@ import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../src/standards/fhir/search/patient-parameters.ts';
-import { createValidator } from '../src/standards/fhir/validation/validator.ts';
+import { createValidation } from '../src/standards/fhir/validation/validator.ts';
+import { createXmlReader } from '../src/standards/fhir/xml/read.ts';
+import { createXmlWriter } from '../src/standards/fhir/xml/write.ts';
 import { loadRecords } from './import.ts';
 import type { Sample } from './load.ts';
 import type { LoadOrder } from './load-worker.ts';
@@ -206,8 +208,10 @@ async function prepare(
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...createValidation(definitions),
     subset: createSubsetter(definitions),
+    terminology: { find: async () => undefined, conceptMaps: async () => [] },
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: SETTINGS,

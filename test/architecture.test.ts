@@ -63,6 +63,7 @@ const LAYERS = new Map<string, Row>([
 const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome.ts', 'standards/fhir/canonical.ts']);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
+  ['fhir', ['xml']],
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
   ['script', ['xml', 'xmldsig', 'ncpdp']],
@@ -104,6 +105,8 @@ const COMPOSITION = new Set([
   'rotate-keys.ts',
   'script-password.ts',
   'protection.ts',
+  'profiles.ts',
+  'ig.ts',
   'verify-audit.ts',
 ]);
 const SETTINGS = new Set([

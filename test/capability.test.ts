@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
-import { createRoutes, OPERATIONS } from '../src/rest/routes.ts';
+import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
+import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { testDefinitions } from './support/definitions.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from './support/fhir-client.ts';
 import { fixture } from './support/fixtures.ts';
-import { generateResource } from './support/generate-resource.ts';
+import { generateValid } from './support/generate-resource.ts';
 import { startTestServer, type TestServer } from './support/server.ts';
 
 interface Statement {
@@ -37,6 +38,7 @@ interface ResourceStatement {
   readonly searchInclude: readonly string[];
   readonly searchRevInclude: readonly string[];
   readonly searchParam: readonly { readonly name: string; readonly definition: string; readonly type: string }[];
+  readonly operation?: readonly { readonly name: string }[];
 }
 
 /** A value of each type that is in order and finds nothing in particular. */
@@ -102,8 +104,22 @@ describe('capability statement', function () {
     for (const { type, interaction } of rest.resource) expect(codes(interaction), type).to.have.members(routed('type'));
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
+    const ofEvery = TYPE_OPERATIONS.flatMap(({ name }) => rest.resource.map(({ type }) => `${type}/$${name}`));
+    const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
+    expect(
+      rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
+    ).to.have.members([...ofEvery, ...ofTypes]);
+    for (const path of [...TYPE_OPERATIONS.map(({ name }) => `:type/$${name}`), ...ofTypes])
+      expect(
+        routes.some((route) => route.path === `/${path}`),
+        path,
+      ).equal(true);
     // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
-    const elsewhere = ['capabilities', ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }) => name)];
+    const elsewhere = [
+      'capabilities',
+      ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
+      ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
+    ];
     expect(rest.operation.map((o) => o.name)).to.have.members(
       routed('operation').filter((n) => !elsewhere.includes(n)),
     );
@@ -122,8 +138,9 @@ describe('capability statement', function () {
 
   it('each interaction of each type', async () => {
     const walked = new Set<string>();
+    const validate = createValidator(testDefinitions());
     await inLanes(rest.resource, async ({ type, interaction }) => {
-      const resource = generateResource(testDefinitions(), type);
+      const resource = generateValid(testDefinitions(), type, validate);
       const made = await fhir.post(type, resource);
       expect(made.status, `${type}: ${made.text}`).equal(201);
       const stored = made.json<Json & { id: string }>();
@@ -148,6 +165,8 @@ describe('capability statement', function () {
         walked.add(code);
       }
       expect((await fhir.put(path, stored)).status).equal(201); // for the searches
+      for (const { name } of TYPE_OPERATIONS)
+        expect((await fhir.post(`${type}/$${name}`, stored)).status, `$${name} of ${type}`).equal(200);
     });
     expect(walked.size).equal(9);
   });

@@ -1,6 +1,5 @@
 /** Answers that several interactions give. */
 import type { StoredVersion, WriteResult } from '../ports/resource-store.ts';
-import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { type Issue, operationOutcome, tooCostly } from '../standards/fhir/outcome.ts';
 import { type FhirAnswer, type FhirRequest, versionHeaders } from './exchange.ts';
 import { parsePrefer } from './preferences.ts';
@@ -39,10 +38,6 @@ export function writeAnswer(services: Services, request: FhirRequest, result: Wr
       return { status, headers, body: version.content };
   }
 }
-
-/** A stored text, indented when asked for. */
-export const present = (content: string, pretty: boolean): string =>
-  pretty ? formatJson(parseJson(content), true) : content;
 
 /** Longest page, in UTF-16 units: far above what a page should have, and below what a JavaScript string can. */
 export const PAGE_LENGTH_MAX = 128 * 1024 * 1024;

@@ -3,18 +3,21 @@ import type { Resource } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import { badRequest, badStructure, FhirError } from '../standards/fhir/outcome.ts';
 import type { FhirRequest } from './exchange.ts';
-import { checkContentType, RESOURCE_TYPES } from './preferences.ts';
+import { isBinaryContent, readBinaryContent } from './interactions/binary.ts';
+import { checkContentType, isXmlType, RESOURCE_TYPES } from './preferences.ts';
 import type { Services } from './services.ts';
 
 /** Throws 400 or 415; the type must be the one the path names. */
-export function readResource(request: FhirRequest, type: string): Resource {
+export function readResource(services: Services, request: FhirRequest, type: string): Resource {
+  if (type === 'Binary' && isBinaryContent(request.headers)) return readBinaryContent(services, request);
   checkContentType(request.headers, RESOURCE_TYPES);
-  return asResource(parseBody(request), type);
+  return asResource(parseBody(services, request), type);
 }
 
-export function parseBody(request: Pick<FhirRequest, 'body'>): unknown {
-  if (request.body.length === 0) throw badRequest('The request has no body: send a resource as JSON');
-  return parseJson(request.body);
+/** The body as the value that JSON has, whichever way it was sent: `Content-Type` decides. */
+export function parseBody({ xml }: Pick<Services, 'xml'>, request: Pick<FhirRequest, 'body' | 'headers'>): unknown {
+  if (request.body.length === 0) throw badRequest('The request has no body: send a resource as JSON or XML');
+  return isXmlType(request.headers['content-type']) ? xml.read(request.body) : parseJson(request.body);
 }
 
 /** Throws 400 when a value is no resource, or one of another type than the path says. */

@@ -5,12 +5,16 @@ import { parseSearch } from '../standards/fhir/search/parse.ts';
 import type { SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Services } from './services.ts';
 
-/** Parses a search; conditional interactions are always strict: an ignored parameter could match the wrong resource. */
+/**
+ * Parses a search; conditional interactions are always strict: an ignored parameter could match the wrong resource.
+ * `hasTerminology`: whoever calls resolves the conditions that terminology answers.
+ */
 export function searchOf(
   services: Services,
   type: string,
   query: string,
   handling: 'strict' | 'lenient' = 'strict',
+  hasTerminology = false,
 ): SearchRequest {
   const { parameters, definitions, settings } = services;
   return parseSearch({
@@ -19,6 +23,7 @@ export function searchOf(
     parameters,
     definitions,
     handling,
+    hasTerminology,
     baseUrl: settings.baseUrl,
     limits: { count: settings.pageSizeMax },
   });

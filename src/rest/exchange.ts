@@ -1,6 +1,7 @@
 /** A FHIR request as handlers see it, and the answer they give. No sockets: batches make requests of their own. */
 import type { Caller } from '../ports/caller.ts';
 import type { StoredVersion } from '../ports/resource-store.ts';
+import type { Presentation } from './formats.ts';
 
 /** Header names in lower case. */
 export type Headers = Readonly<Record<string, string | undefined>>;
@@ -17,12 +18,15 @@ export interface FhirRequest {
   readonly body: Buffer;
 }
 
+/** What a client is sent. */
 export interface FhirAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** JSON text unless `contentType` says otherwise; absent = no body. */
-  readonly body?: string;
+  /** The JSON text of a resource unless `contentType` says otherwise; absent = no body. */
+  readonly body?: string | Buffer;
   readonly contentType?: string;
+  /** Where the body of the request asked for a format, as that of `_search` may. */
+  readonly presentation?: Presentation;
 }
 
 export const etag = (version: StoredVersion): string => `W/"${version.versionId}"`;

@@ -9,14 +9,14 @@ import { checkAccess } from './access.ts';
 import { checkRate } from './caller-limits.ts';
 import { anonymousCaller, type Door } from './door.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
+import { type Presentation, presentationOf } from './formats.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
-import { checkFormat, parseQuery } from './preferences.ts';
+import { present, presentFailure } from './present.ts';
 import { rateLimitHeaders } from './rate-limit.ts';
 import { readBody } from './read-body.ts';
 import { compileRoutes, createRoutes, type Route } from './routes.ts';
-import { FHIR_JSON } from './send-outcome.ts';
 import type { Services } from './services.ts';
 
 /** Length of `/fhir/R4`. */
@@ -88,8 +88,10 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
     const correlationId = correlationIdOf(req);
     let caller = anonymousCaller(correlationId, door.addressOf(req));
     let result: FhirAnswer;
+    let presentation: Presentation = JSON_COMPACT;
     try {
       const target = readTarget(req);
+      presentation = findPresentation(target);
       if (target.method === 'OPTIONS') result = options(target);
       else {
         const { route } = match(target.method, target.segments);
@@ -101,16 +103,13 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
         if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
         if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
         const request = { ...target, caller, body: await bodyOf(req, target) };
-        if (!OTHER_FORMATS.has(request.segments[0] ?? ''))
-          checkFormat(
-            request,
-            request.query.includes('_format') ? parseQuery(request.query).get('_format') : undefined,
-          );
-        result = await known.handle(services, request);
+        // An answer that is not a resource has a format of its own.
+        if (!hasOwnFormat(target)) presentation = presentationOf(target.headers, target.query);
+        result = present(services.xml, target.method, await known.handle(services, request), presentation);
       }
     } catch (error) {
       await door.refusals.note(caller, error, `${req.method} ${req.url?.slice(0, URL_SHOWN_MAX)}`);
-      result = failure(error, { correlationId });
+      result = presentFailure(services.xml, failure(error, { correlationId }), presentation);
     }
     write(req, res, { correlationId }, result);
   }
@@ -160,6 +159,25 @@ const LARGE_BODIES = new Set([
 ]);
 /** First segments of paths whose answer is not FHIR. */
 const OTHER_FORMATS = new Set(['$convert', '$dose-to-text']);
+const JSON_COMPACT: Presentation = { format: 'json', pretty: false };
+
+/** A read of a Binary may give its content, in whatever format that is. */
+const hasOwnFormat = ({ method, segments: [first = '', id, word, ...more] }: Target): boolean =>
+  OTHER_FORMATS.has(first) ||
+  (first === 'Binary' &&
+    (method === 'GET' || method === 'HEAD') &&
+    id !== undefined &&
+    (word === undefined || (word === '_history' && more.length === 1)));
+
+/** In which format to say what goes wrong before it is known whether the format can be had: JSON where it cannot. */
+function findPresentation({ headers, query }: Target): Presentation {
+  try {
+    return presentationOf(headers, query);
+  } catch (error) {
+    if (error instanceof FhirError) return JSON_COMPACT;
+    throw error;
+  }
+}
 
 function write(
   req: IncomingMessage,
@@ -172,7 +190,7 @@ function write(
     ...result.headers,
     'X-Request-ID': caller.correlationId,
     'Cache-Control': 'no-store, private',
-    Vary: 'Authorization, Origin', // what one caller may see is not for the next (CP-21)
+    Vary: 'Accept, Authorization, Origin', // what one caller may see is not for the next (CP-21)
     'X-Content-Type-Options': 'nosniff',
   };
   if (result.body === undefined) {
@@ -182,8 +200,8 @@ function write(
     return;
   }
   // Once to bytes: counting and writing a long text separately would walk it twice.
-  const body = Buffer.from(result.body);
-  headers['Content-Type'] = result.contentType ?? FHIR_JSON;
+  const body = Buffer.isBuffer(result.body) ? result.body : Buffer.from(result.body);
+  if (result.contentType !== undefined) headers['Content-Type'] = result.contentType;
   headers['Content-Length'] = body.length;
   if (!req.complete) headers['Connection'] = 'close'; // the body was not read to its end
   res.writeHead(result.status, headers);

@@ -1,6 +1,6 @@
 /** Request headers and general parameters: If-Match, Prefer, Accept, `_format` … https://hl7.org/fhir/R4/http.html */
-import { badRequest, badValue, FhirError, issue, unsupportedMediaType } from '../standards/fhir/outcome.ts';
-import type { FhirRequest, Headers } from './exchange.ts';
+import { badRequest, badValue, unsupportedMediaType } from '../standards/fhir/outcome.ts';
+import type { Headers } from './exchange.ts';
 
 /** The version an `If-Match` header asks for; undefined without the header. */
 export function parseIfMatch(headers: Headers): number | undefined {
@@ -50,33 +50,6 @@ export function parsePrefer(headers: Headers): Preferences {
   return found as Preferences;
 }
 
-const JSON_TYPES = new Set(['application/fhir+json', 'application/json', 'text/json', 'json', '*/*', 'application/*']);
-
-/** 406 when the client asks for a format other than JSON. `_format` overrides Accept. */
-export function checkFormat(request: FhirRequest, format: string | undefined): void {
-  if (format !== undefined) {
-    if (!isJson(format)) throw notAcceptable('_format');
-    return;
-  }
-  const accept = request.headers['accept'];
-  if (accept === undefined || accept === '*/*' || accept === 'application/fhir+json') return;
-  const acceptable = accept.split(',').some((part) => isJson(part) && !/;\s*q=0(\.0*)?\s*($|;)/.test(part));
-  // A browser asks for HTML first and then for anything.
-  if (!acceptable) throw notAcceptable('Accept');
-}
-
-function isJson(text: string): boolean {
-  // A + that was sent without its percent-encoding arrives as a space.
-  const [type = '', ...parameters] = text.split(';').map((s) => s.trim().toLowerCase().replace(' ', '+'));
-  const version = parameters.find((p) => p.startsWith('fhirversion='));
-  return JSON_TYPES.has(type) && (version === undefined || version === 'fhirversion=4.0');
-}
-
-const notAcceptable = (where: string): FhirError =>
-  new FhirError(406, [
-    issue('not-supported', `${where} asks for a format that is not available: use application/fhir+json (FHIR 4.0)`),
-  ]);
-
 /** 415 unless the body is declared to be one of these media types, in UTF-8. */
 export function checkContentType(headers: Headers, allowed: readonly string[]): string {
   const text = headers['content-type'];
@@ -93,7 +66,18 @@ export function checkContentType(headers: Headers, allowed: readonly string[]): 
   return type;
 }
 
-export const RESOURCE_TYPES = ['application/fhir+json', 'application/json'] as const;
+/** Of a body that is a resource. */
+export const RESOURCE_TYPES = [
+  'application/fhir+json',
+  'application/fhir+xml',
+  'application/json',
+  'application/xml',
+  'text/xml',
+] as const;
+
+/** Whether a content type, or a body's own, is XML. */
+export const isXmlType = (contentType: string | undefined): boolean =>
+  /^\s*(?:application\/(?:fhir\+)?|text\/)xml\s*(?:;|$)/i.test(contentType ?? '');
 
 /** `_pretty=true`. */
 export const isPretty = (value: string | undefined): boolean => value === 'true';

@@ -15,6 +15,15 @@ import { adjudicateClaim, submitEligibility } from './operations/claims.ts';
 import { convertOperation, prepareOperation } from './operations/convert.ts';
 import { epsMessageOr, epsMessageStatus, release, trackOr } from './operations/eps.ts';
 import { doseToTextOperation, validateOperation, verifySignatureOperation } from './operations/eps-checks.ts';
+import {
+  expandOperation,
+  lookupOperation,
+  subsumesOperation,
+  validateInCodeSystemOperation,
+  validateInValueSetOperation,
+} from './operations/terminology.ts';
+import { translateOperation } from './operations/translate.ts';
+import { validateInstance, validateType } from './operations/validate.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -163,6 +172,31 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     access: { right: 'convert' },
     handle: withNhsHeaders(prepareOperation),
   },
+  ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
+  {
+    method: 'POST',
+    path: '/:type/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { letters: 'c', orRight: 'convert' },
+    handle: validateType,
+  },
+  {
+    method: 'POST',
+    path: '/:type/:id/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { letters: 'r' },
+    handle: validateInstance,
+  },
+  {
+    method: 'GET',
+    path: '/:type/:id/$validate',
+    interaction: 'validate',
+    level: 'operation',
+    access: { letters: 'r' },
+    handle: validateInstance,
+  },
   {
     method: 'GET',
     path: '/:type',
@@ -256,6 +290,32 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: searchByPost,
   },
 ];
+
+/** Operations of every type. */
+export const TYPE_OPERATIONS = [
+  { name: 'validate', definition: 'http://hl7.org/fhir/OperationDefinition/Resource-validate' },
+] as const;
+
+/** Operations of one type and of its resources. */
+export const TERMINOLOGY_OPERATIONS = [
+  { type: 'CodeSystem', name: 'lookup', handle: lookupOperation },
+  { type: 'CodeSystem', name: 'subsumes', handle: subsumesOperation },
+  { type: 'CodeSystem', name: 'validate-code', handle: validateInCodeSystemOperation },
+  { type: 'ValueSet', name: 'expand', handle: expandOperation },
+  { type: 'ValueSet', name: 'validate-code', handle: validateInValueSetOperation },
+  { type: 'ConceptMap', name: 'translate', handle: translateOperation },
+].map((one) => ({ ...one, definition: `http://hl7.org/fhir/OperationDefinition/${one.type}-${one.name}` }));
+
+/** They change nothing, so a GET is as good as a POST. https://hl7.org/fhir/R4/operations.html#executing */
+function terminologyRoutes({ type, name, handle }: (typeof TERMINOLOGY_OPERATIONS)[number]): Route[] {
+  return (['GET', 'POST'] as const).flatMap((method): Route[] => {
+    const common = { method, interaction: name, level: 'operation', handle } as const;
+    return [
+      { ...common, path: `/${type}/$${name}`, access: { letters: 's' } },
+      { ...common, path: `/${type}/:id/$${name}`, access: { letters: 'r' } },
+    ];
+  });
+}
 
 /** Operations the statement lists; those of a Spine are not everywhere. */
 export const OPERATIONS = [

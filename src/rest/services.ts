@@ -4,10 +4,13 @@ import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { Resource, ResourceStore } from '../ports/resource-store.ts';
+import type { OfficialTerminology } from '../ports/terminology.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { FhirXmlReader } from '../standards/fhir/xml/read.ts';
+import type { FhirXmlWriter } from '../standards/fhir/xml/write.ts';
 import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
@@ -44,9 +47,20 @@ export interface Services {
   readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
+  /** What refuses a resource. */
   readonly validate: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** The same, with warnings and what is worth knowing. */
+  readonly examine: (resource: unknown, expectedType?: string, profiles?: readonly string[]) => readonly Issue[];
+  /** Structure alone: for a bundle without its resources. */
+  readonly validateStructure: (resource: unknown, expectedType?: string) => readonly Issue[];
+  /** Which profiles are known here. */
+  readonly profiles: { find(canonical: string): object | undefined; faultOf(canonical: string): string | undefined };
   /** `_summary` and `_elements` on one resource. */
   readonly subset: (resource: Resource, options: Subset) => Resource;
+  /** FHIR XML, which is read to what JSON would be and written from it. */
+  readonly xml: { readonly read: FhirXmlReader; readonly write: FhirXmlWriter };
+  /** Code systems, value sets and maps that R4 publishes. */
+  readonly terminology: OfficialTerminology;
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;

@@ -54,6 +54,14 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  profileBase: {
+    env: 'PROFILE_BASE',
+    fallback: 'https://mortar.example/fhir',
+    allowed: 'an https URL without a slash at its end',
+    about: 'What the canonical URLs of the profiles that come with Mortar begin with. docs/validation.md lists them.',
+    parse: (text: string): string | undefined =>
+      /^https:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$/.test(text) ? text : undefined,
+  },
   bodyBytesMax: {
     env: 'BODY_BYTES_MAX',
     fallback: String(10 * MIB),

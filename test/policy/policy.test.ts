@@ -6,7 +6,7 @@ import { serviceCaller } from '../../src/policy/service-caller.ts';
 import type { Caller, Role } from '../../src/ports/caller.ts';
 import { STORED_TYPES } from '../../src/postgres/tables.ts';
 import { checkAccess, lettersOf } from '../../src/rest/access.ts';
-import { createRoutes, type Route } from '../../src/rest/routes.ts';
+import { createRoutes, type Route, TERMINOLOGY_OPERATIONS } from '../../src/rest/routes.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import type { Letter } from '../../src/standards/smart/scope.ts';
 import { client, patientApp, person, scopesOf } from '../support/callers.ts';
@@ -202,6 +202,16 @@ const NEEDED: Readonly<Record<string, string>> = {
   'GET /:type/:id/_history/:version': 'r',
   'GET /:compartment/:id/:type': 's',
   'POST /:compartment/:id/:type/_search': 's',
+  'GET /:type/:id/$validate': 'r',
+  'POST /:type/:id/$validate': 'r',
+  ...Object.fromEntries(
+    TERMINOLOGY_OPERATIONS.flatMap(({ type, name }) =>
+      ['GET', 'POST'].flatMap((method) => [
+        [`${method} /${type}/$${name}`, 's'],
+        [`${method} /${type}/:id/$${name}`, 'r'],
+      ]),
+    ),
+  ),
 };
 
 describe('policy › fhirUser', () => {
@@ -235,7 +245,8 @@ describe('policy › letters', () => {
         (part) => ({ ':type': 'Observation', ':compartment': 'Patient', ':id': '1', ':version': '1' })[part] ?? part,
       );
   const passes = (route: Route, letters: readonly Letter[], headers: Record<string, string> = {}): boolean => {
-    const scopes = letters.length === 0 ? [] : scopesOf(`system/Observation.${letters.join('')}`);
+    const type = /^\/([A-Z][A-Za-z]+)\//.exec(route.path)?.[1] ?? 'Observation';
+    const scopes = letters.length === 0 ? [] : scopesOf(`system/${type}.${letters.join('')}`);
     const caller: Caller = {
       ...client('system/Patient.cruds'),
       scopes: [...scopesOf('system/Patient.cruds'), ...scopes],

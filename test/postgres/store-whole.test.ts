@@ -1,13 +1,15 @@
 /** SECURITY RL-09: after any mixture of writes the search rows are those of the content, and the versions are whole. */
 import { expect } from 'chai';
 import { STORED_TYPES } from '../../src/postgres/tables.ts';
+import { createValidator } from '../../src/standards/fhir/validation/validator.ts';
 import { withClient } from '../support/database.ts';
 import { testDefinitions } from '../support/definitions.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from '../support/fhir-client.ts';
-import { generateResource } from '../support/generate-resource.ts';
+import { type GenerateOptions, generateValid } from '../support/generate-resource.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { faultsOfType, storeFaults } from '../support/store-state.ts';
 
+const validate = createValidator(testDefinitions());
 const SEED = Number(process.env['TEST_SEED'] ?? 1);
 const WORKERS = 12;
 const STEPS = 25;
@@ -34,8 +36,10 @@ describe('the store is whole [RL-09]', function () {
   });
   after(() => server.stop());
 
+  const valid = (type: string, options: GenerateOptions): Json =>
+    generateValid(testDefinitions(), type, validate, options);
   const made = (type: string, seed: number, id?: string): Json => {
-    const { id: _id, ...resource } = generateResource(testDefinitions(), type, { seed });
+    const { id: _id, ...resource } = valid(type, { seed });
     return id === undefined ? resource : { ...resource, id };
   };
 
@@ -46,7 +50,7 @@ describe('the store is whole [RL-09]', function () {
           const { status: found, text } = await reply;
           expect(found, `${type}: ${text.slice(0, 300)}`).equal(status);
         };
-        const minimal = generateResource(testDefinitions(), type, { fill: 'minimal' });
+        const minimal = valid(type, { fill: 'minimal' });
         await wanted(201, fhir.put(`${type}/x`, made(type, n, 'x')));
         await wanted(200, fhir.put(`${type}/x`, { ...minimal, id: 'x' }));
         await wanted(204, fhir.delete(`${type}/x`));

@@ -128,7 +128,8 @@ describe('access › Binaries', () => {
 
   const ask = async (caller: Caller, path: string, method = 'GET', body?: object) => {
     now = caller;
-    const headers = { 'content-type': 'application/fhir+json' };
+    // The resource, not its content.
+    const headers = { 'content-type': 'application/fhir+json', accept: 'application/fhir+json' };
     const answer = await fetch(`${base}/${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
   };

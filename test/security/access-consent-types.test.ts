@@ -34,7 +34,14 @@ const OF_P: readonly Resource[] = [
   { resourceType: 'Contract', id: 'signer', signer: [{ party: P }] },
   { resourceType: 'Device', id: 'x', patient: P },
   { resourceType: 'GuidanceResponse', id: 'x', moduleUri: 'urn:x', status: 'success', subject: P },
-  { resourceType: 'Linkage', id: 'x', item: [{ type: 'source', resource: P }] },
+  {
+    resourceType: 'Linkage',
+    id: 'x',
+    item: [
+      { type: 'source', resource: P },
+      { type: 'alternate', resource: P },
+    ],
+  },
   { resourceType: 'MessageHeader', id: 'x', eventUri: 'urn:x', focus: [P], source: { endpoint: 'urn:x' } },
   { resourceType: 'Task', id: 'for', status: 'requested', intent: 'order', for: P },
   { resourceType: 'Task', id: 'focus', status: 'requested', intent: 'order', focus: P },

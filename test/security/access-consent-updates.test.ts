@@ -210,7 +210,7 @@ describe('access › Consents and updates', () => {
     const parent = person('PATIENT', { proxies: [proxy] });
     await world.put({ resourceType: 'RelatedPerson', id: 'rp', patient: subject });
     const participant = [{ actor: subject, status: 'accepted' }];
-    await world.put({ resourceType: 'Appointment', id: 'a', status: 'booked', participant, comment: SECRET });
+    await world.put({ resourceType: 'Appointment', id: 'a', status: 'proposed', participant, comment: SECRET });
     const change = () =>
       send(parent, 'PATCH', 'Appointment/a', [{ op: 'add', path: '/description', value: String(Math.random()) }]);
     const answers = async (...codes: readonly string[]): Promise<readonly number[]> => {

@@ -9,6 +9,8 @@ export const privacyConsent = (patientId: string, provision: object | undefined,
   scope: { coding: [{ code: 'patient-privacy' }] },
   category: [{ coding: [{ code: 'INFA' }] }],
   patient: { reference: `Patient/${patientId}` },
+  // Every Consent rests on some policy (ppc-1).
+  policy: [{ uri: 'https://example.org/policies/records' }],
   ...(provision && { provision }),
   ...more,
 });

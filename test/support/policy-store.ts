@@ -28,7 +28,9 @@ import { createSearchParameters } from '../../src/standards/fhir/search/paramete
 import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
 import type { SearchRequest } from '../../src/standards/fhir/search/request.ts';
-import { createValidator } from '../../src/standards/fhir/validation/validator.ts';
+import { createValidation } from '../../src/standards/fhir/validation/validator.ts';
+import { createXmlReader } from '../../src/standards/fhir/xml/read.ts';
+import { createXmlWriter } from '../../src/standards/fhir/xml/write.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { testDefinitions } from './definitions.ts';
 import { createClock, type TestClock } from './identity-store.ts';
@@ -128,8 +130,10 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     policy,
     definitions,
     parameters,
-    validate: createValidator(definitions),
+    ...createValidation(definitions),
     subset: createSubsetter(definitions),
+    terminology: { find: async () => undefined, conceptMaps: async () => [] },
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: {

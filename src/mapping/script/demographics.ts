@@ -79,6 +79,7 @@ export function telecomToScript(telecom: readonly Json[], target: Target): void 
 }
 
 function kindOf(contact: Json): string | undefined {
+  if (getAt(contact, 'ext:script-home-telephone.valueBoolean') === true) return 'HomeTelephone';
   if (getAt(contact, 'ext:script-direct-address.valueBoolean') === true) return 'DirectAddress';
   const others = KINDS.filter(([element]) => element !== 'PrimaryTelephone' && element !== 'DirectAddress');
   return others.find(([, wanted]) => matches(contact, wanted))?.[0];
@@ -95,5 +96,18 @@ export const telecomOf = (source: Source | undefined): { readonly telecom?: read
   const telecom = telecomToFhir(source);
   return telecom.length > 0 ? { telecom } : {};
 };
+
+/** The telecom of an organisation, which has no home (org-3): a number given as such keeps that beside it. */
+export function placeTelecomOf(source: Source | undefined): { readonly telecom?: readonly Json[] } {
+  const { telecom } = telecomOf(source);
+  return telecom === undefined ? {} : { telecom: telecom.map(withoutHome) };
+}
+
+function withoutHome({ use, ...contact }: Json): Json {
+  if (use !== 'home') return use === undefined ? contact : { use, ...contact };
+  const kept: Json = { ...contact };
+  setAt(kept, 'ext:script-home-telephone.valueBoolean', true);
+  return kept;
+}
 
 export const telecomIn = (json: unknown): readonly Json[] => objectsAt(json, 'telecom');

@@ -2,7 +2,7 @@
 import type { Identifier } from '../transaction-bundle.ts';
 import { type Binding, bindToFhir, bindToScript, within } from './bindings.ts';
 import { type MessageBundle, resourceOf } from './context.ts';
-import { ADDRESS, telecomIn, telecomOf, telecomToScript } from './demographics.ts';
+import { ADDRESS, placeTelecomOf, telecomIn, telecomToScript } from './demographics.ts';
 import { derivedIdentifier, identifierRows, numbersOf } from './identifiers.ts';
 import { type Json, objectsAt, type Slices, textAt } from './place.ts';
 import type { Source } from './source.ts';
@@ -54,7 +54,7 @@ export function mapPlace(
   const json: Json = {};
   bindToFhir(rows, source, json, slices);
   const specialty = kind === 'pharmacy' ? source.take('Specialty') : undefined;
-  Object.assign(json, telecomOf(source.find('CommunicationNumbers')));
+  Object.assign(json, placeTelecomOf(source.find('CommunicationNumbers')));
   if (Object.keys(json).length === 0) return undefined;
   const type = kind === 'pharmacy' ? [PROVIDER] : [];
   if (specialty !== undefined) type.push({ coding: [{ system: NUCC, code: specialty }] });

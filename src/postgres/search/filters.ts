@@ -26,6 +26,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
   switch (condition.kind) {
     case 'token':
       return impliedFilter(context, m, condition);
+    case 'token-set':
+      throw new Error('codes that terminology knows must be resolved before the store is asked');
     case 'token-text':
       return leafText(context, m, condition.parameter, condition.values);
     case 'string':

@@ -18,8 +18,8 @@ const PARALLEL = 16;
 export const createBundleHandler =
   (dispatch: (request: FhirRequest) => Promise<FhirAnswer>): Handler =>
   async (services, request) => {
-    const bundle = readResource(request, 'Bundle');
-    const faults = services.validate(frameOf(bundle), 'Bundle');
+    const bundle = readResource(services, request, 'Bundle');
+    const faults = services.validateStructure(frameOf(bundle), 'Bundle');
     if (faults.length > 0) throw unprocessable(faults);
     if (bundle['type'] === 'transaction') return transaction(services, request, bundle);
     if (bundle['type'] === 'batch') return batch(services, request, bundle, dispatch);
@@ -87,6 +87,7 @@ function entryRequest(request: FhirRequest, entry: BundleEntry): FhirRequest {
     segments: entry.segments,
     query: entry.query,
     headers: {
+      accept: 'application/fhir+json', // an entry holds a resource, never content
       'content-type': isPatch ? 'application/json-patch+json' : 'application/fhir+json',
       prefer: request.headers['prefer'],
       'if-match': entry.ifMatch,

@@ -4,7 +4,7 @@ import { withOAuthUris } from '../../standards/fhir/capability.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
-import { isPretty, parseQuery } from '../preferences.ts';
+import { parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 /** What only some servers have: of a type, or of the system. */
@@ -42,7 +42,7 @@ export function capabilities(services: Services, request: FhirRequest): FhirAnsw
     statement = statementOf(services);
     made.set(services, statement);
   }
-  return { status: 200, headers: {}, body: formatJson(statement, isPretty(query.get('_pretty'))) };
+  return { status: 200, headers: {}, body: formatJson(statement) };
 }
 
 /** The published statement with what is this server's own: url, version, date, address. */

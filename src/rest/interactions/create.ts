@@ -8,7 +8,7 @@ import type { Services } from '../services.ts';
 
 export async function create(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const type = request.segments[0] as string; // the route has it
-  const resource = readResource(request, type);
+  const resource = readResource(services, request, type);
   checkValid(services, resource, type);
   const { store } = services;
   const ifNoneExist = request.headers['if-none-exist'];

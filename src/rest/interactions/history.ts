@@ -2,9 +2,9 @@
 import type { StoredVersion } from '../../ports/resource-store.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import { parseDate } from '../../standards/fhir/search/date.ts';
-import { formatBundle, locationOf, present } from '../answers.ts';
+import { formatBundle, locationOf } from '../answers.ts';
 import { etag, type FhirAnswer, type FhirRequest } from '../exchange.ts';
-import { isPretty, parseCount, parseQuery } from '../preferences.ts';
+import { parseCount, parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 const HISTORY_PARAMETERS = new Set(['_since', '_at', '_count', '_format', '_pretty', '_cursor']);
@@ -37,7 +37,7 @@ export async function history(services: Services, request: FhirRequest): Promise
   if (page.next !== undefined) links.push({ relation: 'next', url: link([['_cursor', page.next]]) });
   const entries = page.versions.map((version) => historyEntry(services, version));
   const body = formatBundle('history', links, page.total, entries);
-  return { status: 200, headers: {}, body: present(body, isPretty(query.get('_pretty'))) };
+  return { status: 200, headers: {}, body };
 }
 
 function instant(name: string, text: string): { low: number; high: number } {

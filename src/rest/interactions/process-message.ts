@@ -35,7 +35,7 @@ interface MessageEntry {
 export async function processMessage(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const { messages, store, now } = services;
   checkContentType(request.headers, RESOURCE_TYPES);
-  const body = readJson(request);
+  const body = readValue(services, request);
   const reception = await messages.receive({
     id: store.newId(),
     direction: 'in',
@@ -62,15 +62,15 @@ export async function processMessage(services: Services, request: FhirRequest): 
   }
 }
 
-/** The body as JSON, or why it is none: told once the message is logged. */
-interface JsonBody {
+/** What the body says, or why it says nothing: told once the message is logged. */
+interface MessageBody {
   readonly value?: unknown;
   readonly fault?: FhirError;
 }
 
-function readJson(request: Pick<FhirRequest, 'body'>): JsonBody {
+function readValue(services: Services, request: Pick<FhirRequest, 'body' | 'headers'>): MessageBody {
   try {
-    return { value: parseBody(request) };
+    return { value: parseBody(services, request) };
   } catch (error) {
     if (error instanceof FhirError) return { fault: error };
     throw error;
@@ -96,7 +96,7 @@ export async function reprocessMessage(
 ): Promise<{ readonly id: string; readonly verdict: string; readonly answer: Buffer }> {
   const caller = serviceCaller('gateway', id);
   try {
-    const { body } = await apply(services, caller, readJson({ body: raw }), id);
+    const { body } = await apply(services, caller, readValue(services, { body: raw, headers: headersOf(raw) }), id);
     return { id, verdict: 'applied', answer: Buffer.from(body ?? '') };
   } catch (error) {
     if (!isFinal(error)) throw error;
@@ -105,12 +105,17 @@ export async function reprocessMessage(
   }
 }
 
+/** The log keeps the bytes alone; JSON never begins like XML. */
+const headersOf = (raw: Buffer): FhirRequest['headers'] => ({
+  'content-type': /^\s*</.test(raw.toString('utf8', 0, 64).replace(/^\uFEFF/, '')) ? 'application/fhir+xml' : undefined,
+});
+
 /** Takes back a transaction that found its message applied. */
 class AppliedBefore extends Error {}
 
 const answered = (body: Buffer): FhirAnswer => ({ status: 200, headers: {}, body: body.toString() });
 
-async function apply(services: Services, caller: Caller, body: JsonBody, messageId: string): Promise<FhirAnswer> {
+async function apply(services: Services, caller: Caller, body: MessageBody, messageId: string): Promise<FhirAnswer> {
   const { header, headerPath, bundle, writes } = readMessage(services, body);
   const answer = Buffer.from(JSON.stringify(response(services, header, headerPath, bundle)));
   const applied = await services.store
@@ -158,7 +163,7 @@ async function settleRefused({ messages }: Services, id: string, { issues }: Fhi
 
 function readMessage(
   services: Services,
-  { value, fault }: JsonBody,
+  { value, fault }: MessageBody,
 ): {
   readonly header: Resource;
   readonly headerPath: string;

@@ -3,21 +3,26 @@ import type { Resource, StoredVersion } from '../../ports/resource-store.ts';
 import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import { badValue, notFound } from '../../standards/fhir/outcome.ts';
 import { type FhirAnswer, type FhirRequest, versionHeaders } from '../exchange.ts';
-import { isNotModified, isPretty, parseQuery } from '../preferences.ts';
+import { isNotModified, parseQuery } from '../preferences.ts';
 import type { Services, Subset } from '../services.ts';
+import { binaryAnswer } from './binary.ts';
 
 const READ_PARAMETERS = new Set(['_format', '_pretty', '_summary', '_elements']);
 
 export async function read(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const [type, id] = request.segments as [string, string]; // the route has both
-  return versionAnswer(services, request, await services.store.read(request.caller, type, id));
+  return answerOf(services, request, await services.store.read(request.caller, type, id));
 }
 
 export async function vread(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const [type, id, , versionId] = request.segments as [string, string, string, string]; // the route has all
   if (!isVersion(versionId)) throw notFound(`${type}/${id}/_history/${versionId.slice(0, 64)}`);
-  return versionAnswer(services, request, await services.store.vread(request.caller, type, id, Number(versionId)));
+  return answerOf(services, request, await services.store.vread(request.caller, type, id, Number(versionId)));
 }
+
+/** A Binary may be asked for as it is. */
+const answerOf = (services: Services, request: FhirRequest, version: StoredVersion): FhirAnswer =>
+  (version.type === 'Binary' ? binaryAnswer(request, version) : undefined) ?? versionAnswer(services, request, version);
 
 /** Whether a text can be a version of ours. */
 export const isVersion = (text: string | undefined): boolean => text !== undefined && /^[1-9][0-9]{0,8}$/.test(text);
@@ -27,7 +32,7 @@ export function versionAnswer(
   services: Services,
   request: Pick<FhirRequest, 'query' | 'headers'>,
   version: StoredVersion,
-): FhirAnswer {
+): FhirAnswer & { readonly body?: string } {
   const headers = versionHeaders(version);
   if (isNotModified(request.headers, version.versionId, version.lastUpdated)) return { status: 304, headers };
   if (request.query === '') return { status: 200, headers, body: version.content };
@@ -39,10 +44,9 @@ export function versionAnswer(
         name.slice(0, 64),
       );
   const subset = parseSubset(query);
-  const pretty = isPretty(query.get('_pretty'));
-  if (!subset && !pretty) return { status: 200, headers, body: version.content };
+  if (!subset) return { status: 200, headers, body: version.content };
   const resource = parseJson(version.content) as Resource; // stored text was checked when it came
-  return { status: 200, headers, body: formatJson(subset ? services.subset(resource, subset) : resource, pretty) };
+  return { status: 200, headers, body: formatJson(services.subset(resource, subset)) };
 }
 
 const SUMMARIES = ['true', 'text', 'data', 'count', 'false'] as const;

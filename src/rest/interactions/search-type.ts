@@ -4,30 +4,34 @@ import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
-import { formatBundle, present } from '../answers.ts';
+import { formatBundle } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
-import { checkContentType, checkFormat, isPretty, parsePrefer, parseQuery } from '../preferences.ts';
+import { presentationOf } from '../formats.ts';
+import { resolveTokenSets } from '../operations/token-sets.ts';
+import { checkContentType, parsePrefer, parseQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 export const searchType = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
   search(services, request, request.segments[0] as string, request.query); // the route has the type
 
 /** POST _search: parameters in the body join those of the query. https://hl7.org/fhir/R4/http.html#search */
-export const searchByPost = (services: Services, request: FhirRequest): Promise<FhirAnswer> => {
+export const searchByPost = async (services: Services, request: FhirRequest): Promise<FhirAnswer> => {
   const type = request.segments.at(-2) as string; // the route ends with :type/_search
-  const form = readForm(request);
-  const query = [request.query, form].filter((part) => part !== '').join('&');
-  if (request.segments.length === 2) return search(services, request, type, query);
-  return compartmentSearch(services, { ...request, segments: request.segments.slice(0, 3), query });
+  const query = [request.query, readForm(request)].filter((part) => part !== '').join('&');
+  // The form may say how the answer is to be shown as well as the URL.
+  const presentation = presentationOf(request.headers, query);
+  const answer =
+    request.segments.length === 2
+      ? await search(services, request, type, query)
+      : await compartmentSearch(services, { ...request, segments: request.segments.slice(0, 3), query });
+  return { ...answer, presentation };
 };
 
 function readForm(request: FhirRequest): string {
   if (request.body.length === 0) return '';
   checkContentType(request.headers, ['application/x-www-form-urlencoded']);
-  const form = request.body.toString('utf8');
-  if (form.includes('_format')) checkFormat(request, parseQuery(form).get('_format'));
-  return form;
+  return request.body.toString('utf8');
 }
 
 /** `Patient/1/Observation?code=…` */
@@ -47,7 +51,7 @@ async function search(
 ): Promise<FhirAnswer> {
   const { settings } = services;
   const handling = parsePrefer(request.headers).handling ?? settings.searchHandling;
-  const parsed = searchOf(services, type, query, handling);
+  const parsed = await resolveTokenSets(services, request.caller, searchOf(services, type, query, handling, true));
   const asked: SearchRequest = compartment
     ? {
         ...parsed,
@@ -59,14 +63,26 @@ async function search(
   const path = compartment
     ? `${settings.baseUrl}/${compartment.compartment}/${compartment.id}/${type}`
     : `${settings.baseUrl}/${type}`;
-  const body = searchBody(services, parsed, page, path);
-  return { status: 200, headers: {}, body: present(body, query !== '' && isPretty(parseQuery(query).get('_pretty'))) };
+  const body = searchBody(services, parsed, page, path, shownAs(query));
+  return { status: 200, headers: {}, body };
 }
 
-/** A page as a searchset bundle; `path` is the absolute URL that was searched. */
-export function searchBody(services: Services, parsed: SearchRequest, page: SearchPage, path: string): string {
-  const links = [{ relation: 'self', url: link(path, parsed, parsed.cursor) }];
-  if (page.next !== undefined) links.push({ relation: 'next', url: link(path, parsed, page.next) });
+/** How the answer is to be shown, which the next page is as well. */
+function shownAs(query: string): Pairs {
+  if (!query.includes('_format') && !query.includes('_pretty')) return [];
+  return [...parseQuery(query)].filter(([name]) => name === '_format' || name === '_pretty');
+}
+
+/** A page as a searchset bundle; `path` is the absolute URL that was searched, `more` what its links have beside the search. */
+export function searchBody(
+  services: Services,
+  parsed: SearchRequest,
+  page: SearchPage,
+  path: string,
+  more: Pairs = [],
+): string {
+  const links = [{ relation: 'self', url: link(path, parsed, parsed.cursor, more) }];
+  if (page.next !== undefined) links.push({ relation: 'next', url: link(path, parsed, page.next, more) });
   const entries = [
     ...page.matches.map((version) => searchEntry(services, parsed, version, 'match')),
     ...page.included.map((version) => searchEntry(services, parsed, version, 'include')),
@@ -77,8 +93,12 @@ export function searchBody(services: Services, parsed: SearchRequest, page: Sear
   return formatBundle('searchset', links, page.total, entries);
 }
 
-function link(path: string, request: SearchRequest, cursor: string | undefined): string {
-  const pairs = request.applied.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+type Pairs = readonly (readonly [name: string, value: string])[];
+
+function link(path: string, request: SearchRequest, cursor: string | undefined, more: Pairs): string {
+  const pairs = [...request.applied, ...more].map(
+    ([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`,
+  );
   if (cursor !== undefined) pairs.push(`_cursor=${encodeURIComponent(cursor)}`);
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
 }

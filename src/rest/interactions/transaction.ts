@@ -38,8 +38,7 @@ interface Planned {
 export async function transaction(services: Services, request: FhirRequest, bundle: Resource): Promise<FhirAnswer> {
   const entries = readEntries(services, bundle);
   const planned = entries.filter((e) => e.method !== 'GET' && e.method !== 'HEAD').map((e) => planEntry(services, e));
-  // The usual bundle has none, and a body without a question mark certainly has none.
-  const byReference = request.body.includes('?')
+  const byReference = mayHoldQuestionMark(request.body)
     ? conditionalReferences(services, entries)
     : new Map<string, Criteria>();
   const conditional = [...planned.flatMap((p) => p.criteria ?? []), ...byReference.values()];
@@ -59,6 +58,10 @@ export async function transaction(services: Services, request: FhirRequest, bund
     answers.map((a) => formatAnswer(a, representation)),
   );
 }
+
+/** The usual bundle has no conditional reference, and a body without a question mark, however written, has none. */
+const mayHoldQuestionMark = (body: Buffer): boolean =>
+  body.includes('?') || body.includes('\\u003') || body.includes('&#');
 
 function planEntry(services: Services, entry: BundleEntry): Planned {
   const at = `Bundle.entry[${entry.index}]`;

@@ -10,7 +10,7 @@ import type { Services } from '../services.ts';
 
 export async function update(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const [type, id] = request.segments as [string, string]; // the route has both
-  const resource = readResource(request, type);
+  const resource = readResource(services, request, type);
   checkId(resource, type, id);
   checkValid(services, resource, type);
   const ifMatch = parseIfMatch(request.headers);
@@ -34,7 +34,7 @@ export function checkId(resource: Resource, type: string, id: string): void {
 
 export async function conditionalUpdate(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const type = request.segments[0] as string; // the route has it
-  const resource = readResource(request, type);
+  const resource = readResource(services, request, type);
   checkValid(services, resource, type);
   const criteria = criteriaOf(services, type, request.query);
   const ifMatch = parseIfMatch(request.headers);

@@ -14,7 +14,7 @@ export async function adjudicateClaim(services: Services, request: FhirRequest):
   const { claims } = services;
   if (claims === undefined) throw NO_PAYER();
   checkContentType(request.headers, RESOURCE_TYPES);
-  const payload = parseBody(request);
+  const payload = parseBody(services, request);
   const requestId = request.headers['x-request-id'];
   if (requestId !== undefined && !REQUEST_ID.test(requestId)) throw new FhirError(400, [BAD_REQUEST_ID]);
   const submitted = await claims.submit(request.caller, payload, requestId);
@@ -33,7 +33,7 @@ export async function submitEligibility(services: Services, request: FhirRequest
   return {
     status: 200,
     headers: {},
-    body: formatJson(await claims.askEligibility(request.caller, parseBody(request))),
+    body: formatJson(await claims.askEligibility(request.caller, parseBody(services, request))),
   };
 }
 

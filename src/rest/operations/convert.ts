@@ -39,16 +39,13 @@ export async function convertOperation(services: Services, request: FhirRequest)
 }
 
 /** The signatures of an EPS message, in FHIR or V3. */
-async function verify(
-  { judgePrescriptions }: Services,
-  request: FhirRequest,
-  asked: ConvertRequest,
-): Promise<Converted> {
+async function verify(services: Services, request: FhirRequest, asked: ConvertRequest): Promise<Converted> {
+  const { judgePrescriptions } = services;
   const { source, at, newId, epsToAsid, headers } = asked;
   if (source === 'eps-v3') return foundAll(await verifyV3(judgePrescriptions, request.body));
   if (source !== 'fhir') return convert(asked);
   const context = epsContext(headers, { now: at, newId, toAsid: epsToAsid });
-  return foundAll(await verifyOrder(judgePrescriptions, parseBody(request), context));
+  return foundAll(await verifyOrder(judgePrescriptions, parseBody(services, request), context));
 }
 
 /** `POST /$prepare`: what a prescriber is to sign. */

@@ -19,7 +19,7 @@ const GOOD: Issue = { severity: 'information', code: 'informational' };
 /** R4 first, then the rules of EPS where the resource is a message of it. */
 export const validateOperation: Handler = (services, request) => {
   checkContentType(request.headers, RESOURCE_TYPES);
-  const payload = parseBody(request);
+  const payload = parseBody(services, request);
   const issues = [
     ...services.validate(payload),
     ...(recogniseEps(payload) === undefined ? [] : rulesOf(services, payload)),
@@ -33,9 +33,9 @@ const rulesOf = ({ now, settings }: Services, payload: unknown): readonly Issue[
 
 const contextOf = (now: number, toAsid: string) => epsContext({}, { now, newId: randomUUID, toAsid });
 
-export const doseToTextOperation: Handler = (_services, request) => {
+export const doseToTextOperation: Handler = (services, request) => {
   checkContentType(request.headers, RESOURCE_TYPES);
-  const { value, issues } = dosageTexts(parseBody(request));
+  const { value, issues } = dosageTexts(parseBody(services, request));
   if (value === undefined) return json(400, operationOutcome(issues));
   return { ...json(200, value), contentType: 'application/json; charset=utf-8' };
 };
@@ -48,7 +48,7 @@ const PRESCRIPTIONS_MAX = 50;
  */
 export const verifySignatureOperation: Handler = async (services, request) => {
   checkContentType(request.headers, RESOURCE_TYPES);
-  const payload = parseBody(request);
+  const payload = parseBody(services, request);
   if (!isNode(payload) || payload['resourceType'] !== 'Bundle')
     throw new FhirError(400, [incorrectResourceType('Bundle')]);
   const within = entriesOf(payload).filter(({ resourceType }) => resourceType === 'Bundle');

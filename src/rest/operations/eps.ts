@@ -4,7 +4,6 @@
  */
 import { recogniseEps } from '../../mapping/eps/recognise.ts';
 import { incorrectResourceType } from '../../mapping/eps/rule-issue.ts';
-import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
 import { type EpsReply, RIGHT_FOR } from '../../workflow/eps/desk.ts';
 import { checkAccess, checkRight } from '../access.ts';
@@ -31,7 +30,7 @@ const otherwise =
 export function epsMessageOr(need: Need, handle: Handler): Handler {
   const other = otherwise(need, 'create', handle);
   return (services, request) => {
-    const payload = services.eps === undefined ? undefined : findPayload(request);
+    const payload = services.eps === undefined ? undefined : findPayload(services, request);
     const kind = recogniseEps(payload);
     if (kind === undefined || kind === 'release') return other(services, request);
     checkRight(services.policy, request.caller, RIGHT_FOR[kind]);
@@ -43,7 +42,7 @@ export function epsMessageOr(need: Need, handle: Handler): Handler {
 export const release: Handler = (services, request) => {
   if (services.eps === undefined) throw NO_SPINE();
   checkContentType(request.headers, RESOURCE_TYPES);
-  const payload = parseBody(request);
+  const payload = parseBody(services, request);
   if (recogniseEps(payload) !== 'release') throw new FhirError(400, [incorrectResourceType('Parameters')]);
   return send(services, request);
 };
@@ -55,7 +54,7 @@ async function send(services: Services, request: FhirRequest): Promise<FhirAnswe
   if (eps === undefined) throw NO_SPINE();
   checkContentType(request.headers, RESOURCE_TYPES);
   const isRaw = wantsRaw(services, request);
-  const reply = await eps.send(request, parseBody(request), !parsePrefer(request.headers).isAsync);
+  const reply = await eps.send(request, parseBody(services, request), !parsePrefer(request.headers).isAsync);
   return answer(reply, isRaw);
 }
 
@@ -93,9 +92,9 @@ function answer({ status, body, headers = {}, raw }: EpsReply, isRaw: boolean): 
 }
 
 /** Not every body is JSON; what is wrong with it says whoever takes it. */
-function findPayload({ body }: FhirRequest): unknown {
+function findPayload(services: Services, request: FhirRequest): unknown {
   try {
-    return parseJson(body);
+    return parseBody(services, request);
   } catch (error) {
     if (error instanceof FhirError) return undefined;
     throw error;

@@ -11,6 +11,10 @@ export interface CapabilitySource {
   readonly typeInteractions: readonly string[];
   readonly systemInteractions: readonly string[];
   readonly operations: readonly { readonly name: string; readonly definition: string }[];
+  /** Operations of every type. */
+  readonly typeOperations: readonly { readonly name: string; readonly definition: string }[];
+  /** Operations of one type. */
+  readonly resourceOperations: readonly { readonly type: string; readonly name: string; readonly definition: string }[];
 }
 
 /** The part that is the same for every server: the published `capability-statement.json`. */
@@ -22,7 +26,7 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
     status: 'active',
     kind: 'instance',
     fhirVersion: '4.0.1',
-    format: ['application/fhir+json', 'json'],
+    format: ['application/fhir+json', 'application/fhir+xml', 'json', 'xml'],
     patchFormat: ['application/json-patch+json'],
     software: { name: 'Mortar' },
     rest: [
@@ -78,6 +82,8 @@ export function withOAuthUris(
 
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
+  const ofThisType = source.resourceOperations.filter((one) => one.type === type);
+  const operation = [...source.typeOperations, ...ofThisType].map(({ name, definition }) => ({ name, definition }));
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -93,6 +99,7 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
     searchRevInclude: reverseIncludes(source, type),
     searchParam: parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+    operation,
   };
 }
 

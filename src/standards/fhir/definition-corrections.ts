@@ -4,15 +4,20 @@
  * (https://hl7.org/fhir/R4/dataelements.json); here is what 4.0.1 says.
  */
 
+import type { RawConstraint } from './definition-constraints.ts';
+
 /** The part of a raw ElementDefinition that the compact form is made from. */
 export interface CorrectedElement {
   readonly path: string;
   min?: number;
   max?: string;
-  type?: { code?: string; targetProfile?: string[] }[];
+  type?: { code?: string; targetProfile?: string[]; profile?: string[] }[];
   isSummary?: boolean;
   isModifier?: boolean;
   binding?: { strength: string; valueSet?: string };
+  constraint?: RawConstraint[];
+  /** The element it stands behind; where the package has one of the same path, it takes that one's place. */
+  readonly after?: string;
 }
 
 const FOREIGN: readonly string[] = [
@@ -32,6 +37,7 @@ const profiles = (...types: string[]): string[] => types.map((t) => `http://hl7.
 const CORRECTED: readonly CorrectedElement[] = [
   {
     path: 'EvidenceVariable.characteristic.definition[x]',
+    after: 'EvidenceVariable.characteristic.description',
     min: 1,
     max: '1',
     isSummary: true,
@@ -45,16 +51,30 @@ const CORRECTED: readonly CorrectedElement[] = [
     ],
   },
   { path: 'EvidenceVariable.characteristic.description', min: 0, max: '1', type: [{ code: 'string' }] },
-  { path: 'EvidenceVariable.characteristic.usageContext', min: 0, max: '*', type: [{ code: 'UsageContext' }] },
+  {
+    path: 'EvidenceVariable.characteristic.usageContext',
+    after: 'EvidenceVariable.characteristic.definition[x]',
+    min: 0,
+    max: '*',
+    type: [{ code: 'UsageContext' }],
+  },
   {
     path: 'EvidenceVariable.characteristic.participantEffective[x]',
+    after: 'EvidenceVariable.characteristic.exclude',
     min: 0,
     max: '1',
     type: [{ code: 'dateTime' }, { code: 'Period' }, { code: 'Duration' }, { code: 'Timing' }],
   },
-  { path: 'EvidenceVariable.characteristic.timeFromStart', min: 0, max: '1', type: [{ code: 'Duration' }] },
+  {
+    path: 'EvidenceVariable.characteristic.timeFromStart',
+    after: 'EvidenceVariable.characteristic.participantEffective[x]',
+    min: 0,
+    max: '1',
+    type: [{ code: 'Duration' }],
+  },
   {
     path: 'EvidenceVariable.characteristic.groupMeasure',
+    after: 'EvidenceVariable.characteristic.timeFromStart',
     min: 0,
     max: '1',
     type: [{ code: 'code' }],
@@ -109,14 +129,21 @@ const CORRECTED: readonly CorrectedElement[] = [
   },
 ];
 
-/** Returns the elements of one StructureDefinition as 4.0.1 has them. */
+/** Returns the elements of one StructureDefinition as 4.0.1 has them, in its order: XML depends on it. */
 export function correctElements<E extends { readonly path: string }>(
   type: string,
   elements: readonly E[],
 ): readonly (E | CorrectedElement)[] {
   const corrected = CORRECTED.filter((c) => c.path.startsWith(`${type}.`));
-  return [
-    ...elements.filter((e) => !FOREIGN_PATH.test(e.path) && !corrected.some((c) => c.path === e.path)),
-    ...corrected,
-  ];
+  const ordered: (E | CorrectedElement)[] = [];
+  const add = (element: E | CorrectedElement): void => {
+    ordered.push(element);
+    for (const next of corrected) if (next.after === element.path) add(next);
+  };
+  for (const element of elements) {
+    const instead = corrected.find((c) => c.path === element.path);
+    if (instead !== undefined) add(instead);
+    else if (!FOREIGN_PATH.test(element.path)) add(element);
+  }
+  return ordered;
 }

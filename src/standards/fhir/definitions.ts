@@ -4,7 +4,9 @@
  */
 import { canonicalUrl, compileCodeSystems } from './code-systems.ts';
 
+import { type Constraint, constraintsOf, type RawConstraint, readTypeProfiles } from './definition-constraints.ts';
 import { correctElements } from './definition-corrections.ts';
+import { type CompactValueSet, compactValueSets } from './value-sets.ts';
 
 export interface ElementType {
   /** Type name: primitive (`code`), complex (`HumanName`), a resource (`Resource`) or a path (`Patient.contact`). */
@@ -24,6 +26,8 @@ export interface ElementDefinition {
   readonly modifier: boolean;
   readonly types: readonly ElementType[];
   readonly binding?: { readonly strength: string; readonly valueSet: string };
+  /** Invariants of the element here, beside those of its type. */
+  readonly constraints?: readonly Constraint[];
 }
 
 export type TypeKind = 'resource' | 'complex-type' | 'backbone';
@@ -33,6 +37,7 @@ export interface TypeDefinition {
   readonly name: string;
   readonly kind: TypeKind;
   readonly elements: readonly ElementDefinition[];
+  readonly constraints?: readonly Constraint[];
 }
 
 export interface SearchParameterDefinition {
@@ -63,15 +68,18 @@ export interface Definitions {
   readonly compartments: Readonly<Record<CompartmentKind, Readonly<Record<string, readonly string[]>>>>;
   /** Value set (without version) of a required binding → the code systems it draws from; empty without `valuesets.json`. */
   readonly codeSystems: Readonly<Record<string, readonly string[]>>;
+  /** Value set (without version) of a required, extensible or preferred binding → its codes, as far as they are held. */
+  readonly valueSets: Readonly<Record<string, CompactValueSet>>;
 }
 
-export const DEFINITIONS_FORMAT = 4;
+export const DEFINITIONS_FORMAT = 7;
 /** The package also holds SubscriptionStatus, which is 4.3.0. */
 const FHIR_VERSION = '4.0.1';
 
 interface RawType {
   code?: string;
   targetProfile?: string[];
+  profile?: string[];
   extension?: { url: string; valueUrl?: string; valueString?: string }[];
 }
 interface RawElement {
@@ -83,6 +91,7 @@ interface RawElement {
   isSummary?: boolean;
   isModifier?: boolean;
   binding?: { strength: string; valueSet?: string };
+  constraint?: RawConstraint[];
 }
 interface RawResource {
   resourceType: string;
@@ -124,6 +133,8 @@ export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
   const searchParameters: SearchParameterDefinition[] = [];
   const compartments: Record<string, Record<string, string[]>> = {};
   const valueSets: RawResource[] = [];
+  const codeSystems: unknown[] = [];
+  const ofProfiles = readTypeProfiles(bundles);
   for (const bundle of bundles)
     for (const entry of bundle.entry) {
       // The bundles come from the pinned definitions package, whose shape is fixed.
@@ -137,12 +148,13 @@ export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
         if (raw.kind === 'primitive-type') primitives[raw.name] = primitivePattern(raw);
         else if (raw.kind === 'resource' || raw.kind === 'complex-type') {
           if (raw.kind === 'resource' && !raw.abstract) resourceTypes.push(raw.name);
-          for (const type of structureTypes(raw, raw.kind)) types[type.name] = type;
+          for (const type of structureTypes(raw, raw.kind, ofProfiles)) types[type.name] = type;
         }
       } else if (raw.resourceType === 'SearchParameter') {
         // One of them is of 5.0.0 and searches an element that R4 does not have.
         if (raw.version === FHIR_VERSION) searchParameters.push(searchParameter(raw));
       } else if (raw.resourceType === 'ValueSet') valueSets.push(raw);
+      else if (raw.resourceType === 'CodeSystem') codeSystems.push(raw);
       else if (raw.resourceType === 'CompartmentDefinition')
         compartments[raw.code ?? ''] = Object.fromEntries(
           (raw.resource ?? []).filter((r) => r.param !== undefined).map((r) => [r.code, r.param ?? []]),
@@ -156,15 +168,19 @@ export function compileDefinitions(bundles: readonly RawBundle[]): Definitions {
     primitives,
     searchParameters,
     compartments: compartments as unknown as Definitions['compartments'], // the package holds all five (tested)
-    codeSystems: compileCodeSystems(valueSets, requiredValueSets(types)),
+    codeSystems: compileCodeSystems(valueSets, boundValueSets(types, ['required'])),
+    valueSets: compactValueSets(
+      { valueSets, codeSystems },
+      boundValueSets(types, ['required', 'extensible', 'preferred']),
+    ),
   };
 }
 
-const requiredValueSets = (types: Readonly<Record<string, TypeDefinition>>): Set<string> =>
+const boundValueSets = (types: Readonly<Record<string, TypeDefinition>>, strengths: readonly string[]): Set<string> =>
   new Set(
     Object.values(types)
       .flatMap((type) => type.elements)
-      .filter((e) => e.binding?.strength === 'required')
+      .filter((e) => strengths.includes(e.binding?.strength ?? ''))
       .map((e) => canonicalUrl(e.binding?.valueSet ?? '')),
   );
 
@@ -190,19 +206,28 @@ function searchParameter(raw: RawResource): SearchParameterDefinition {
 }
 
 /** The type itself and one type for every backbone element below it. */
-function structureTypes(raw: RawResource, kind: 'resource' | 'complex-type'): TypeDefinition[] {
+function structureTypes(
+  raw: RawResource,
+  kind: 'resource' | 'complex-type',
+  ofProfiles: ReadonlyMap<string, readonly Constraint[]>,
+): TypeDefinition[] {
   const all: readonly RawElement[] = correctElements(raw.name, raw.snapshot?.element ?? []);
   const parents = new Set(all.map((e) => e.path.slice(0, e.path.lastIndexOf('.'))));
-  const found = new Map<string, { name: string; kind: TypeKind; elements: ElementDefinition[] }>();
-  found.set(raw.name, { name: raw.name, kind, elements: [] });
+  const found = new Map<string, TypeDefinition & { elements: ElementDefinition[] }>();
+  found.set(raw.name, { name: raw.name, kind, elements: [], ...constraintsOf(all[0] ?? {}) });
   for (const element of all) {
     if (!element.path.includes('.')) continue;
-    if (parents.has(element.path)) found.set(element.path, { name: element.path, kind: 'backbone', elements: [] });
+    const backbone = parents.has(element.path);
+    if (backbone)
+      found.set(element.path, { name: element.path, kind: 'backbone', elements: [], ...constraintsOf(element) });
     const dot = element.path.lastIndexOf('.');
     const parent = found.get(element.path.slice(0, dot));
     const last = element.path.slice(dot + 1);
     const resourceId = kind === 'resource' && element.path === `${raw.name}.id`;
-    parent?.elements.push(elementDefinition(element, last, resourceId, parents.has(element.path)));
+    parent?.elements.push({
+      ...elementDefinition(element, last, resourceId, backbone),
+      ...(!backbone && constraintsOf(element, ofProfiles)),
+    });
   }
   return [...found.values()];
 }

@@ -72,5 +72,5 @@ const escapeBy = (character: string): string => ESCAPES.get(character) ?? charac
 /** A carriage return is written as a reference, else every reader would take it for a line feed (XML 1.0 section 2.11). */
 const escapeText = (text: string): string => (/[&<>\r]/.test(text) ? text.replaceAll(/[&<>\r]/g, escapeBy) : text);
 /** So are tabs and line ends in attributes, which readers turn into spaces (XML 1.0 section 3.3.3). */
-const escapeAttribute = (text: string): string =>
+export const escapeAttribute = (text: string): string =>
   /[&<>"'\t\n\r]/.test(text) ? text.replaceAll(/[&<>"'\t\n\r]/g, escapeBy) : text;

@@ -41,8 +41,9 @@ export async function deletedOf(
 }
 
 const deletedEntry = ({ type, id, deletedAt }: DeletedRecord) => ({
+  // An entry's date is for working lists alone (lst-3).
+  flag: { text: `Deleted ${new Date(deletedAt).toISOString()}` },
   deleted: true,
-  date: new Date(deletedAt).toISOString(),
   item: { reference: `${type}/${id}` },
 });
 

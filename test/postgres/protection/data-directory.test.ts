@@ -88,7 +88,7 @@ describe('protection › the data directory', () => {
       });
     await put('Patient/kept', { name: [{ family: 'Keptfamilyqz' }] });
     await put('Appointment/shared', {
-      status: 'booked',
+      status: 'proposed',
       participant: [
         { actor: { ...subject, display: 'Plantedshareqz' }, status: 'accepted' },
         { actor: { reference: 'Patient/kept' }, status: 'accepted' },

@@ -41,7 +41,7 @@ describe('capabilities', () => {
 
   it('refuses other modes and formats', async () => {
     expect((await fhir.get('metadata?mode=terminology')).status).equal(400);
-    expect((await fhir.get('metadata?_format=xml')).status).equal(406);
-    expect((await fhir.get('metadata', { accept: 'application/fhir+xml' })).status).equal(406);
+    expect((await fhir.get('metadata?_format=ttl')).status).equal(406);
+    expect((await fhir.get('metadata', { accept: 'text/turtle' })).status).equal(406);
   });
 });

@@ -125,8 +125,8 @@ describe('process-message', () => {
     ['a transaction', { resourceType: 'Bundle', type: 'transaction' }, 400],
     ['a Patient', patient, 400],
     ['no entries', message([]), 422],
-    ['a bundle without entries', { resourceType: 'Bundle', type: 'message' }, 400],
-    ['a first entry that is no MessageHeader', message([{ resource: patient }, { resource: header() }]), 400],
+    ['a bundle without entries', { resourceType: 'Bundle', type: 'message' }, 422],
+    ['a first entry that is no MessageHeader', message([{ resource: patient }, { resource: header() }]), 422],
     ['an entry without resource', message([{ resource: header() }, { fullUrl: 'urn:uuid:x' }]), [400, 422]],
     ['an invalid resource', message([{ resource: header() }, { resource: { ...patient, gender: 5 } }]), 422],
     ['an unknown type', message([{ resource: header() }, { resource: { resourceType: 'Nonsense' } }]), [400, 422]],
@@ -138,7 +138,7 @@ describe('process-message', () => {
         { fullUrl: 'urn:uuid:1', resource: header() },
         { fullUrl: 'urn:uuid:1', resource: patient },
       ]),
-      400,
+      422,
     ],
   ] as const)
     it(`${title}: ${String(status)}, nothing is stored`, async () => {

@@ -98,7 +98,7 @@ describe('rest › operations › eps checks', () => {
   ] as const)
     it(`${name}: ${status}`, async () => {
       const answer = await ask(handle, body, judge);
-      expect(answer.status, answer.body).equal(status);
+      expect(answer.status, String(answer.body)).equal(status);
       expect(answer.body).include(said);
     });
 });

@@ -5,8 +5,12 @@ import type { Caller } from '../../../src/ports/caller.ts';
 import type { FhirAnswer, FhirRequest } from '../../../src/rest/exchange.ts';
 import { epsMessageOr, epsMessageStatus, release, trackOr } from '../../../src/rest/operations/eps.ts';
 import type { Handler, Services } from '../../../src/rest/services.ts';
+import { parseJson } from '../../../src/standards/fhir/json.ts';
 import { FhirError } from '../../../src/standards/fhir/outcome.ts';
+import { createXmlReader } from '../../../src/standards/fhir/xml/read.ts';
+import { createXmlWriter } from '../../../src/standards/fhir/xml/write.ts';
 import { client, person } from '../../support/callers.ts';
+import { testDefinitions } from '../../support/definitions.ts';
 import { fixture } from '../../support/fixtures.ts';
 import { isPatientType, mayNamePatients } from '../../support/policy-store.ts';
 
@@ -25,6 +29,7 @@ const DESK: Services['eps'] = {
     return { status: 200, body: BODY };
   },
 };
+const xml = { read: createXmlReader(testDefinitions()), write: createXmlWriter(testDefinitions()) };
 const other: Handler = () => ({ status: 299, headers: {} });
 const message = epsMessageOr({ right: 'messages:send' }, other);
 const created = epsMessageOr({ letters: 'c' }, other);
@@ -53,7 +58,7 @@ async function ask(given: Given): Promise<FhirAnswer> {
   } = given;
   const { eps, isProduction = false } = { eps: DESK, ...given };
   // These handlers look at nothing else.
-  const services = { policy, settings: { isProduction }, ...(eps && { eps }) } as unknown as Services;
+  const services = { policy, xml, settings: { isProduction }, ...(eps && { eps }) } as unknown as Services;
   const request: FhirRequest = {
     caller,
     method: handle === search || handle === epsMessageStatus ? 'GET' : 'POST',
@@ -74,6 +79,7 @@ async function ask(given: Given): Promise<FhirAnswer> {
 const PRESCRIBER = person('PRESCRIBER', {});
 const PHARMACIST = person('PHARMACIST', {});
 const ORDER = fixture('eps/prescription-order-acute.json');
+const IN_XML = xml.write(parseJson(ORDER) as object);
 const NOTIFICATION = fixture('eps/dispense-notification-amend.json');
 const RETURN = fixture('eps/task-return.json');
 const CLAIM = fixture('eps/claim-amend.json');
@@ -135,7 +141,8 @@ describe('rest › operations › eps', () => {
       0,
     ],
     ['XML', { body: '<Bundle/>', headers: { 'content-type': 'application/xml' } }, 299, 0],
-    ['an order that says it is XML', { body: ORDER, headers: { 'content-type': 'application/xml' } }, 415, 0],
+    ['an order that says it is XML', { body: ORDER, headers: { 'content-type': 'application/xml' } }, 299, 0],
+    ['an order in XML', { body: IN_XML, headers: { 'content-type': 'application/fhir+xml' } }, 200, 1],
   ] as const)
     it(`[AZ-01] ${name}: ${status}, ${gone === 0 ? 'nothing is sent' : 'sent'}`, async () => {
       expect(await ask(given)).property('status', status);

@@ -203,6 +203,7 @@ export const dataSet = (base: string): readonly StoredResource[] => [
     subject: { reference: 'Patient/p1' },
     code: coded('urn:c', 'flu'),
     recordedDate: '2019-03-04',
+    clinicalStatus: coded('http://terminology.hl7.org/CodeSystem/condition-clinical', 'resolved'),
     abatementDateTime: '2019-03',
     onsetDateTime: '2019-02-27',
   },
@@ -220,6 +221,7 @@ export const dataSet = (base: string): readonly StoredResource[] => [
     subject: { reference: 'Patient/p2' },
     code: coded('urn:c', 'cold'),
     recordedDate: '2020',
+    clinicalStatus: coded('http://terminology.hl7.org/CodeSystem/condition-clinical', 'resolved'),
     abatementPeriod: { start: '2019-12-01' },
   },
   {

@@ -94,7 +94,10 @@ describe('search-type › sort and paging', () => {
       // Present, but without a number to order by.
       const condition = { resourceType: 'Condition', subject: { display: 'x' } };
       await put('Condition', 'a1', { ...condition, onsetAge: { unit: 'years' } });
-      await put('Condition', 'a2', { ...condition, onsetAge: { value: 52, unit: 'years' } });
+      await put('Condition', 'a2', {
+        ...condition,
+        onsetAge: { value: 52, unit: 'years', system: 'http://unitsofmeasure.org', code: 'a' },
+      });
     });
     const table: readonly (readonly [query: string, ids: string])[] = [
       ['Patient?_sort=family', 's3 s2 s1 s5 s4'],

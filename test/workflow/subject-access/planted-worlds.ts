@@ -142,6 +142,8 @@ export function shared(n: number, people: readonly number[]): Resource[] {
       resourceType: 'Appointment',
       id: `app-${named}-${n}`,
       status: 'booked',
+      start: '2026-01-05T09:00:00Z',
+      end: '2026-01-05T09:20:00Z',
       description: all,
       comment: all,
       patientInstruction: all,

@@ -10,9 +10,9 @@ import { LEAF_TYPES, type ResolvedLeaf, resolveLeaves } from './leaves.ts';
 import { MAIN_DATES } from './main-dates.ts';
 import type { Atom, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
 
-/** Known, but not searchable: `_text` and `_content` are full text, `near` needs geography, the rest are languages. */
+/** Known, but not searchable: `_text` and `_content` are full text, `near` needs geography, the others are languages. */
 export const UNSUPPORTED_PARAMETERS: ReadonlySet<string> = new Set([
-  ...['_text', '_content', '_query', '_filter', '_list', 'near'],
+  ...['_text', '_content', '_query', '_filter', 'near'],
 ]);
 
 /** Parameters `Parameters` has none of: it is never stored. https://hl7.org/fhir/R4/parameters.html */

@@ -10,6 +10,7 @@ import type { Condition } from './request.ts';
 import { suggestNames } from './suggest.ts';
 
 const HAS = '_has:';
+const LIST = '_list';
 
 /** How many links stand in front of the part at hand. */
 export interface Depth {
@@ -30,6 +31,7 @@ export function parseNamed(
       problem('too-costly', 'The chains fan out to too many types: name the type, as in subject:Patient.name'),
     );
   if (name.startsWith(HAS)) return parseHas(context, type, name.slice(HAS.length), value, depth);
+  if (name === LIST) return parseList(context, type, value, depth);
   const dot = name.indexOf('.');
   const [code = '', modifier, ...more] = (dot < 0 ? name : name.slice(0, dot)).split(':');
   if (more.length > 0) return fail(problem('invalid', `Parameter '${shown(name)}' has more than one modifier`));
@@ -96,7 +98,7 @@ function parseChain(
 /** The targets that have the parameter a chain goes on with, or why there is none. */
 function targetsWith(context: ParseContext, parameter: SearchParameter, rest: string): readonly string[] | Problem {
   const { code, targets } = parameter;
-  if (rest.startsWith(HAS)) return targets;
+  if (rest.startsWith(HAS) || rest === LIST) return targets;
   const [next = ''] = rest.split(/[:.]/, 1);
   const having = targets.filter((target) => context.parameters.get(target)?.parameters.has(next));
   if (having.length > 0) return having;
@@ -122,4 +124,18 @@ function parseHas(context: ParseContext, type: string, rest: string, value: stri
   const parsed = parseNamed(context, source, rest.slice(second + 1), value, { ...depth, has: depth.has + 1 });
   if ('problems' in parsed) return parsed;
   return { condition: { kind: 'has', type: source, parameter, condition: parsed.condition } };
+}
+
+/**
+ * `_list=42`: what an entry of `List/42` names. Lists that a server would keep by itself are not there.
+ * https://hl7.org/fhir/R4/search.html#list
+ */
+function parseList(context: ParseContext, type: string, value: string, depth: Depth): Parsed {
+  if (value.startsWith('$'))
+    return fail(
+      problem('not-supported', "'_list': lists such as $current-allergies are not kept here: name a List's id"),
+    );
+  const ids = parseHas(context, type, 'List:item:_id', value, { ...depth, has: 0 });
+  if ('condition' in ids) return ids;
+  return fail(problem('value', "'_list': the value must be the id of a List, or several with commas between them"));
 }

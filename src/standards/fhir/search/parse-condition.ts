@@ -43,6 +43,9 @@ const SUPPORTED: Readonly<Record<SearchType, readonly string[]>> = {
   special: [],
 };
 
+/** Of tokens, where terminology is asked. https://hl7.org/fhir/R4/search.html#token */
+const BY_TERMINOLOGY = ['in', 'not-in', 'above', 'below'];
+
 /** The condition of `parameter[:modifier]=value`. */
 export function parseCondition(
   context: ParseContext,
@@ -81,6 +84,8 @@ export function parseCondition(
   switch (parameter.type) {
     case 'token':
       if (modifier === 'text') return all(readText, (values) => ({ kind: 'token-text', parameter, values }));
+      if (modifier === 'in' || modifier === 'not-in' || modifier === 'above' || modifier === 'below')
+        return all(readText, (values) => ({ kind: 'token-set', parameter, modifier, values }));
       if (modifier === 'of-type') return all(readOfType, (values) => ({ kind: 'of-type', parameter, values }));
       if (modifier === 'not')
         return all(readToken, (values) => ({ kind: 'token', parameter, modifier: 'not', values }));
@@ -124,7 +129,8 @@ function checkModifier(
 ): Problem | undefined {
   if (modifier === undefined) return undefined;
   const isRow = parameter.atoms.length === 0; // `_id` and `_lastUpdated`
-  const supported = isRow ? ['missing'] : SUPPORTED[parameter.type];
+  const byTerminology = parameter.type === 'token' && context.hasTerminology ? BY_TERMINOLOGY : [];
+  const supported = isRow ? ['missing'] : [...SUPPORTED[parameter.type], ...byTerminology];
   const name = `Parameter '${parameter.code}'`;
   if (parameter.type === 'reference' && context.isType(modifier))
     return parameter.targets.includes(modifier)

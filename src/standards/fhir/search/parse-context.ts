@@ -44,6 +44,8 @@ export interface ParseContext {
   readonly baseUrl: string;
   readonly limits: SearchLimits;
   readonly isType: (type: string) => boolean;
+  /** Whether codes may be asked for by what terminology says of them: somebody resolves `token-set` conditions. */
+  readonly hasTerminology: boolean;
   /** Conditions made so far, counted against `limits.branches`. */
   readonly spent: { branches: number };
 }
@@ -65,5 +67,5 @@ export const unknown = (code: IssueCode, diagnostics: string): Problem => ({
 
 /** Names that mean the same for every type, for suggestions. */
 export const GENERAL_NAMES: readonly string[] = [
-  ...['_count', '_elements', '_has', '_include', '_offset', '_revinclude', '_sort', '_summary', '_total'],
+  ...['_count', '_elements', '_has', '_include', '_list', '_offset', '_revinclude', '_sort', '_summary', '_total'],
 ];

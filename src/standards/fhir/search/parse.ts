@@ -18,6 +18,8 @@ export interface ParseSearchOptions {
   readonly handling: 'strict' | 'lenient';
   /** Own base URL without a trailing slash; references below it are local. */
   readonly baseUrl: string;
+  /** Whether `token-set` conditions are resolved before a store is asked; without it their modifiers are refused. */
+  readonly hasTerminology?: boolean;
   /** What differs from `SEARCH_LIMITS`. */
   readonly limits?: Partial<SearchLimits>;
 }
@@ -36,6 +38,7 @@ export function parseSearch(options: ParseSearchOptions): SearchRequest {
     baseUrl,
     limits: { ...SEARCH_LIMITS, ...options.limits },
     isType: (name) => parameters.get(name) !== undefined,
+    hasTerminology: options.hasTerminology === true,
     spent: { branches: 0 },
   };
   const { pairs, problems } = readPairs(options.query, context.limits);

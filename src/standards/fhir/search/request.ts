@@ -46,6 +46,14 @@ export type Condition =
       readonly modifier?: 'not';
       readonly values: readonly TokenValue[];
     }
+  /** `:in`, `:not-in`, `:above`, `:below`: codes that terminology knows. A store is asked once they are tokens. */
+  | {
+      readonly kind: 'token-set';
+      readonly parameter: SearchParameter;
+      readonly modifier: 'in' | 'not-in' | 'above' | 'below';
+      /** Value sets by url or `ValueSet/id`, or tokens as text. */
+      readonly values: readonly string[];
+    }
   | { readonly kind: 'token-text'; readonly parameter: SearchParameter; readonly values: readonly string[] }
   | {
       readonly kind: 'of-type';

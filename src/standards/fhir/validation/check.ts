@@ -2,6 +2,8 @@
 
 import { Decimal } from '../json.ts';
 import { SAFE_NAME } from '../json-fault.ts';
+import { checkBinding } from './bindings.ts';
+import { checkClaims, checkExtension } from './claims.ts';
 import {
   BESIDE,
   type CompiledType,
@@ -13,9 +15,10 @@ import {
   type Slot,
   TYPE_NAME,
 } from './compile.ts';
+import { checkInvariant } from './invariants.ts';
 import { nearestName } from './nearest.ts';
 import { jsonTypeOf } from './primitives.ts';
-import { checkCanonical, checkContained, checkReference } from './references.ts';
+import { checkCanonical, checkContained, checkReference, checkReferredTo, noteFragment } from './references.ts';
 import type { JsonObject, Run } from './run.ts';
 
 const isObject = (value: unknown): value is JsonObject =>
@@ -32,10 +35,21 @@ export function checkResource(value: unknown, types: CompiledTypes, run: Run): v
   const type = typeOf(value, types, run);
   if (type === undefined) return;
   const { container, inContained } = run;
-  if (!inContained) run.container = value;
+  const { referred, errors } = run;
+  if (!inContained) {
+    run.container = value;
+    run.referred = value['contained'] === undefined ? undefined : new Set();
+  }
+  const former = run.begin(type.name, value);
   if (type.name === 'Bundle') run.bundles++;
   checkObject(type, value, types, run);
   if (type.name === 'Bundle') run.bundles--;
+  if (run.profiling !== undefined && run.errors === errors) checkClaims(type.name, value, run);
+  run.end(former);
+  if (!inContained) {
+    if (run.referred !== undefined && run.errors === errors) checkReferredTo(value, run.referred, run);
+    run.referred = referred;
+  }
   run.container = container;
 }
 
@@ -53,13 +67,17 @@ function typeOf(resource: JsonObject, types: CompiledTypes, run: Run): CompiledT
 
 function checkObject(type: CompiledType, object: JsonObject, types: CompiledTypes, run: Run): void {
   const fields = type.fields;
+  const { errors } = run;
   let empty = true;
+  let content = type.kind === 'resource' || type.name === 'Element';
+  let pending = type.always;
   let seen = 0;
   let clash = 0;
   for (const key in object) {
     const value = object[key];
     if (value === undefined) continue;
     empty = false;
+    if (key !== 'id') content = true;
     const field = fields.get(key);
     if (field === undefined) {
       addUnknown(type, key, run);
@@ -69,6 +87,7 @@ function checkObject(type: CompiledType, object: JsonObject, types: CompiledType
       if (field.choice) clash |= seen & field.bit;
       seen |= field.bit;
     }
+    pending |= field.wakes;
     if (field.kind === TYPE_NAME) continue;
     run.enter(field.path);
     if (field.kind === BESIDE) checkBeside(field, value, object, types, run);
@@ -80,7 +99,37 @@ function checkObject(type: CompiledType, object: JsonObject, types: CompiledType
   else {
     if (clash !== 0) addClashes(type, object, clash, run);
     if ((seen & type.required) !== type.required) addMissing(type, seen, run);
+    if (!content) run.add('structure', 'must have more than an id; add a value, or leave the element out (ele-1)');
     for (const rule of type.rules) rule(object, seen, run);
+    // What is not well formed is not asked about more.
+    if (run.errors === errors) {
+      checkInvariants(type, object, pending, run);
+      if (type.name === 'Extension' && run.profiling !== undefined) checkExtension(object, run);
+    }
+  }
+}
+
+function checkInvariants(type: CompiledType, object: JsonObject, pending: number, run: Run): void {
+  if (pending === 0 && !run.isThorough) return;
+  const element = { type: type.name, value: object };
+  for (let i = 0; pending >>> i !== 0; i++)
+    if (((pending >>> i) & 1) === 1) checkInvariant(type.invariants[i]!, element, run);
+  if (run.isThorough) for (const warning of type.warnings) checkInvariant(warning, element, run);
+}
+
+function hasAny(object: JsonObject, keys: readonly string[]): boolean {
+  for (const key of keys) if (object[key] !== undefined) return true;
+  return false;
+}
+
+/** The rules of an element in its place; its value has been checked by its type. */
+function checkInPlace(field: Field, value: unknown, run: Run): void {
+  if (field.binding !== undefined && (field.binding.strength === 'required' || run.isThorough))
+    checkBinding(field.binding, value, run);
+  for (const { invariant, keys } of field.invariants) {
+    if (invariant.severity === 'warning' && !run.isThorough) continue;
+    if (keys === undefined || hasAny(value as JsonObject, keys))
+      checkInvariant(invariant, { type: field.typeName, value }, run);
   }
 }
 
@@ -112,16 +161,24 @@ function checkItem(field: Field, value: unknown, types: CompiledTypes, run: Run)
   else if (field.kind === PRIMITIVE) {
     const fault = field.check(value);
     if (fault !== undefined) run.addFault(fault);
-    else if (field.canonical) checkCanonical(value, run);
+    else {
+      if (field.nameable) {
+        if (field.canonical) checkCanonical(value, run);
+        noteFragment(value, run);
+      }
+      checkInPlace(field, value, run);
+    }
   } else if (field.kind === RESOURCE) {
     const { inContained } = run;
     run.inContained = false;
     checkResource(value, types, run);
     run.inContained = inContained;
   } else if (isObject(value)) {
+    const { errors } = run;
     field.type ??= types.type(field.typeName);
     checkObject(field.type, value, types, run);
     if (field.kind === REFERENCE) checkReference(value, field.targets, types.resourceTypes, run);
+    if (run.errors === errors) checkInPlace(field, value, run);
   } else run.add('structure', `must be a JSON object (${field.typeName}); found ${jsonTypeOf(value)}`);
 }
 
@@ -132,6 +189,7 @@ function checkAllContained(items: readonly unknown[], types: CompiledTypes, run:
   for (let i = 0; i < items.length; i++) {
     run.at(i);
     run.inContained = true;
+    run.containedIndex = i;
     const item = items[i];
     checkResource(item, types, run);
     if (isObject(item)) checkContained(item, ids, run);
@@ -152,6 +210,9 @@ function checkBeside(field: Field, value: unknown, object: JsonObject, types: Co
   }
   if (isObject(value)) {
     checkObject(field.type, value, types, run);
+    const hasMore = object[field.name.slice(1)] !== undefined || value['extension'] !== undefined;
+    if (!hasMore && field.element?.min === 0)
+      run.add('structure', 'must have more than an id; add a value, or leave the element out (ele-1)');
     return;
   }
   const beside = value as readonly unknown[]; // what the test above left

@@ -1,4 +1,5 @@
 /** The definitions of one type in the form the checks walk: a table of JSON names. */
+import type { Constraint } from '../definition-constraints.ts';
 import {
   choiceName,
   type Definitions,
@@ -6,6 +7,8 @@ import {
   type TypeDefinition,
   type TypeKind,
 } from '../definitions.ts';
+import { type Binding, boundKindOf, type CodeSet } from './bindings.ts';
+import type { Invariant } from './invariants.ts';
 import { PRIMITIVES, type PrimitiveCheck } from './primitives.ts';
 import type { JsonObject, Run } from './run.ts';
 
@@ -43,10 +46,23 @@ export interface Field {
   readonly canonical: boolean;
   /** Resource types a Reference may point to; undefined = any. */
   readonly targets: ReadonlySet<string> | undefined;
-  /** The definition: bindings are checked from here. */
   readonly element: ElementDefinition | undefined;
+  /** `uri`, `url` and `canonical`, whose values may name a contained resource. */
+  readonly nameable: boolean;
+  /** Invariants of the type (bits of its list) that must be evaluated where this element is there. */
+  readonly wakes: number;
+  /** Invariants of the element in this place, each with the properties it waits for. */
+  readonly invariants: readonly InPlace[];
+  readonly binding: Binding | undefined;
   /** The compiled type, filled in when first met. */
   type: CompiledType | undefined;
+}
+
+/** An invariant of an element in its place. */
+export interface InPlace {
+  readonly invariant: Invariant;
+  /** JSON properties of which one must be there; undefined: it is always evaluated. */
+  readonly keys: readonly string[] | undefined;
 }
 
 /** An element that has a bit. */
@@ -67,6 +83,18 @@ export interface CompiledType {
   readonly slots: readonly Slot[];
   readonly required: number;
   readonly rules: readonly Rule[];
+  /** Those that refuse, first; a bit each. */
+  readonly invariants: readonly Invariant[];
+  /** Bits of the invariants that are evaluated whatever is there. */
+  readonly always: number;
+  readonly warnings: readonly Invariant[];
+}
+
+/** What types are compiled with, beside their structure. */
+export interface Rules {
+  of(type: TypeDefinition): readonly Rule[];
+  invariantsOf(path: string, constraints: readonly Constraint[]): readonly Invariant[];
+  codeSet(valueSet: string): CodeSet | undefined;
 }
 
 export interface CompiledTypes {
@@ -80,10 +108,7 @@ export interface CompiledTypes {
 const noCheck: PrimitiveCheck = () => undefined;
 
 /** Returns the types of the definitions, each compiled when first asked for. */
-export function compileTypes(
-  definitions: Definitions,
-  rulesOf: (type: TypeDefinition) => readonly Rule[],
-): CompiledTypes {
+export function compileTypes(definitions: Definitions, rules: Rules): CompiledTypes {
   const compiled = new Map<string, CompiledType>();
   const resourceTypes = new Set(definitions.resourceTypes);
   const type = (name: string): CompiledType => {
@@ -91,7 +116,7 @@ export function compileTypes(
     if (found === undefined) {
       const definition = definitions.types[name];
       if (definition === undefined) throw new Error(`The definitions have no type ${name}`);
-      found = compileType(definition, rulesOf(definition), definitions);
+      found = compileType(definition, rules, definitions);
       compiled.set(name, found);
     }
     return found;
@@ -99,7 +124,10 @@ export function compileTypes(
   return { type, resource: (name) => (resourceTypes.has(name) ? type(name) : undefined), resourceTypes };
 }
 
-function compileType(definition: TypeDefinition, rules: readonly Rule[], definitions: Definitions): CompiledType {
+function compileType(definition: TypeDefinition, rules: Rules, definitions: Definitions): CompiledType {
+  const all = rules.invariantsOf(definition.name, definition.constraints ?? []);
+  const invariants = all.filter(({ severity }) => severity === 'error');
+  if (invariants.length > 31) throw new Error(`${definition.name} has more invariants than bits`);
   const fields = new Map<string, Field>();
   const slots: Slot[] = [];
   let required = 0;
@@ -125,6 +153,12 @@ function compileType(definition: TypeDefinition, rules: readonly Rule[], definit
         choice: element.choice,
         check: PRIMITIVES.get(code) ?? noCheck,
         canonical: code === 'canonical',
+        nameable: code === 'uri' || code === 'url' || code === 'canonical',
+        wakes: maskOf(invariants, ({ triggers }) => triggers?.includes(element.name) === true),
+        invariants: rules
+          .invariantsOf(`${definition.name}.${element.name}`, element.constraints ?? [])
+          .map((invariant) => ({ invariant, keys: keysOf(invariant, definitions.types[code]) })),
+        binding: bindingOf(element, code, rules),
         targets: code === 'Reference' && targets !== undefined && targets.length > 0 ? new Set(targets) : undefined,
         element,
         type: undefined,
@@ -135,7 +169,34 @@ function compileType(definition: TypeDefinition, rules: readonly Rule[], definit
     }
   }
   if (definition.kind === 'resource') fields.set('resourceType', TYPE_NAME_FIELD);
-  return { name: definition.name, kind: definition.kind, fields, slots, required, rules };
+  return {
+    name: definition.name,
+    kind: definition.kind,
+    fields,
+    slots,
+    required,
+    rules: rules.of(definition),
+    invariants,
+    always: maskOf(invariants, ({ triggers }) => triggers === undefined),
+    warnings: all.filter(({ severity }) => severity === 'warning'),
+  };
+}
+
+/** The properties that an invariant waits for, where none of them is a choice. */
+function keysOf({ triggers }: Invariant, type: TypeDefinition | undefined): readonly string[] | undefined {
+  const isPlain = (name: string): boolean => type?.elements.some((e) => e.name === name && !e.choice) === true;
+  return triggers?.every(isPlain) ? triggers.flatMap((name) => [name, `_${name}`]) : undefined;
+}
+
+const maskOf = (invariants: readonly Invariant[], fits: (invariant: Invariant) => boolean): number =>
+  invariants.reduce((mask, invariant, i) => (fits(invariant) ? mask | (1 << i) : mask), 0);
+
+/** A binding that can be checked: to a value set that is held, and not to examples. */
+function bindingOf({ binding }: ElementDefinition, code: string, rules: Rules): Binding | undefined {
+  const kind = boundKindOf(code);
+  if (binding === undefined || kind === undefined || binding.strength === 'example') return undefined;
+  const set = rules.codeSet(binding.valueSet);
+  return set && { kind, strength: binding.strength, set };
 }
 
 function kindOf(code: string, definitions: Definitions): FieldKind {
@@ -158,6 +219,10 @@ const TYPE_NAME_FIELD: Field = {
   choice: false,
   check: noCheck,
   canonical: false,
+  nameable: false,
+  wakes: 0,
+  invariants: [],
+  binding: undefined,
   targets: undefined,
   element: undefined,
   type: undefined,

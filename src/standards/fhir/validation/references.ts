@@ -66,6 +66,7 @@ function targetOf(
 }
 
 function fragmentTarget(id: string, targets: ReadonlySet<string> | undefined, run: Run): string | undefined {
+  noteReferred(id, run);
   const container = run.container?.['resourceType'];
   const type = id === '' ? (typeof container === 'string' ? container : '') : run.containedType(id);
   if (type === undefined) {
@@ -106,6 +107,34 @@ function checkType(
 export function checkCanonical(text: unknown, run: Run): void {
   if (typeof text === 'string' && text.charCodeAt(0) === 0x23 && run.containedType(text.slice(1)) === undefined)
     run.add('value', 'points to a contained resource that is not in contained; add it, or name another');
+}
+
+/** A uri that names a contained resource refers to it as well. */
+export function noteFragment(text: unknown, run: Run): void {
+  if (run.referred !== undefined && typeof text === 'string' && text.charCodeAt(0) === 0x23)
+    noteReferred(text.slice(1), run);
+}
+
+/** `#` alone, within a contained resource, is the container: the contained one need not be referred to then. */
+function noteReferred(id: string, run: Run): void {
+  run.referred?.add(id === '' && run.inContained ? `#${run.containedIndex}` : id);
+}
+
+/** dom-3: a contained resource is referred to from within the resource, or refers to it. https://hl7.org/fhir/R4/references.html#contained */
+export function checkReferredTo(container: JsonObject, referred: ReadonlySet<string>, run: Run): void {
+  const contained = container['contained'];
+  if (!Array.isArray(contained)) return;
+  run.enter('contained');
+  (contained as readonly unknown[]).forEach((resource, i) => {
+    const id = (resource as JsonObject | null)?.['id'];
+    if (typeof id !== 'string' || referred.has(id) || referred.has(`#${i}`)) return;
+    run.at(i);
+    run.add(
+      'invariant',
+      'is contained, but nothing in the resource refers to it; add a reference to #id, or leave it out (dom-3)',
+    );
+  });
+  run.leave();
 }
 
 /** The rules dom-2, dom-4 and dom-5, and that a contained resource has an id of its own. */

@@ -1,36 +1,113 @@
 /** Base validation against the R4 definitions. https://hl7.org/fhir/R4/validation.html */
 import { choiceName, type Definitions, type TypeDefinition } from '../definitions.ts';
+import { createModel } from '../fhirpath/model.ts';
 import { type Issue, issue } from '../outcome.ts';
+import { createCodeSets, isMember } from './bindings.ts';
 import { checkResource } from './check.ts';
-import { compileTypes, type Rule } from './compile.ts';
-import { ENOUGH, type JsonObject, Run } from './run.ts';
+import { checkByProfile } from './claims.ts';
+import { type CompiledTypes, compileTypes, type Rule, type Rules } from './compile.ts';
+import { compileInvariants } from './invariants.ts';
+import { conforms } from './profile-check.ts';
+import { createProfileRegistry, type ProfileRegistry } from './profile-registry.ts';
+import { ENOUGH, type JsonObject, type Profiling, Run } from './run.ts';
 
-/** Returns every issue of a resource (100 at most); none when the resource obeys the base definitions of R4. */
+/** Returns every error of a resource (100 at most); none when the resource obeys the base definitions of R4. */
 export type Validator = (resource: unknown, expectedType?: string) => Issue[];
 
+/** `profiles`: canonicals that the resource is checked by beside those it claims. */
+export type Examiner = (resource: unknown, expectedType?: string, profiles?: readonly string[]) => Issue[];
+
+export interface ValidationOptions {
+  /** ms UTC, for rules that ask what time it is. */
+  readonly now?: () => number;
+  /** `structure`: counts, types, primitives and references alone; invariants and bindings as well unless it is said. */
+  readonly checks?: 'structure' | 'all';
+}
+
+export interface Validation {
+  readonly validate: Validator;
+  /** The same, with warnings and what is worth knowing. */
+  readonly examine: Examiner;
+  /** Structure alone: for a part of a resource, such as a bundle whose resources are checked where they are written. */
+  readonly validateStructure: Validator;
+  /** What profiles, value sets and extensions are known; what is put in counts from the next check. */
+  readonly profiles: ProfileRegistry;
+}
+
+export const createValidator = (definitions: Definitions, options?: ValidationOptions): Validator =>
+  createValidation(definitions, options).validate;
+
 /**
- * Returns a validator; each type is compiled when first met. Checks structure, counts, choices, primitive values,
- * references and contained resources. Bindings, invariants and profiles are other checks on the same compiled types.
+ * Returns the validator of the definitions; each type is compiled when first met. Checks structure, counts, choices,
+ * primitive values, references, contained resources, bindings and invariants.
  */
-export function createValidator(definitions: Definitions): Validator {
-  const types = compileTypes(definitions, rulesOf);
-  return (resource, expectedType) => {
-    const run = new Run();
-    try {
-      const name = (resource as JsonObject | null | undefined)?.['resourceType'];
-      const known = typeof name === 'string' && types.resourceTypes.has(name);
-      if (known && expectedType !== undefined && name !== expectedType)
-        return [issue('invalid', `The resource is of type ${name} where ${expectedType} is expected`, name)];
-      if (known) run.enter(name);
-      checkResource(resource, types, run);
-    } catch (error) {
-      if (error !== ENOUGH) throw error;
-    }
-    return run.issues;
+export function createValidation(
+  definitions: Definitions,
+  { checks = 'all', now }: ValidationOptions = {},
+): Validation {
+  const model = createModel(definitions);
+  const official = (url: string) =>
+    Object.hasOwn(definitions.valueSets, url) ? definitions.valueSets[url] : undefined;
+  const codeSet = createCodeSets(official);
+  const isType = (name: string): boolean => Object.hasOwn(definitions.types, name);
+  const profiles = createProfileRegistry({ model, isType, official, officialSet: codeSet });
+  const profiling: Profiling = {
+    model,
+    source: profiles,
+    questionsOf: (run) => ({
+      ...(now && { now }),
+      memberOf: (item, url) => isMember(profiles.codeSet(url), item),
+      conformsTo(item, url) {
+        const profile = profiles.find(url);
+        return profile && conforms(profile, item, { model, source: profiles, run, depth: 0 });
+      },
+    }),
+  };
+  const full: Rules = {
+    of: rulesOf,
+    invariantsOf: (path, constraints) => compileInvariants(path, constraints, model),
+    codeSet,
+  };
+  const structure = compileTypes(definitions, STRUCTURE);
+  const types = checks === 'structure' ? structure : compileTypes(definitions, full);
+  const beside = checks === 'structure' ? undefined : profiling;
+  return {
+    validate: (resource, expectedType) => check(types, new Run(false, beside), resource, expectedType),
+    examine: (resource, expectedType, urls) => check(types, new Run(true, profiling), resource, expectedType, urls),
+    validateStructure: (resource, expectedType) => check(structure, new Run(), resource, expectedType),
+    profiles,
   };
 }
 
+function check(
+  types: CompiledTypes,
+  run: Run,
+  resource: unknown,
+  expectedType?: string,
+  urls: readonly string[] = [],
+): Issue[] {
+  try {
+    const object = resource as JsonObject | null | undefined; // checkResource says what it is otherwise
+    const name = object?.['resourceType'];
+    const known = typeof name === 'string' && types.resourceTypes.has(name);
+    if (known && expectedType !== undefined && name !== expectedType)
+      return [issue('invalid', `The resource is of type ${name} where ${expectedType} is expected`, name)];
+    if (known) run.enter(name);
+    checkResource(resource, types, run);
+    if (known && object && run.errors === 0)
+      for (const url of urls) {
+        run.begin(name, object);
+        checkByProfile(url, name, object, run);
+      }
+  } catch (error) {
+    if (error !== ENOUGH) throw error;
+  }
+  return run.issues;
+}
+
 const rulesOf = (type: TypeDefinition): readonly Rule[] => (type.name === 'Extension' ? [extensionRule(type)] : []);
+
+const STRUCTURE: Rules = { of: rulesOf, invariantsOf: () => [], codeSet: () => undefined };
 
 /** ext-1: an extension has a value or extensions, and not both. https://hl7.org/fhir/R4/extensibility.html#Extension */
 function extensionRule(type: TypeDefinition): Rule {

@@ -42,6 +42,28 @@ describe('search › chain', () => {
     });
 });
 
+describe('search › _list', () => {
+  const inList = (...ids: string[]) => ({
+    kind: 'has',
+    type: 'List',
+    parameter: 'List.item',
+    condition: { kind: 'id', ids },
+  });
+  it('_list=42,43: what an entry of one of them names', () => {
+    expect(plain(one('Patient', '_list=42,43'))).to.deep.equal(inList('42', '43'));
+  });
+  it('goes along a chain', () => {
+    const found = plain(one('Observation', 'patient._list=42')) as { branches: unknown[] };
+    expect(found.branches).to.deep.equal([{ type: 'Patient', condition: inList('42') }]);
+  });
+  it('takes no modifier, no URL and no list that the server would keep', () => {
+    expect(messages('Patient', '_list=List/42')[0]).to.include('the id of a List');
+    expect(messages('Patient', '_list=')[0]).to.include('the id of a List');
+    expect(messages('Patient', '_list=$current-allergies')[0]).to.include('not kept here');
+    expect(messages('Patient', '_list:not=42')[0]).to.include('Unknown parameter');
+  });
+});
+
 describe('search › _has', () => {
   it('_has:Observation:patient:code=1234-5', () => {
     expect(plain(one('Patient', '_has:Observation:patient:code=1234-5'))).to.deep.equal({
