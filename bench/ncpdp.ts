@@ -1,15 +1,18 @@
 /**
- * `npm run -s bench:ncpdp`: what SCRIPT costs on one core: read, read and check, map to FHIR, write. `--json FILE` keeps
- * the figures; `--seconds N` how long each is measured. docs/ncpdp.md
+ * `npm run -s bench:ncpdp`: what SCRIPT and Telecommunication D.0 cost on one core. `bare` is saxes alone on the same
+ * message, to compare with on a machine that others use. `--json FILE` keeps the figures; `--seconds N` how long each is
+ * measured. docs/ncpdp.md
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { SaxesParser } from 'saxes';
 import { mapToFhir, mapToScript } from '../src/mapping/script/map-message.ts';
 import { checkStructure } from '../src/standards/script/check.ts';
 import { checkIntake } from '../src/standards/script/intake.ts';
 import { readScript } from '../src/standards/script/read.ts';
 import { formatScript } from '../src/standards/script/write.ts';
+import { telecomCases } from './telecom.ts';
 
 interface Figure {
   readonly name: string;
@@ -28,15 +31,18 @@ async function main(): Promise<void> {
   const raw = readFileSync(join(import.meta.dirname, '../fixtures/script/newrx-two-coverages.xml'));
   const { message } = readScript(raw);
   if (!message) throw new Error('the fixture cannot be read');
+  const text = raw.toString('utf8');
   const at = Date.UTC(2026, 0, 15);
   const bundle = mapToFhir(message, { receivedAt: at }).value;
   const cases: readonly (readonly [name: string, run: () => void, goal?: number])[] = [
+    ['bare: saxes alone', () => void new SaxesParser({ xmlns: true, position: true }).write(text).close()],
     ['read', () => void readScript(raw), 12_000],
     ['read and check', () => void checkAll(raw), 6_000],
     ['intake rules', () => void checkIntake(message, { now: at })],
     ['map to FHIR', () => void mapToFhir(message, { receivedAt: at }), 3_000],
     ['map to SCRIPT, checked', () => void mapToScript(bundle, {})],
     ['write', () => void formatScript(message.root), 20_000],
+    ...telecomCases().map(({ name, run, goal }) => [name, run, goal] as const),
   ];
   const figures = cases.map(
     ([name, run, goal]): Figure => ({
