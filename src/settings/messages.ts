@@ -33,6 +33,19 @@ export const MESSAGES = {
     ...privateFile,
     about: 'SCRIPT partners with user and password, as a JSON list with scrypt hashes ([NCPDP](ncpdp.md)).',
   },
+  scriptTargetsFile: {
+    env: 'SCRIPT_TARGETS_FILE',
+    fallbackAbout: 'none: partners fetch their messages with GetMessage',
+    ...privateFile,
+    about:
+      'SCRIPT partners to whom messages are brought over HTTPS, as a JSON list with addresses and credentials ([NCPDP](ncpdp.md)). Nothing is sent anywhere else.',
+  },
+  scriptAnswerTimeoutMs: {
+    env: 'SCRIPT_ANSWER_TIMEOUT_MS',
+    fallback: '30000',
+    ...integer(100, 600_000),
+    about: 'How long the Status or Error to a SCRIPT message that was sent is waited for; then it is sent again.',
+  },
   epcsSignedPart: {
     env: 'EPCS_SIGNED_PART',
     fallback: 'unknown',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { createCircuitBreaker } from '../../src/gateways/circuit-breaker.ts';
 import { createSpineExchange } from '../../src/gateways/eps/exchange.ts';
-import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/eps/https-call.ts';
+import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/https-call.ts';
 import { createSpineSender, type SpineSender } from '../../src/gateways/eps/submit.ts';
 import { createEpsJobs } from '../../src/jobs/eps-jobs.ts';
 import { createJobRunner, type JobRunner } from '../../src/jobs/runner.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createCircuitBreaker } from '../../src/gateways/circuit-breaker.ts';
 import { CONTENT_TYPE, formatEnvelope, soapActionOf } from '../../src/gateways/eps/envelope.ts';
 import { createSpineExchange, type Polling, type SpineTracker } from '../../src/gateways/eps/exchange.ts';
-import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/eps/https-call.ts';
+import { createHttpsCaller, type HttpsCaller } from '../../src/gateways/https-call.ts';
 import { readSpineReply } from '../../src/gateways/eps/read-reply.ts';
 import { readSentMessage } from '../../src/gateways/eps/sent-message.ts';
 import { type RunningSpine, startSpine } from '../../src/peers/spine/start.ts';

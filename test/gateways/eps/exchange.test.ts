@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { createCircuitBreaker } from '../../../src/gateways/circuit-breaker.ts';
 import { formatEnvelope, xmlPartsOf } from '../../../src/gateways/eps/envelope.ts';
 import { createSpineExchange } from '../../../src/gateways/eps/exchange.ts';
-import { createHttpsCaller } from '../../../src/gateways/eps/https-call.ts';
+import { createHttpsCaller } from '../../../src/gateways/https-call.ts';
 import { readSpineReply } from '../../../src/gateways/eps/read-reply.ts';
 import { readSentEnvelope, readSentMessage } from '../../../src/gateways/eps/sent-message.ts';
 import type { SpineExchange } from '../../../src/ports/spine-exchange.ts';
