@@ -96,11 +96,11 @@ export function createScriptSendJobs(options: ScriptSendJobsOptions): JobSet {
         log.warn('a partner does not take a message', {
           message: message.id,
           kind: message.kind,
-          answer: outcome.error,
+          cause: outcome.error,
         });
         return void (await settle(message, { state: 'rejected', answer: outcome.answer, error: outcome.error }));
       case 'unclear':
-        log.error('nobody knows what a partner answered to a message', { message: message.id, answer: outcome.error });
+        log.error('nobody knows what a partner answered to a message', { message: message.id, cause: outcome.error });
         return void (await settle(message, { state: 'unknown', answer: outcome.answer, error: outcome.error }));
       case 'again':
         await settle(message, { state: 'queued', answer: outcome.answer, error: outcome.error });
