@@ -25,6 +25,7 @@ import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { admit, type Door } from './rest/door.ts';
 import { openScriptPush } from './script-push.ts';
+import { openSigners } from './signers.ts';
 import { badValue, FhirError, isError, issue } from './standards/fhir/outcome.ts';
 import { checkIntake } from './standards/script/intake.ts';
 import { formatParty, type PartyAddress, type ScriptMessage } from './standards/script/message.ts';
@@ -89,7 +90,17 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
     log,
   });
   const findBasic = openBasicPartners(config.scriptPartnersFile, now);
-  const watch = createEpcsWatch({ archive, dialect, covers: config.epcsSignedPart, now, newId: randomUUID, log });
+  const { epcsSignerCaFile: signers, epcsSignedPart: covers } = config;
+  const judge = signers && openSigners({ setting: 'EPCS_SIGNER_CA_FILE', file: signers, config, now, log });
+  const watch = createEpcsWatch({
+    archive,
+    dialect,
+    covers,
+    ...(judge && { judge }),
+    now,
+    newId: randomUUID,
+    log,
+  });
 
   async function receive(raw: Buffer, partner: Partner | undefined): Promise<Pick<Received, 'answer' | 'verdict'>> {
     const fetched = await conversation.fetch(raw, partner);

@@ -1,5 +1,5 @@
 /** Settings: Messages of every kind, SCRIPT, what is kept how long, and the keys it lies under. */
-import { integer, oneOf, parseScriptAddresses, parseTimeZone, privateFile } from '../config-parsers.ts';
+import { file, integer, oneOf, parseScriptAddresses, parseTimeZone, privateFile } from '../config-parsers.ts';
 import { MIB, type Setting } from './setting.ts';
 
 const ELEMENT_PATHS = /^[A-Za-z0-9.-]{1,200}(?:\s*,\s*[A-Za-z0-9.-]{1,200}){0,499}$/;
@@ -54,6 +54,13 @@ export const MESSAGES = {
       'What digital signatures of SCRIPT prescriptions cover, as the partners say. `unknown`: they are archived and not verified.',
     parse: (text: string): 'unknown' | 'transaction' | undefined =>
       text === 'unknown' || text === 'transaction' ? text : undefined,
+  },
+  epcsSignerCaFile: {
+    env: 'EPCS_SIGNER_CA_FILE',
+    fallbackAbout: 'none: no signature counts as verified',
+    ...file,
+    about:
+      'Authorities whose practitioners may sign prescriptions for controlled substances, in PEM. A certificate of another, or one that is revoked, is refused (21 CFR 1311.210).',
   },
   messageTimeZone: {
     env: 'MESSAGE_TIME_ZONE',
