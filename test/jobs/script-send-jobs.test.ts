@@ -131,6 +131,17 @@ describe('jobs › SCRIPT to partners', () => {
     expect(sent.length).equal(3);
     expect(new Set(sent).size).equal(1);
   });
+  it('[RL-16] what was sent by a process that ended before it heard the answer goes again, the same', async () => {
+    let ended = false;
+    act = () => {
+      if (ended) return DELIVERED;
+      ended = true;
+      throw new Error('the process ends');
+    };
+    await ends(await queue('M-3'), 'acknowledged');
+    expect(sent.length).equal(2);
+    expect(new Set(sent).size).equal(1);
+  });
   for (const [outcome, state] of [
     [{ kind: 'rejected', answer: ANSWER, error: 'Error 900 081' }, 'rejected'],
     [{ kind: 'forwarded', answer: ANSWER }, 'sent'],

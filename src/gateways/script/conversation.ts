@@ -18,6 +18,7 @@ import {
 } from '../../standards/script/answer.ts';
 import { findText, formatParty, type ScriptMessage } from '../../standards/script/message.ts';
 import { readScript } from '../../standards/script/read.ts';
+import { isResponse } from '../../standards/script/transactions.ts';
 import { findSenderFault } from '../certified-sender.ts';
 import type { IsPartner } from '../partners.ts';
 
@@ -120,6 +121,5 @@ export function stateAfter({
     if (code === STATUS_ACCEPTED) return { state: 'acknowledged' };
     return code === STATUS_FORWARDED ? { state: 'sent' } : undefined;
   }
-  // What a pharmacy asks of an order does not answer it; a response does.
-  return /Response(?:Denied)?$|^RxTransferConfirm$|^RxFill$/.test(kind) ? { state: 'acknowledged' } : undefined;
+  return isResponse(kind) ? { state: 'acknowledged' } : undefined;
 }

@@ -35,6 +35,8 @@ describe('script › push › what an answer says', () => {
     ['<Error><Code>010</Code></Error>', 'rejected', 'Error 010'],
     ['<Error><Code>Jane Doe</Code></Error>', 'rejected', 'Error (no code)'],
     ['<CancelRxResponse><Response><Denied/></Response></CancelRxResponse>', 'answered'],
+    ['<GetMessage/>', 'unclear', 'the answer is no response'],
+    ['<NewRx><Patient/></NewRx>', 'unclear', 'the answer is no response'],
   ] as const)
     it(`${content} is ${kind}`, () => {
       const outcome = outcomeOf(content);

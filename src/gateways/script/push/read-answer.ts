@@ -3,6 +3,7 @@ import type { ScriptOutcome } from '../../../ports/script-push.ts';
 import { STATUS_ACCEPTED, STATUS_FORWARDED } from '../../../standards/script/answer.ts';
 import { elementsNamed, findElement, type ScriptMessage, textOf } from '../../../standards/script/message.ts';
 import { readScript } from '../../../standards/script/read.ts';
+import { isResponse } from '../../../standards/script/transactions.ts';
 import type { XmlElement } from '../../../standards/xml/tree.ts';
 
 /** Codes of Status by which somebody on the way has the message; the last two say more besides. */
@@ -23,7 +24,10 @@ export function readPushAnswer(answer: Buffer, controlId: string): ScriptOutcome
     case 'Error':
       return ofError(message.transaction, answer);
     default:
-      return { kind: 'answered', answer };
+      // What is asked of us is brought to our own door, where it is seen whether its sender may.
+      return isResponse(message.kind)
+        ? { kind: 'answered', answer }
+        : { kind: 'unclear', answer, error: 'the answer is no response' };
   }
 }
 
