@@ -29,6 +29,7 @@ export async function startMortar(databaseUrl: string, dataDir: string): Promise
       PORT: '0',
       MLLP_PORT: '0',
       SPINE_PORT: 'off',
+      PAYER_PORT: 'off',
       DATA_DIR: dataDir,
       DATABASE_URL: databaseUrl,
       LOG_LEVEL: 'warn',

@@ -1,25 +1,20 @@
 /** Composition of the way to the Spine: certificates, breaker, exchange, jobs, and the desk that clients send messages at. */
-import { readFileSync } from 'node:fs';
-import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
 import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { createSpineExchange } from './gateways/eps/exchange.ts';
-import { createHttpsCaller } from './gateways/eps/https-call.ts';
 import { readSentEnvelope } from './gateways/eps/sent-message.ts';
 import { createSpineSender, prepareSending, sendingId } from './gateways/eps/submit.ts';
+import { createHttpsCaller } from './gateways/https-call.ts';
 import { createEpsJobs } from './jobs/eps-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
-import { createRevocations } from './pki/revocation/revocations.ts';
-import { createSignerJudge } from './pki/signer-trust.ts';
 import { openTlsFiles, TlsFileError } from './pki/tls-files.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
-import type { FetchBytes } from './ports/fetch-bytes.ts';
 import type { Log } from './ports/log.ts';
 import type { MessageLog } from './ports/message-log.ts';
 import type { Policy } from './ports/policy.ts';
 import type { ResourceStore } from './ports/resource-store.ts';
-import { type Certificate, readCertificates } from './standards/x509/certificate.ts';
+import { openSigners } from './signers.ts';
 import { type ApplyMessageServices, createApplyMessage } from './workflow/apply-message.ts';
 import { createJudgePrescriptions, type JudgePrescriptions } from './workflow/eps/check-signatures.ts';
 import { createEpsDesk, type EpsDesk } from './workflow/eps/desk.ts';
@@ -147,30 +142,9 @@ export function openSignerTrust(
   now: Clock,
   log: Log,
 ): JudgePrescriptions | undefined {
-  const { epsSignerCaFile, revocation: mode, revocationHosts } = config;
-  if (epsSignerCaFile === undefined) return undefined;
-  const fetch: FetchBytes = async ({ url, ...request }) => {
-    const allowed = revocationHosts && { allowed: revocationHosts };
-    return (await fetchGuarded(url, { ...request, isPlainAllowed: true, ...allowed })).bytes;
-  };
-  const revocations = createRevocations({ fetch, now, log });
-  return createJudgePrescriptions(
-    createSignerJudge({ ...authoritiesIn(epsSignerCaFile), revocations, mode, log }),
-    now,
-  );
-}
-
-/** Who is certified by another of the file stands between the anchors and the signers. */
-function authoritiesIn(file: string): { anchors: readonly Certificate[]; intermediates: readonly Certificate[] } {
-  try {
-    const all = readCertificates(readFileSync(file, 'latin1'));
-    if (all.length === 0) throw new Error('it holds no certificate in PEM');
-    const isBetween = ({ issuer, subject }: Certificate): boolean =>
-      issuer.key !== subject.key && all.some((other) => other.subject.key === issuer.key);
-    return { anchors: all.filter((one) => !isBetween(one)), intermediates: all.filter(isBetween) };
-  } catch (cause) {
-    throw new TlsFileError(`EPS_SIGNER_CA_FILE: ${file} cannot be used (${(cause as Error).message})`, cause);
-  }
+  const { epsSignerCaFile: file } = config;
+  if (file === undefined) return undefined;
+  return createJudgePrescriptions(openSigners({ setting: 'EPS_SIGNER_CA_FILE', file, config, now, log }), now);
 }
 
 /** The files are read as those of our own listener are, and are told of by their own settings. */

@@ -144,10 +144,12 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   /** Sends a dead letter to its partner after all: the same bytes, under the same control id. */
   async function resend(message: StoredMessage): Promise<Replayed> {
-    if (message.dialect !== 'hl7v2' || message.state !== 'dead')
-      throw badRequest('Only messages that came in, and dead letters to HL7 v2 partners, can be replayed');
-    const job = await feeds?.jobOf(message);
-    if (!job) throw badRequest('No active feed has this receiver');
+    // SCRIPT asks again under the same MessageID, so that what is unknown may be sent as well.
+    const isOpen = message.state === 'dead' || (message.dialect === 'script' && message.state === 'unknown');
+    if (!isOpen || !['hl7v2', 'script'].includes(message.dialect))
+      throw badRequest('Only messages that came in, and dead letters to HL7 v2 and SCRIPT partners, can be replayed');
+    const job = message.dialect === 'script' ? ncpdp.jobOf(message) : await feeds?.jobOf(message);
+    if (!job) throw badRequest('Nothing is sent to this receiver');
     await jobs.add([job]);
     return { id: message.id, verdict: 'queued', answer: Buffer.alloc(0) };
   }
@@ -245,7 +247,7 @@ export function createGateway(parts: GatewayParts): Gateway {
           log,
         }),
         ...(feeds ? [feeds.jobs] : []),
-        ncpdp.jobs,
+        ...ncpdp.jobs,
         ...(parts.moreJobs ?? []),
       ];
       const run = (sets: readonly JobSet[], concurrency: number, by?: Carrier): JobRunner =>
@@ -274,6 +276,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       await v2.stop(timeoutMs);
       await Promise.all(runners.map((runner) => runner.stop(timeoutMs)));
       await feeds?.stop();
+      ncpdp.stop();
     },
   };
 }

@@ -194,17 +194,23 @@ function formatSpine({ spine }: RunningServer): string {
   return `  EPS        local Spine at ${spine.url}, its state at ${spine.stateUrl}${remark}\n`;
 }
 
+function formatPayer({ payer }: RunningServer): string {
+  if (payer === undefined) return '';
+  const remark = payer.remark === undefined ? '' : ` (${payer.remark})`;
+  return `  Claims     local payer at ${payer.url}${remark}\n`;
+}
+
 function formatWelcome(server: RunningServer, demo: string | undefined): string {
   const ms = Math.round(performance.now());
   const fhir = server.fhirBaseUrl;
-  const eps = formatSpine(server);
+  const peers = formatSpine(server) + formatPayer(server);
   const mllp = server.mllpPort === undefined ? '' : `HL7 v2 on port ${server.mllpPort} (MLLP), `;
   return `
 Mortar is ready after ${(ms / 1000).toFixed(1)} s.
 
   FHIR API   ${fhir}
   Messages   ${mllp}SCRIPT at ${server.url}/ncpdp/script, log at ${server.url}/gateway/messages
-${eps}  Health     ${server.url}/readyz   ${server.url}/metrics
+${peers}  Health     ${server.url}/readyz   ${server.url}/metrics
   Data       ${server.dataDir}, database: ${server.database}
   People     ${server.url}/sign-in
 ${demo === undefined ? '' : `  Demo       ${demo}\n`}${demo === undefined ? formatSetup(server) : ''}

@@ -17,19 +17,23 @@ import { normaliseVersion } from './mapping/script/normalise-version.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Clock } from './ports/clock.ts';
 import type { EpcsArchive } from './ports/epcs.ts';
+import type { NewJob } from './ports/jobs.ts';
 import type { Log } from './ports/log.ts';
+import type { LoggedMessage } from './ports/message-log.ts';
 import type { Partner, PartnerOf } from './ports/partner.ts';
 import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { admit, type Door } from './rest/door.ts';
+import { openScriptPush } from './script-push.ts';
+import { openSigners } from './signers.ts';
 import { badValue, FhirError, isError, issue } from './standards/fhir/outcome.ts';
 import { checkIntake } from './standards/script/intake.ts';
 import { formatParty, type PartyAddress, type ScriptMessage } from './standards/script/message.ts';
-import { SCRIPT_LIMITS } from './standards/script/read.ts';
+import { readScript, SCRIPT_LIMITS } from './standards/script/read.ts';
 
 export interface NcpdpParts {
   readonly config: Config;
-  readonly store: Pick<OpenStore, 'messages' | 'newId' | 'transaction'>;
+  readonly store: Pick<OpenStore, 'messages' | 'newId' | 'transaction' | 'jobs'>;
   readonly dialect: Dialect<ScriptMessage>;
   readonly receiver: Receiver;
   readonly isPartner: IsPartner;
@@ -43,9 +47,15 @@ export interface NcpdpParts {
 export interface Ncpdp {
   /** `POST /ncpdp/script` */
   readonly script: (req: IncomingMessage, res: ServerResponse) => void;
-  /** The daily look at the archive. */
-  readonly jobs: JobSet;
-  /** Puts a Bundle into a partner's mailbox as the message it stands for. Throws `FhirError`. */
+  /** The daily look at the archive; messages that are brought to partners. */
+  readonly jobs: readonly JobSet[];
+  /** The job that brings a message to its receiver; undefined where that one fetches its messages. */
+  jobOf(message: LoggedMessage): NewJob | undefined;
+  stop(): void;
+  /**
+   * Puts a Bundle into a partner's mailbox as the message it stands for, and has it brought there where the operator says
+   * so. Throws `FhirError`.
+   */
   queue(
     caller: Caller,
     bundle: unknown,
@@ -60,9 +70,37 @@ export interface Ncpdp {
 export function createNcpdp(parts: NcpdpParts): Ncpdp {
   const { config, store, dialect, receiver, isPartner, door, partnerOf, archive, now, log } = parts;
   const { messages, newId } = store;
-  const conversation = createConversation({ messages, isPartner, now, newId, log });
+  const push = openScriptPush({
+    config,
+    messages,
+    isPartner: (receiver) => isPartner(dialect.name, receiver),
+    take,
+    now,
+    log,
+  });
+  const conversation = createConversation({
+    messages,
+    isPartner,
+    async onAgain(message) {
+      const job = push?.jobOf(message);
+      if (job) await store.jobs.add([{ ...job, runAt: now() + AGAIN_MS }]);
+    },
+    now,
+    newId,
+    log,
+  });
   const findBasic = openBasicPartners(config.scriptPartnersFile, now);
-  const watch = createEpcsWatch({ archive, dialect, covers: config.epcsSignedPart, now, newId: randomUUID, log });
+  const { epcsSignerCaFile: signers, epcsSignedPart: covers } = config;
+  const judge = signers && openSigners({ setting: 'EPCS_SIGNER_CA_FILE', file: signers, config, now, log });
+  const watch = createEpcsWatch({
+    archive,
+    dialect,
+    covers,
+    ...(judge && { judge }),
+    now,
+    newId: randomUUID,
+    log,
+  });
 
   async function receive(raw: Buffer, partner: Partner | undefined): Promise<Pick<Received, 'answer' | 'verdict'>> {
     const fetched = await conversation.fetch(raw, partner);
@@ -72,6 +110,14 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
     const received = await receiver.receive(dialect, raw, undefined, partner);
     if (received.verdict === 'applied' || received.verdict === 'repeated') await conversation.pair(raw);
     return received;
+  }
+
+  /** An answer is worked as if its sender had brought it, and is believed from nobody else. */
+  async function take(answer: Buffer, sender: string): Promise<boolean> {
+    const { from } = readScript(answer).header;
+    if (!from || formatParty(from) !== sender) return false;
+    const { verdict } = await receive(answer, undefined);
+    return verdict === 'applied' || verdict === 'repeated';
   }
 
   /** Nobody sends under a name that is not ours, or to whom nobody fetches for. */
@@ -84,7 +130,9 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
   }
 
   return {
-    jobs: createEpcsJobs({ archive, audit: door.audit, now, log }),
+    jobs: [createEpcsJobs({ archive, audit: door.audit, now, log }), ...(push ? [push.jobs] : [])],
+    jobOf: (message) => push?.jobOf(message),
+    stop: () => push?.stop(),
     script: createScriptEndpoint({
       async admit(req) {
         const { authorization = '' } = req.headers;
@@ -115,21 +163,42 @@ export function createNcpdp(parts: NcpdpParts): Ncpdp {
       // What may not be filled may not be sent either: no controlled drug without its signature (21 CFR 1311.200).
       const faults = message ? checkIntake(normaliseVersion(message), { now: now() }).filter(isError) : [];
       if (faults.length > 0) throw new FhirError(422, faults);
+      const queued = {
+        id,
+        direction: 'out' as const,
+        dialect: dialect.name,
+        ...envelope,
+        hash,
+        raw,
+        receivedAt: now(),
+        askedBy: caller.name,
+      };
+      const job = push?.jobOf({ id, receiver: formatParty(to) });
       await store.transaction(caller, async (tx) => {
-        await tx.messages.queue({
-          id,
-          direction: 'out',
-          dialect: dialect.name,
-          ...envelope,
-          hash,
-          raw,
-          receivedAt: now(),
-          askedBy: caller.name,
-        });
+        await tx.messages.queue(queued, patientsIn(bundle));
+        if (job) await tx.jobs.add([job]);
       });
       return { id, messageId, kind: envelope.kind };
     },
   };
+}
+
+/** Before a message is brought once more whose receiver said "not now" (reference section 8.4). */
+const AGAIN_MS = 60_000;
+
+/** `Patient/1`: of whom a Bundle is, as far as they are stored here. */
+function patientsIn(bundle: unknown): readonly string[] {
+  const found = new Set<string>();
+  const { entry = [] } = (bundle ?? {}) as { entry?: readonly { resource?: Record<string, unknown> }[] };
+  for (const { resource = {} } of Array.isArray(entry) ? entry : []) {
+    const { resourceType, id } = resource;
+    if (resourceType === 'Patient' && typeof id === 'string') found.add(`Patient/${id}`);
+    for (const name of ['subject', 'patient', 'beneficiary', 'for']) {
+      const { reference } = (resource[name] ?? {}) as { reference?: unknown };
+      if (typeof reference === 'string') found.add(reference);
+    }
+  }
+  return [...found].filter((one) => /^Patient\/[A-Za-z0-9.-]{1,64}$/.test(one));
 }
 
 /** Wrong credentials are told to the trail and to nobody else. RFC 7617 */

@@ -10,6 +10,7 @@ import { createFhirApi, type FhirApi, type FhirParts } from './fhir-api.ts';
 import type { Gateway } from './gateway.ts';
 import type { Identity } from './identity.ts';
 import { ListenError } from './listen-error.ts';
+import { type LocalPayer, openLocalPayer, withLocalPayer } from './local-payer.ts';
 import { type LocalSpine, openLocalSpine } from './local-spine.ts';
 import type { ContextLog } from './log.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -56,6 +57,8 @@ export interface RunningServer {
   readonly cardPort: number | undefined;
   /** The Spine that was started with the server; undefined where there is another, or none. */
   readonly spine: Pick<LocalSpine, 'url' | 'stateUrl' | 'remark'> | undefined;
+  /** The payer that was started with the server; undefined where there is another, or none. */
+  readonly payer: Pick<LocalPayer, 'url' | 'remark'> | undefined;
   readonly dataDir: string;
   /** In words, for the operator. */
   readonly database: string;
@@ -124,6 +127,8 @@ export async function startServer(
   // So is the local Spine, which never fails.
   const spineOpening = openLocalSpine(config, dataDir, now, log);
   stack.defer(async () => (await spineOpening)?.stop());
+  const payerOpening = openLocalPayer(config, log);
+  stack.defer(async () => (await payerOpening)?.stop());
   const database = await openDatabase(config, log, dataDir, stack);
   phases.end('postgres');
   options.signal?.throwIfAborted();
@@ -144,9 +149,10 @@ export async function startServer(
   metrics.watchPools(() => pools.stats());
   const create = options.createFhirApi ?? createFhirApi;
   const spine = await spineOpening;
+  const payer = await payerOpening;
   phases.end('localSpine');
   const fhir = await create({
-    config: spine?.config ?? config,
+    config: withLocalPayer(spine?.config ?? config, payer),
     log,
     definitions,
     pools,
@@ -204,6 +210,7 @@ export async function startServer(
     card: trust.cards?.listener.port,
     spine: portOf(spine?.url),
     spineState: portOf(spine?.stateUrl),
+    payer: portOf(payer?.url),
   };
   writePorts(portsFile, { pid: process.pid, ...ports, url, fhir: fhirBaseUrl });
   stack.defer(() => rmSync(portsFile, { force: true }));
@@ -230,6 +237,7 @@ export async function startServer(
     mllpsPort,
     cardPort: trust.cards?.listener.port,
     spine,
+    payer,
     dataDir,
     database: `${database.name} (PostgreSQL ${prepared.majorVersion})`,
     phasesMs: phases.ms,

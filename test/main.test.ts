@@ -31,6 +31,7 @@ function launch(env: Record<string, string>, args: readonly string[] = []): Prog
       PORT: '0',
       MLLP_PORT: '0',
       SPINE_PORT: '0',
+      PAYER_PORT: '0',
       SPINE_STATE_PORT: '0',
       LOG_LEVEL: 'info',
       ...env,
@@ -215,6 +216,7 @@ describe('main', function () {
         PORT: '0',
         MLLP_PORT: '0',
         SPINE_PORT: '0',
+        PAYER_PORT: '0',
         SPINE_STATE_PORT: '0',
       };
       const npm = spawn('npm', ['start'], {

@@ -16,7 +16,7 @@ const run = (command: string, server: TestServer, auth = ''): Promise<{ readonly
 describe('README', () => {
   let server: TestServer;
   before(async () => {
-    server = await startTestServer({ env: { SPINE_PORT: '0', SPINE_STATE_PORT: '0' } });
+    server = await startTestServer({ env: { SPINE_PORT: '0', SPINE_STATE_PORT: '0', PAYER_PORT: '0' } });
     await server.loadDemo();
   });
   after(() => server.stop());

@@ -43,6 +43,13 @@ export function openOutboundTls({ certFile, keyFile, caFile, pins, ...rest }: Ou
   return { options: () => options, stop: files.stop };
 }
 
+/** Without a certificate of ours: the server is verified by these authorities in PEM, or by those of the system. */
+export const verifiedTls = (authorities?: string): ConnectionOptions => ({
+  minVersion: 'TLSv1.2',
+  rejectUnauthorized: true, // whatever NODE_TLS_REJECT_UNAUTHORIZED says
+  ...(authorities !== undefined && { ca: authorities }),
+});
+
 /** Asked after the chain and the name have held. */
 function pinFault({ raw }: PeerCertificate, pins: ReadonlySet<string> | undefined): Error | undefined {
   if (!pins || pins.has(keyHashOf(readCertificate(raw).publicKeyInfo))) return undefined;

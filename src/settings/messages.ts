@@ -1,5 +1,5 @@
 /** Settings: Messages of every kind, SCRIPT, what is kept how long, and the keys it lies under. */
-import { integer, oneOf, parseScriptAddresses, parseTimeZone, privateFile } from '../config-parsers.ts';
+import { file, integer, oneOf, parseScriptAddresses, parseTimeZone, privateFile } from '../config-parsers.ts';
 import { MIB, type Setting } from './setting.ts';
 
 const ELEMENT_PATHS = /^[A-Za-z0-9.-]{1,200}(?:\s*,\s*[A-Za-z0-9.-]{1,200}){0,499}$/;
@@ -33,6 +33,19 @@ export const MESSAGES = {
     ...privateFile,
     about: 'SCRIPT partners with user and password, as a JSON list with scrypt hashes ([NCPDP](ncpdp.md)).',
   },
+  scriptTargetsFile: {
+    env: 'SCRIPT_TARGETS_FILE',
+    fallbackAbout: 'none: partners fetch their messages with GetMessage',
+    ...privateFile,
+    about:
+      'SCRIPT partners to whom messages are brought over HTTPS, as a JSON list with addresses and credentials ([NCPDP](ncpdp.md)). Nothing is sent anywhere else.',
+  },
+  scriptAnswerTimeoutMs: {
+    env: 'SCRIPT_ANSWER_TIMEOUT_MS',
+    fallback: '30000',
+    ...integer(100, 600_000),
+    about: 'How long the Status or Error to a SCRIPT message that was sent is waited for; then it is sent again.',
+  },
   epcsSignedPart: {
     env: 'EPCS_SIGNED_PART',
     fallback: 'unknown',
@@ -41,6 +54,13 @@ export const MESSAGES = {
       'What digital signatures of SCRIPT prescriptions cover, as the partners say. `unknown`: they are archived and not verified.',
     parse: (text: string): 'unknown' | 'transaction' | undefined =>
       text === 'unknown' || text === 'transaction' ? text : undefined,
+  },
+  epcsSignerCaFile: {
+    env: 'EPCS_SIGNER_CA_FILE',
+    fallbackAbout: 'none: no signature counts as verified',
+    ...file,
+    about:
+      'Authorities whose practitioners may sign prescriptions for controlled substances, in PEM. A certificate of another, or one that is revoked, is refused (21 CFR 1311.210).',
   },
   messageTimeZone: {
     env: 'MESSAGE_TIME_ZONE',

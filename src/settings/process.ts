@@ -26,8 +26,10 @@ export const PROCESS = {
   payerPort: {
     env: 'PAYER_PORT',
     fallback: '9100',
-    ...integer(0, 65_535),
-    about: 'Port of the local payer, `npm run payer`; 0 takes a free one.',
+    allowed: 'a whole number from 0 to 65535, or `off`',
+    about:
+      'Port of the local payer that starts with the server where there is no TELECOM_URL, never with NODE_ENV=production, and of `npm run payer`; 0 takes a free one, as a port that is in use does.',
+    parse: (text: string): number | 'off' | undefined => (text === 'off' ? 'off' : integer(0, 65_535).parse(text)),
   },
   epsConcurrency: {
     env: 'EPS_CONCURRENCY',

@@ -52,6 +52,7 @@ describe('gateway › kill -9 [RL-11]', function () {
         PORT: '0',
         MLLP_PORT: '0',
         SPINE_PORT: 'off',
+        PAYER_PORT: 'off',
         DATA_DIR: join(dataDir, 'data'),
         DATABASE_URL: databaseUrl(database),
         UNSAFE_DATABASE: 'allow',

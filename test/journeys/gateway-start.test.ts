@@ -26,6 +26,7 @@ describe('gateway › start', function () {
       PORT: '0',
       MLLP_PORT: '0',
       SPINE_PORT: 'off',
+      PAYER_PORT: 'off',
       DATA_DIR: mkdtempSync(join(makeTempFolder(), 'start-')),
       DATABASE_URL: databaseUrl(database),
       UNSAFE_DATABASE: 'allow',

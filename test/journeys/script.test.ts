@@ -1,6 +1,8 @@
 /** SCRIPT conversations over real sockets: order, fill, answers, mailbox, controlled substances. docs/ncpdp.md */
 import { createHash, createSign, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -11,16 +13,17 @@ import { formatJson } from '../../src/standards/fhir/json.ts';
 import { findText } from '../../src/standards/script/message.ts';
 import { readScript } from '../../src/standards/script/read.ts';
 import { canonicalText } from '../../src/standards/script/write.ts';
+import { extensions } from '../../src/standards/x509/extensions.ts';
 import { scriptFixture } from '../standards/script/samples.ts';
-import { signatory } from '../support/authority.ts';
+import { authority, listOf, type Made, signatory } from '../support/authority.ts';
 import { createFhirClient, type FhirClient, type Json } from '../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 const NOW = Date.UTC(2026, 3, 20, 12);
 const DAY_MS = 86_400_000;
-const PRACTITIONER = signatory('Dana Whitfield', { notBefore: NOW - DAY_MS, notAfter: NOW + DAY_MS });
-const DER = new X509Certificate(PRACTITIONER.pem).raw.toString('base64');
+const SPAN = { notBefore: NOW - DAY_MS, notAfter: NOW + DAY_MS };
+const AUTHORITY = authority('Practitioners', SPAN);
 const PASSWORD = 'cactus-wren-17';
 
 interface Said {
@@ -35,9 +38,34 @@ interface Said {
 describe('journey › SCRIPT', function () {
   this.timeout(120_000);
   let server: TestServer;
+  let lists: Server;
+  /** Of that name, certified by an authority unless it is told otherwise; `list`: where its revocation list is. */
+  const practitioner = (name: string, issuer: Made | undefined = AUTHORITY, list = '/practitioners.crl'): Made =>
+    signatory(name, {
+      ...SPAN,
+      ...(issuer && { issuer }),
+      extensions: [
+        extensions.crlDistributionPoints([`http://localhost:${(lists.address() as AddressInfo).port}${list}`]),
+      ],
+    });
+  let good: Made;
+  let revoked: Made;
   let fhir: FhirClient;
 
   before(async () => {
+    lists = createServer((request, response) => {
+      const list = listOf(AUTHORITY, [[revoked, { revokedAt: NOW - DAY_MS / 2, reason: 'keyCompromise' }]], {
+        thisUpdate: NOW - DAY_MS,
+        nextUpdate: NOW + DAY_MS,
+      });
+      response.writeHead(request.url === '/practitioners.crl' ? 200 : 404, { 'Content-Type': 'application/pkix-crl' });
+      response.end(request.url === '/practitioners.crl' ? list : '');
+    });
+    await new Promise<void>((resolve) => lists.listen(0, 'localhost', resolve));
+    good = practitioner('Dana Whitfield');
+    revoked = practitioner('Somebody Before');
+    const authorities = join(makeTempFolder(), 'practitioners.pem');
+    writeFileSync(authorities, AUTHORITY.pem);
     const file = join(makeTempFolder(), 'partners.json');
     const saguaro = {
       user: 'saguaro',
@@ -52,6 +80,8 @@ describe('journey › SCRIPT', function () {
         SCRIPT_ADDRESSES: 'P:0300123,D:6301875277001,M:MAILBOX',
         SCRIPT_PARTNERS_FILE: file,
         EPCS_SIGNED_PART: 'transaction',
+        EPCS_SIGNER_CA_FILE: authorities,
+        REVOCATION_HOSTS: `localhost:${(lists.address() as AddressInfo).port}`,
       },
       now: () => NOW,
     });
@@ -71,7 +101,10 @@ describe('journey › SCRIPT', function () {
       expect((await fhir.post('Endpoint', endpoint)).status).equal(201);
     }
   });
-  after(() => server?.stop());
+  after(async () => {
+    await server?.stop();
+    lists.close();
+  });
 
   async function send(
     message: string | Buffer,
@@ -328,13 +361,13 @@ describe('journey › SCRIPT', function () {
       expect(reply.status).equal(200);
       return (await reply.json()) as { counts: Json[]; damaged: string[]; incidents: string[] };
     };
-    const signedNewRx = (n: string, tamper: (xml: string) => string = (xml) => xml): string => {
+    const signedNewRx = (n: string, tamper: (xml: string) => string = (xml) => xml, signer = good): string => {
       const plain = own('newrx-cii-signed-indicator', n);
       const { message } = readScript(Buffer.from(plain));
       const content = message ? canonicalText(message.transaction) : '';
-      const value = createSign('sha256').update(content).sign(PRACTITIONER.key).toString('base64');
+      const value = createSign('sha256').update(content).sign(signer.key).toString('base64');
       const digest = createHash('sha256').update(content).digest('base64');
-      const signature = `<DigitalSignature Version="1"><DigestMethod>SHA-256</DigestMethod><DigestValue>${digest}</DigestValue><SignatureValue>${value}</SignatureValue><X509Data>${DER}</X509Data></DigitalSignature>`;
+      const signature = `<DigitalSignature Version="1"><DigestMethod>SHA-256</DigestMethod><DigestValue>${digest}</DigestValue><SignatureValue>${value}</SignatureValue><X509Data>${new X509Certificate(signer.pem).raw.toString('base64')}</X509Data></DigitalSignature>`;
       return tamper(plain.replace(/<DigitalSignature.*<\/DigitalSignature>/, signature));
     };
 
@@ -374,6 +407,24 @@ describe('journey › SCRIPT', function () {
       expect(await search('MedicationRequest?identifier=ORDER-53')).eql([]);
       expect((await report()).incidents.length).equal(2);
     });
+    for (const [n, title, signer, words] of [
+      ['54', 'is revoked', () => revoked, /the certificate is revoked/],
+      [
+        '55',
+        'is of nobody we trust',
+        () => practitioner('A Stranger', authority('Others', SPAN)),
+        /no authority that is trusted/,
+      ],
+      ['56', 'cannot be asked about', () => practitioner('Unlisted', AUTHORITY, '/gone.crl'), /nobody can say whether/],
+    ] as const)
+      it(`one whose signer’s certificate ${title} is refused and archived`, async () => {
+        const before = (await report()).incidents.length;
+        const said = await send(signedNewRx(n, undefined, signer()));
+        expect(said).include({ kind: 'Error', code: '900' });
+        expect(said.description).match(words);
+        expect(await search(`MedicationRequest?identifier=ORDER-${n}`)).eql([]);
+        expect((await report()).incidents.length).equal(before + 1);
+      });
     it('the archive cannot be changed', async () => {
       const client = new pg.Client(server.database.connection('owner'));
       await client.connect();

@@ -59,6 +59,7 @@ export function testConfig(database: TestDatabase, env: Readonly<Record<string, 
     PORT: '0',
     MLLP_PORT: '0',
     SPINE_PORT: 'off',
+    PAYER_PORT: 'off',
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl(database),
     UNSAFE_DATABASE: 'allow', // the tests' Postgres runs with fsync=off

@@ -18,12 +18,15 @@ import {
 } from '../../standards/script/answer.ts';
 import { findText, formatParty, type ScriptMessage } from '../../standards/script/message.ts';
 import { readScript } from '../../standards/script/read.ts';
+import { isResponse } from '../../standards/script/transactions.ts';
 import { findSenderFault } from '../certified-sender.ts';
 import type { IsPartner } from '../partners.ts';
 
 export interface ConversationOptions {
   readonly messages: Pick<MessageLog, 'findOutgoing' | 'settle'>;
   readonly isPartner: IsPartner;
+  /** Told of a message that its receiver wants once more. */
+  readonly onAgain?: (message: StoredMessage) => Promise<void>;
   readonly now: Clock;
   readonly newId: () => string;
   readonly log: Log;
@@ -41,10 +44,11 @@ const DIALECT = 'script';
 const WAITING: readonly MessageState[] = ['queued', 'sent'];
 const OPEN: readonly MessageState[] = ['queued', 'sent', 'unknown', 'rejected'];
 
-export function createConversation({ messages, isPartner, now, newId, log }: ConversationOptions): Conversation {
+export function createConversation(options: ConversationOptions): Conversation {
+  const { messages, isPartner, now, newId, log } = options;
   async function acknowledge(receiver: string, controlId: string): Promise<void> {
     const found = await messages.findOutgoing({ dialect: DIALECT, receiver, controlId, states: WAITING }, 2);
-    for (const { id } of found) await messages.settle(id, { state: 'acknowledged' });
+    for (const { id, resources } of found) await messages.settle(id, { state: 'acknowledged', resources });
   }
 
   return {
@@ -73,7 +77,7 @@ export function createConversation({ messages, isPartner, now, newId, log }: Con
       if (acknowledged !== undefined) await acknowledge(receiver, acknowledged);
       const [next] = await messages.findOutgoing({ dialect: DIALECT, receiver, states: WAITING }, 1);
       if (!next) return { verdict: 'applied', answer: say('Status', STATUS_EMPTY, [], 'Nothing is waiting') };
-      await messages.settle(next.id, { state: 'sent' });
+      await messages.settle(next.id, { state: 'sent', resources: next.resources });
       log.info('a message was fetched', { message: next.id, dialect: DIALECT });
       return { verdict: 'applied', answer: next.raw };
     },
@@ -89,10 +93,12 @@ export function createConversation({ messages, isPartner, now, newId, log }: Con
     },
   };
 
-  async function settleOne({ id, state }: StoredMessage, answer: ScriptMessage): Promise<void> {
+  async function settleOne(message: StoredMessage, answer: ScriptMessage): Promise<void> {
+    const { id, state, resources } = message;
     const next = stateAfter(answer);
     if (next === undefined || next.state === state) return;
-    await messages.settle(id, next);
+    await messages.settle(id, { ...next, resources });
+    if (next.state === 'queued') await options.onAgain?.(message);
     log.info('a message was answered', { message: id, dialect: DIALECT, state: next.state });
   }
 }
@@ -115,6 +121,5 @@ export function stateAfter({
     if (code === STATUS_ACCEPTED) return { state: 'acknowledged' };
     return code === STATUS_FORWARDED ? { state: 'sent' } : undefined;
   }
-  // What a pharmacy asks of an order does not answer it; a response does.
-  return /Response(?:Denied)?$|^RxTransferConfirm$|^RxFill$/.test(kind) ? { state: 'acknowledged' } : undefined;
+  return isResponse(kind) ? { state: 'acknowledged' } : undefined;
 }

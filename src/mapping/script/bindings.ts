@@ -1,4 +1,5 @@
 /** Rows that say which SCRIPT leaf stands where in FHIR; both directions are derived from them. */
+import { textOf } from '../../standards/script/message.ts';
 import { type Codec, DATE, DATE_TIME, TEXT } from './codecs.ts';
 import { getAt, type Json, type Slices, setAt } from './place.ts';
 import type { Source } from './source.ts';
@@ -10,11 +11,13 @@ export type Binding = readonly [script: string, fhir: string, codec?: Codec];
 /** Puts every leaf that is there and fits into its place; the others stay to be kept as residue. */
 export function bindToFhir(rows: readonly Binding[], source: Source, json: Json, slices?: Slices): void {
   for (const [script, fhir, { decode } = TEXT] of rows) {
-    const text = source.peek(script);
-    const value = text === undefined ? undefined : decode(text);
+    const element = source.locate(script);
+    const text = textOf(element);
+    if (element === undefined || text === undefined) continue;
+    const value = decode(text);
     // Two rows may lead to one place; whichever is there first stays.
     if (value === undefined || (fhir !== '' && getAt(json, fhir, slices) !== undefined)) continue;
-    if (setAt(json, fhir, value, slices)) source.take(script);
+    if (setAt(json, fhir, value, slices)) source.taken.add(element);
   }
 }
 

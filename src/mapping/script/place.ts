@@ -16,17 +16,19 @@ export type Slices = ReadonlyMap<string, Slice>;
 
 const NO_SLICES: Slices = new Map();
 
-type Step =
-  | { readonly name: string }
-  | { readonly name: string; readonly index: number }
-  | { readonly name: string; readonly slice: Slice };
+/** A name, and which element of the list it holds where it is one. */
+interface Step {
+  readonly name: string;
+  readonly index?: number;
+  readonly slice?: Slice;
+}
 
 export function getAt(json: unknown, path: string, slices: Slices = NO_SLICES): unknown {
   let at = json;
   for (const step of stepsOf(path, slices)) {
     at = isObject(at) ? at[step.name] : undefined;
-    if ('index' in step) at = Array.isArray(at) ? at[step.index] : undefined;
-    if ('slice' in step) at = Array.isArray(at) ? at.find((item) => matches(item, step.slice.match)) : undefined;
+    if (at === undefined) return undefined;
+    if (isOfList(step)) at = Array.isArray(at) ? at[indexIn(at, step)] : undefined;
   }
   return at;
 }
@@ -36,34 +38,42 @@ export function setAt(json: Json, path: string, value: unknown, slices: Slices =
   const steps = stepsOf(path, slices);
   if (makesHole(json, steps)) return false;
   let at = json;
-  for (const [index, step] of steps.entries()) {
-    const isLast = index === steps.length - 1;
-    if (!('index' in step || 'slice' in step)) {
-      if (isLast) at[step.name] = value;
+  let left = steps.length;
+  for (const step of steps) {
+    left -= 1;
+    if (!isOfList(step)) {
+      if (left === 0) at[step.name] = value;
       else at = child(at, step.name);
       continue;
     }
-    const list: unknown[] = Array.isArray(at[step.name]) ? (at[step.name] as unknown[]) : [];
-    const found = 'index' in step ? step.index : list.findIndex((item) => matches(item, step.slice.match));
+    const before = at[step.name];
+    const list: unknown[] = Array.isArray(before) ? before : [];
+    const found = indexIn(list, step);
     const place = found < 0 ? list.length : found;
-    at[step.name] = list;
-    if (isLast) list[place] = value;
+    if (list !== before) at[step.name] = list;
+    if (left === 0) list[place] = value;
     else {
-      if (place === list.length) list.push('slice' in step ? { ...step.slice.match, ...step.slice.also } : {});
+      if (place === list.length) list.push({ ...step.slice?.match, ...step.slice?.also });
       at = list[place] as Json; // lists of FHIR hold objects wherever a path goes on
     }
   }
   return true;
 }
 
+const isOfList = ({ index, slice }: Step): boolean => index !== undefined || slice !== undefined;
+
+/** Less than 0 where nothing in the list matches. */
+const indexIn = (list: readonly unknown[], { index, slice }: Step): number =>
+  index ?? list.findIndex((item) => matches(item, slice?.match));
+
 function makesHole(json: Json, steps: readonly Step[]): boolean {
+  if (!steps.some(({ index = 0 }) => index > 0)) return false;
   let at: unknown = json;
   for (const step of steps) {
     const next = isObject(at) ? at[step.name] : undefined;
-    const list = Array.isArray(next) ? next : [];
-    if ('index' in step && step.index > list.length) return true;
-    if ('index' in step) at = list[step.index];
-    else at = 'slice' in step ? list.find((item) => matches(item, step.slice.match)) : next;
+    const list: readonly unknown[] = Array.isArray(next) ? next : [];
+    if ((step.index ?? 0) > list.length) return true;
+    at = isOfList(step) ? list[indexIn(list, step)] : next;
   }
   return false;
 }
@@ -101,17 +111,23 @@ function child(at: Json, name: string): Json {
 function stepsOf(path: string, slices: Slices): readonly Step[] {
   let parsed = PARSED.get(path);
   if (parsed === undefined) {
-    parsed = path.split('.').map(parseStep);
+    const steps = path.split('.').map(parseStep);
+    parsed = { steps, isNamed: steps.some(({ named }) => named !== undefined) };
     PARSED.set(path, parsed);
   }
-  if (!parsed.some((step) => 'named' in step)) return parsed as readonly Step[]; // none is named
-  return parsed.map((step) => ('named' in step ? { name: step.name, slice: namedSlice(step.named, slices) } : step));
+  if (!parsed.isNamed) return parsed.steps;
+  return parsed.steps.map((step) =>
+    step.named === undefined ? step : { name: step.name, slice: namedSlice(step.named, slices) },
+  );
 }
 
-type ParsedStep = Step | { readonly name: string; readonly named: string };
+/** `named`: the slice is one of those handed in. */
+interface ParsedStep extends Step {
+  readonly named?: string;
+}
 
 /** Paths are written in this folder's tables, so that there are few. */
-const PARSED = new Map<string, readonly ParsedStep[]>();
+const PARSED = new Map<string, { readonly steps: readonly ParsedStep[]; readonly isNamed: boolean }>();
 
 function parseStep(step: string): ParsedStep {
   const [name = '', rest] = step.split(':', 2);

@@ -32,6 +32,11 @@ export class Source {
     return elementsNamed(this.element, name).map((element) => new Source(element, this.#taken));
   }
 
+  /** The element at a path, which stays to be read. */
+  locate(path: string): XmlElement | undefined {
+    return findElement(this.element, path);
+  }
+
   /** The text at a path, which stays to be read. */
   peek(path: string): string | undefined {
     return textOf(findElement(this.element, path));
@@ -60,34 +65,42 @@ export class Source {
    * repeats. `leftOut`: names of children passed over.
    */
   restOfChildren(path: string, leftOut: ReadonlySet<string> = new Set()): readonly Place[] {
-    const places: Place[] = [];
-    this.#restBelow(this.element, path, places, leftOut);
-    return places;
+    const found: Trail[] = [];
+    this.#restBelow({ element: this.element }, found, leftOut);
+    return found.map((trail) => ({ path: `${path}${pathOf(trail)}`, element: trail.element }));
   }
 
   /** Whether anything below was taken. */
-  #restBelow(element: XmlElement, path: string, places: Place[], leftOut?: ReadonlySet<string>): boolean {
+  #restBelow(parent: Trail, found: Trail[], leftOut?: ReadonlySet<string>): boolean {
     let isTouched = false;
-    const seen = new Map<string, number>();
-    for (const child of element.children) {
-      if (typeof child === 'string') continue;
-      const number = (seen.get(child.name) ?? 0) + 1;
-      seen.set(child.name, number);
-      if (leftOut?.has(child.name)) continue;
-      if (this.#taken.has(child)) isTouched = true;
-      else if (this.#rest(child, `${path}/${child.name}${number > 1 ? `[${number}]` : ''}`, places)) isTouched = true;
+    for (const child of parent.element.children) {
+      if (typeof child === 'string' || leftOut?.has(child.name)) continue;
+      if (this.#taken.has(child) || this.#rest({ element: child, parent }, found)) isTouched = true;
     }
     return isTouched;
   }
 
   /** Of an untouched element the whole is kept, in the place of its parts. */
-  #rest(element: XmlElement, path: string, places: Place[]): boolean {
-    const before = places.length;
-    if (this.#restBelow(element, path, places)) return true;
-    places.length = before;
-    if (!isAbsent(element)) places.push({ path, element });
+  #rest(trail: Trail, found: Trail[]): boolean {
+    const before = found.length;
+    if (this.#restBelow(trail, found)) return true;
+    found.length = before;
+    if (!isAbsent(trail.element)) found.push(trail);
     return false;
   }
+}
+
+/** An element with those it stands in: its path is only made where it is asked for. */
+interface Trail {
+  readonly element: XmlElement;
+  readonly parent?: Trail;
+}
+
+/** Below the first element of the trail. */
+function pathOf({ element, parent }: Trail): string {
+  if (parent === undefined) return '';
+  const number = elementsNamed(parent.element, element.name).indexOf(element) + 1;
+  return `${pathOf(parent)}/${element.name}${number > 1 ? `[${number}]` : ''}`;
 }
 
 /** Nothing in it and nothing on it: an empty element is an absent one (reference section 3), but for a choice. */

@@ -1,8 +1,8 @@
 /** Whether a message is built as its version's element model says (reference sections 2 to 6; intake stage 2 of 12). */
 import type { Issue } from '../fhir/outcome.ts';
-import { attributeOf, elementsOf, ownText, type XmlElement } from '../xml/tree.ts';
+import { attributeOf, elementsOf, isElement, ownText, type XmlElement } from '../xml/tree.ts';
 import { checkLeaf } from './leaf-format.ts';
-import type { ScriptMessage } from './message.ts';
+import { elementsNamed, type ScriptMessage } from './message.ts';
 import { SCRIPT_10_6 } from './model-10-6.ts';
 import { SCRIPT_2017071 } from './model-2017071.ts';
 import {
@@ -35,24 +35,37 @@ export function checkStructure(message: ScriptMessage): readonly Issue[] {
   const { model, transactions } = MODELS[message.version.readAs];
   const run = new StructureCheck(model, transactions);
   try {
-    run.element(message.root, 'Message', 'Message');
+    run.element({ element: message.root, isNumbered: false }, 'Message');
   } catch (error) {
     if (!(error instanceof Enough)) throw error;
   }
   return run.issues;
 }
 
+/** An element with those it stands in: its path is only made where there is something to tell of it. */
+interface Trail {
+  readonly element: XmlElement;
+  readonly parent?: Trail;
+  /** Whether its path bears a number, because more of its name may follow. */
+  readonly isNumbered: boolean;
+}
+
+function pathOf({ element, parent, isNumbered }: Trail): string {
+  if (parent === undefined) return element.name;
+  const number = elementsNamed(parent.element, element.name).indexOf(element) + 1;
+  return `${pathOf(parent)}/${element.name}${isNumbered || number > 1 ? `[${number}]` : ''}`;
+}
+
 /** The children still to be matched. */
 interface Cursor {
   readonly children: readonly XmlElement[];
   at: number;
-  readonly parent: XmlElement;
-  readonly path: string;
-  /** How many of each name came, so that repeated ones have a number. */
-  readonly seen: Map<string, number>;
+  readonly parent: Trail;
 }
 
 type Follows = (name: string) => boolean;
+const ANYTHING_FOLLOWS: Follows = () => true;
+const NOTHING_FOLLOWS: Follows = () => false;
 
 class StructureCheck {
   readonly issues: Issue[] = [];
@@ -64,17 +77,18 @@ class StructureCheck {
     this.#transactions = transactions;
   }
 
-  element(element: XmlElement, type: string | Content, path: string): void {
-    if (path === 'Message/Body') {
-      this.#body(element, path);
+  element(trail: Trail, type: string | Content): void {
+    const { element, parent } = trail;
+    if (element.name === 'Body' && parent !== undefined && parent.parent === undefined) {
+      this.#body(trail);
       return;
     }
     const content = this.#model.contentOf(type);
     // A type the model does not give: nothing can be said of it.
     if (content === undefined) return;
-    this.#attributes(element, content, path);
-    if (content.leaf !== undefined) this.#leaf(element, content.leaf, path);
-    else if (content.children) this.#children(element, content.children, content.open, path);
+    if (content.attributes.size > 0 || element.attributes.length > 0) this.#attributes(trail, content);
+    if (content.leaf !== undefined) this.#leaf(trail, content.leaf);
+    else if (content.children) this.#children(trail, content.children, content.open);
   }
 
   #add(rule: RuleId, element: XmlElement, path: string, what: string, warning = false): void {
@@ -82,49 +96,62 @@ class StructureCheck {
     if (this.issues.length >= ISSUES_MAX) throw new Enough();
   }
 
-  #body(body: XmlElement, path: string): void {
-    const children = elementsOf(body);
+  #addOf(rule: RuleId, trail: Trail, what: string, warning = false): void {
+    this.#add(rule, trail.element, pathOf(trail), what, warning);
+  }
+
+  /** Of a child that does not belong where it stands, or of an attribute. */
+  #addBelow(rule: RuleId, trail: Trail, name: string, element: XmlElement, what: string, warning = false): void {
+    this.#add(rule, element, `${pathOf(trail)}/${name}`, what, warning);
+  }
+
+  #body(body: Trail): void {
+    const children = elementsOf(body.element);
     if (children.length !== 1)
-      this.#add('transaction', body, path, `must hold exactly one transaction, and holds ${children.length}`);
-    for (const child of children.slice(0, 1)) {
-      const place = `${path}/${child.name}`;
-      if (!isTransaction(child.name)) this.#add('transaction', child, place, 'is no transaction of SCRIPT');
-      else if (this.#transactions) this.element(child, child.name, place);
-    }
+      this.#addOf('transaction', body, `must hold exactly one transaction, and holds ${children.length}`);
+    const [child] = children;
+    if (child === undefined) return;
+    const trail: Trail = { element: child, parent: body, isNumbered: false };
+    if (!isTransaction(child.name)) this.#addOf('transaction', trail, 'is no transaction of SCRIPT');
+    else if (this.#transactions) this.element(trail, child.name);
   }
 
-  #attributes(element: XmlElement, content: Content, path: string): void {
-    for (const [name, required] of content.attributes) {
+  #attributes(trail: Trail, { attributes }: Content): void {
+    const { element } = trail;
+    for (const [name, required] of attributes) {
       const value = attributeOf(element, name);
-      if (required && !value) this.#add('attribute', element, `${path}/@${name}`, 'is missing');
+      if (required && !value) this.#addBelow('attribute', trail, `@${name}`, element, 'is missing');
       if (!required && name === 'Qualifier' && value === undefined)
-        this.#add('attribute', element, `${path}/@${name}`, 'is missing', true);
+        this.#addBelow('attribute', trail, `@${name}`, element, 'is missing', true);
     }
-    for (const attribute of element.attributes)
-      if (attribute.prefix === '' && !content.attributes.has(attribute.name))
-        this.#add('unknown', element, `${path}/@${attribute.name}`, 'is not an attribute of this element');
+    for (const { name, prefix } of element.attributes)
+      if (prefix === '' && !attributes.has(name))
+        this.#addBelow('unknown', trail, `@${name}`, element, 'is not an attribute of this element');
   }
 
-  #leaf(element: XmlElement, format: string, path: string): void {
-    for (const child of elementsOf(element))
-      this.#add('unknown', child, `${path}/${child.name}`, 'does not belong here: the element holds text only');
+  #leaf(trail: Trail, format: string): void {
+    const { element } = trail;
+    if (element.children.some(isElement))
+      for (const child of elementsOf(element))
+        this.#addBelow('unknown', trail, child.name, child, 'does not belong here: the element holds text only');
     const text = ownText(element).trim();
     const fault = text === '' ? undefined : checkLeaf(format, text);
-    if (text === '') this.#add('empty', element, path, 'is empty: leave it out');
-    if (fault) this.#add(fault.rule, element, path, `must be ${fault.wants}`, fault.warning);
+    if (text === '') this.#addOf('empty', trail, 'is empty: leave it out');
+    if (fault) this.#addOf(fault.rule, trail, `must be ${fault.wants}`, fault.warning);
   }
 
-  #children(parent: XmlElement, content: GroupParticle, open: boolean, path: string): void {
-    const all = elementsOf(parent);
-    if (all.length !== parent.children.length && ownText(parent).trim() !== '')
-      this.#add('text', parent, path, 'holds text where only elements belong');
+  #children(parent: Trail, content: GroupParticle, open: boolean): void {
+    const { element } = parent;
+    const all = elementsOf(element);
+    if (all.length !== element.children.length && ownText(element).trim() !== '')
+      this.#addOf('text', parent, 'holds text where only elements belong');
     const isKnown = (child: XmlElement): boolean => content.names.has(child.name);
     const children = open || all.every(isKnown) ? all : all.filter(isKnown);
     if (children.length !== all.length)
       for (const child of all)
-        if (!isKnown(child)) this.#add('unknown', child, `${path}/${child.name}`, 'does not belong here');
-    const cursor: Cursor = { children, at: 0, parent, path, seen: new Map() };
-    this.#sequence(content, cursor, () => open);
+        if (!isKnown(child)) this.#addBelow('unknown', parent, child.name, child, 'does not belong here');
+    const cursor: Cursor = { children, at: 0, parent };
+    this.#sequence(content, cursor, open ? ANYTHING_FOLLOWS : NOTHING_FOLLOWS);
     if (!open) for (let rest = children[cursor.at]; rest; rest = children[cursor.at]) this.#misplaced(rest, cursor);
   }
 
@@ -141,15 +168,15 @@ class StructureCheck {
       if (count === max && follows(name)) break;
       cursor.at += 1;
       count += 1;
-      const path = numbered(cursor, name, max > 1);
-      if (count > max) this.#add('surplus', child, path, `may occur ${max === 1 ? 'once' : `${max} times`} only`);
-      else this.element(child, type, path);
+      const trail: Trail = { element: child, parent: cursor.parent, isNumbered: max > 1 };
+      if (count > max) this.#addOf('surplus', trail, `may occur ${max === 1 ? 'once' : `${max} times`} only`);
+      else this.element(trail, type);
     }
     if (count >= min) return;
     // What comes later, out of its place, is told there.
     if (cursor.children.some((child, at) => at >= cursor.at && child.name === name)) return;
     const what = count === 0 ? 'is missing' : `must occur ${min} times`;
-    this.#add('required', cursor.parent, `${cursor.path}/${name}`, what);
+    this.#addBelow('required', cursor.parent, name, cursor.parent.element, what);
   }
 
   #choice(particle: GroupParticle, cursor: Cursor, follows: Follows): void {
@@ -159,12 +186,8 @@ class StructureCheck {
       const option = particle.parts.find((part) => part.names.has(name));
       if (option === undefined || (count === particle.max && follows(name))) break;
       if (count === particle.max) {
-        this.#add(
-          'choice',
-          child,
-          numbered(cursor, name, false),
-          'stands beside another of which one only may be given',
-        );
+        const trail: Trail = { element: child, parent: cursor.parent, isNumbered: false };
+        this.#addOf('choice', trail, 'stands beside another of which one only may be given');
         cursor.at += 1;
         continue;
       }
@@ -173,19 +196,21 @@ class StructureCheck {
       this.#particle(option, cursor, (next) => (again && particle.names.has(next)) || follows(next));
     }
     if (count < particle.min)
-      this.#add('choice', cursor.parent, cursor.path, `needs one of ${[...particle.names].slice(0, 8).join(', ')}`);
+      this.#addOf('choice', cursor.parent, `needs one of ${[...particle.names].slice(0, 8).join(', ')}`);
   }
 
   #sequence(particle: GroupParticle, cursor: Cursor, follows: Follows): void {
-    const { parts, min, max, names } = particle;
+    const { parts, min, max, names, lastPart } = particle;
     for (let count = 0; count < max; count += 1) {
-      const child = cursor.children[cursor.at];
-      if (count >= min && (child === undefined || !names.has(child.name))) return;
+      const first = cursor.children[cursor.at];
+      if (count >= min && (first === undefined || !names.has(first.name))) return;
+      const again = count + 1 < max;
       parts.forEach((part, at) => {
-        const later: Follows = (name) =>
-          parts.some((other, index) => index > at && other.names.has(name)) ||
-          (count + 1 < max && names.has(name)) ||
-          follows(name);
+        const child = cursor.children[cursor.at];
+        const isLater = child === undefined || (lastPart.get(child.name) ?? -1) > at;
+        // Most parts need not be there, and are not.
+        if (isLater && part.min === 0 && (child === undefined || !part.names.has(child.name))) return;
+        const later: Follows = (name) => (lastPart.get(name) ?? -1) > at || (again && names.has(name)) || follows(name);
         this.#skip(cursor, (name) => part.names.has(name) || later(name));
         this.#particle(part, cursor, later);
       });
@@ -200,12 +225,6 @@ class StructureCheck {
 
   #misplaced(child: XmlElement, cursor: Cursor): void {
     cursor.at += 1;
-    this.#add('order', child, numbered(cursor, child.name, false), 'is out of its place');
+    this.#addOf('order', { element: child, parent: cursor.parent, isNumbered: false }, 'is out of its place');
   }
-}
-
-function numbered(cursor: Cursor, name: string, repeats: boolean): string {
-  const count = (cursor.seen.get(name) ?? 0) + 1;
-  cursor.seen.set(name, count);
-  return repeats || count > 1 ? `${cursor.path}/${name}[${count}]` : `${cursor.path}/${name}`;
 }

@@ -24,6 +24,8 @@ export interface GroupParticle {
   readonly max: number;
   /** All elements that may occur in it, at this level. */
   readonly names: ReadonlySet<string>;
+  /** Number of the last of its parts in which an element may occur. */
+  readonly lastPart: ReadonlyMap<string, number>;
 }
 export type Particle = ElementParticle | GroupParticle;
 
@@ -64,8 +66,9 @@ export function createModel(notation: ModelNotation): Model {
   return {
     contentOf(type) {
       if (typeof type !== 'string') return type;
-      if (!compiled.has(type)) compiled.set(type, compile(type));
-      return compiled.get(type);
+      const known = compiled.get(type);
+      if (known === undefined && !compiled.has(type)) compiled.set(type, compile(type));
+      return known ?? compiled.get(type);
     },
   };
 }
@@ -150,6 +153,7 @@ const group = (kind: 'sequence' | 'choice', parts: readonly Particle[], min: num
   min,
   max,
   names: new Set(parts.flatMap((part) => [...part.names])),
+  lastPart: new Map(parts.flatMap((part, at) => [...part.names].map((name) => [name, at] as const))),
 });
 
 function parseOccurs(tokens: Tokens): readonly [min: number, max: number] {

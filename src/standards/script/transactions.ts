@@ -34,5 +34,8 @@ export const isTransaction = (name: string): boolean => KNOWN.has(name) || /^CF[
 /** The 2017071 name of a transaction. */
 export const transactionKind = (name: string): string => SYNONYMS.get(name) ?? name;
 
+/** What answers a message with more than how it fared; what a pharmacy asks of an order does not answer it. */
+export const isResponse = (kind: string): boolean => /Response(?:Denied)?$|^RxTransferConfirm$|^RxFill$/.test(kind);
+
 /** Answers, which are never answered themselves (reference section 4.1). */
 export const ANSWERS: ReadonlySet<string> = new Set(['Status', 'Error', 'Verify']);

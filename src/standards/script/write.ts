@@ -27,7 +27,7 @@ const MODEL = createModel(SCRIPT_2017071);
 
 /** The message in UTF-8, elements in the order of 2017071. Characters XML cannot carry are issues, and nothing is written. */
 export function formatScript(message: ScriptElement): Mapped<string> {
-  const output: Output = { text: XML_DECLARATION, faults: [] };
+  const output: Output = { text: XML_DECLARATION, path: [], faults: [] };
   writeElement(message, planOf(MODEL.contentOf('Message')), output);
   if (output.faults.length === 0) return { value: output.text, issues: [] };
   const issues = output.faults.map((path) => issue('value', `${path} holds a character that XML cannot carry`, path));
@@ -37,6 +37,8 @@ export function formatScript(message: ScriptElement): Mapped<string> {
 /** What is written so far, and paths of what cannot be: appending to one text is the fastest way to a long one. */
 interface Output {
   text: string;
+  /** Names of the elements that are open: joined only where there is a fault to tell. */
+  readonly path: string[];
   readonly faults: string[];
 }
 
@@ -46,73 +48,69 @@ const FORBIDDEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]|\p{Surro
 
 /** How the children of a type are written: worked out when it is first met. */
 interface Plan {
-  /** Place of each name; absent where document order carries the meaning (dose ranges), and is kept. */
-  readonly ranks: ReadonlyMap<string, number> | undefined;
-  readonly types: ReadonlyMap<string, string | Content>;
-  readonly plans: Map<string, Plan>;
+  /** False where document order carries the meaning (dose ranges), and is kept. */
+  readonly isOrdered: boolean;
+  readonly children: Map<string, ChildPlan>;
   /** Of Body: each child is a transaction, whose type has its name. */
   readonly isBody: boolean;
 }
 
+interface ChildPlan {
+  /** Place among its siblings. */
+  readonly rank: number;
+  readonly type: string | Content;
+  /** Absent until it is first met. */
+  plan?: Plan;
+}
+
 const PLANS = new Map<Content, Plan>();
-const NO_PLAN: Plan = { ranks: undefined, types: new Map(), plans: new Map(), isBody: false };
+const NO_PLAN: Plan = { isOrdered: false, children: new Map(), isBody: false };
 
 function planOf(content: Content | undefined, isBody = false): Plan {
   if (content === undefined) return NO_PLAN;
   const known = PLANS.get(content);
   if (known) return known;
   const group = content.children;
-  const names = group ? [...group.names] : [];
-  const types = new Map(
-    names.flatMap((name) => {
-      const type = group && typeOf(group, name);
-      return type === undefined ? [] : [[name, type] as const];
-    }),
-  );
-  const ranks =
-    group && ordersByName(group)
-      ? new Map(names.map((name) => [name, group.parts.findIndex((part) => part.names.has(name))] as const))
-      : undefined;
-  const plan = { ranks, types, plans: new Map(), isBody };
+  const children = new Map<string, ChildPlan>();
+  for (const name of group?.names ?? []) {
+    const type = group && typeOf(group, name);
+    const rank = group?.parts.findIndex((part) => part.names.has(name)) ?? 0;
+    if (type !== undefined) children.set(name, { rank, type });
+  }
+  const plan = { isOrdered: group !== undefined && ordersByName(group), children, isBody };
   PLANS.set(content, plan);
   return plan;
 }
 
+/** The plan of a child; names that the model does not know are the sender's, and are not remembered. */
 function planFor(name: string, parent: Plan): Plan {
-  const known = parent.plans.get(name);
-  if (known) return known;
-  const type = parent.isBody ? name : parent.types.get(name);
-  const plan = type === undefined ? NO_PLAN : planOf(MODEL.contentOf(type), name === 'Body');
-  // Names that the model does not know are the sender's: they would only fill the memory.
-  if (type !== undefined && plan !== NO_PLAN) parent.plans.set(name, plan);
+  const child = parent.children.get(name);
+  if (child?.plan) return child.plan;
+  const type = parent.isBody ? name : child?.type;
+  if (type === undefined) return NO_PLAN;
+  const plan = planOf(MODEL.contentOf(type), name === 'Body');
+  if (child) child.plan = plan;
   return plan;
 }
 
-function writeElement(element: ScriptElement, plan: Plan, output: Output, path = element.name): void {
-  const { name, attributes, children } = element;
+function writeElement({ name, attributes, children }: ScriptElement, plan: Plan, output: Output): void {
+  output.path.push(name);
   output.text += `<${name}`;
-  for (const one of attributes)
-    if (!one.prefix)
-      output.text += ` ${one.name}="${escapeOrRefuse(one.value, output, path).replaceAll(/[\n\t]/g, lineReference)}"`;
-  const only = children.length === 1 ? children[0] : undefined;
-  if (typeof only === 'string') {
-    const text = only.trim();
-    output.text += text === '' ? '/>' : `>${escapeOrRefuse(text, output, path)}</${name}>`;
-    return;
+  for (const one of attributes) if (!one.prefix) output.text += ` ${one.name}="${escapeAttribute(one.value, output)}"`;
+  if (children.some(isElement)) {
+    output.text += '>';
+    for (const node of inOrder(children, plan))
+      if (typeof node !== 'string') writeElement(node, planFor(node.name, plan), output);
+    output.text += `</${name}>`;
+  } else {
+    const [only = ''] = children;
+    const text = (children.length > 1 ? children.join('') : (only as string)).trim(); // no element is among them
+    output.text += text === '' ? '/>' : `>${escapeOrRefuse(text, output)}</${name}>`;
   }
-  const elements = children.filter((node) => typeof node !== 'string');
-  if (elements.length === 0) {
-    const text = children.join('').trim();
-    output.text += text === '' ? '/>' : `>${escapeOrRefuse(text, output, path)}</${name}>`;
-    return;
-  }
-  output.text += '>';
-  for (const node of inOrder(elements, plan.ranks))
-    writeElement(node, planFor(node.name, plan), output, `${path}/${node.name}`);
-  output.text += `</${name}>`;
+  output.path.pop();
 }
 
-const lineReference = (character: string): string => `&#${character.charCodeAt(0)};`;
+const isElement = (node: ScriptElement | string): node is ScriptElement => typeof node !== 'string';
 
 function typeOf(group: GroupParticle, name: string): string | Content | undefined {
   for (const part of group.parts) {
@@ -122,33 +120,51 @@ function typeOf(group: GroupParticle, name: string): string | Content | undefine
   return undefined;
 }
 
-/** What the model does not know stays behind what it stood behind. */
-function inOrder(
-  elements: readonly ScriptElement[],
-  ranks: ReadonlyMap<string, number> | undefined,
-): readonly ScriptElement[] {
-  if (ranks === undefined) return elements;
+type Nodes = readonly (ScriptElement | string)[];
+
+/** Text between elements goes with what stands before it. */
+function inOrder(nodes: Nodes, plan: Plan): Nodes {
+  if (!plan.isOrdered) return nodes;
   let last = 0;
-  let isSorted = true;
-  const ranked = elements.map((node) => {
-    const rank = ranks.get(node.name) ?? last;
-    if (rank < last) isSorted = false;
+  for (const node of nodes) {
+    const rank = rankOf(node, plan) ?? last;
+    if (rank < last) return sorted(nodes, plan);
     last = rank;
-    return { node, rank };
-  });
-  return isSorted ? elements : ranked.toSorted((one, other) => one.rank - other.rank).map(({ node }) => node);
+  }
+  return nodes;
 }
+
+/** What the model does not know stays behind what it stood behind. */
+function sorted(nodes: Nodes, plan: Plan): Nodes {
+  let last = 0;
+  return nodes
+    .map((node) => {
+      last = rankOf(node, plan) ?? last;
+      return { node, rank: last };
+    })
+    .toSorted((one, other) => one.rank - other.rank)
+    .map(({ node }) => node);
+}
+
+const rankOf = (node: ScriptElement | string, plan: Plan): number | undefined =>
+  typeof node === 'string' ? undefined : plan.children.get(node.name)?.rank;
 
 /** Where a name stands in two places (dose ranges), document order carries the meaning and is kept. */
 const ordersByName = (group: GroupParticle): boolean =>
   group.kind === 'sequence' && group.parts.reduce((sum, part) => sum + part.names.size, 0) === group.names.size;
 
-function escapeOrRefuse(text: string, { faults }: Output, path: string): string {
+function escapeOrRefuse(text: string, { faults, path }: Output): string {
   // Nearly every text is plain: one look tells.
   if (PLAIN.test(text)) return text;
-  if (FORBIDDEN.test(text)) faults.push(path);
+  if (FORBIDDEN.test(text)) faults.push(path.join('/'));
   return escapeXml(text);
 }
+
+/** White space in attributes is written as references: a reader would make plain spaces of it. */
+const escapeAttribute = (value: string, output: Output): string =>
+  PLAIN.test(value)
+    ? value
+    : escapeOrRefuse(value, output).replaceAll(/[\n\t]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const PLAIN = /^[\w .,;:/()'+%#@!?*=-]*$/;
 

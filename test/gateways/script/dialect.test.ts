@@ -46,6 +46,8 @@ function judged(raw: Buffer): Verdict {
   return { kind: all.some(isError) ? 'rejected' : 'applied', issues: all };
 }
 
+const PASSWORDS = '<Request><OldPassword>a</OldPassword><NewPassword>b</NewPassword></Request>';
+
 describe('gateways › script › dialect', () => {
   it('the envelope names kind, ids and parties, and no patient', () => {
     expect(dialect.read(scriptFixture('newrx-basic')).envelope).deep.equal({
@@ -104,6 +106,26 @@ describe('gateways › script › dialect', () => {
       const raw = scriptFixture(fixture);
       const answer = answered(raw, judged(raw));
       expect([answer?.code, answer?.descriptions, answer?.description]).deep.equal([code, descriptions, description]);
+    });
+
+  for (const name of [
+    'PANotification',
+    'Census',
+    'PasswordChange',
+    'MTMServiceRequest',
+    'MTMServiceDocumentation',
+    'ClinicalInfoRequest',
+    'CFRxOrderRequest',
+  ])
+    it(`${name} is known by name, and answered with 900 034: there is no public model to read it by`, () => {
+      const text = scriptFixture('newrx-basic').toString();
+      const content = name === 'PasswordChange' ? PASSWORDS : '<Anything>1</Anything>';
+      const raw = Buffer.from(text.replace(/<NewRx>.*<\/NewRx>/s, `<${name}>${content}</${name}>`));
+      const { message, issues, envelope } = dialect.read(raw);
+      expect([message?.kind, envelope.kind, issues]).deep.equal([name, name, []]);
+      const answer = answered(raw, judged(raw));
+      expect([answer?.kind, answer?.code, answer?.descriptions]).deep.equal(['Error', '900', ['034']]);
+      expect(answer?.description).equal(`${name} is not supported`);
     });
 
   it('a lenient partner’s elements out of order are warnings', () => {

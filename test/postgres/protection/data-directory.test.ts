@@ -27,6 +27,7 @@ describe('protection › the data directory', () => {
         PORT: '0',
         MLLP_PORT: '0',
         SPINE_PORT: 'off',
+        PAYER_PORT: 'off',
         DATA_DIR: dataDir,
         UNSAFE_DATABASE: 'allow',
         SHUTDOWN_TIMEOUT_MS: '1000',

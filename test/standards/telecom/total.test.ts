@@ -7,7 +7,12 @@ import { parseTelecom, TELECOM_LIMITS, unwrapTelecom } from '../../../src/standa
 import { fieldsOf, readRows } from '../../../src/standards/telecom/rows.ts';
 import { telecomRuleOf } from '../../../src/standards/telecom/rule-issue.ts';
 import { formatTelecom } from '../../../src/standards/telecom/write.ts';
+import { heapInUse } from '../../support/heap.ts';
 import { MUTATIONS, mutate, telecomFixture, telecomFixtures } from './samples.ts';
+
+/** Each says which part of them it was. */
+const PARTS = 10;
+const GROWTH_MAX = 64 * 1024 * 1024;
 
 /** Reads, checks and judges; whatever was read is written as it came, and read again the same. */
 function exercise(raw: Buffer): void {
@@ -22,11 +27,14 @@ function exercise(raw: Buffer): void {
 }
 
 describe('telecom › total on any bytes', () => {
-  it(`${MUTATIONS} mutated messages: no crash, no hang`, function () {
-    this.timeout(600_000);
-    for (let seed = 0; seed < MUTATIONS; seed++)
-      exercise(mutate(telecomFixtures[seed % telecomFixtures.length]?.raw ?? Buffer.alloc(0), seed));
-  });
+  for (let part = 0; part < PARTS; part += 1)
+    it(`${MUTATIONS / PARTS} mutated messages, part ${part + 1}: no crash, no hang, and memory stays`, function () {
+      this.timeout(600_000);
+      const before = heapInUse();
+      for (let seed = (part * MUTATIONS) / PARTS; seed < ((part + 1) * MUTATIONS) / PARTS; seed++)
+        exercise(mutate(telecomFixtures[seed % telecomFixtures.length]?.raw ?? Buffer.alloc(0), seed));
+      expect(heapInUse() - before).lessThan(GROWTH_MAX);
+    });
 
   it('bytes that are nothing', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => exercise(Buffer.from(bytes))));

@@ -39,7 +39,7 @@ const ANSWER_BYTES_MAX = 10 * 1024 * 1024;
 const SOCKET_IDLE_MS = 4000;
 
 export function createHttpsCaller({ baseUrl, tls, timeoutMs }: HttpsCallerOptions): HttpsCaller {
-  if (baseUrl.protocol !== 'https:') throw new Error('the Spine is reached by https');
+  if (baseUrl.protocol !== 'https:') throw new Error('only https is called with a certificate');
   let material = tls();
   let agent = makeAgent(material);
   const retired = new Set<Agent>();
