@@ -13,6 +13,8 @@ type Listener = (jobs: readonly AddedJob[]) => void;
 const ERROR_MAX = 1000;
 /** How long the jobs of a process stay with it after its sign of life has gone. */
 const GRACE_MS = 2000;
+/** How long they stay with one that only lost its session, unless it goes on keeping them. */
+const LOST_LEASE_MS = 30_000;
 
 export interface Jobs extends JobTable {
   /** `added` is called with the jobs once the transaction is committed. */
@@ -36,8 +38,10 @@ export function createJobs({ writes, now, session }: JobsOptions): Jobs {
       onLost: async (holder) => {
         await writes.query({
           name: 'job-holder-lost',
-          text: "update mortar.job set holder = null where holder = $1 and state = 'running'",
-          values: [holder],
+          // Somebody may have shortened the lease already; it is kept up from here on.
+          text: `update mortar.job set holder = null, leased_until = greatest(leased_until, now() + $2 * interval '1 ms')
+where holder = $1 and state = 'running'`,
+          values: [holder, LOST_LEASE_MS],
         });
       },
     });

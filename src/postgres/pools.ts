@@ -60,9 +60,9 @@ export function createPools(options: PoolOptions): Pools {
     application_name: 'mortar',
     options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog -c jit=off${extra}`,
   });
+  const sessions = new Set<pg.Client>();
   // Searches: the server chooses the driving index by the shape of the statement, so one plan a shape is right, and
   // planning each time would cost more than most searches take.
-  const sessions = new Set<pg.Client>();
   const reads = createPipeline(
     settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'),
     options.readConnections,
