@@ -28,10 +28,11 @@ import { makeTempFolder } from '../support/temp-folder.ts';
 
 const CALLER = serviceCaller('test');
 const COUNT = 100;
-const WAIT_MS = 60_000;
+/** Far beyond what a busy machine needs: whoever waits in vain is shown as such, and the rest goes on. */
+const WAIT_MS = 240_000;
 
 describe('journeys › eps › a Spine that is killed', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let store: MessageStore;
   let https: HttpsCaller;
   let runner: JobRunner;
@@ -114,12 +115,15 @@ describe('journeys › eps › a Spine that is killed', function () {
         return `notification ${told.state} ${told.error}`;
       return part ? 'With Dispenser - Active' : 'Dispensed';
     };
-    const work = Promise.all(all.map(journey));
+    let isOver = false;
+    const work = Promise.all(all.map(journey)).finally(() => {
+      isOver = true;
+    });
     let kills = 0;
     const { port } = new URL(spine.url);
     const statePort = new URL(spine.stateUrl).port;
     for (const after of [20, 90, 160]) {
-      while (acknowledged < after) await new Promise((done) => setTimeout(done, 10));
+      while (acknowledged < after && !isOver) await new Promise((done) => setTimeout(done, 10));
       await spine.kill();
       spine = await startSpineProcess(dataDir, Number(port), Number(statePort));
       kills += 1;
