@@ -1,5 +1,6 @@
 /** Data types of HL7 v2 as FHIR's. Source: data type maps of HL7 Version 2 to FHIR 1.0.0. Each returns undefined for nothing. */
 import type { Decimal } from '../../standards/fhir/json.ts';
+import { endsBeforeStart } from '../period-order.ts';
 import {
   ADDRESS_TYPE,
   ADDRESS_USE,
@@ -110,8 +111,14 @@ export function keyOfConcept(value: Json): string {
   return first === undefined ? String(value['text']).toUpperCase() : `${first['system']}|${first['code']}`;
 }
 
-export const period = (start: Cursor, end: Cursor): Json | undefined =>
-  compact({ start: start.dateTime, end: end.dateTime });
+/** An end before the start is left out with a warning: no Period is such (per-1). */
+export function period(start: Cursor, end: Cursor): Json | undefined {
+  const [from, until] = [start.dateTime, end.dateTime];
+  if (from === undefined || until === undefined || !endsBeforeStart(from, until))
+    return compact({ start: from, end: until });
+  end.warn('value', 'This is before the beginning: it was left out');
+  return { start: from };
+}
 
 /** XPN; the repetition that has no type is official when it is the first. */
 export const humanName = (cursor: Cursor): Json | undefined => nameAt(cursor, 1, cursor.at(7), [12, 13]);

@@ -1,4 +1,5 @@
 /** PV1 and PV2 as Encounter. Source: segment maps PV1[Encounter] and PV2[Encounter]; status by event, docs/hl7v2.md. */
+import { endsBeforeStart } from '../period-order.ts';
 import type { FhirResource, Identifier } from '../transaction-bundle.ts';
 import { practitioners } from './actors.ts';
 import {
@@ -177,8 +178,10 @@ function setHospitalizationLists(pv1: SegmentCursor, draft: Draft): void {
 
 function setPeriod(pv1: SegmentCursor, status: EncounterStatus, draft: Draft, to: Translation): void {
   const found = period(pv1.at(44), pv1.at(45));
+  const start = found?.['start'] as string | undefined;
   const end = status === 'finished' ? to.eventTime : undefined;
-  draft.set('period', compact({ ...(end !== undefined && { end }), ...found }));
+  const isEnd = end !== undefined && !(start !== undefined && endsBeforeStart(start, end));
+  draft.set('period', compact({ ...(isEnd && { end }), ...found }));
   if (pv1.field(44).isNull && pv1.field(45).isNull) draft.remove('period');
 }
 

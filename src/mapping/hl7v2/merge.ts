@@ -2,6 +2,7 @@
  * MRG: records of one person become one (A18, A30, A34, A39, A40), are linked (A24), take a new number (A46, A47), or
  * give a visit or account to another (A35, A41, A44, A45). A29 takes a person out. docs/hl7v2.md "Merges"
  */
+import { endsBeforeStart } from '../period-order.ts';
 import { type FhirResource, type Identifier, MERGED_INTO, MOVES_PATIENT, PARTED_FROM } from '../transaction-bundle.ts';
 import { systemUrl } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
@@ -155,8 +156,12 @@ export function mapIdentifiers(to: Translation): void {
   }
 }
 
-const endOf = (identifier: Json, { eventTime }: Translation): Json | undefined =>
-  compact({ ...(identifier['period'] as Json | undefined), end: eventTime });
+function endOf(identifier: Json, { eventTime }: Translation): Json | undefined {
+  const { start, end } = (identifier['period'] ?? {}) as { readonly start?: string; readonly end?: string };
+  if (eventTime === undefined) return compact({ start, end });
+  const isKept = start !== undefined && !endsBeforeStart(start, eventTime);
+  return compact({ start: isKept ? start : undefined, end: eventTime });
+}
 
 /** The visit (MRG-5) or the account (MRG-3) of another patient is that of PID from now on. */
 export function mapMoves(to: Translation): void {

@@ -13,9 +13,9 @@ import {
   SEX,
   tableUrl,
 } from './code-tables.ts';
-import { compact, type Json, present } from './compact.ts';
+import { type Json, present } from './compact.ts';
 import { type Cursor, localSystem, SegmentCursor } from './cursor.ts';
-import { address, alias, boolean, concept, date, dateTime, humanName, telecom } from './data-types.ts';
+import { address, alias, boolean, concept, date, dateTime, humanName, period, telecom } from './data-types.ts';
 import { keysOf } from './entries.ts';
 import { cx } from './identifiers.ts';
 import { findNhsNumberStatus, NHS_NUMBER, NHS_NUMBER_VERIFIED } from './nhs-number.ts';
@@ -239,7 +239,7 @@ function mapGeneralPractitioner(draft: Draft, to: Translation): void {
 
 const roleDetails = (role: SegmentCursor): Readonly<Record<string, unknown>> => ({
   telecom: role.all(12).flatMap((cursor) => telecom('work')(cursor) ?? []),
-  period: compact({ start: role.at(5).dateTime, end: role.at(6).dateTime }),
+  period: period(role.at(5), role.at(6)),
 });
 
 /** ROL segments that name the patient's general practitioner and are not deletions. */

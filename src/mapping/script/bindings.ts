@@ -1,5 +1,6 @@
 /** Rows that say which SCRIPT leaf stands where in FHIR; both directions are derived from them. */
 import { textOf } from '../../standards/script/message.ts';
+import { endsBeforeStart } from '../period-order.ts';
 import { type Codec, DATE, DATE_TIME, TEXT } from './codecs.ts';
 import { getAt, type Json, type Slices, setAt } from './place.ts';
 import type { Source } from './source.ts';
@@ -17,8 +18,18 @@ export function bindToFhir(rows: readonly Binding[], source: Source, json: Json,
     const value = decode(text);
     // Two rows may lead to one place; whichever is there first stays.
     if (value === undefined || (fhir !== '' && getAt(json, fhir, slices) !== undefined)) continue;
+    if (isReversed(fhir, value, (place) => getAt(json, place, slices))) continue;
     if (setAt(json, fhir, value, slices)) source.taken.add(element);
   }
+}
+
+/** A Period that would end before it began (per-1) keeps the end it has. */
+function isReversed(place: string, value: unknown, at: (place: string) => unknown): boolean {
+  const [, period, side] = /^(.*[pP]eriod)\.(start|end)$/.exec(place) ?? [];
+  if (period === undefined || typeof value !== 'string') return false;
+  const other = at(`${period}.${side === 'start' ? 'end' : 'start'}`);
+  if (typeof other !== 'string') return false;
+  return side === 'start' ? endsBeforeStart(value, other) : endsBeforeStart(other, value);
 }
 
 export function bindToScript(rows: readonly Binding[], json: unknown, target: Target, slices?: Slices): void {

@@ -87,10 +87,10 @@ function mapPeriod(source: Source, request: Json): void {
     const end = PERIOD.find(([name]) => name === other.peek('OtherMedicationDateQualifier'))?.[1];
     const place = `dispenseRequest.validityPeriod.${end}`;
     if (end === undefined || getAt(request, place) !== undefined) continue;
-    if (end === 'start' && getAt(request, 'dispenseRequest.validityPeriod.end') !== undefined)
-      setAt(request, END_FIRST, true);
+    const isSecond = end === 'start' && getAt(request, 'dispenseRequest.validityPeriod.end') !== undefined;
     bindToFhir(dateChoice('OtherMedicationDate', place), other, request);
     if (getAt(request, place) === undefined) continue;
+    if (isSecond) setAt(request, END_FIRST, true);
     const qualifier = other.take('OtherMedicationDateQualifier');
     setAt(request, `dispenseRequest.validityPeriod.ext:script-${end}-qualifier.valueCode`, qualifier);
   }
