@@ -61,7 +61,7 @@ describe('gateway › kill -9 [RL-11]', function () {
       },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    for (let tries = 0; tries < 600; tries++) {
+    for (let tries = 0; tries < 2400; tries++) {
       const found = readPorts();
       if (found?.pid === child.pid) {
         // Another port is another address, and tokens are for one.

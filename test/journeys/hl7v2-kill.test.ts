@@ -69,7 +69,7 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
       },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    for (let tries = 0; tries < 600; tries++) {
+    for (let tries = 0; tries < 2400; tries++) {
       const found = readPorts();
       if (found?.pid === child.pid) {
         ports = found;
