@@ -3,16 +3,14 @@
  * The figures of HL7 v2 against their goals: the parser beside hl7-standard, in turns on one message; parse and map on one
  * core, wall and CPU; MLLP to durable AA, with its latency; what idle connections cost.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mapToFhir } from '../src/mapping/hl7v2/map-to-fhir.ts';
-import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { parseMessage } from '../src/standards/hl7v2/parse.ts';
-import { rssOf, startMortar } from './processes.ts';
+import { rssOf, startMortar, withPostgres } from './processes.ts';
 
 /** It has no types of its own. */
 const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
@@ -117,19 +115,11 @@ function perSecond(run: () => void, forMs: number): number {
 }
 
 async function withServer(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
-  chmodSync(folder, 0o711); // Postgres may run as another user
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const postgres = await startEmbeddedPostgres({ dataDir: folder, log });
-  const owner = postgres.connection('owner');
-  try {
-    const url = new URL(`postgresql://${owner.user}:${String(owner.password)}@localhost/${owner.database}`);
-    url.searchParams.set('host', owner.host ?? '127.0.0.1');
-    url.searchParams.set('port', String(owner.port));
+  await withPostgres(async ({ folder, url }) => {
     process.env['UNKNOWN_PARTNERS'] = 'accept';
     process.env['MLLP_CONNECTIONS_MAX'] = '5000';
     const dataDir = join(folder, 'server');
-    const mortar = await startMortar(url.href, dataDir);
+    const mortar = await startMortar(url, dataDir);
     const { mllp } = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { mllp: number };
     await load(mllp, 2000); // warms up
     const { rate, p50, p99, failed } = await load(mllp, durationMs);
@@ -143,10 +133,7 @@ async function withServer(): Promise<void> {
     told(`${sockets.length} idle connections`, rssOf(mortar.pid) - before, 'MiB', { most: 100 });
     for (const socket of sockets) socket.destroy();
     await mortar.stop();
-  } finally {
-    await postgres.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function open(port: number, count: number): Promise<readonly Socket[]> {

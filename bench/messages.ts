@@ -4,15 +4,13 @@
  * message; then five rows and the message's state in a transaction) on the same Postgres and in the same run.
  */
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { runLoad, type Sample, type Target, withBody } from './load.ts';
-import { startMortar } from './processes.ts';
+import { startMortar, withPostgres } from './processes.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,7 +28,6 @@ const PATIENTS = 2000;
 const GOAL = 300;
 
 const fixture = (name: string): string => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 let sequence = 0;
 const next = (): number => (sequence += 1);
 
@@ -70,17 +67,10 @@ const MESSAGES = {
   'fhir prescription-order': () => orderIds.reduce((text, id) => text.replaceAll(id, randomUUID()), order),
 } as const;
 
-const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
-chmodSync(folder, 0o711); // Postgres may run as another user
-const postgres = await startEmbeddedPostgres({ dataDir: folder, log: silent });
-const owner = postgres.connection('owner');
-try {
-  const url = new URL(`postgresql://${owner.user}:${String(owner.password)}@localhost/${owner.database}`);
-  url.searchParams.set('host', owner.host ?? '127.0.0.1');
-  url.searchParams.set('port', String(owner.port));
+await withPostgres(async ({ folder, url, owner }) => {
   process.env['UNKNOWN_PARTNERS'] = 'accept';
   const dataDir = join(folder, 'server');
-  const mortar = await startMortar(url.href, dataDir);
+  const mortar = await startMortar(url, dataDir);
   const { mllp } = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { mllp: number };
   const bare = await openBare(owner);
   const measured = new Map<string, Sample[]>([
@@ -96,10 +86,7 @@ try {
   print(measured);
   await bare.end();
   await mortar.stop();
-} finally {
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
-}
+});
 
 function overHttp(target: Target, name: string, make: () => string): Promise<Sample> {
   const [path, type] = name.startsWith('script')

@@ -1,10 +1,12 @@
 /** The processes that are measured: one Postgres, Mortar and the bare baseline on it; and what they use. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type pg from 'pg';
 import { requestOperatorToken } from '../src/auth/oauth/operator-client.ts';
+import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Clock ticks a second in /proc: fixed on Linux. */
@@ -20,6 +22,34 @@ export interface Server {
 export interface Mortar extends Server {
   /** Of the operator: it lives a day. */
   readonly token: string;
+}
+
+export interface BenchPostgres {
+  /** Gone afterwards; other users may pass through it, as Postgres may run as one. */
+  readonly folder: string;
+  /** As the owner of the database. */
+  readonly url: string;
+  readonly owner: pg.ClientConfig;
+}
+
+/** Measures on a Postgres of its own, with its durable defaults. */
+export async function withPostgres<T>(work: (postgres: BenchPostgres) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
+  chmodSync(folder, 0o711);
+  const postgres = await startEmbeddedPostgres({
+    dataDir: folder,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+  });
+  try {
+    const owner = postgres.connection('owner');
+    const url = new URL(`postgresql://${owner.user}:${String(owner.password)}@localhost/${owner.database}`);
+    url.searchParams.set('host', owner.host ?? '127.0.0.1');
+    url.searchParams.set('port', String(owner.port));
+    return await work({ folder, url: url.href, owner });
+  } finally {
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export async function startMortar(databaseUrl: string, dataDir: string): Promise<Mortar> {

@@ -3,14 +3,12 @@
  * the clock, whether or not earlier ones were answered, so that waiting counts; beside it one bare INSERT over HTTP on the
  * same Postgres at the same pace. Part of `npm run -s bench:ncpdp`.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
-import { cpuOf, startBaseline, startMortar } from './processes.ts';
+import { cpuOf, startBaseline, startMortar, withPostgres } from './processes.ts';
 
 export interface Latency {
   readonly name: string;
@@ -32,21 +30,13 @@ interface Pace {
 const PATIENTS = 2000;
 const WARM_S = 3;
 const CONNECTIONS = 32;
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-export async function measureIntake(pace: Pace): Promise<readonly Latency[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
-  chmodSync(folder, 0o711); // Postgres may run as another user
-  const postgres = await startEmbeddedPostgres({ dataDir: folder, log: silent });
-  const owner = postgres.connection('owner');
-  try {
-    const url = new URL(`postgresql://${owner.user}:${String(owner.password)}@localhost/${owner.database}`);
-    url.searchParams.set('host', owner.host ?? '127.0.0.1');
-    url.searchParams.set('port', String(owner.port));
+export const measureIntake = (pace: Pace): Promise<readonly Latency[]> =>
+  withPostgres(async ({ folder, url, owner }) => {
     process.env['UNKNOWN_PARTNERS'] = 'accept';
     process.env['HTTPS_PORT'] = '0';
     const dataDir = join(folder, 'server');
-    const mortar = await startMortar(url.href, dataDir);
+    const mortar = await startMortar(url, dataDir);
     const { https: port } = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { https: number };
     const mine = await measure('HTTPS intake to Status', pace, mortar.pid, scriptSender(port, mortar.token));
     await mortar.stop();
@@ -58,11 +48,7 @@ export async function measureIntake(pace: Pace): Promise<readonly Latency[]> {
     const bare = await measure('bare: HTTP and one INSERT', pace, baseline.pid, bareSender(baseline.port));
     await baseline.stop();
     return [mine, bare];
-  } finally {
-    await postgres.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+  });
 
 /** Whether the answer is the right one. */
 type Send = (n: number) => Promise<boolean>;

@@ -1,9 +1,9 @@
 /** `npm run clients`: registers, lists and disables clients of the server that runs on DATA_DIR. docs/smart.md */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { OperatorToken } from './auth/oauth/operator-client.ts';
-import { ask, openServer, parsed, runCommand, UsageError } from './operator-cli.ts';
+import { parsed, runCommand, typedPath, UsageError } from './command.ts';
+import { ask, isOperatorError, openServer } from './operator-cli.ts';
 import { generalNameOf } from './standards/x509/general-name.ts';
 
 const HELP = `npm run -s clients -- add --name N --scope S [options]     prints {"client_id": …, "client_secret": …}
@@ -28,7 +28,7 @@ npm run -s clients -- rotate-keys                           in an emergency: new
 
 const PATH = '/api/v2/admin/clients';
 
-await runCommand('clients', HELP, run);
+await runCommand('clients', HELP, run, isOperatorError);
 
 async function run(): Promise<void> {
   const { values, positionals } = parse();
@@ -99,10 +99,9 @@ async function list(server: OperatorToken): Promise<void> {
   }
 }
 
-/** npm moves to the folder of the project; the user's own is where FILE is. */
 function readKeys(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(resolve(process.env['INIT_CWD'] ?? '.', file), 'utf8'));
+    return JSON.parse(readFileSync(typedPath(file), 'utf8'));
   } catch (error) {
     throw new UsageError(`${file} cannot be read as JSON: ${(error as Error).message}`);
   }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endWithReader } from './command.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import {
   type Converted,
@@ -44,6 +45,7 @@ result is an OperationOutcome. Exit 2: the command was wrong.
 
 class UsageError extends Error {}
 
+endWithReader();
 await main();
 
 async function main(): Promise<void> {

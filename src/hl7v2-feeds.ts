@@ -109,8 +109,8 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
         await messages.settle(message.id, { state: 'acknowledged', answer: raw, resources });
       if (outcome.kind === 'rejected') {
         log.warn('a partner does not take a message: it is a dead letter', {
-          message: message.id,
-          answer: answer.error,
+          messageId: message.id,
+          cause: answer.error,
         });
         await messages.settle(message.id, { state: 'dead', answer: raw, error: answer.error, resources });
       }

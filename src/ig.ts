@@ -1,9 +1,10 @@
 /** `npm run -s ig`: unpacks FHIR packages for validation, lists and removes them. docs/validation.md */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { parsed, runCommand, serverDataDir, typedPath, UsageError } from './command.ts';
 import { loadDefinitions } from './definitions-cache.ts';
 import { JSON_LIMITS, parseJson } from './standards/fhir/json.ts';
 import { FhirError } from './standards/fhir/outcome.ts';
@@ -22,33 +23,28 @@ const PACKAGE_NAME = /^[a-z0-9][a-z0-9.-]{0,100}$/;
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9.+-]{0,60}$/;
 const FOLDER = /^[a-z0-9][a-z0-9.-]{0,100}#[A-Za-z0-9][A-Za-z0-9.+-]{0,60}$/;
 
-await main();
-
-async function main(): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    if (!(error instanceof PackageError) && !(error instanceof FhirError)) throw error;
-    process.stderr.write(`ig: ${error.message}\n`);
-    process.exitCode = 1;
-  }
-}
+await runCommand('ig', HELP, run, (error) => error instanceof PackageError || error instanceof FhirError);
 
 async function run(): Promise<void> {
-  const { positionals } = parseArgs({ allowPositionals: true, options: {} });
-  const [command, argument] = positionals;
-  const folder = join(resolve(process.env['DATA_DIR'] ?? '.data'), 'packages');
-  if (command === 'add' && argument !== undefined) return add(folder, argument);
+  const { positionals, values } = parsed(() =>
+    parseArgs({ allowPositionals: true, options: { help: { type: 'boolean', short: 'h', default: false } } }),
+  );
+  const [command, argument, ...more] = positionals;
+  if (values.help) return void process.stdout.write(HELP);
+  const dataDir = serverDataDir();
+  const folder = join(dataDir, 'packages');
+  if (more.length > 0 || (command === 'list' && argument !== undefined))
+    throw new UsageError('there is a word too many');
   if (command === 'list') return list(folder);
-  if (command === 'remove' && argument !== undefined) return remove(folder, argument);
-  process.stdout.write(HELP);
-  if (command !== undefined && command !== 'help') process.exitCode = 1;
+  if (command !== 'add' && command !== 'remove') throw new UsageError('say add, list or remove');
+  if (argument === undefined) throw new UsageError(command === 'add' ? 'name the FILE' : 'name the package');
+  return command === 'add' ? add(dataDir, folder, argument) : remove(folder, argument);
 }
 
-async function add(folder: string, file: string): Promise<void> {
-  const files = readPackage(await inflate(file));
+async function add(dataDir: string, folder: string, file: string): Promise<void> {
+  const files = readPackage(await inflate(typedPath(file)));
   const { name, version } = readManifest(files);
-  const kept = await readResources(files);
+  const kept = await readResources(dataDir, files);
   if (kept.length === 0) throw new PackageError('the package has no StructureDefinition, ValueSet or CodeSystem of R4');
   await mkdir(folder, { recursive: true });
   // Into a folder of its own, which takes its name when it is whole.
@@ -90,10 +86,11 @@ function readManifest(files: readonly PackageFile[]): { readonly name: string; r
 }
 
 /** The resources that validation uses, each valid by R4; examples and everything else stay behind. */
-async function readResources(files: readonly PackageFile[]): Promise<{ type: string; text: string }[]> {
-  const { validateStructure } = createValidation(
-    await loadDefinitions(join(resolve(process.env['DATA_DIR'] ?? '.data'), 'cache')),
-  );
+async function readResources(
+  dataDir: string,
+  files: readonly PackageFile[],
+): Promise<{ type: string; text: string }[]> {
+  const { validateStructure } = createValidation(await loadDefinitions(join(dataDir, 'cache')));
   return files
     .filter(({ name }) => /^package\/[^/]+\.json$/.test(name) && !/\/(?:package|\.index)\.json$/.test(name))
     .flatMap(({ name, content }) => {

@@ -1,38 +1,11 @@
-/** What the operator's commands share: they ask the server that runs on DATA_DIR, and say what went wrong. docs/smart.md */
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+/** How the operator's commands ask the server that runs on DATA_DIR. docs/smart.md */
 import { OperatorKeyError } from './auth/oauth/operator.ts';
 import { OperatorRequestError, type OperatorToken, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+import { serverDataDir } from './command.ts';
 
-/** What was typed cannot be understood: the message says why, and the help follows it. */
-export class UsageError extends Error {}
-
-/** Runs a command; what can be expected to go wrong is told in a line, with exit code 1. */
-export async function runCommand(name: string, help: string, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    const isUsage = error instanceof UsageError;
-    if (!isUsage && !(error instanceof OperatorRequestError) && !(error instanceof OperatorKeyError)) throw error;
-    process.stderr.write(`${name}: ${error.message}\n${isUsage ? `\n${help}` : ''}`);
-    process.exitCode = 1;
-  }
-}
-
-/** The words of `parseArgs`, whose faults are those of the user. Throws `UsageError`. */
-export function parsed<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-/** The folder of the server's data, by the settings file beside it where there is one. */
-export function serverDataDir(): string {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  return resolve(process.env['DATA_DIR'] || '.data');
-}
+/** The server refuses or does not answer, or its key is not to be had. */
+export const isOperatorError = (error: unknown): boolean =>
+  error instanceof OperatorRequestError || error instanceof OperatorKeyError;
 
 /** A minute's token for the server. Throws `OperatorRequestError` or `OperatorKeyError`. */
 export const openServer = (): Promise<OperatorToken> =>

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endWithReader } from './command.ts';
 import {
   DAY_MS,
   initAuthorities,
@@ -74,6 +75,7 @@ class UsageError extends Error {
 
 const HINT = 'npm run -s pki -- --help  shows what there is\n';
 
+endWithReader();
 await main();
 
 async function main(): Promise<void> {

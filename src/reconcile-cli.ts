@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { OperatorKeyError } from './auth/oauth/operator.ts';
 import { OperatorRequestError, requestOperatorToken, send } from './auth/oauth/operator-client.ts';
+import { endWithReader } from './command.ts';
 import type { Reconciliation } from './reconciliation.ts';
 
 const HELP = `npm run -s reconcile -- --sender 'PAS|RXX' [--since INSTANT] [--until INSTANT] [--json]
@@ -14,6 +15,7 @@ const HELP = `npm run -s reconcile -- --sender 'PAS|RXX' [--since INSTANT] [--un
 Exit 0: nothing differs. Exit 1: something does. Exit 2: the command was wrong, or the server does not answer.
 `;
 
+endWithReader();
 await main();
 
 async function main(): Promise<void> {

@@ -3,6 +3,7 @@ import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endWithReader } from './command.ts';
 import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { formatEnvelope } from './gateways/eps/envelope.ts';
 import { createSpineExchange } from './gateways/eps/exchange.ts';
@@ -28,6 +29,7 @@ Exit 1: it was refused. Exit 2: the command was wrong, or nothing is known of th
 const PARTY = { fromPartyKey: 'LOCAL-000001', toPartyKey: 'YES-0000806' };
 const TIMEOUT_MS = 30_000;
 
+endWithReader();
 await main();
 
 async function main(): Promise<void> {

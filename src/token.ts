@@ -1,7 +1,8 @@
 /** `npm run token`: an access token for scripts, for whoever can read the operator's key. docs/smart.md */
 import { parseArgs } from 'node:util';
 import { requestOperatorToken } from './auth/oauth/operator-client.ts';
-import { parsed, runCommand, serverDataDir, UsageError } from './operator-cli.ts';
+import { parsed, runCommand, serverDataDir, UsageError } from './command.ts';
+import { isOperatorError } from './operator-cli.ts';
 
 const HELP = `npm run -s token -- [options]
 
@@ -12,7 +13,7 @@ const HELP = `npm run -s token -- [options]
 The token alone goes to standard output. The server must run; it is found by ports.json in DATA_DIR (.data).
 `;
 
-await runCommand('token', HELP, run);
+await runCommand('token', HELP, run, isOperatorError);
 
 async function run(): Promise<void> {
   const { values } = parsed(() =>

@@ -1,7 +1,8 @@
 /** `npm run users`: adds, lists and disables users of the server that runs on DATA_DIR. docs/smart.md */
 import { parseArgs } from 'node:util';
 import type { OperatorToken } from './auth/oauth/operator-client.ts';
-import { ask, openServer, parsed, runCommand, UsageError } from './operator-cli.ts';
+import { parsed, runCommand, UsageError } from './command.ts';
+import { ask, isOperatorError, openServer } from './operator-cli.ts';
 
 const HELP = `npm run -s users -- add --name N --email E --password P --role R [options]     prints {"id": …, "totpSecret": …}
 npm run -s users -- list                                                      prints one user a line
@@ -20,7 +21,7 @@ npm run -s users -- disable ID
 const PATH = '/api/v2/admin/users';
 const PAGE = 500;
 
-await runCommand('users', HELP, run);
+await runCommand('users', HELP, run, isOperatorError);
 
 async function run(): Promise<void> {
   const { values, positionals } = parse();

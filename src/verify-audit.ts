@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { endWithReader } from './command.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { readAuditKeys } from './pki/audit-key.ts';
 import { KeyFileError } from './pki/secret-file.ts';
@@ -21,6 +22,7 @@ One line says the verdict. Exit 0: the trail is whole. Exit 1: it is not. Exit 2
 
 class UsageError extends Error {}
 
+endWithReader();
 await main();
 
 async function main(): Promise<void> {

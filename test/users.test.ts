@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -77,6 +78,21 @@ describe('npm run users', function () {
     ).deep.equal(['gwen@example.org']);
     expect((await run('disable', user.id)).code).equal(0);
     expect((await world.identity.people.find(user.id))?.isDisabled).equal(true);
+  });
+
+  it('whoever reads the list may have had enough of it', async () => {
+    const child = spawn(process.execPath, [PROGRAM, 'list'], {
+      env: { ...process.env, DATA_DIR: world.dataDir },
+      cwd: world.dataDir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const [code] = await once(child, 'close');
+    expect([code, said]).eql([0, '']);
   });
 
   it('without a password it prints a link', async () => {

@@ -8,8 +8,8 @@ import { serviceCaller } from '../policy/service-caller.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog, Settlement, StoredMessage } from '../ports/message-log.ts';
 import type { SpineExchange, SpineOutcome, SpineReply } from '../ports/spine-exchange.ts';
-import { FhirError } from '../standards/fhir/outcome.ts';
-import { type JobHandler, type JobSet, PermanentJobError } from './runner.ts';
+import { readMessage } from './read-message.ts';
+import type { JobHandler, JobSet } from './runner.ts';
 
 export const EPS_SEND = 'eps-send';
 
@@ -122,7 +122,7 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
       await sleep(askAgainMs, undefined, { signal });
       known = await exchange.ask(sent, signal);
     }
-    log.info('the Spine was asked about a message', { message: message.id, found: known.kind });
+    log.info('the Spine was asked about a message', { messageId: message.id, found: known.kind });
     switch (known.kind) {
       case 'applied':
         return settle(message, {
@@ -146,10 +146,10 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
     delayMs: options.delayMs ?? DELAY_MS,
     delayMaxMs: options.delayMaxMs ?? DELAY_MAX_MS,
     ...(patientsOf && {
-      patientsOf: async ({ payload }) => patientsOf(await readMessage(messages, String(payload['message']))),
+      patientsOf: async ({ payload }) => patientsOf(await readMessage(messages, CALLER, String(payload['message']))),
     }),
     async run({ payload }, signal) {
-      const message = await readMessage(messages, String(payload['message']));
+      const message = await readMessage(messages, CALLER, String(payload['message']));
       // `dead`: it was never sent, and somebody wants it to be after all.
       // Whoever said that nothing was worked on may have stood before the Spine: a second attempt can meet the first.
       if (message.state === 'queued' || message.state === 'dead') return send(message, message.attempts === 0, signal);
@@ -157,11 +157,11 @@ export function createEpsJobs(options: EpsJobsOptions): JobSet {
       if (message.state === 'sent' || message.state === 'unknown') return resolve(message, signal);
     },
     async onDead({ payload }) {
-      const message = await readMessage(messages, String(payload['message']));
+      const message = await readMessage(messages, CALLER, String(payload['message']));
       // What is unknown stays so: only a person can decide now.
       if (message.state === 'queued')
         await settle(message, { state: 'dead', error: message.error ?? 'it could not be sent' });
-      else log.error('it is not known what became of a message to the Spine', { message: message.id });
+      else log.error('it is not known what became of a message to the Spine', { messageId: message.id });
     },
   };
   const { concurrency } = options;
@@ -178,13 +178,4 @@ const describe = ({ acknowledgement, codes }: SpineReply): string =>
 function pollPathOf({ answer }: StoredMessage): string | undefined {
   const text = answer?.toString('latin1');
   return text?.startsWith(WAITING) ? text.slice(WAITING.length) : undefined;
-}
-
-async function readMessage(messages: Pick<MessageLog, 'read'>, id: string): Promise<StoredMessage> {
-  try {
-    return await messages.read(CALLER, id);
-  } catch (error) {
-    if (error instanceof FhirError && error.status === 404) throw new PermanentJobError('the message is gone', error);
-    throw error;
-  }
 }

@@ -8,7 +8,7 @@ import type { TakenJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { LoggedMessage, MessageLog, Settlement, StoredMessage } from '../ports/message-log.ts';
 import type { Feed, Feeds, V2Exchange, V2Outcome } from '../ports/v2-feed.ts';
-import { FhirError } from '../standards/fhir/outcome.ts';
+import { readMessage } from './read-message.ts';
 import { type JobHandler, type JobSet, PermanentJobError, PostponedJobError } from './runner.ts';
 
 export const HL7V2_SEND = 'hl7v2-send';
@@ -64,9 +64,9 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
         return void (await settle(message, { state: 'acknowledged', answer: outcome.answer }));
       case 'rejected':
         log.warn('a partner does not take a message: it is a dead letter', {
-          message: message.id,
+          messageId: message.id,
           kind: message.kind,
-          answer: outcome.error,
+          cause: outcome.error,
         });
         return void (await settle(message, { state: 'dead', answer: outcome.answer, error: outcome.error }));
       case 'refused':
@@ -89,7 +89,7 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
   }
 
   async function run({ payload }: TakenJob, signal: AbortSignal): Promise<void> {
-    const message = await readMessage(messages, String(payload['message']));
+    const message = await readMessage(messages, CALLER, String(payload['message']));
     if (DONE.includes(message.state)) return;
     const feed = (await feeds.list()).find(({ id }) => id === payload['feed']);
     // Who wants a dead letter sent after all has it tried once at least.
@@ -109,7 +109,7 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
     patientsOf: async ({ payload }) => (typeof payload['patient'] === 'string' ? [payload['patient']] : []),
     run,
     async onDead({ payload }) {
-      const message = await readMessage(messages, String(payload['message']));
+      const message = await readMessage(messages, CALLER, String(payload['message']));
       await settle(message, {
         state: 'dead',
         ...(message.answer && { answer: message.answer }),
@@ -122,12 +122,3 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
 }
 
 const laneOf = ({ lanes }: Feed, lane: unknown): number => (typeof lane === 'number' ? lane % lanes : 0);
-
-async function readMessage(messages: Pick<MessageLog, 'read'>, id: string): Promise<StoredMessage> {
-  try {
-    return await messages.read(CALLER, id);
-  } catch (error) {
-    if (error instanceof FhirError && error.status === 404) throw new PermanentJobError('the message is gone', error);
-    throw error;
-  }
-}

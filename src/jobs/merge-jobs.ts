@@ -20,7 +20,7 @@ export function createMergeJobs({ move, log }: MergeJobsOptions): JobSet {
         async run({ payload }, signal) {
           const merge = { retiredId: String(payload['retired']), survivorId: String(payload['survivor']) };
           const count = await move(merge, String(payload['kind']), String(payload['message']), signal);
-          log.info('what a merge left was moved', { message: payload['message'], count });
+          log.info('what a merge left was moved', { messageId: payload['message'], count });
         },
       },
     ],

@@ -5,8 +5,8 @@ import type { JobTable, Schedule } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog, StoredMessage } from '../ports/message-log.ts';
 import type { SourceTimePurge } from '../ports/source-times.ts';
-import { FhirError } from '../standards/fhir/outcome.ts';
-import { type JobHandler, PermanentJobError } from './runner.ts';
+import { readMessage } from './read-message.ts';
+import type { JobHandler } from './runner.ts';
 
 export interface MessageJobsOptions {
   readonly messages: MessageLog;
@@ -38,7 +38,7 @@ export function createMessageJobs(options: MessageJobsOptions): {
     kind: 'message-process',
     ...retry,
     async run({ payload }) {
-      const message = await readMessage(messages, String(payload['message']));
+      const message = await readMessage(messages, CALLER, String(payload['message']));
       if (message.state === 'applied' || message.isCorrected || message.relation?.kind === 'conflict') return;
       const { verdict } = await reprocess(message);
       if (verdict === 'unavailable') throw new Error('the message could not be processed now');
@@ -88,13 +88,4 @@ export function createMessageJobs(options: MessageJobsOptions): {
       { name: 'message-purge', everyMs: PURGE_EVERY_MS, job: { kind: purge.kind, dedupe: 'one', payload: {} } },
     ],
   };
-}
-
-async function readMessage(messages: MessageLog, id: string): Promise<StoredMessage> {
-  try {
-    return await messages.read(CALLER, id);
-  } catch (error) {
-    if (error instanceof FhirError && error.status === 404) throw new PermanentJobError('the message is gone', error);
-    throw error;
-  }
 }

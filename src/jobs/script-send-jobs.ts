@@ -8,7 +8,7 @@ import type { NewJob, TakenJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog, Settlement, StoredMessage } from '../ports/message-log.ts';
 import type { ScriptExchange, ScriptOutcome, ScriptTargets } from '../ports/script-push.ts';
-import { FhirError } from '../standards/fhir/outcome.ts';
+import { readMessage } from './read-message.ts';
 import { type JobHandler, type JobSet, PermanentJobError, PostponedJobError } from './runner.ts';
 
 export const SCRIPT_SEND = 'script-send';
@@ -89,18 +89,18 @@ export function createScriptSendJobs(options: ScriptSendJobsOptions): JobSet {
         if (await take(outcome.answer, message.receiver ?? ''))
           return void (await settle(message, { state: 'acknowledged', answer: outcome.answer }));
         const error = 'its answer was not taken: the message log has it';
-        log.error('the answer of a partner could not be taken', { message: message.id });
+        log.error('the answer of a partner could not be taken', { messageId: message.id });
         return void (await settle(message, { state: 'unknown', answer: outcome.answer, error }));
       }
       case 'rejected':
         log.warn('a partner does not take a message', {
-          message: message.id,
+          messageId: message.id,
           kind: message.kind,
           cause: outcome.error,
         });
         return void (await settle(message, { state: 'rejected', answer: outcome.answer, error: outcome.error }));
       case 'unclear':
-        log.error('nobody knows what a partner answered to a message', { message: message.id, cause: outcome.error });
+        log.error('nobody knows what a partner answered to a message', { messageId: message.id, cause: outcome.error });
         return void (await settle(message, { state: 'unknown', answer: outcome.answer, error: outcome.error }));
       case 'again':
         await settle(message, { state: 'queued', answer: outcome.answer, error: outcome.error });
@@ -116,7 +116,7 @@ export function createScriptSendJobs(options: ScriptSendJobsOptions): JobSet {
 
   async function run(job: TakenJob, signal: AbortSignal): Promise<void> {
     const { payload } = job;
-    const message = await readMessage(messages, String(payload['message']));
+    const message = await readMessage(messages, CALLER, String(payload['message']));
     if (DONE.includes(message.state)) return;
     // Who wants a dead letter sent after all has it tried once at least.
     if (message.state !== 'dead' && now() - Number(payload['at']) > ageMaxMs)
@@ -136,12 +136,12 @@ export function createScriptSendJobs(options: ScriptSendJobsOptions): JobSet {
     attemptsMax: ATTEMPTS_MAX,
     delayMs: 1000,
     delayMaxMs: MINUTE_MS,
-    patientsOf: async ({ payload }) => patientsOf(await readMessage(messages, String(payload['message']))),
+    patientsOf: async ({ payload }) => patientsOf(await readMessage(messages, CALLER, String(payload['message']))),
     run,
     async onDead({ payload }) {
-      const message = await readMessage(messages, String(payload['message']));
+      const message = await readMessage(messages, CALLER, String(payload['message']));
       // The patient is waiting at the pharmacy (reference section 8.4).
-      log.error('a message could not be brought to a partner', { message: message.id, kind: message.kind });
+      log.error('a message could not be brought to a partner', { messageId: message.id, kind: message.kind });
       // What is unknown stays so: only a person can decide now.
       if (message.state === 'unknown') return;
       await settle(message, {
@@ -157,12 +157,3 @@ export function createScriptSendJobs(options: ScriptSendJobsOptions): JobSet {
 
 const patientsOf = ({ resources }: StoredMessage): readonly string[] =>
   resources.flatMap((one) => /^Patient\/([^/]+)/.exec(one)?.[1] ?? []);
-
-async function readMessage(messages: Pick<MessageLog, 'read'>, id: string): Promise<StoredMessage> {
-  try {
-    return await messages.read(CALLER, id);
-  } catch (error) {
-    if (error instanceof FhirError && error.status === 404) throw new PermanentJobError('the message is gone', error);
-    throw error;
-  }
-}

@@ -85,7 +85,7 @@ const isFinal = (error: unknown): error is FhirError =>
 async function noteAttempt({ messages, log }: Services, id: string): Promise<void> {
   await messages
     .failAttempt(id, 'a fault of the server: its log says which')
-    .catch((error: Error) => log.warn('an attempt could not be noted', { message: id, cause: error.message }));
+    .catch((error: Error) => log.warn('an attempt could not be noted', { messageId: id, cause: error.message }));
 }
 
 /** Works a logged message again. */

@@ -98,7 +98,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
       // What cannot be stored must not keep the answer from whoever waits for it.
       if (!(error instanceof FhirError) || error.status >= 500 || error.status === 409) throw error;
       const why = error.issues.map(textOf).join('; ');
-      log.error('what the Spine answered could not be stored', { message: message.id, cause: why.slice(0, 500) });
+      log.error('what the Spine answered could not be stored', { messageId: message.id, cause: why.slice(0, 500) });
       await bring(services, message, { ...settlement, error: `not stored: ${why}` }, false).catch(unlessBefore);
     }
   }
@@ -142,7 +142,7 @@ async function bring(
   // One that is not valid R4 is given to the pharmacy as it is, and keeps no other from being stored.
   const passed = released.filter((bundle) => entriesIn(bundle).every((one) => validate(one).length === 0));
   if (passed.length < released.length)
-    services.log.warn('a released prescription is not valid R4 and is not stored', { message: message.id });
+    services.log.warn('a released prescription is not valid R4 and is not stored', { messageId: message.id });
   const returns = (answer?.returns ?? []).map((one) => returnOf(services, message, one));
   const origin = { kind: message.kind, messageId: message.id, sender: SPINE };
 

@@ -2,6 +2,7 @@
 
 import { documentEvent } from '../../../mapping/hl7v2/outbound/document.ts';
 import { isGive } from '../../../mapping/hl7v2/outbound/give.ts';
+import { VISIT_EVENTS } from '../../../mapping/hl7v2/outbound/kind-of-bundle.ts';
 import type { Resource } from '../../../ports/resource-store.ts';
 import type { FeedEvent } from '../../../ports/v2-feed.ts';
 import { formatJson } from '../../../standards/fhir/json.ts';
@@ -76,16 +77,6 @@ const INPATIENT = new Set(['IMP', 'ACUTE', 'NONAC', 'SS', 'OBSENC']);
 const isInpatient = (visit: Json | undefined): boolean =>
   INPATIENT.has(text((visit?.['class'] as Json | undefined)?.['code']));
 
-const VISIT_STATES = new Map([
-  ['planned', 'A05'],
-  ['arrived', 'A04'],
-  ['triaged', 'A04'],
-  ['onleave', 'A21'],
-  ['finished', 'A03'],
-  ['cancelled', 'A11'],
-  ['entered-in-error', 'A23'],
-]);
-
 function visitEvent(event: FeedEvent): string {
   const { current, previous } = event;
   const [now, before] = [statusOf(event), text(previous?.['status'])];
@@ -97,7 +88,7 @@ function visitEvent(event: FeedEvent): string {
   if (now === 'in-progress' && before === 'onleave') return 'A22';
   if (now === 'cancelled' && before === 'planned') return 'A38';
   if (now === 'in-progress') return isInpatient(current) ? 'A01' : 'A04';
-  return VISIT_STATES.get(now) ?? 'A08';
+  return VISIT_EVENTS.get(now) ?? 'A08';
 }
 
 /** Where the patient is. */

@@ -37,7 +37,8 @@ const APPOINTMENTS = new Map([
   ['entered-in-error', 'S17'],
   ['noshow', 'S26'],
 ]);
-const ENCOUNTERS = new Map([
+/** The event of table 0003 for a state of a visit; one under way depends on its class. */
+export const VISIT_EVENTS: ReadonlyMap<string, string> = new Map([
   ['planned', 'A05'],
   ['arrived', 'A04'],
   ['triaged', 'A04'],
@@ -49,7 +50,7 @@ const ENCOUNTERS = new Map([
 
 function eventOf(encounter: Json): string {
   const status = textOf(encounter['status']) ?? '';
-  if (status !== 'in-progress') return ENCOUNTERS.get(status) ?? 'A08';
+  if (status !== 'in-progress') return VISIT_EVENTS.get(status) ?? 'A08';
   return classOf(encounter) === 'I' ? 'A01' : 'A04';
 }
 
