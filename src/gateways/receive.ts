@@ -11,7 +11,6 @@ import type { Partner } from '../ports/partner.ts';
 import type { ResourceStore } from '../ports/resource-store.ts';
 import { FhirError, type Issue, isError, issue, textOf } from '../standards/fhir/outcome.ts';
 import type { ApplyMessage } from '../workflow/apply-message.ts';
-import { createTransactionGroup } from '../workflow/transaction-group.ts';
 import { findSenderFault } from './certified-sender.ts';
 import type {
   Dialect,
@@ -23,6 +22,7 @@ import type {
   Verdict,
 } from './dialect.ts';
 import { type IsPartner, senderSystem } from './partners.ts';
+import { createTransactionGroup } from './transaction-group.ts';
 
 export interface ReceiveOptions {
   readonly messages: MessageLog;

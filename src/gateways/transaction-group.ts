@@ -3,14 +3,18 @@
  * a transaction that failed, is done by itself: nobody fails for another. docs/gateway.md "Together"
  */
 import type { StoreTransaction } from '../ports/resource-store.ts';
-import { type SharedWork, shareTransaction } from './shared-transaction.ts';
+import { type SharedWork, shareTransaction } from '../workflow/shared-transaction.ts';
 
 /** Commits what `work` does, or none of it when it throws. */
 export type Transact = <T>(work: (tx: StoreTransaction) => Promise<T>) => Promise<T>;
 
 /** So many share a transaction at most. */
 const SHARING_MAX = 32;
-const IN_FLIGHT_MAX = 2;
+/** Beside one that is on its way another begins only for so many: those that come meanwhile share the next. */
+const SHARING_MIN = 8;
+/** One that takes longer waits for somebody, and nobody waits for it. */
+const SLOW_MS = 200;
+const IN_FLIGHT_MAX = 4;
 
 interface Queued {
   readonly work: SharedWork<unknown>;
@@ -22,6 +26,7 @@ interface Queued {
 export function createTransactionGroup(transact: Transact): <T>(work: SharedWork<T>) => Promise<T> {
   let queue: Queued[] = [];
   let inFlight = 0;
+  let slow = 0;
   let isScheduled = false;
 
   const alone = ({ work, resolve, reject }: Queued): Promise<void> => transact(work).then(resolve, reject);
@@ -46,18 +51,34 @@ export function createTransactionGroup(transact: Transact): <T>(work: SharedWork
     await Promise.all(left.map(alone));
   }
 
+  function mayBegin(): boolean {
+    const swift = inFlight - slow;
+    return inFlight < IN_FLIGHT_MAX && (swift === 0 || (swift === 1 && queue.length >= SHARING_MIN));
+  }
+
   function pump(): void {
     isScheduled = false;
-    while (queue.length > 0 && inFlight < IN_FLIGHT_MAX) {
+    while (queue.length > 0 && mayBegin()) {
       const group = queue.slice(0, SHARING_MAX);
       queue = queue.slice(SHARING_MAX);
-      inFlight++;
-      const [only] = group;
-      void (group.length === 1 && only ? alone(only) : together(group)).finally(() => {
-        inFlight--;
-        pump();
-      });
+      void begin(group);
     }
+  }
+
+  async function begin(group: readonly Queued[]): Promise<void> {
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      slow++;
+      pump();
+    }, SLOW_MS);
+    inFlight++;
+    const [only] = group;
+    await (group.length === 1 && only ? alone(only) : together(group));
+    clearTimeout(timer);
+    inFlight--;
+    if (isSlow) slow--;
+    pump();
   }
 
   return <T>(work: SharedWork<T>) =>

@@ -1,13 +1,13 @@
 /** Messages that share a transaction: each as it would be alone, none for another's fault. docs/gateway.md "Together" */
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { createTransactionGroup, type Transact } from '../../src/gateways/transaction-group.ts';
 import { happenedAt } from '../../src/mapping/hl7v2/happened-at.ts';
 import { mapToFhir } from '../../src/mapping/hl7v2/map-to-fhir.ts';
 import type { Resource } from '../../src/ports/resource-store.ts';
 import { criteriaOf as criteriaIn } from '../../src/rest/criteria.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { type ApplyMessage, createApplyMessage } from '../../src/workflow/apply-message.ts';
-import { createTransactionGroup, type Transact } from '../../src/workflow/transaction-group.ts';
 import { messageOf } from '../standards/hl7v2/samples.ts';
 import { withClient } from '../support/database.ts';
 import { openPolicyStore, type PolicyStore, ROOT } from '../support/policy-store.ts';
@@ -23,7 +23,7 @@ interface Sent {
   readonly ward?: string;
 }
 
-describe('workflow › messages in one transaction', () => {
+describe('gateway › messages in one transaction', () => {
   let world: PolicyStore;
   let apply: ApplyMessage;
   let transactions = 0;
