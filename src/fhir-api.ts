@@ -32,7 +32,7 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openProfiles } from './profiles.ts';
+import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -151,7 +151,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
+  const required = requiredOf(config.requiredProfiles, definitions);
+  const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
   const store = auditedStore(
     withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
     audit.trail,
@@ -197,6 +198,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       searchOf: (type, query) => searchOf(services, type, query),
       packagesDir: join(dataDir, 'packages'),
       profileBase: config.profileBase,
+      required,
       now,
       log,
     }),
