@@ -172,7 +172,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       else ids.set(write.type, [write.id]);
     }
     const found = new Map<string, StoredVersion>();
-    const groups = [...ids].map(([type, list]) => ({ type, rids: ridsOf(list) }));
+    // In one order, whoever writes: nobody waits in a circle.
+    const groups = [...ids]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([type, list]) => ({ type, rids: ridsOf(list) }));
     const there = groups.length < ASK_TYPES_MIN ? groups : await withRows(groups);
     await all(
       there.map(async ({ type, rids }) => {
