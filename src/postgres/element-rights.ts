@@ -4,9 +4,9 @@
  */
 import type { Caller } from '../ports/caller.ts';
 import type { Policy } from '../ports/policy.ts';
-import type { ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
+import type { Criteria, ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
-import { forbidden } from '../standards/fhir/outcome.ts';
+import { FhirError, forbidden } from '../standards/fhir/outcome.ts';
 import type { SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition, Include, SearchRequest } from '../standards/fhir/search/request.ts';
 
@@ -30,6 +30,12 @@ export function withElementRights<S extends ResourceStore>(
       const elements = elementsOf(caller);
       checkSearch(elements, parameters, request);
       return shownPage(elements, await store.search(caller, request));
+    },
+    async searchSystem(caller, request) {
+      const elements = elementsOf(caller);
+      const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
+      for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+      return shownPage(elements, await store.searchSystem(caller, { ...request, parts }));
     },
     async history(caller, request) {
       const page = await store.history(caller, request);
@@ -89,6 +95,17 @@ function checkSearch(elements: Elements, parameters: SearchParameters, request: 
   checkConditions(elements, request.type, request.conditions);
   for (const { by } of request.sort) if (typeof by !== 'string') checkParameter(elements, request.type, by);
   for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+}
+
+/** Whether a type can be asked this; throws where it was named. */
+function mayAsk(elements: Elements, { type, conditions }: Criteria, isNamed: boolean): boolean {
+  try {
+    checkConditions(elements, type, conditions);
+    return true;
+  } catch (error) {
+    if (isNamed || !(error instanceof FhirError)) throw error;
+    return false;
+  }
 }
 
 function checkInclude(elements: Elements, parameters: SearchParameters, { source, parameter }: Include): void {

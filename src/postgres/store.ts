@@ -41,6 +41,7 @@ import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
@@ -274,6 +275,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         access.conditions(request.type, 's');
         access.checkChains(request.conditions);
         const page = await runSearch(toolsOf(access), request, run);
+        access.belt([...page.matches, ...page.included]);
+        return page;
+      }),
+    searchSystem: (caller, request) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        const page = await runSystemSearch(toolsOf(access), access, request, run);
         access.belt([...page.matches, ...page.included]);
         return page;
       }),

@@ -251,6 +251,38 @@ describe('access › leaks', () => {
         expect(found.total, query).to.equal(0);
       }
     });
+    it('[CP-02] [CP-03] [CP-06] a search over types shows of each what may be seen, and counts no more', async () => {
+      const own = await bundle('alice', '?_total=accurate&_count=100');
+      expect(own.total).to.equal(own.entry?.length);
+      const seen = await entries('alice', '?_count=100');
+      expect(seen).to.include.members(['Patient/a', 'Observation/obs-a0', 'Device/dev-a', 'DiagnosticReport/rep-a']);
+      expect(seen.filter((name) => /-b\d?$|Patient\/b/.test(name))).to.deep.equal([]);
+      for (const query of [
+        '_id=obs-b0',
+        '_id=b',
+        '_type=Observation,Device&patient=b',
+        '_type=Observation,DiagnosticReport&subject:Patient.name=hohen',
+        '_has:Observation:subject:_id=obs-b0',
+      ]) {
+        const hidden = await bundle('alice', `?${query}&_total=accurate`);
+        expect(hidden.entry ?? [], query).to.deep.equal([]);
+        expect(hidden.total, query).to.equal(0);
+      }
+      expect(await entries('alice', '?_type=DiagnosticReport,Patient&_include=DiagnosticReport:result')).to.deep.equal([
+        'DiagnosticReport/rep-a',
+        'Observation/obs-a0',
+        'Patient/a',
+      ]);
+      const few = new Set((await entries('alice-few', '?_count=100')).map((name) => name.split('/')[0]));
+      expect([...few].sort()).to.deep.equal(['Observation', 'Patient']);
+      expect((await ask('alice-few', '?_type=Observation,Device')).status).to.equal(403);
+      expect((await ask('alice-few', '?_has:Encounter:patient:status=finished')).status).to.equal(403);
+      const link = linkOf(await bundle('alice', '?_count=2'), 'next');
+      expect(link).to.include('_cursor=');
+      expect((await ask('alice', link)).status).to.equal(200);
+      for (const token of ['bob', 'alice-reads', 'system'])
+        expect((await ask(token, link)).status, token).to.equal(400);
+    });
     it('[CP-04] includes leave out what is not to be seen, at each hop', async () => {
       const cases: readonly (readonly [query: string, expected: readonly string[]])[] = [
         ['DiagnosticReport?_include=DiagnosticReport:result', ['DiagnosticReport/rep-a', 'Observation/obs-a0']],

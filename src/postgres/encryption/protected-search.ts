@@ -108,6 +108,11 @@ export function withProtectedSearch<S extends ResourceStore>(store: S, { check, 
   const wrapped: ResourceStore = {
     ...store,
     search: async (caller, request) => store.search(caller, check(request)),
+    searchSystem: async (caller, request) =>
+      store.searchSystem(caller, {
+        ...request,
+        parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
+      }),
     transaction: (caller, work) => store.transaction(caller, (tx) => work(inside(tx))),
   };
   return wrapped as S; // the same functions, and what else the store has

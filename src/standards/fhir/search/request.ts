@@ -136,3 +136,11 @@ export interface SearchRequest {
   /** Parameters left out under lenient handling, with the reason. */
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
 }
+
+/** A search over several types. */
+export interface SystemSearchRequest extends Omit<SearchRequest, 'type' | 'conditions'> {
+  /** One a type, in the order of names. */
+  readonly parts: readonly { readonly type: string; readonly conditions: readonly Condition[] }[];
+  /** Whether the types were named; else all of them are meant that the caller may search. */
+  readonly isNamed: boolean;
+}
