@@ -35,6 +35,7 @@ import type { ContactTools } from './protection/last-contact.ts';
 import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
+import { createReindex, type Reindex } from './reindex.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createCursors } from './search/cursor.ts';
@@ -87,6 +88,8 @@ export interface OpenStore extends ResourceStore {
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
   readonly rotation?: KeyRotation;
+  /** Makes the search values of what is stored again. */
+  readonly reindex: Reindex;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -208,6 +211,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     sourceTimes: createSourceTimePurge(pools),
     changes: createChangeFeed({ writes: pools.writes, run }),
     removal,
+    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,
