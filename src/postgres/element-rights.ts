@@ -123,7 +123,10 @@ function checkConditions(elements: Elements, type: string, conditions: readonly 
     } else if (condition.kind === 'chain') {
       checkParameter(elements, type, condition.parameter);
       for (const branch of condition.branches) checkConditions(elements, branch.type, [branch.condition]);
-    } else if ('parameter' in condition) checkParameter(elements, type, condition.parameter);
+    } else if (condition.kind === 'not') checkConditions(elements, type, [condition.condition]);
+    else if (condition.kind === 'any' || condition.kind === 'every')
+      checkConditions(elements, type, condition.conditions);
+    else if ('parameter' in condition) checkParameter(elements, type, condition.parameter);
   }
 }
 

@@ -245,6 +245,10 @@ describe('access › leaks', () => {
         'Patient/b/Observation',
         'Patient?_has:Observation:patient:_id=obs-b0',
         'Device?patient=Patient/b',
+        'Patient?_filter=name co "hohen"',
+        'Patient?_filter=name co "hohen" or id eq b',
+        'Patient?_filter=not(id eq a)',
+        'Observation?_filter=subject.name co "hohen" or focus re Patient/a',
       ]) {
         const found = await bundle('alice', `${query}${query.includes('?') ? '&' : '?'}_total=accurate`);
         expect(found.entry ?? [], query).to.deep.equal([]);
@@ -331,6 +335,8 @@ describe('access › leaks', () => {
       for (const query of [
         `Practitioner?_has:Patient:general-practitioner:name=${SECRET}`,
         'Practitioner?_has:Patient:general-practitioner:identifier=B-1',
+        'Practitioner?_filter=_has:Patient:general-practitioner:name sw hohen',
+        'Practitioner?_filter=not(_has:Patient:general-practitioner:name sw ash)',
         'Patient?general-practitioner:Practitioner._has:Patient:general-practitioner:name=hohen',
         'DiagnosticReport?result._id=obs-b0',
         'DiagnosticReport?result.subject:Patient.name=hohen',
@@ -345,6 +351,8 @@ describe('access › leaks', () => {
     it('[CP-06] a chain over a type outside the scope is refused, whatever there is', async () => {
       for (const query of [
         'Patient?_has:Encounter:patient:status=finished',
+        'Patient?_filter=_has:Encounter:patient:status eq finished or id eq a',
+        'Observation?_filter=not(encounter.status eq finished)',
         'Observation?encounter.status=finished',
         'Patient?organization.name=x',
       ])

@@ -29,6 +29,10 @@ export function createProtectedSearch(
           ...condition,
           branches: condition.branches.map((branch) => ({ ...branch, condition: rewrite(branch.condition) })),
         };
+      case 'any':
+      case 'every':
+        return { ...condition, conditions: condition.conditions.map(rewrite) };
+      case 'not':
       case 'has':
         return { ...condition, condition: rewrite(condition.condition) };
       default:

@@ -21,6 +21,7 @@ const COMPARE: Record<Prefix, Compare> = {
   le: (r, low, high) => `(${r.high} <= ${high()} or ${r.low} < ${low()})`,
   sa: (r, _low, high) => `(${r.low} > ${high()})`,
   eb: (r, low) => `(${r.high} < ${low()})`,
+  po: (r, low, high) => `(${r.low} <= ${high()} and ${r.high} >= ${low()})`,
   ap: (r, low, high) => `(${r.low} <= ${high()} and ${r.high} >= ${low()})`,
 };
 

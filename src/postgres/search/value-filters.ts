@@ -72,6 +72,29 @@ export function stringFilter(
   );
 }
 
+const STRING_ORDER = { eq: '=', ne: '<>', gt: '>', lt: '<', ge: '>=', le: '<=' } as const;
+
+/** Whole values of `_s`, in the order of their normal form. */
+export function stringOrderFilter(
+  context: FilterContext,
+  type: string,
+  m: string,
+  { parameter, operator, value }: Extract<Condition, { kind: 'string-order' }>,
+): string {
+  const { keys, params } = context;
+  const text = normaliseText(value);
+  const compare = (): string =>
+    operator === 'ew'
+      ? `right(s.v, length(${params.add(text, 'text')})) = ${params.add(text, 'text')}`
+      : `s.v ${STRING_ORDER[operator]} ${params.add(text, 'text')} collate "C"`;
+  return or(
+    parameter.atoms.map((atom) => {
+      const key = lanesToBigInt(atomKeys(keys, parameter, atom).plain);
+      return `exists (select from ${stringsOf(context, type, m)} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and ${compare()} offset 0)`;
+    }),
+  );
+}
+
 /** Number comparison of a quantity and, when a unit is named, the unit. */
 export function quantityFilter(
   context: FilterContext,

@@ -30,5 +30,8 @@ export async function resolveTokenSets<S extends Pick<SearchRequest, 'conditions
 
 function needsTerminology(condition: Condition): boolean {
   if (condition.kind === 'chain') return condition.branches.some((branch) => needsTerminology(branch.condition));
-  return condition.kind === 'has' ? needsTerminology(condition.condition) : condition.kind === 'token-set';
+  if (condition.kind === 'any' || condition.kind === 'every') return condition.conditions.some(needsTerminology);
+  return condition.kind === 'has' || condition.kind === 'not'
+    ? needsTerminology(condition.condition)
+    : condition.kind === 'token-set';
 }

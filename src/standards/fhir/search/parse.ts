@@ -123,7 +123,9 @@ function parsePair(
   if (name === '_contained' && value === 'false') return [];
   const parsed = parseNamed(context, type, name, value);
   if ('problems' in parsed) return parsed.problems;
-  conditions.push(parsed.condition);
+  // What must all hold is asked as if it had been given part by part: an index may serve one of them.
+  const { condition } = parsed;
+  conditions.push(...(condition.kind === 'every' ? condition.conditions : [condition]));
   return [];
 }
 
