@@ -55,7 +55,7 @@ import { createValidation, type ValidationOptions } from './standards/fhir/valid
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
-import { keepPartitions, keepSealed } from './upkeep.ts';
+import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -322,6 +322,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   const resealing = keepSealed(plain, log);
   if (resealing) stack.defer(resealing.stop);
+  stack.defer(keepIndexed(plain, log).stop);
   const everything = stack.move();
   return {
     audit: audit.trail,

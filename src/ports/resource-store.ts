@@ -1,6 +1,6 @@
 /** What the inside asks of a FHIR store. `src/postgres/` implements it. */
 import type { Issue } from '../standards/fhir/outcome.ts';
-import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest, SystemSearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
@@ -132,6 +132,8 @@ export interface ResourceStore {
   ): Promise<WriteResult>;
   delete(caller: Caller, type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
   search(caller: Caller, request: SearchRequest): Promise<SearchPage>;
+  /** A search over several types. Throws forbidden for a named one that the caller may not search; others are left out. */
+  searchSystem(caller: Caller, request: SystemSearchRequest): Promise<SearchPage>;
   history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
   transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
 }
