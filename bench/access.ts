@@ -34,6 +34,7 @@ import { createRefusals } from '../src/rest/refusals.ts';
 import type { RestSettings, Services } from '../src/rest/services.ts';
 import { createSubsetter } from '../src/standards/fhir/elements.ts';
 import { compileProtectedElements, parseProtectedPaths } from '../src/standards/fhir/encryption/protected-elements.ts';
+import { createPathPatch } from '../src/standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from '../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
@@ -212,6 +213,7 @@ async function prepare(
     subset: createSubsetter(definitions),
     terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: SETTINGS,

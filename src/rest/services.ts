@@ -7,6 +7,7 @@ import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { OfficialTerminology } from '../ports/terminology.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
+import type { ApplyPathPatch } from '../standards/fhir/path-patch/apply.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { FhirXmlReader } from '../standards/fhir/xml/read.ts';
@@ -61,6 +62,7 @@ export interface Services {
   readonly xml: { readonly read: FhirXmlReader; readonly write: FhirXmlWriter };
   /** Code systems, value sets and maps that R4 publishes. */
   readonly terminology: OfficialTerminology;
+  readonly applyPathPatch: ApplyPathPatch;
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;

@@ -22,6 +22,7 @@ import {
   compileProtectedElements,
   parseProtectedPaths,
 } from '../../src/standards/fhir/encryption/protected-elements.ts';
+import { createPathPatch } from '../../src/standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
@@ -134,6 +135,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     subset: createSubsetter(definitions),
     terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: {
