@@ -70,6 +70,7 @@ const HTTP_CONNECTIONS = 128;
 const SETTINGS: RestSettings = {
   baseUrl: BASE_URL,
   searchHandling: 'strict',
+  conditionalDeleteMax: 1,
   pageSizeDefault: 20,
   pageSizeMax: 1000,
   bodyBytesMax: 2 ** 20,
@@ -205,6 +206,8 @@ async function prepare(
   );
   const services = (store: ResourceStore): Services => ({
     store,
+    unaudited: store,
+    audit: { record: async () => {} },
     messages: plain.messages,
     policy,
     definitions,

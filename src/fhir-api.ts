@@ -153,13 +153,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
   const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
-  const store = auditedStore(
-    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
-    audit.trail,
-    audit.view.events,
-  );
+  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const store = auditedStore(visible, audit.trail, audit.view.events);
   const services: Services = {
     store,
+    unaudited: visible,
+    audit: audit.trail,
     messages: store.messages,
     policy,
     definitions,
@@ -178,6 +177,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
+      conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
       pageSizeDefault: config.pageSizeDefault,
       pageSizeMax: config.pageSizeMax,
       bodyBytesMax: config.bodyBytesMax,

@@ -1,4 +1,5 @@
 /** What the handlers are given. Built once by `server.ts`. */
+import type { AuditLog } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
@@ -21,6 +22,8 @@ export interface RestSettings {
   /** `http://127.0.0.1:8080/fhir/R4`; every link, Location and fullUrl starts with it. */
   readonly baseUrl: string;
   readonly searchHandling: 'strict' | 'lenient';
+  /** Most that one conditional delete deletes: 1 unless it may delete several. */
+  readonly conditionalDeleteMax: number;
   readonly pageSizeDefault: number;
   readonly pageSizeMax: number;
   readonly bodyBytesMax: number;
@@ -37,6 +40,9 @@ export interface RestSettings {
 
 export interface Services {
   readonly store: ResourceStore;
+  /** The same without entries of the trail: whoever reads it records one for all that they read, by `audit`. */
+  readonly unaudited: Pick<ResourceStore, 'read' | 'search'>;
+  readonly audit: AuditLog;
   readonly messages: MessageLog;
   /** For handlers whose content decides which right it needs; the route's own is asked before. */
   readonly policy: Policy;

@@ -127,6 +127,8 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   });
   const services: Services = {
     store,
+    unaudited: store,
+    audit: { record: async () => {} },
     messages: store.messages,
     policy,
     definitions,
@@ -141,6 +143,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     settings: {
       baseUrl: BASE_URL,
       searchHandling: 'strict',
+      conditionalDeleteMax: 5,
       pageSizeDefault: 20,
       pageSizeMax: 200,
       bodyBytesMax: 1e6,
