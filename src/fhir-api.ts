@@ -45,6 +45,7 @@ import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
+import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -153,13 +154,12 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   audit.lookWith(createCloseness({ store: plain, now }));
   const required = requiredOf(config.requiredProfiles, definitions);
   const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
-  const store = auditedStore(
-    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
-    audit.trail,
-    audit.view.events,
-  );
+  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const store = auditedStore(visible, audit.trail, audit.view.events);
   const services: Services = {
     store,
+    unaudited: visible,
+    audit: audit.trail,
     messages: store.messages,
     policy,
     definitions,
@@ -168,6 +168,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     terminology: createOfficialTerminology(join(dataDir, 'cache')),
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -177,6 +178,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
+      conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
       pageSizeDefault: config.pageSizeDefault,
       pageSizeMax: config.pageSizeMax,
       bodyBytesMax: config.bodyBytesMax,
