@@ -1,7 +1,7 @@
 /** The CapabilityStatement of this release. */
 
 import { STORED_TYPES } from './postgres/tables.ts';
-import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
+import { createRoutes, OPERATIONS, RESOURCE_OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { SearchParameters } from './standards/fhir/search/parameter.ts';
 
@@ -20,6 +20,6 @@ export function publishedCapability(parameters: SearchParameters): Record<string
     systemInteractions: codes('system'),
     operations: OPERATIONS,
     typeOperations: TYPE_OPERATIONS,
-    resourceOperations: TERMINOLOGY_OPERATIONS,
+    resourceOperations: RESOURCE_OPERATIONS,
   });
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
-import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from '../src/rest/routes.ts';
+import { createRoutes, OPERATIONS, RESOURCE_OPERATIONS, TYPE_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { createValidator } from '../src/standards/fhir/validation/validator.ts';
 import { testDefinitions } from './support/definitions.ts';
@@ -105,7 +105,7 @@ describe('capability statement', function () {
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
     const ofEvery = TYPE_OPERATIONS.flatMap(({ name }) => rest.resource.map(({ type }) => `${type}/$${name}`));
-    const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
+    const ofTypes = RESOURCE_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
     expect(
       rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
     ).to.have.members([...ofEvery, ...ofTypes]);
@@ -118,7 +118,7 @@ describe('capability statement', function () {
     const elsewhere = [
       'capabilities',
       ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
-      ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
+      ...RESOURCE_OPERATIONS.map(({ name }): string => name),
     ];
     expect(rest.operation.map((o) => o.name)).to.have.members(
       routed('operation').filter((n) => !elsewhere.includes(n)),
