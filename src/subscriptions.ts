@@ -4,8 +4,8 @@ import type { Config } from './config.ts';
 import { every } from './every.ts';
 import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { createSmtpSender } from './gateways/mail/smtp.ts';
+import { type JobSet, PostponedJobError } from './jobs/runner.ts';
 import { createSubscriptionJobs } from './jobs/subscription-jobs.ts';
-import { PostponedJobError, type JobSet } from './jobs/runner.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
@@ -109,7 +109,11 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     const domain = endpoint.slice(endpoint.lastIndexOf('@') + 1).toLowerCase();
     if (!mail || !config.subscriptionMailDomains?.has(domain))
       throw unprocessable([
-        issue('value', 'E-mail is not sent to this domain: see SUBSCRIPTION_MAIL_DOMAINS', 'Subscription.channel.endpoint'),
+        issue(
+          'value',
+          'E-mail is not sent to this domain: see SUBSCRIPTION_MAIL_DOMAINS',
+          'Subscription.channel.endpoint',
+        ),
       ]);
   }
 
@@ -118,7 +122,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     desk,
     jobs: createSubscriptionJobs({ book, plans, delivery, jobs: plain.jobs, now, log }),
     openSockets: (authenticate) =>
-      createSubscriptionSockets({ desk, book, plans, delivery, authenticate, baseUrl, now, log }),
+      createSubscriptionSockets({ desk, book, plans, delivery, authenticate, every, baseUrl, now, log }),
     async start() {
       // From here on nothing is passed over.
       await matcher.turn();
@@ -169,7 +173,9 @@ function headersOf({ headers, contentType, body }: Notification): Record<string,
     named.set(name, [...(named.get(name) ?? []), header.slice(colon + 1).trim()]);
   }
   return {
-    ...Object.fromEntries([...named].map(([name, values]) => [name, values.length === 1 ? (values[0] as string) : values])),
+    ...Object.fromEntries(
+      [...named].map(([name, values]) => [name, values.length === 1 ? (values[0] as string) : values]),
+    ),
     ...(contentType !== undefined && { 'Content-Type': `${contentType}; charset=utf-8` }),
     'Content-Length': String(Buffer.byteLength(body)),
   };

@@ -111,7 +111,7 @@ describe('capability statement', function () {
     ).to.have.members([...ofEvery, ...ofTypes]);
     for (const path of [...TYPE_OPERATIONS.map(({ name }) => `:type/$${name}`), ...ofTypes])
       expect(
-        routes.some((route) => route.path === `/${path}`),
+        routes.some((route) => route.path === `/${path}` || route.path === `/${path.replace('/', '/:id/')}`),
         path,
       ).equal(true);
     // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.

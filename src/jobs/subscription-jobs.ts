@@ -2,9 +2,8 @@
  * Tells subscribers, in the order of each, again until they take it. Who does not for long is told of in the Subscription,
  * what is given up becomes a dead letter. docs/subscriptions.md, SECURITY RL-16, RL-18, IN-41, DP-05
  */
-import type { TakenJob } from '../ports/jobs.ts';
+import type { JobTable, TakenJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
-import type { JobTable } from '../ports/jobs.ts';
 import type { SubscriptionBook } from '../ports/subscriptions.ts';
 import type { Delivery } from '../workflow/subscriptions/deliver.ts';
 import { SEND_KIND, sendJob } from '../workflow/subscriptions/match.ts';

@@ -69,7 +69,9 @@ select coalesce((select number from numbered), (select number from one))::text`,
       return Number(row[0]);
     },
     async drop(seq) {
-      await query('update mortar.subscription_event set dropped = true where seq = $1::bigint and number is null', [seq]);
+      await query('update mortar.subscription_event set dropped = true where seq = $1::bigint and number is null', [
+        seq,
+      ]);
     },
     async sent(id) {
       await query('update mortar.subscription set sent_at = $2 where id = $1', [id, now()]);
@@ -193,7 +195,18 @@ const toSubscriber = ([id, version, state, channel, heartbeatS, events]: Row): S
   events: Number(events),
 });
 
-const toEvent = ([seq, subscription, type, resource, version, operation, at, patients, number, dropped]: Row): SubscriptionEvent => ({
+const toEvent = ([
+  seq,
+  subscription,
+  type,
+  resource,
+  version,
+  operation,
+  at,
+  patients,
+  number,
+  dropped,
+]: Row): SubscriptionEvent => ({
   seq: seq as string,
   subscription: subscription as string,
   type: type as string,

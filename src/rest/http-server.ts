@@ -68,7 +68,11 @@ const WELL_KNOWN_PATH = /^\/(?:fhir|FHIR)\/R4\/\.well-known\//;
 /** Of each listener. */
 const CONNECTIONS_MAX = 10_000;
 
+/** Other protocols than this are not for us: such a request is answered as any other. */
+const isWebsocket = (req: IncomingMessage): boolean => req.headers.upgrade?.toLowerCase() === 'websocket';
+
 const LIMITS = {
+  shouldUpgradeCallback: isWebsocket,
   maxHeaderSize: 32 * 1024,
   headersTimeout: 10_000,
   requestTimeout: 60_000,

@@ -16,18 +16,18 @@ import { convertOperation, prepareOperation } from './operations/convert.ts';
 import { epsMessageOr, epsMessageStatus, release, trackOr } from './operations/eps.ts';
 import { doseToTextOperation, validateOperation, verifySignatureOperation } from './operations/eps-checks.ts';
 import {
+  replaySubscription,
+  subscriptionEvents,
+  subscriptionStatus,
+  websocketToken,
+} from './operations/subscription.ts';
+import {
   expandOperation,
   lookupOperation,
   subsumesOperation,
   validateInCodeSystemOperation,
   validateInValueSetOperation,
 } from './operations/terminology.ts';
-import {
-  replaySubscription,
-  subscriptionEvents,
-  subscriptionStatus,
-  websocketToken,
-} from './operations/subscription.ts';
 import { translateOperation } from './operations/translate.ts';
 import { validateInstance, validateType } from './operations/validate.ts';
 import type { Handler } from './services.ts';

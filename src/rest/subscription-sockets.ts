@@ -5,7 +5,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { every } from '../every.ts';
 import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { Log } from '../ports/log.ts';
@@ -26,6 +25,8 @@ export interface SocketsOptions {
   readonly plans: Plans;
   readonly delivery: Delivery;
   readonly authenticate: Authenticate;
+  /** Does a piece of work again and again until it is ended. */
+  readonly every: (ms: number, work: () => Promise<unknown>, onError: (error: unknown) => void) => () => Promise<void>;
   readonly baseUrl: string;
   readonly now: () => number;
   readonly log: Log;
@@ -61,7 +62,7 @@ const POLICY_VIOLATION = 1008;
 const GOING_AWAY = 1001;
 
 export function createSubscriptionSockets(options: SocketsOptions): SubscriptionSockets {
-  const { desk, book, plans, delivery, authenticate, baseUrl, now, log } = options;
+  const { desk, book, plans, delivery, authenticate, every, baseUrl, now, log } = options;
   const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_MAX, perMessageDeflate: false });
   const bound = new Set<Bound>();
 
@@ -176,7 +177,8 @@ export function createSubscriptionSockets(options: SocketsOptions): Subscription
     const verdict = guard(req, res);
     if (verdict === 'answered' || verdict !== undefined)
       return refuse(verdict === 'answered' ? new FhirError(400, [issue('invalid', 'this is no websocket')]) : verdict);
-    if (!PATH.test(req.url ?? '')) return refuse(new FhirError(404, [issue('not-found', 'there is no websocket here')]));
+    if (!PATH.test(req.url ?? ''))
+      return refuse(new FhirError(404, [issue('not-found', 'there is no websocket here')]));
     if (server.clients.size >= SOCKETS_MAX)
       return refuse(new FhirError(503, [issue('throttled', 'there are too many websockets')]));
     // Browsers cannot send a header with it; a token to bind with is asked for before.
@@ -189,7 +191,11 @@ export function createSubscriptionSockets(options: SocketsOptions): Subscription
       socket.on('error', () => socket.destroy());
       admit(guard, req, socket, head).catch((error: unknown) => {
         if (!(error instanceof FhirError)) log.error('a websocket could not be opened', { error });
-        refuseUpgrade(req, socket, error instanceof FhirError ? error : new FhirError(500, [issue('exception', 'the server failed')]));
+        refuseUpgrade(
+          req,
+          socket,
+          error instanceof FhirError ? error : new FhirError(500, [issue('exception', 'the server failed')]),
+        );
       });
     },
     async stop() {

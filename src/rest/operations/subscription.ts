@@ -38,7 +38,8 @@ export async function subscriptionEvents(services: Services, request: FhirReques
   const input = readInput(services, request, [...RANGE, 'content']);
   const text = input.text('content');
   const content = CONTENTS.find((one) => one === text);
-  if (text !== undefined && content === undefined) throw badValue(`content is one of ${CONTENTS.join(', ')}`, 'content');
+  if (text !== undefined && content === undefined)
+    throw badValue(`content is one of ${CONTENTS.join(', ')}`, 'content');
   const range = { ...rangeOf(input), ...(content && { content }) };
   const status = await deskOf(services).events(request.caller, idOf(request), range);
   return { status: 200, headers: {}, body: formatNotification(status, services.now()) };

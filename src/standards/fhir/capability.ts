@@ -1,8 +1,9 @@
 /**
  * The CapabilityStatement, made from the tables that route and search. https://hl7.org/fhir/R4/capabilitystatement.html
  */
-import { TOPICS } from './subscription/topics.ts';
+
 import type { SearchParameters } from './search/parameter.ts';
+import { TOPICS } from './subscription/topics.ts';
 
 /** What the statement is made from. */
 export interface CapabilitySource {

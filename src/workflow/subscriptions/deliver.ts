@@ -70,7 +70,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   });
 
   /** An event, or with none the sign of life that the channel has. */
-  async function bring(subscriber: Subscriber, plan: SubscriptionPlan, kind: SubscriptionStatus['kind'], event?: NotifiedEvent) {
+  async function bring(
+    subscriber: Subscriber,
+    plan: SubscriptionPlan,
+    kind: SubscriptionStatus['kind'],
+    event?: NotifiedEvent,
+  ) {
     const { channel, endpoint = '', timeoutMs, payload } = plan;
     const { id, version } = subscriber;
     if (channel === 'email') return tellByMail(mail, subscriber, endpoint, event);
@@ -99,7 +104,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return 'told';
   }
 
-  async function contentOf(caller: Caller, plan: SubscriptionPlan, event: SubscriptionEvent): Promise<string | undefined> {
+  async function contentOf(
+    caller: Caller,
+    plan: SubscriptionPlan,
+    event: SubscriptionEvent,
+  ): Promise<string | undefined> {
     try {
       const { content } = await store.vread(caller, event.type, event.resource, event.version);
       const isWanted = plan.content === 'full-resource' && (plan.topic !== undefined || plan.payload !== undefined);
@@ -128,16 +137,18 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return { number, at, type, id, operation, ...(content !== '' && { content }) };
   }
 
-  const sign = (kind: 'handshake' | 'heartbeat') => async (id: string): Promise<Told> => {
-    const found = await load(id);
-    if (!found) return 'over';
-    if (!(await plans.subscriber(id, found.subscriber.version))) {
-      await plans.tell(id, found.subscriber.version, 'error', RIGHTS_GONE, true);
-      return 'over';
-    }
-    await bring(found.subscriber, found.plan, kind);
-    return done(found.subscriber);
-  };
+  const sign =
+    (kind: 'handshake' | 'heartbeat') =>
+    async (id: string): Promise<Told> => {
+      const found = await load(id);
+      if (!found) return 'over';
+      if (!(await plans.subscriber(id, found.subscriber.version))) {
+        await plans.tell(id, found.subscriber.version, 'error', RIGHTS_GONE, true);
+        return 'over';
+      }
+      await bring(found.subscriber, found.plan, kind);
+      return done(found.subscriber);
+    };
 
   return {
     show,
@@ -162,7 +173,9 @@ async function tellByMail(
   event: NotifiedEvent | undefined,
 ): Promise<void> {
   if (!mail) throw new Error('there is no mail server');
-  const what = event ? `There is something new for you: event ${event.number}.` : 'You will be told here of what is new.';
+  const what = event
+    ? `There is something new for you: event ${event.number}.`
+    : 'You will be told here of what is new.';
   const answer = await mail({
     id: `subscription-${id}-${event?.number ?? 0}`,
     to: decodeURIComponent(endpoint.slice('mailto:'.length)),

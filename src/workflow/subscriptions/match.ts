@@ -131,7 +131,9 @@ export function createMatcher(options: MatcherOptions): Matcher {
     if (!caller) return void turn.ended.push({ id, version, status: 'error', error: RIGHTS_GONE });
     const ids = [...new Set(mine.map((one) => one.id))];
     try {
-      const query = [plan.query, `_id=${ids.join(',')}`, `_count=${ids.length}`].filter((part) => part !== '').join('&');
+      const query = [plan.query, `_id=${ids.join(',')}`, `_count=${ids.length}`]
+        .filter((part) => part !== '')
+        .join('&');
       const { matches } = await store.search(caller, searchOf(plan.type, query));
       const current = new Map(matches.map((one) => [one.id, one.versionId]));
       for (const one of mine) {
@@ -155,7 +157,10 @@ export function createMatcher(options: MatcherOptions): Matcher {
     }
   }
 
-  async function isTrigger({ topic }: SubscriptionPlan, { type, id, versionId, content }: StoredVersion): Promise<boolean> {
+  async function isTrigger(
+    { topic }: SubscriptionPlan,
+    { type, id, versionId, content }: StoredVersion,
+  ): Promise<boolean> {
     if (!topic) return true;
     const previous = versionId > 1 ? (await store.vread(service, type, id, versionId - 1).catch(absent))?.content : '';
     const read = (text: string): Record<string, unknown> => parseJson(text) as Record<string, unknown>;

@@ -24,7 +24,13 @@ export interface Plans {
    * Says in the resource how it goes; nothing when it was written anew meanwhile. `isEnded`: nothing more is told until
    * the subscriber writes it again.
    */
-  tell(id: string, version: number, status: 'active' | 'error' | 'off', error?: string, isEnded?: boolean): Promise<void>;
+  tell(
+    id: string,
+    version: number,
+    status: 'active' | 'error' | 'off',
+    error?: string,
+    isEnded?: boolean,
+  ): Promise<void>;
 }
 
 const CACHE_MAX = 2000;
@@ -36,7 +42,8 @@ export function createPlans({ store, book, findSubscriber, service }: PlansOptio
       const key = `${id}/${version}`;
       if (cache.has(key)) return cache.get(key);
       const { content } = await store.vread(service, 'Subscription', id, version);
-      const plan = content === '' ? undefined : readSubscription(parseJson(content) as Record<string, unknown>, true).value;
+      const plan =
+        content === '' ? undefined : readSubscription(parseJson(content) as Record<string, unknown>, true).value;
       if (cache.size >= CACHE_MAX) cache.clear();
       cache.set(key, plan);
       return plan;

@@ -75,7 +75,8 @@ export function readSubscription(
   if (!isCanonical && (type === '' || !/\?./.test(criteria)))
     fault('The criteria are a search such as Observation?code=x, or the URL of a topic', 'criteria');
   if (topic && type !== topic.type) fault(`The filter of this topic is of ${topic.type}`, 'criteria.extension');
-  if (CONTROL.test(query)) fault('The criteria say what is found; controls such as _count have no place there', 'criteria');
+  if (CONTROL.test(query))
+    fault('The criteria say what is found; controls such as _count have no place there', 'criteria');
 
   const endpoint = text(channel['endpoint']);
   if (kind === 'rest-hook' || kind === 'message') checkUrl(endpoint, fault);
@@ -87,7 +88,8 @@ export function readSubscription(
   const headers = !isStored && Array.isArray(channel['header']) ? (channel['header'] as string[]) : [];
   checkHeaders(headers, fault);
 
-  const content = text(find(channel['_payload'], 'payload-content')?.['valueCode']) ?? (topic ? 'id-only' : 'full-resource');
+  const content =
+    text(find(channel['_payload'], 'payload-content')?.['valueCode']) ?? (topic ? 'id-only' : 'full-resource');
   if (!CONTENTS.has(content)) fault('The content is empty, id-only or full-resource', 'channel.payload.extension');
   const heartbeatS = number(find(channel, 'heartbeat-period'), 10, 86_400, 'channel', fault);
   const timeoutS = number(find(channel, 'timeout'), 1, 30, 'channel', fault) ?? TIMEOUT_S;
@@ -113,12 +115,21 @@ export function readSubscription(
 
 type Fault = (diagnostics: string, expression: string) => void;
 
-function number(extension: Json | undefined, low: number, high: number, place: string, fault: Fault): number | undefined {
+function number(
+  extension: Json | undefined,
+  low: number,
+  high: number,
+  place: string,
+  fault: Fault,
+): number | undefined {
   if (!extension) return undefined;
   const value = Object.entries(extension).find(([name]) => name.startsWith('value'))?.[1];
   const given = Number(value);
   if (Number.isInteger(given) && given >= low && given <= high) return given;
-  fault(`${String(extension['url']).slice(BACKPORT.length)} is a whole number from ${low} to ${high}`, `${place}.extension`);
+  fault(
+    `${String(extension['url']).slice(BACKPORT.length)} is a whole number from ${low} to ${high}`,
+    `${place}.extension`,
+  );
   return undefined;
 }
 
