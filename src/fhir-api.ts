@@ -46,6 +46,7 @@ import type { Services } from './rest/services.ts';
 import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
+import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -156,11 +157,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
   const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
-  const audited = auditedStore(
-    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
-    audit.trail,
-    audit.view.events,
-  );
+  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const audited = auditedStore(visible, audit.trail, audit.view.events);
   let identity: Identity | undefined;
   const subscriptions = openSubscriptions({
     config,
@@ -180,6 +178,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const store = subscriptions.own(audited);
   const services: Services = {
     store,
+    unaudited: visible,
+    audit: audit.trail,
     messages: store.messages,
     policy,
     definitions,
@@ -188,6 +188,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     terminology: createOfficialTerminology(join(dataDir, 'cache')),
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -197,6 +198,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
+      conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
       pageSizeDefault: config.pageSizeDefault,
       pageSizeMax: config.pageSizeMax,
       bodyBytesMax: config.bodyBytesMax,

@@ -16,12 +16,6 @@ import { convertOperation, prepareOperation } from './operations/convert.ts';
 import { epsMessageOr, epsMessageStatus, release, trackOr } from './operations/eps.ts';
 import { doseToTextOperation, validateOperation, verifySignatureOperation } from './operations/eps-checks.ts';
 import {
-  replaySubscription,
-  subscriptionEvents,
-  subscriptionStatus,
-  websocketToken,
-} from './operations/subscription.ts';
-import {
   expandOperation,
   lookupOperation,
   subsumesOperation,
@@ -30,6 +24,7 @@ import {
 } from './operations/terminology.ts';
 import { translateOperation } from './operations/translate.ts';
 import { validateInstance, validateType } from './operations/validate.ts';
+import { recordRoutes } from './record-routes.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -53,8 +48,6 @@ export interface Route {
     | { readonly letters: string; readonly orRight: string };
   readonly handle: Handler;
 }
-
-const BACKPORT = 'http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription';
 
 /** `bundle` handles batches and transactions; it is handed in because it dispatches to this very table. */
 export const createRoutes = (bundle: Handler): readonly Route[] => [
@@ -181,7 +174,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: withNhsHeaders(prepareOperation),
   },
   ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
-  ...SUBSCRIPTION_OPERATIONS.flatMap(subscriptionRoutes),
+  ...recordRoutes(),
   {
     method: 'POST',
     path: '/:type/$validate',
@@ -325,40 +318,6 @@ function terminologyRoutes({ type, name, handle }: (typeof TERMINOLOGY_OPERATION
     ];
   });
 }
-
-/** Operations of a Subscription. https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/components.html */
-export const SUBSCRIPTION_OPERATIONS = [
-  { type: 'Subscription', name: 'status', handle: subscriptionStatus, definition: `${BACKPORT}-status` },
-  { type: 'Subscription', name: 'events', handle: subscriptionEvents, definition: `${BACKPORT}-events` },
-  {
-    type: 'Subscription',
-    name: 'get-ws-binding-token',
-    handle: websocketToken,
-    definition: `${BACKPORT}-get-ws-binding-token`,
-  },
-  {
-    type: 'Subscription',
-    name: 'replay',
-    handle: replaySubscription,
-    definition: `${MORTAR}/OperationDefinition/replay`,
-  },
-];
-
-/** What changes something is not asked for by GET. */
-function subscriptionRoutes({ name, handle }: (typeof SUBSCRIPTION_OPERATIONS)[number]): Route[] {
-  const methods = name === 'replay' ? (['POST'] as const) : (['GET', 'POST'] as const);
-  return methods.map((method) => ({
-    method,
-    path: `/Subscription/:id/$${name}`,
-    interaction: name,
-    level: 'operation',
-    access: { letters: 'r' },
-    handle,
-  }));
-}
-
-/** Operations of one type, as the statement lists them. */
-export const RESOURCE_OPERATIONS = [...TERMINOLOGY_OPERATIONS, ...SUBSCRIPTION_OPERATIONS];
 
 /** Operations the statement lists; those of a Spine are not everywhere. */
 export const OPERATIONS = [

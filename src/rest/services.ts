@@ -1,4 +1,5 @@
 /** What the handlers are given. Built once by `server.ts`. */
+import type { AuditLog } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
@@ -7,6 +8,7 @@ import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { OfficialTerminology } from '../ports/terminology.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
+import type { ApplyPathPatch } from '../standards/fhir/path-patch/apply.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { FhirXmlReader } from '../standards/fhir/xml/read.ts';
@@ -21,6 +23,8 @@ export interface RestSettings {
   /** `http://127.0.0.1:8080/fhir/R4`; every link, Location and fullUrl starts with it. */
   readonly baseUrl: string;
   readonly searchHandling: 'strict' | 'lenient';
+  /** Most that one conditional delete deletes: 1 unless it may delete several. */
+  readonly conditionalDeleteMax: number;
   readonly pageSizeDefault: number;
   readonly pageSizeMax: number;
   readonly bodyBytesMax: number;
@@ -37,6 +41,9 @@ export interface RestSettings {
 
 export interface Services {
   readonly store: ResourceStore;
+  /** The same without entries of the trail: whoever reads it records one for all that they read, by `audit`. */
+  readonly unaudited: Pick<ResourceStore, 'read' | 'search'>;
+  readonly audit: AuditLog;
   readonly messages: MessageLog;
   /** For handlers whose content decides which right it needs; the route's own is asked before. */
   readonly policy: Policy;
@@ -64,6 +71,7 @@ export interface Services {
   readonly xml: { readonly read: FhirXmlReader; readonly write: FhirXmlWriter };
   /** Code systems, value sets and maps that R4 publishes. */
   readonly terminology: OfficialTerminology;
+  readonly applyPathPatch: ApplyPathPatch;
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;

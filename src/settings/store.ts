@@ -54,6 +54,18 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  conditionalDelete: {
+    env: 'CONDITIONAL_DELETE',
+    fallback: 'single',
+    ...oneOf('single', 'multiple'),
+    about: 'Whether `DELETE /Type?…` refuses criteria that several match, or deletes them all: all of them or none.',
+  },
+  conditionalDeleteMax: {
+    env: 'CONDITIONAL_DELETE_MAX',
+    fallback: '100',
+    ...integer(2, 1000),
+    about: 'How many one such request may delete; when more match, none is deleted.',
+  },
   profileBase: {
     env: 'PROFILE_BASE',
     fallback: 'https://mortar.example/fhir',

@@ -204,6 +204,12 @@ const NEEDED: Readonly<Record<string, string>> = {
   'POST /:compartment/:id/:type/_search': 's',
   'GET /:type/:id/$validate': 'r',
   'POST /:type/:id/$validate': 'r',
+  'GET /:type/$meta': 's',
+  'POST /:type/$meta': 's',
+  'GET /:type/:id/$meta': 'r',
+  'POST /:type/:id/$meta': 'r',
+  'POST /:type/:id/$meta-add': 'u',
+  'POST /:type/:id/$meta-delete': 'u',
   ...Object.fromEntries(
     TERMINOLOGY_OPERATIONS.flatMap(({ type, name }) =>
       ['GET', 'POST'].flatMap((method) => [

@@ -29,7 +29,7 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
     kind: 'instance',
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'application/fhir+xml', 'json', 'xml'],
-    patchFormat: ['application/json-patch+json'],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json', 'application/fhir+xml'],
     software: { name: 'Mortar' },
     rest: [
       {
