@@ -37,6 +37,14 @@ export function parseHosts(text: string): ReadonlySet<string> | undefined {
     : undefined;
 }
 
+const DOMAINS_MAX = 100;
+export function parseDomains(text: string): ReadonlySet<string> | undefined {
+  const domains = text.split(',').map((domain) => domain.trim().toLowerCase());
+  return domains.length <= DOMAINS_MAX && domains.every((domain) => /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(domain))
+    ? new Set(domains)
+    : undefined;
+}
+
 export function parsePublicUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;

@@ -43,6 +43,7 @@ import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
+import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
 import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
@@ -55,6 +56,7 @@ import { patientParametersBeside } from './standards/fhir/search/patient-paramet
 import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
 
@@ -86,6 +88,8 @@ export interface FhirParts {
 
 export interface FhirApi {
   readonly handle: RequestHandler;
+  /** Websockets. */
+  readonly upgrade?: SubscriptionSockets['upgrade'];
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
   readonly identity?: Identity;
@@ -155,7 +159,24 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const required = requiredOf(config.requiredProfiles, definitions);
   const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
   const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
-  const store = auditedStore(visible, audit.trail, audit.view.events);
+  const audited = auditedStore(visible, audit.trail, audit.view.events);
+  let identity: Identity | undefined;
+  const subscriptions = openSubscriptions({
+    config,
+    pools,
+    audited,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    subscribers() {
+      if (!identity) throw new Error('nobody is known yet');
+      return identity;
+    },
+    cipher: cipher.cipher,
+    baseUrl,
+    now,
+    log,
+  });
+  const store = subscriptions.own(audited);
   const services: Services = {
     store,
     unaudited: visible,
@@ -238,7 +259,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
-  const identity = await createIdentityDoors({
+  identity = await createIdentityDoors({
     config,
     dataDir,
     url,
@@ -312,7 +333,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : []), ...(claims ? [claims.jobs] : [])],
+    moreJobs: [
+      subscriptions.jobs,
+      identity.jobs,
+      ...subjects.jobs,
+      ...(eps ? [eps.jobs] : []),
+      ...(claims ? [claims.jobs] : []),
+    ],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     partners: parts.partners && {
@@ -322,6 +349,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  await subscriptions.start();
+  stack.defer(subscriptions.stop);
+  const sockets = subscriptions.openSockets(authenticate);
+  stack.defer(sockets.stop);
   const resealing = keepSealed(plain, log);
   if (resealing) stack.defer(resealing.stop);
   stack.defer(keepIndexed(plain, log).stop);
@@ -331,9 +362,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     store,
     gateway,
     identity,
+    upgrade: sockets.upgrade,
     handle: createFhirHandler(
       {
         ...services,
+        subscriptions: subscriptions.desk,
         ...(eps && { eps: eps.desk }),
         ...(claims && { claims: claims.desk }),
         ...(judge && { judgePrescriptions: judge }),

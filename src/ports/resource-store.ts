@@ -6,6 +6,7 @@ import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { MessageTransaction } from './message-log.ts';
 import type { SourceTimes } from './source-times.ts';
+import type { SubscriptionTransaction } from './subscriptions.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
 export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -110,6 +111,8 @@ export interface StoreTransaction {
   readonly jobs: JobTransaction;
   /** Positions of those who follow the change log, moved together with what they do. */
   readonly consumers: ConsumerTransaction;
+  /** Who is told of changes, and of which. */
+  readonly subscriptions: SubscriptionTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
 }

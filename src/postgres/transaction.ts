@@ -32,6 +32,7 @@ import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { createSourceTimes } from './source-times.ts';
+import { createSubscriptionTransaction } from './subscriptions.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { visibleHistory } from './visible-history.ts';
@@ -320,6 +321,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
+    subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
   };
 }

@@ -6,8 +6,9 @@ import { everythingOf } from './operations/everything.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
 import type { Route } from './routes.ts';
 import type { Handler } from './services.ts';
+import { SUBSCRIPTION_OPERATIONS } from './subscription-routes.ts';
 
-interface RecordOperation {
+export interface RecordOperation {
   readonly name: string;
   /** Of one type; absent: of every type. */
   readonly type?: string;
@@ -60,6 +61,7 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     definition: official('Encounter-everything'),
     at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Encounter') }],
   },
+  ...SUBSCRIPTION_OPERATIONS,
 ];
 
 const PREFIX = { system: '', type: '/:type', instance: '/:type/:id' } as const;
