@@ -238,6 +238,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const workflow = createWorkflowDoors({
     url,
     store,
+    plain,
     answers: plain.answers,
     searchOf: (type, query) => searchOf(services, type, query),
     policy,
