@@ -56,6 +56,7 @@ import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepPartitions, keepSealed } from './upkeep.ts';
+import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -234,6 +235,19 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
+  const workflow = createWorkflowDoors({
+    url,
+    store,
+    answers: plain.answers,
+    searchOf: (type, query) => searchOf(services, type, query),
+    policy,
+    audit: audit.trail,
+    limits: parts.limits,
+    addressOf: parts.addressOf,
+    now,
+    log,
+  });
+  stack.defer(workflow.stop);
   const identity = await createIdentityDoors({
     config,
     dataDir,
@@ -252,7 +266,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
-    moreDoors: (authenticate) => [...subjects.doors(authenticate), ...protection.doors(authenticate)],
+    moreDoors: (authenticate) => [
+      ...subjects.doors(authenticate),
+      ...protection.doors(authenticate),
+      ...workflow.doors(authenticate),
+    ],
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,

@@ -3,6 +3,7 @@
 import type { ChangeFeed } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { JobTable } from '../ports/jobs.ts';
+import type { KeptAnswers } from '../ports/kept-answers.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -27,6 +28,7 @@ import { type EncryptionOptions, openEncryption } from './encryption/open-encryp
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
+import { createKeptAnswers } from './kept-answers.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
@@ -80,6 +82,8 @@ export interface OpenStore extends ResourceStore {
   readonly jobs: JobTable;
   /** When senders last said something of resources, as far as it is old. */
   readonly sourceTimes: SourceTimePurge;
+  /** What was answered to requests that may come again. */
+  readonly answers: KeptAnswers;
   /** For those who tell others of changes. */
   readonly changes: ChangeFeed;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
@@ -205,6 +209,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     messages,
     jobs,
     sourceTimes: createSourceTimePurge(pools),
+    answers: createKeptAnswers(pools, cipher),
     changes: createChangeFeed({ writes: pools.writes, run }),
     removal,
     contacts: { reads: pools.reads, keys, parametersOf },
