@@ -103,6 +103,8 @@ const COMPOSITION = new Set([
   'reconcile-cli.ts',
   'reconciliation.ts',
   'claims.ts',
+  'prescription-tokens.ts',
+  'pharmacy.ts',
   'local-payer.ts',
   'local-spine.ts',
   'script-push.ts',

@@ -3,6 +3,7 @@ import type { Issue } from '../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
+import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
@@ -115,6 +116,8 @@ export interface StoreTransaction {
   readonly sourceTimes: SourceTimes;
   /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
   readonly answers: AnswersTransaction;
+  /** What dispensing leaves beside the record, kept together with it. */
+  readonly dispensing: DispensingTransaction;
 }
 
 export interface ResourceStore {

@@ -17,6 +17,7 @@ import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
 import { createConsumerTransaction } from './change-feed.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
+import { createDispensingTransaction } from './dispensing/register.ts';
 import { holdKeys, isKeyGone } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
 import { byType } from './group-commit.ts';
@@ -320,6 +321,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     consumers: createConsumerTransaction(send),
     sourceTimes: createSourceTimes(send, tools.now),
     answers: createAnswersTransaction(tools.cipher, send, tools.now),
+    dispensing: createDispensingTransaction(tools.cipher, send),
   };
 }
 

@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 
 const HALF = 10_000;
 export const TOKEN_NUMBER_MAX = HALF * HALF - 1;
-const ROUNDS = 8;
+const ROUNDS = 4;
 const FORM = /^PHB-RX-([0-9]{8})$/;
 
 /** `number` 0 to `TOKEN_NUMBER_MAX`; `key` is any secret, and stays the same as long as ids shall not collide. */

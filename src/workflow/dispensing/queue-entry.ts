@@ -4,11 +4,10 @@
  */
 import type { MintedToken } from '../../ports/prescription-tokens.ts';
 import type { Resource } from '../../ports/resource-store.ts';
-import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.ts';
+import { codeSystemUrl } from '../../standards/fhir/canonical.ts';
+import { PRESCRIPTION_TOKEN, TASK_CODE } from '../prescribing/systems.ts';
 
-/** `Task.identifier.system` of token ids. */
-export const TOKEN_SYSTEM = namingSystemUrl('prescription-token');
-/** Of `Task.code` and of what the Task carries. */
+/** Of what the Task carries. */
 export const DISPENSING_CODES = codeSystemUrl('dispensing');
 
 export type QueuePriority = 'controlled' | 'high_risk' | 'routine';
@@ -48,12 +47,12 @@ export function queueTask(entry: QueueEntry): Resource {
   return {
     resourceType: 'Task',
     id: entry.id,
-    identifier: [{ system: TOKEN_SYSTEM, value: token.tokenId }],
+    identifier: [{ system: PRESCRIPTION_TOKEN, value: token.tokenId }],
     ...(entry.groupIdentifier && { groupIdentifier: entry.groupIdentifier }),
     status: 'ready',
     intent: 'order',
     priority: TASK_PRIORITY[entry.priority],
-    code: { coding: [{ system: DISPENSING_CODES, code: 'dispense' }] },
+    code: { coding: [{ system: TASK_CODE, code: 'dispense' }] },
     focus: { reference: `MedicationRequest/${entry.orderId}` },
     for: { reference: `Patient/${entry.patientId}` },
     authoredOn: new Date(token.issuedAt).toISOString(),

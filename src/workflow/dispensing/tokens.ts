@@ -14,7 +14,8 @@ import type {
 } from '../../ports/prescription-tokens.ts';
 import { canonicalJson } from '../../standards/prescription-token/hmac-form.ts';
 import { formatJws } from '../../standards/prescription-token/jws-form.ts';
-import { DISPENSING_CODES, TOKEN_SYSTEM } from './queue-entry.ts';
+import { PRESCRIPTION_TOKEN } from '../prescribing/systems.ts';
+import { DISPENSING_CODES } from './queue-entry.ts';
 
 export interface TokensOptions {
   readonly keys: PrescriptionKeys;
@@ -124,7 +125,7 @@ const listOf = (value: unknown): readonly Node[] => (Array.isArray(value) ? (val
 
 /** The token's id of a queue's Task. */
 export function tokenIdOf(task: Node): string | undefined {
-  const value = listOf(task['identifier']).find(({ system }) => system === TOKEN_SYSTEM)?.['value'];
+  const value = listOf(task['identifier']).find(({ system }) => system === PRESCRIPTION_TOKEN)?.['value'];
   return typeof value === 'string' ? value : undefined;
 }
 
