@@ -32,6 +32,7 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
@@ -235,11 +236,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
+  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
   const workflow = createWorkflowDoors({
     url,
     store,
     plain,
     answers: plain.answers,
+    tokens: tokens.tokens,
     searchOf: (type, query) => searchOf(services, type, query),
     policy,
     audit: audit.trail,
