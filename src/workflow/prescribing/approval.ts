@@ -35,7 +35,10 @@ const AUTHOR = { system: 'http://terminology.hl7.org/CodeSystem/provenance-parti
 const SIGNED = { system: 'urn:iso-astm:E1762-95:2013', code: '1.2.840.10065.1.12.1.1' };
 
 /** Who approved what, and when; the signature of the Spine's kind is added where one is given. */
-export function provenanceOf({ approved, taskId, prescriber, at, newId }: Approval, note?: string): Resource {
+export function provenanceOf(
+  { approved, patientId, taskId, prescriber, at, newId }: Approval,
+  note?: string,
+): Resource {
   const who = { reference: prescriber.reference };
   return {
     resourceType: 'Provenance',
@@ -43,6 +46,8 @@ export function provenanceOf({ approved, taskId, prescriber, at, newId }: Approv
     target: [
       ...approved.map(({ order }) => ({ reference: `MedicationRequest/${String(order['id'])}` })),
       { reference: `Task/${taskId}` },
+      // By which it is in the patient's record.
+      { reference: `Patient/${patientId}` },
     ],
     recorded: new Date(at).toISOString(),
     activity: {
