@@ -32,6 +32,7 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
 import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
@@ -59,6 +60,7 @@ import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
+import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -259,6 +261,22 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
+  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
+  const workflow = createWorkflowDoors({
+    url,
+    store,
+    plain,
+    answers: plain.answers,
+    tokens: tokens.tokens,
+    searchOf: (type, query) => searchOf(services, type, query),
+    policy,
+    audit: audit.trail,
+    limits: parts.limits,
+    addressOf: parts.addressOf,
+    now,
+    log,
+  });
+  stack.defer(workflow.stop);
   identity = await createIdentityDoors({
     config,
     dataDir,
@@ -277,7 +295,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
-    moreDoors: (authenticate) => [...subjects.doors(authenticate), ...protection.doors(authenticate)],
+    moreDoors: (authenticate) => [
+      ...subjects.doors(authenticate),
+      ...protection.doors(authenticate),
+      ...workflow.doors(authenticate),
+    ],
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,

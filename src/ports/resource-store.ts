@@ -3,7 +3,9 @@ import type { Issue } from '../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest, SystemSearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
+import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
+import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
 import type { SourceTimes } from './source-times.ts';
 import type { SubscriptionTransaction } from './subscriptions.ts';
@@ -115,6 +117,10 @@ export interface StoreTransaction {
   readonly subscriptions: SubscriptionTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
+  /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
+  readonly answers: AnswersTransaction;
+  /** What dispensing leaves beside the record, kept together with it. */
+  readonly dispensing: DispensingTransaction;
 }
 
 export interface ResourceStore {

@@ -260,6 +260,9 @@ class Sharing {
         member.hasSent = true;
         return this.#broken ? Promise.reject(this.#broken.error) : ask(...args);
       };
+    /** A part of the transaction whose members are functions that answer later. */
+    const allPassed = <Part extends object>(part: Part): Part =>
+      Object.fromEntries(Object.entries(part).map(([name, ask]) => [name, passed(ask)])) as Part;
     return {
       lockIdentity: (criteria) => this.#wait(member, { kind: 'lock', criteria }),
       findCurrent: (criteria, limit) => this.#wait(member, { kind: 'find', criteria, limit }),
@@ -284,8 +287,11 @@ class Sharing {
       vread: passed(tx.vread),
       search: passed(tx.search),
       history: passed(tx.history),
-      jobs: { add: passed(tx.jobs.add), complete: passed(tx.jobs.complete) },
-      consumers: { advance: passed(tx.consumers.advance) },
+      jobs: allPassed(tx.jobs),
+      consumers: allPassed(tx.consumers),
+      subscriptions: allPassed(tx.subscriptions),
+      answers: allPassed(tx.answers),
+      dispensing: allPassed(tx.dispensing),
     };
   }
 }
