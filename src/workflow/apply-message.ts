@@ -2,6 +2,7 @@
  * Applies what a message brings: resources are found again by their business identifiers, merged and written, inside a
  * transaction that its caller owns. DESIGN walk 3, docs/gateway.md "Applying"
  */
+import { OWN_NUMBERS } from '../mapping/own-numbers.ts';
 import {
   DEFAULT_ELEMENTS,
   MOVES_PATIENT,
@@ -65,7 +66,7 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     const read = bundle.entry
       .filter((entry) => !isParted(entry))
       .map((entry, index) => readEntry(services, entry, index));
-    const locked = read.filter((plan) => plan.criteria && !isShared(plan));
+    const locked = read.filter((plan) => plan.criteria && tokensOf(plan.criteria).length > 0 && !isShared(plan));
     // Both leave together; the look-up runs when the locks are had.
     const [, met] = await Promise.all([
       locked.length > 0 && tx.lockIdentity(locked.map((plan) => plan.criteria as Criteria)), // filtered
@@ -222,6 +223,7 @@ async function lockMissing(
   decided: ReadonlySet<Criteria | undefined>,
 ): Promise<readonly Planned[]> {
   const missing = met.filter((plan) => isDoubtful(plan) && !decided.has(plan.criteria));
+  checkOwnNumbers(missing);
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
   const [, again] =
     missing.length > 0
@@ -232,6 +234,15 @@ async function lockMissing(
     const now = settled.get(plan) ?? plan;
     return now.criteria && !now.current ? { ...now, id: services.newId() } : now;
   });
+}
+
+/** Under a number that we gave nothing is made. */
+function checkOwnNumbers(missing: readonly Planned[]): void {
+  const unknown = missing.filter((plan) => tokensOf(plan.criteria as Criteria).length === 0);
+  if (unknown.length === 0) return;
+  const fault = ({ type, at }: Planned): Issue =>
+    issue('not-found', `We have no ${type} of this number: quote the one that we sent, or leave it out`, at);
+  throw new FhirError(422, unknown.map(fault));
 }
 
 /** What only changes something has nothing to do where that is not stored. */
@@ -288,7 +299,7 @@ function buildWrites(
     };
     const change = (current: Resource | undefined): Resource => {
       if (!isConditional) return { ...checked(resource), id };
-      if (plan.current && !(current && tokensOf(plan.criteria as Criteria).some((token) => bears(current, token))))
+      if (plan.current && !(current && isStillMeant(current, plan.criteria as Criteria)))
         throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
       if (listed(entry, MOVES_PATIENT).length === 0) checkSamePatient(current, resource, at);
@@ -317,6 +328,12 @@ function buildWrites(
   });
   if (issues.length > 0) throw new FhirError(422, issues);
   return writes;
+}
+
+/** One that was found by its id is itself. */
+function isStillMeant(current: Resource, criteria: Criteria): boolean {
+  const tokens = tokensOf(criteria);
+  return tokens.length === 0 || tokens.some((token) => bears(current, token));
 }
 
 function changesNothing(
@@ -367,12 +384,21 @@ function resolved(
   places: ReadonlyMap<string, string>,
   issues: Issue[],
 ): Resource {
-  return services.rewriteReferences(entry.resource, (text, place) => {
+  return services.rewriteReferences(withoutOwnNumbers(entry.resource), (text, place) => {
     const found = places.get(text);
     if (found === undefined && place === 'reference' && text.startsWith('urn:uuid:'))
       issues.push(issue('not-found', 'A reference names no entry of the message', at));
     return found;
   });
+}
+
+/** The number under which we told of a resource is its id, which it has. */
+function withoutOwnNumbers(resource: Resource): Resource {
+  if (!Array.isArray(resource['identifier'])) return resource;
+  const others = resource['identifier'].filter(({ system }) => system !== OWN_NUMBERS);
+  if (others.length === resource['identifier'].length) return resource;
+  const { identifier: _, ...rest } = resource;
+  return others.length === 0 ? rest : { ...rest, identifier: others };
 }
 
 const withSource = (resource: Resource, source: string): Resource => {
