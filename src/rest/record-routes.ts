@@ -2,7 +2,10 @@
  * Operations on what is stored: their routes, and how the capability statement names them. One row an operation.
  * https://hl7.org/fhir/R4/operations.html
  */
+import { documentOperation } from './operations/document.ts';
 import { everythingOf } from './operations/everything.ts';
+import { lastnOperation } from './operations/lastn.ts';
+import { matchOperation } from './operations/match.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
 import type { Route } from './routes.ts';
 import type { Handler } from './services.ts';
@@ -59,6 +62,24 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     type: 'Encounter',
     definition: official('Encounter-everything'),
     at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Encounter') }],
+  },
+  {
+    name: 'document',
+    type: 'Composition',
+    definition: official('Composition-document'),
+    at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: documentOperation }],
+  },
+  {
+    name: 'lastn',
+    type: 'Observation',
+    definition: official('Observation-lastn'),
+    at: [{ level: 'type', methods: BOTH, letters: 's', handle: lastnOperation }],
+  },
+  {
+    name: 'match',
+    type: 'Patient',
+    definition: official('Patient-match'),
+    at: [{ level: 'type', methods: ['POST'], letters: 's', handle: matchOperation }],
   },
 ];
 

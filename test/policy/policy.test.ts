@@ -218,6 +218,9 @@ const NEEDED: Readonly<Record<string, string>> = {
   ...both('/Patient/$everything', 's'),
   ...both('/Patient/:id/$everything', 'r'),
   ...both('/Encounter/:id/$everything', 'r'),
+  ...both('/Composition/:id/$document', 'r'),
+  ...both('/Observation/$lastn', 's'),
+  'POST /Patient/$match': 's',
   ...Object.fromEntries(
     TERMINOLOGY_OPERATIONS.flatMap(({ type, name }) =>
       ['GET', 'POST'].flatMap((method) => [

@@ -154,4 +154,53 @@ describe('access › operations', () => {
       expect(idsIn((await ask('alice', 'GET', `Patient/$everything?_cursor=${forged}`)).text)).eql([]);
     });
   });
+
+  describe('$match, $lastn, $document', () => {
+    const match = {
+      resourceType: 'Parameters',
+      parameter: [
+        { name: 'resource', resource: { resourceType: 'Patient', name: [{ family: 'Hid' }], birthDate: '1990-01-01' } },
+      ],
+    };
+    before(() => world.put({ resourceType: 'Patient', id: 'hid', name: [{ family: 'Hid' }], birthDate: '1990-01-01' }));
+    it('[CP-25] $match is nothing for whoever sees their own record alone', async () => {
+      expect((await ask('alice', 'POST', 'Patient/$match', match)).status).equal(403);
+    });
+    it('[CP-25] $match finds whom the caller may see', async () => {
+      expect((await ask('root', 'POST', 'Patient/$match', match)).text).contain('"id":"hid"');
+      const reply = await ask('stranger', 'POST', 'Patient/$match', match);
+      expect(reply.status).equal(200);
+      expect(reply.text).not.contain('hid');
+    });
+    it('[CP-03] $lastn is of what the caller may see, and says the same of a hidden patient as of none', async () => {
+      expect((await ask('alice', 'GET', 'Observation/$lastn?patient=a&code=urn:codes|x')).text).contain('Patient/a');
+      const hidden = await ask('alice', 'GET', 'Observation/$lastn?patient=b&code=urn:codes|x');
+      const absent = await ask('alice', 'GET', 'Observation/$lastn?patient=0&code=urn:codes|x');
+      expect(hidden.status).equal(200);
+      expect(hidden.text.replaceAll('patient=b', 'patient=0')).equal(absent.text);
+    });
+    it('[CP-19] $document that needs a hidden resource is as one that needs what is not there', async () => {
+      const composition = (id: string, entry: string): Resource => ({
+        resourceType: 'Composition',
+        id,
+        status: 'final',
+        type: { text: 't' },
+        date: '2026-01-01',
+        title: 'T',
+        subject: { reference: 'Patient/a' },
+        author: [{ reference: 'Patient/a' }],
+        section: [{ title: 's', entry: [{ reference: entry }] }],
+      });
+      for (const [id, entry] of [
+        ['c-own', 'Observation/obs-a'],
+        ['c-hidden', 'Observation/obs-b'],
+        ['c-absent', 'Observation/nowhere'],
+      ] as const)
+        await world.put(composition(id, entry));
+      expect((await ask('alice', 'GET', 'Composition/c-own/$document')).status).equal(200);
+      const hidden = await ask('alice', 'GET', 'Composition/c-hidden/$document');
+      expect(hidden.status).equal(422);
+      expect(hidden.text).equal((await ask('alice', 'GET', 'Composition/c-absent/$document')).text);
+    });
+  });
 });

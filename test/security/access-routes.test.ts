@@ -94,7 +94,7 @@ describe('access › routes', () => {
       challenge: response.headers.get('www-authenticate'),
     };
   }
-  const TERMINOLOGY = /^\/(?:CodeSystem|ValueSet|ConceptMap)\/.*\$/;
+  const TERMINOLOGY = /^\/(?:CodeSystem|ValueSet|ConceptMap)\/.*\$|\$(?:lastn|match)$/;
   const entriesOf = (text: string): { resource?: unknown; response?: { status: string } }[] =>
     (JSON.parse(text) as { entry?: { resource?: unknown; response?: { status: string } }[] }).entry ?? [];
 
