@@ -18,12 +18,15 @@ import { loadDemo } from './demo.ts';
 import { openEps, openSignerTrust } from './eps.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
+import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
 import type { ContextLog } from './log.ts';
+import { createCipher } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
+import { createAsyncRequests } from './postgres/async-requests.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
@@ -34,10 +37,12 @@ import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
+import { createAsyncDesk } from './rest/async-desk.ts';
+import { createInteractionWorker } from './rest/async-interaction.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
 import type { Door } from './rest/door.ts';
-import { createFhirHandler } from './rest/fhir-handler.ts';
+import { createFhirDoor } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
@@ -299,6 +304,36 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (claims) stack.defer(claims.stop);
+  const book = createAsyncRequests({
+    ...pools,
+    cipher: cipher.cipher,
+    cipherOf: (key) => createCipher([{ number: 1, key }]),
+  });
+  const later = createAsyncDesk({
+    book,
+    begin: (id) => plain.jobs.add([asyncJob(id)]),
+    audit: audit.trail,
+    baseUrl,
+    now,
+  });
+  const fhir = createFhirDoor(
+    {
+      ...services,
+      later,
+      ...(eps && { eps: eps.desk }),
+      ...(claims && { claims: claims.desk }),
+      ...(judge && { judgePrescriptions: judge }),
+    },
+    door,
+  );
+  const asyncJobs = createAsyncJobs({
+    book,
+    jobs: plain.jobs,
+    workers: [createInteractionWorker(fhir.dispatch, now)],
+    concurrency: 2,
+    now,
+    log,
+  });
   gateway = createGateway({
     config,
     store,
@@ -310,7 +345,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : []), ...(claims ? [claims.jobs] : [])],
+    moreJobs: [
+      identity.jobs,
+      asyncJobs,
+      ...subjects.jobs,
+      ...(eps ? [eps.jobs] : []),
+      ...(claims ? [claims.jobs] : []),
+    ],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     partners: parts.partners && {
@@ -328,15 +369,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     store,
     gateway,
     identity,
-    handle: createFhirHandler(
-      {
-        ...services,
-        ...(eps && { eps: eps.desk }),
-        ...(claims && { claims: claims.desk }),
-        ...(judge && { judgePrescriptions: judge }),
-      },
-      door,
-    ),
+    handle: fhir.handle,
     stop: () => everything.disposeAsync(),
     async loadDemo() {
       const text = await loadDemo(store, services.validate, serviceCaller('demo'), now);

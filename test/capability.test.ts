@@ -123,6 +123,8 @@ describe('capability statement', function () {
     // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
     const elsewhere = [
       'capabilities',
+      'async-status',
+      'async-cancel',
       ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
       ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
       ...[...everyTypeOperations, ...singleTypeOperations].map(({ name }) => name),

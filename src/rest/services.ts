@@ -16,6 +16,7 @@ import type { FhirXmlWriter } from '../standards/fhir/xml/write.ts';
 import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
+import type { AsyncDesk } from './async-desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 
 export interface RestSettings {
@@ -52,6 +53,8 @@ export interface Services {
   readonly claims?: ClaimDesk;
   /** Where authorities of signers are configured. */
   readonly judgePrescriptions?: JudgePrescriptions;
+  /** Requests that are answered later, where there are jobs. */
+  readonly later?: AsyncDesk;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
   /** What refuses a resource. */
