@@ -31,6 +31,7 @@ import { auditedStore } from './postgres/audit/audited-store.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
+import { createKeptAnswerPurge } from './postgres/kept-answers.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -329,6 +330,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
+    answers: createKeptAnswerPurge(pools),
     workers: [createInteractionWorker(fhir.dispatch, now)],
     concurrency: 2,
     now,

@@ -4,6 +4,7 @@ import type { Condition, SearchRequest } from '../standards/fhir/search/request.
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
+import type { KeptAnswers } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
 import type { SourceTimes } from './source-times.ts';
 
@@ -112,6 +113,8 @@ export interface StoreTransaction {
   readonly consumers: ConsumerTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
+  /** Answers to requests that may come again, kept together with what they did. */
+  readonly answers: KeptAnswers;
 }
 
 export interface ResourceStore {

@@ -46,7 +46,7 @@ export function createInteractionWorker(
     async step({ payload, askedAt, isInterrupted }): Promise<AsyncStep> {
       const { body, ...request } = payload as unknown as Payload; // as interactionPayload made it
       const isSearch = CHANGES_NOTHING.has(request.method) || request.segments.at(-1) === '_search';
-      if (isInterrupted && !isSearch)
+      if (isInterrupted && !isSearch && request.headers['idempotency-key'] === undefined)
         throw new FhirError(409, [
           issue(
             'conflict',
