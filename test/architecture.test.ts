@@ -43,7 +43,10 @@ const LAYERS = new Map<string, Row>([
   ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
   ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici', 'nodemailer'], node: 'all' }],
   ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
-  ['rest', { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' }],
+  [
+    'rest',
+    { folders: DOOR, packages: ['express', 'graphql', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' },
+  ],
   [
     'peers',
     {

@@ -218,6 +218,7 @@ describe('capability statement', function () {
     });
     const steps: Readonly<Record<string, () => Promise<Reply>>> = {
       meta: () => fhir.get('$meta'),
+      graphql: () => fhir.get(`$graphql?query=${encodeURIComponent('{ PatientList(_count: 1) { id } }')}`),
       transaction: () => fhir.post('', bundle('transaction')),
       batch: () => fhir.post('', bundle('batch')),
       'history-system': () => fhir.get('_history?_count=1'),

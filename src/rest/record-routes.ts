@@ -4,6 +4,7 @@
  */
 import { documentOperation } from './operations/document.ts';
 import { everythingOf } from './operations/everything.ts';
+import { graphqlOperation } from './operations/graphql.ts';
 import { lastnOperation } from './operations/lastn.ts';
 import { matchOperation } from './operations/match.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
@@ -47,6 +48,14 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     name: 'meta-delete',
     definition: official('Resource-meta-delete'),
     at: [{ level: 'instance', methods: ['POST'], letters: 'u', handle: deleteMeta }],
+  },
+  {
+    name: 'graphql',
+    definition: official('Resource-graphql'),
+    at: [
+      { level: 'system', methods: BOTH, letters: '', handle: graphqlOperation },
+      { level: 'instance', methods: BOTH, letters: 'r', handle: graphqlOperation },
+    ],
   },
   {
     name: 'everything',

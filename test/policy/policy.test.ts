@@ -215,6 +215,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   'POST /:type/:id/$meta': 'r',
   'POST /:type/:id/$meta-add': 'u',
   'POST /:type/:id/$meta-delete': 'u',
+  ...both('/:type/:id/$graphql', 'r'),
   ...both('/Patient/$everything', 's'),
   ...both('/Patient/:id/$everything', 'r'),
   ...both('/Encounter/:id/$everything', 'r'),

@@ -59,7 +59,7 @@ describe('access › operations', () => {
       const hidden = await ask('alice', 'GET', 'Observation/obs-b/$meta');
       const absent = await ask('alice', 'GET', 'Observation/nowhere/$meta');
       expect(hidden.status).equal(404);
-      expect(hidden.text.replace('obs-b', 'nowhere')).equal(absent.text);
+      expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
     });
     for (const path of ['Observation/$meta', '$meta'])
       it(`[CP-03] ${path} is of what the caller may see`, async () => {
@@ -80,7 +80,7 @@ describe('access › operations', () => {
           const hidden = await ask('alice', 'POST', `Observation/obs-b/$${name}`, body);
           const absent = await ask('alice', 'POST', `Observation/nowhere/$${name}`, body);
           expect(hidden.status).equal(absent.status).and.to.be.oneOf([403, 404]);
-          expect(hidden.text.replace('obs-b', 'nowhere')).equal(absent.text);
+          expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
         }
         expect((await world.store.read(ROOT, 'Observation', 'obs-b')).versionId).equal(1);
       });
@@ -201,6 +201,51 @@ describe('access › operations', () => {
       const hidden = await ask('alice', 'GET', 'Composition/c-hidden/$document');
       expect(hidden.status).equal(422);
       expect(hidden.text).equal((await ask('alice', 'GET', 'Composition/c-absent/$document')).text);
+    });
+  });
+
+  describe('$graphql', () => {
+    const query = (text: string): string => `$graphql?query=${encodeURIComponent(text)}`;
+    it('[CP-16] a hidden resource is as none, by itself and by what refers to it', async () => {
+      await world.put(observation('cross', 'a', { hasMember: [{ reference: 'Observation/obs-b' }] }));
+      for (const text of [
+        '{ Observation(id: "ID") { id } }',
+        '{ ObservationList(_id: "ID") { id } }',
+        '{ PatientList(_id: "b") { id ObservationList(_reference: patient) { id } } }',
+      ]) {
+        const hidden = await ask('alice', 'GET', query(text.replace('ID', 'obs-b')));
+        const absent = await ask('alice', 'GET', query(text.replace('ID', 'nowhere').replace('"b"', '"0"')));
+        expect(hidden.status).equal(absent.status);
+        expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
+      }
+      const reply = await ask(
+        'alice',
+        'GET',
+        query('{ Observation(id: "cross") { hasMember { resource(optional: true) { id } } } }'),
+      );
+      expect(JSON.parse(reply.text)).eql({ data: { Observation: { hasMember: [{ resource: null }] } } });
+    });
+    it('[CP-16] [CP-03] lists and counts are of what the caller may see', async () => {
+      const text = '{ ObservationConnection(_count: 100) { count edges { resource { id subject { reference } } } } }';
+      const reply = await ask('alice', 'GET', query(text));
+      expect(reply.status, reply.text).equal(200);
+      expect(reply.text).contain('obs-a').and.not.contain('Patient/b').and.not.contain('obs-b');
+      const { data } = JSON.parse(reply.text) as {
+        data: { ObservationConnection: { count: number; edges: unknown[] } };
+      };
+      expect(data.ObservationConnection.count).equal(data.ObservationConnection.edges.length);
+    });
+    it('[CP-02] types that no scope names: refused, or null where they are referred to', async () => {
+      expect((await ask('alice-observations', 'GET', query('{ PractitionerList { id } }'))).status).equal(403);
+      expect((await ask('nothing', 'GET', query('{ PatientList { id } }'))).status).equal(403);
+      const referred = '{ Observation(id: "by-p") { performer { resource(optional: true) { id } } } }';
+      expect((await ask('alice-observations', 'GET', query(referred))).text).contain('"resource":null');
+    });
+    it('[CP-01] of a hidden resource is as of none, whatever is asked', async () => {
+      const hidden = await ask('alice', 'GET', `Observation/obs-b/${query('{')}`);
+      const absent = await ask('alice', 'GET', `Observation/nowhere/${query('{')}`);
+      expect(hidden.status).equal(404);
+      expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
     });
   });
 });
