@@ -31,10 +31,10 @@ import { auditedStore } from './postgres/audit/audited-store.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
-import { createKeptAnswerPurge } from './postgres/kept-answers.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
+import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
@@ -330,7 +330,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
-    answers: createKeptAnswerPurge(pools),
+    answers: createRequestAnswerPurge(pools),
     workers: [createInteractionWorker(fhir.dispatch, now)],
     concurrency: 2,
     now,

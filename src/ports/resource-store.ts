@@ -4,8 +4,8 @@ import type { Condition, SearchRequest } from '../standards/fhir/search/request.
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { JobTransaction } from './jobs.ts';
-import type { KeptAnswers } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
+import type { RequestAnswers } from './request-answers.ts';
 import type { SourceTimes } from './source-times.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
@@ -114,7 +114,7 @@ export interface StoreTransaction {
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
   /** Answers to requests that may come again, kept together with what they did. */
-  readonly answers: KeptAnswers;
+  readonly requestAnswers: RequestAnswers;
 }
 
 export interface ResourceStore {

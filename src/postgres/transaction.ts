@@ -23,11 +23,11 @@ import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
-import { createKeptAnswers } from './kept-answers.ts';
 import { createMessageTransaction } from './message-transaction.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
+import { createRequestAnswers } from './request-answers.ts';
 import { resolveChains } from './search/chains.ts';
 import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
@@ -319,7 +319,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
     sourceTimes: createSourceTimes(send, tools.now),
-    answers: createKeptAnswers(send, tools.cipher, tools.now),
+    requestAnswers: createRequestAnswers(send, tools.cipher, tools.now),
   };
 }
 

@@ -43,7 +43,7 @@ export const idempotent =
     const hash = hashOf(request);
     let isAgain = false;
     const result = await services.store.transaction(caller, async (tx): Promise<FhirAnswer> => {
-      const before = await tx.answers.claim({ owner, key }, hash);
+      const before = await tx.requestAnswers.claim({ owner, key }, hash);
       isAgain = before !== undefined;
       if (before) {
         if (!before.hash.equals(hash))
@@ -54,7 +54,7 @@ export const idempotent =
         return kept.answer;
       }
       const answer = await handle({ ...services, store: within(services.store, tx) }, request);
-      await tx.answers.keep({ owner, key }, Buffer.from(JSON.stringify({ rights, answer } satisfies Kept)));
+      await tx.requestAnswers.keep({ owner, key }, Buffer.from(JSON.stringify({ rights, answer } satisfies Kept)));
       return answer;
     });
     if (isAgain) await services.audit.record({ kind: 'operation', operation: 'answered-again', caller, outcome: 0 });

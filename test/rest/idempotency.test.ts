@@ -145,7 +145,7 @@ describe('Idempotency-Key', () => {
     const database = new pg.Client(server.database.connection('owner'));
     await database.connect();
     const { rows } = await database.query(
-      "select count(*)::int as all, count(*) filter (where k::text like '%clearly-visible%' or encode(answer, 'escape') like '%Clearly%')::int as seen from mortar.kept_answer k",
+      "select count(*)::int as all, count(*) filter (where k::text like '%clearly-visible%' or encode(answer, 'escape') like '%Clearly%')::int as seen from mortar.request_answer k",
     );
     await database.end();
     expect(rows[0]).property('all').above(0);

@@ -1,4 +1,4 @@
-/** Answers to requests that may come again. `src/postgres/kept-answers.ts` keeps them. */
+/** Answers to requests that may come again. `src/postgres/request-answers.ts` keeps them. */
 
 /** Who asks, and the name they gave the request. */
 export interface AnswerKey {
@@ -7,7 +7,7 @@ export interface AnswerKey {
 }
 
 /** Inside a transaction of the store: kept together with what the request did, or not at all. */
-export interface KeptAnswers {
+export interface RequestAnswers {
   /**
    * Waits for whoever has the same key under way. What was kept of the first request, with its hash; undefined where
    * this is the first.
@@ -16,7 +16,7 @@ export interface KeptAnswers {
   keep(key: AnswerKey, answer: Buffer): Promise<void>;
 }
 
-export interface KeptAnswerPurge {
+export interface RequestAnswerPurge {
   /** Removes those kept before `before` (ms UTC), at most `limit`; resolves to how many. */
   purge(before: number, limit: number): Promise<number>;
 }

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 // Answers to requests with an Idempotency-Key, kept in the transaction that did what was asked.
 
 const UP = `
-create table mortar.kept_answer (
+create table mortar.request_answer (
   owner text not null,
   key bytea not null,
   hash bytea not null,
@@ -11,8 +11,8 @@ create table mortar.kept_answer (
   kept_at timestamptz not null,
   primary key (owner, key)
 );
-create index kept_answer_at on mortar.kept_answer (kept_at);
-alter table mortar.kept_answer alter column answer set storage external;
+create index request_answer_at on mortar.request_answer (kept_at);
+alter table mortar.request_answer alter column answer set storage external;
 `;
 
 export async function up(knex: Knex): Promise<void> {
@@ -20,5 +20,5 @@ export async function up(knex: Knex): Promise<void> {
 }
 
 export async function down(knex: Knex): Promise<void> {
-  await knex.raw('drop table mortar.kept_answer');
+  await knex.raw('drop table mortar.request_answer');
 }
