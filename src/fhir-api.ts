@@ -36,7 +36,8 @@ import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openProfiles } from './profiles.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
+import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAsyncDesk } from './rest/async-desk.ts';
 import { createInteractionWorker } from './rest/async-interaction.ts';
@@ -49,6 +50,7 @@ import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
+import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
 import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
@@ -61,8 +63,10 @@ import { patientParametersBeside } from './standards/fhir/search/patient-paramet
 import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
-import { keepPartitions, keepSealed } from './upkeep.ts';
+import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
+import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -92,6 +96,8 @@ export interface FhirParts {
 
 export interface FhirApi {
   readonly handle: RequestHandler;
+  /** Websockets. */
+  readonly upgrade?: SubscriptionSockets['upgrade'];
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
   readonly identity?: Identity;
@@ -158,9 +164,27 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
+  const required = requiredOf(config.requiredProfiles, definitions);
+  const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
   const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
-  const store = auditedStore(visible, audit.trail, audit.view.events);
+  const audited = auditedStore(visible, audit.trail, audit.view.events);
+  let identity: Identity | undefined;
+  const subscriptions = openSubscriptions({
+    config,
+    pools,
+    audited,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    subscribers() {
+      if (!identity) throw new Error('nobody is known yet');
+      return identity;
+    },
+    cipher: cipher.cipher,
+    baseUrl,
+    now,
+    log,
+  });
+  const store = subscriptions.own(audited);
   const services: Services = {
     store,
     unaudited: visible,
@@ -205,6 +229,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       searchOf: (type, query) => searchOf(services, type, query),
       packagesDir: join(dataDir, 'packages'),
       profileBase: config.profileBase,
+      required,
       now,
       log,
     }),
@@ -242,7 +267,23 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
-  const identity = await createIdentityDoors({
+  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
+  const workflow = createWorkflowDoors({
+    url,
+    store,
+    plain,
+    answers: plain.answers,
+    tokens: tokens.tokens,
+    searchOf: (type, query) => searchOf(services, type, query),
+    policy,
+    audit: audit.trail,
+    limits: parts.limits,
+    addressOf: parts.addressOf,
+    now,
+    log,
+  });
+  stack.defer(workflow.stop);
+  identity = await createIdentityDoors({
     config,
     dataDir,
     url,
@@ -260,7 +301,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
-    moreDoors: (authenticate) => [...subjects.doors(authenticate), ...protection.doors(authenticate)],
+    moreDoors: (authenticate) => [
+      ...subjects.doors(authenticate),
+      ...protection.doors(authenticate),
+      ...workflow.doors(authenticate),
+    ],
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,
@@ -321,6 +366,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     {
       ...services,
       later,
+      subscriptions: subscriptions.desk,
       ...(eps && { eps: eps.desk }),
       ...(claims && { claims: claims.desk }),
       ...(judge && { judgePrescriptions: judge }),
@@ -348,6 +394,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
     moreJobs: [
+      subscriptions.jobs,
       identity.jobs,
       asyncJobs,
       ...subjects.jobs,
@@ -363,14 +410,20 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  await subscriptions.start();
+  stack.defer(subscriptions.stop);
+  const sockets = subscriptions.openSockets(authenticate);
+  stack.defer(sockets.stop);
   const resealing = keepSealed(plain, log);
   if (resealing) stack.defer(resealing.stop);
+  stack.defer(keepIndexed(plain, log).stop);
   const everything = stack.move();
   return {
     audit: audit.trail,
     store,
     gateway,
     identity,
+    upgrade: sockets.upgrade,
     handle: fhir.handle,
     stop: () => everything.disposeAsync(),
     async loadDemo() {

@@ -45,7 +45,11 @@ const LAYERS = new Map<string, Row>([
   ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
   [
     'rest',
-    { folders: DOOR, packages: ['express', 'graphql', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' },
+    {
+      folders: DOOR,
+      packages: ['express', 'graphql', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws', 'ajv'],
+      node: 'all',
+    },
   ],
   [
     'peers',
@@ -103,17 +107,21 @@ const COMPOSITION = new Set([
   'reconcile-cli.ts',
   'reconciliation.ts',
   'claims.ts',
+  'prescription-tokens.ts',
+  'pharmacy.ts',
   'local-payer.ts',
   'local-spine.ts',
   'script-push.ts',
   'signers.ts',
   'spine-send.ts',
+  'subscriptions.ts',
   'rotate-keys.ts',
   'script-password.ts',
   'protection.ts',
   'profiles.ts',
   'ig.ts',
   'verify-audit.ts',
+  'workflow-doors.ts',
 ]);
 const SETTINGS = new Set([
   'config.ts',

@@ -10,8 +10,9 @@ import { matchOperation } from './operations/match.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
 import type { Route } from './routes.ts';
 import type { Handler } from './services.ts';
+import { SUBSCRIPTION_OPERATIONS } from './subscription-routes.ts';
 
-interface RecordOperation {
+export interface RecordOperation {
   readonly name: string;
   /** Of one type; absent: of every type. */
   readonly type?: string;
@@ -90,6 +91,7 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     definition: official('Patient-match'),
     at: [{ level: 'type', methods: ['POST'], letters: 's', handle: matchOperation }],
   },
+  ...SUBSCRIPTION_OPERATIONS,
 ];
 
 const PREFIX = { system: '', type: '/:type', instance: '/:type/:id' } as const;

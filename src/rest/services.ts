@@ -16,6 +16,7 @@ import type { FhirXmlWriter } from '../standards/fhir/xml/write.ts';
 import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
+import type { SubscriptionDesk } from '../workflow/subscriptions/desk.ts';
 import type { AsyncDesk } from './async-desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 
@@ -51,6 +52,8 @@ export interface Services {
   readonly eps?: EpsDesk;
   /** Where a payer is configured. */
   readonly claims?: ClaimDesk;
+  /** Who is told of changes. */
+  readonly subscriptions?: SubscriptionDesk;
   /** Where authorities of signers are configured. */
   readonly judgePrescriptions?: JudgePrescriptions;
   /** Requests that are answered later, where there are jobs. */
