@@ -261,6 +261,7 @@ class Sharing {
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
       answers: allPassed(tx.answers),
+      requestAnswers: allPassed(tx.requestAnswers),
       dispensing: allPassed(tx.dispensing),
     };
   }
