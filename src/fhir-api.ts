@@ -9,6 +9,7 @@ import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
+import { openBulk } from './bulk.ts';
 import { publishedCapability } from './capability.ts';
 import { openClaims } from './claims.ts';
 import { createCloseness } from './closeness.ts';
@@ -243,6 +244,21 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const bulk = openBulk({
+    pools,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    subset: services.subset,
+    subscribers() {
+      if (!identity) throw new Error('nobody is known yet');
+      return identity;
+    },
+    stop: subjects.stop,
+    audit: audit.trail,
+    cipher: cipher.cipher,
+    now,
+    log,
+  });
   const protection = await openProtection({
     config,
     dataDir,
@@ -333,6 +349,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     queueName: await queueNameOf(pools),
     moreJobs: [
       subscriptions.jobs,
+      bulk.jobs,
       identity.jobs,
       ...subjects.jobs,
       ...(eps ? [eps.jobs] : []),
@@ -364,6 +381,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       {
         ...services,
         subscriptions: subscriptions.desk,
+        bulk: bulk.desk,
         ...(eps && { eps: eps.desk }),
         ...(claims && { claims: claims.desk }),
         ...(judge && { judgePrescriptions: judge }),

@@ -1,5 +1,6 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
 
+import type { Scan } from '../ports/bulk.ts';
 import type { ChangeFeed } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { JobTable } from '../ports/jobs.ts';
@@ -37,6 +38,7 @@ import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
+import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
@@ -80,6 +82,8 @@ export interface OpenStore extends ResourceStore {
   readonly jobs: JobTable;
   /** When senders last said something of resources, as far as it is old. */
   readonly sourceTimes: SourceTimePurge;
+  /** For those who take much at once. */
+  readonly scan: Scan;
   /** For those who tell others of changes. */
   readonly changes: ChangeFeed;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
@@ -206,6 +210,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     jobs,
     sourceTimes: createSourceTimePurge(pools),
     changes: createChangeFeed({ writes: pools.writes, run }),
+    scan: createScan({
+      writes: pools.writes,
+      run,
+      toolsOf: (caller) => toolsOf(accessOf(caller)),
+      checked: (caller, type) => accessOf(caller).conditions(type, 's'),
+      history: (caller, request) => store.history(caller, request),
+      rewrite: protection?.rewrite ?? ((condition) => condition),
+    }),
     removal,
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {

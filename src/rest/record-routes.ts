@@ -2,6 +2,7 @@
  * Operations on what is stored: their routes, and how the capability statement names them. One row an operation.
  * https://hl7.org/fhir/R4/operations.html
  */
+import { BULK_OPERATIONS } from './bulk-routes.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
 import type { Route } from './routes.ts';
 import type { Handler } from './services.ts';
@@ -46,6 +47,7 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     at: [{ level: 'instance', methods: ['POST'], letters: 'u', handle: deleteMeta }],
   },
   ...SUBSCRIPTION_OPERATIONS,
+  ...BULK_OPERATIONS,
 ];
 
 const PREFIX = { system: '', type: '/:type', instance: '/:type/:id' } as const;

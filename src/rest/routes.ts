@@ -1,6 +1,7 @@
 /** The route table: what Express never sees, what /metadata is made from and what the tests walk. */
 
 import { MORTAR } from '../standards/fhir/canonical.ts';
+import { BULK_ROUTES } from './bulk-routes.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { create } from './interactions/create.ts';
 import { conditionalDelete, deleteResource } from './interactions/delete.ts';
@@ -175,6 +176,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
   ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
   ...recordRoutes(),
+  ...BULK_ROUTES,
   {
     method: 'POST',
     path: '/:type/$validate',
