@@ -132,40 +132,48 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     return { pieces: [], checkpoint: { at, type: 0, file: 1, inFile: 0, total: 0 } satisfies Place, progress: '0 %' };
   }
 
+  /** Some pages of one type; the pieces are added to those there are. */
+  async function readType(
+    caller: Caller,
+    order: ExportOrder,
+    from: Place,
+    pieces: AsyncPiece[],
+    signal: AbortSignal,
+  ): Promise<Place> {
+    const request = await scanOf(caller, order, from);
+    const read = (after: string | undefined) =>
+      scan.page(caller, { ...request, limit: pageSize, ...(after !== undefined && { after }) });
+    let place = from;
+    let page = await read(place.after);
+    for (;;) {
+      signal.throwIfAborted();
+      const { next } = page;
+      const isEnough = countOf(pieces) + page.versions.length >= stepSize;
+      // The database reads on while this page is written.
+      const ahead = next === undefined || isEnough ? undefined : read(next);
+      ahead?.catch(() => undefined);
+      const mine = await allowed(page.versions);
+      if (place.inFile >= FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
+      if (mine.length > 0) pieces.push(pieceOf(mine, `${request.type}-${place.file}.ndjson`, order.elements));
+      const { after: _after, ...rest } = { ...place, total: place.total + mine.length };
+      if (next === undefined) return { ...rest, type: place.type + 1, file: 1, inFile: 0 };
+      place = { ...rest, inFile: place.inFile + mine.length, after: next };
+      if (!ahead) return place;
+      page = await ahead;
+    }
+  }
+
   async function step({ id, payload, checkpoint }: AsyncWork, signal: AbortSignal): Promise<AsyncStep> {
     const order = payload as unknown as ExportOrder; // as the door asked for it
     const caller = await callerOf(order, id);
     if (!checkpoint) return begin(order, caller);
     let place = checkpoint as unknown as Place; // what the last step left
-    const type = order.types[place.type];
-    if (type === undefined) return finish(order, place, caller);
-    const request = await scanOf(caller, order, place);
+    if (place.type >= order.types.length) return finish(order, place, caller);
     const pieces: AsyncPiece[] = [];
-    const read = (after: string | undefined) =>
-      scan.page(caller, { ...request, limit: pageSize, ...(after !== undefined && { after }) });
-    let page = await read(place.after);
-    for (let count = 0; ; ) {
-      signal.throwIfAborted();
-      count += page.versions.length;
-      const isLast = page.next === undefined;
-      // The database reads on while this page is written.
-      const ahead = isLast || count >= stepSize ? undefined : read(page.next);
-      ahead?.catch(() => undefined);
-      const mine = await allowed(page.versions);
-      if (place.inFile >= FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
-      if (mine.length > 0) pieces.push(pieceOf(mine, `${type}-${place.file}.ndjson`, order.elements));
-      place = { ...place, inFile: place.inFile + mine.length, total: place.total + mine.length };
-      if (isLast) {
-        const { after: _after, ...rest } = place;
-        place = { ...rest, type: place.type + 1, file: 1, inFile: 0 };
-        break;
-      }
-      place = { ...place, after: page.next as string };
-      if (!ahead) break;
-      page = await ahead;
-    }
-    const progress = `${type}: ${place.total} resources, ${Math.floor((100 * place.type) / order.types.length)} % of types`;
-    return { pieces, checkpoint: { ...place }, progress: progress.slice(0, 100) };
+    while (place.type < order.types.length && countOf(pieces) < stepSize)
+      place = await readType(caller, order, place, pieces, signal);
+    const share = Math.floor((100 * place.type) / order.types.length);
+    return { pieces, checkpoint: { ...place }, progress: `${place.total} resources, ${share} % of the types` };
   }
 
   async function finish({ types, request }: ExportOrder, { at, total }: Place, caller: Caller): Promise<AsyncStep> {
@@ -176,6 +184,8 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
 
   return { kind: EXPORT, step, keptMs: options.keptMs ?? KEPT_MS };
 }
+
+const countOf = (pieces: readonly AsyncPiece[]): number => pieces.reduce((sum, { count }) => sum + count, 0);
 
 /** SECURITY CP-14: by a system scope that reads and searches, without a constraint. */
 export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>
