@@ -50,6 +50,7 @@ export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly 
   return {
     desk: {
       book,
+      scan: plain.scan,
       ownerOf: (caller) => parts.subscribers().ownerOf(caller),
       start: (id) => plain.jobs.add([asyncJob(id)]),
       limits: LIMITS,

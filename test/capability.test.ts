@@ -216,6 +216,19 @@ describe('capability statement', function () {
     });
     const steps: Readonly<Record<string, () => Promise<Reply>>> = {
       meta: () => fhir.get('$meta'),
+      // Asked for, and ended: what comes of it is in test/rest/operations/export.test.ts.
+      export: async () => {
+        const asked = await fhir.get('$export?_type=Basic', { prefer: 'respond-async' });
+        const ended = await fhir.delete(asked.headers.get('content-location') ?? '');
+        expect([asked.status, ended.status]).deep.equal([202, 202]);
+        return fhir.get('metadata');
+      },
+      'viewdefinition-run': () =>
+        fhir.post('$viewdefinition-run', {
+          resourceType: 'ViewDefinition',
+          resource: 'Basic',
+          select: [{ column: [{ name: 'id', path: 'id' }] }],
+        }),
       transaction: () => fhir.post('', bundle('transaction')),
       batch: () => fhir.post('', bundle('batch')),
       'history-system': () => fhir.get('_history?_count=1'),

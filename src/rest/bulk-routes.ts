@@ -7,6 +7,7 @@ import {
   exportStatus,
   exportSystem,
 } from './operations/export.ts';
+import { runView } from './operations/view-run.ts';
 import type { RecordOperation } from './record-routes.ts';
 import type { Route } from './routes.ts';
 
@@ -14,6 +15,12 @@ const BOTH = ['GET', 'POST'] as const;
 const bulk = (name: string): string => `http://hl7.org/fhir/uv/bulkdata/OperationDefinition/${name}`;
 
 export const BULK_OPERATIONS: readonly RecordOperation[] = [
+  {
+    name: 'viewdefinition-run',
+    definition: 'http://sql-on-fhir.org/OperationDefinition/$viewdefinition-run',
+    // The type is in the body: it is judged there.
+    at: [{ level: 'system', methods: ['POST'], letters: '', handle: runView }],
+  },
   {
     name: 'export',
     definition: bulk('export'),

@@ -159,7 +159,7 @@ const LARGE_BODIES = new Set([
   '$verify-signature',
 ]);
 /** First segments of paths whose answer is not FHIR. */
-const OTHER_FORMATS = new Set(['$convert', '$dose-to-text']);
+const OTHER_FORMATS = new Set(['$convert', '$dose-to-text', '$viewdefinition-run']);
 const JSON_COMPACT: Presentation = { format: 'json', pretty: false };
 
 /** A read of a Binary may give its content, in whatever format that is. */

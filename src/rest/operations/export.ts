@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AsyncRequest, AsyncRequests } from '../../ports/async-requests.ts';
+import type { Scan } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
@@ -25,6 +26,7 @@ import { type OperationInput, readInput } from './parameters.ts';
 
 export interface BulkDesk {
   readonly book: AsyncRequests;
+  readonly scan: Scan;
   readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
   /** Has the request carried out. */
   readonly start: (id: string) => Promise<void>;
