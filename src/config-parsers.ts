@@ -55,6 +55,20 @@ export function parsePublicUrl(text: string): string | undefined {
   return path === url.pathname && /^(?:\/[A-Za-z0-9._~-]*)+$/.test(path) && !path.includes('//') ? text : undefined;
 }
 
+const PROFILES_MAX = 200;
+
+/** `Type=canonical` with commas between: the canonicals of each type. */
+export function parseProfiles(text: string): ReadonlyMap<string, readonly string[]> | undefined {
+  const pairs = text.split(',').flatMap((pair) => pair.trim() || []);
+  const found = new Map<string, string[]>();
+  for (const pair of pairs) {
+    const [, type = '', url = ''] = /^([A-Z][A-Za-z]{1,63})=((?:https?:\/\/|urn:)[^\s|]{1,1000})$/.exec(pair) ?? [];
+    if (type === '') return undefined;
+    found.set(type, [...(found.get(type) ?? []), url]);
+  }
+  return pairs.length <= PROFILES_MAX ? found : undefined;
+}
+
 const RANGES_MAX = 100;
 
 export function parseAddressRanges(text: string): readonly string[] | undefined {

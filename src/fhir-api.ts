@@ -33,7 +33,8 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openProfiles } from './profiles.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
+import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -59,7 +60,8 @@ import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
-import { keepPartitions, keepSealed } from './upkeep.ts';
+import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
+import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -157,7 +159,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
+  const required = requiredOf(config.requiredProfiles, definitions);
+  const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
   const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
   const audited = auditedStore(visible, audit.trail, audit.view.events);
   let identity: Identity | undefined;
@@ -221,6 +224,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       searchOf: (type, query) => searchOf(services, type, query),
       packagesDir: join(dataDir, 'packages'),
       profileBase: config.profileBase,
+      required,
       now,
       log,
     }),
@@ -273,6 +277,22 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
+  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
+  const workflow = createWorkflowDoors({
+    url,
+    store,
+    plain,
+    answers: plain.answers,
+    tokens: tokens.tokens,
+    searchOf: (type, query) => searchOf(services, type, query),
+    policy,
+    audit: audit.trail,
+    limits: parts.limits,
+    addressOf: parts.addressOf,
+    now,
+    log,
+  });
+  stack.defer(workflow.stop);
   identity = await createIdentityDoors({
     config,
     dataDir,
@@ -291,7 +311,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
-    moreDoors: (authenticate) => [...subjects.doors(authenticate), ...protection.doors(authenticate)],
+    moreDoors: (authenticate) => [
+      ...subjects.doors(authenticate),
+      ...protection.doors(authenticate),
+      ...workflow.doors(authenticate),
+    ],
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,
@@ -370,6 +394,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   stack.defer(sockets.stop);
   const resealing = keepSealed(plain, log);
   if (resealing) stack.defer(resealing.stop);
+  stack.defer(keepIndexed(plain, log).stop);
   const everything = stack.move();
   return {
     audit: audit.trail,

@@ -260,15 +260,17 @@ function doorsOf(
     ['/api/v2/admin', elseNotFound(oauth.app)],
     ...others,
   ];
+  const wellKnown = elseNotFound(oauth.app);
   const dispatch: RequestHandler = (req, res) => {
     const [path = ''] = (req.url ?? '').split('?');
     const found = byPrefix.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
-    (found?.[1] ?? people.app)(req, res);
+    (found?.[1] ?? (path.startsWith('/.well-known/') ? wellKnown : people.app))(req, res);
   };
   return new Map<string, RequestHandler>([
+    ...others.map(([prefix]) => [prefix.split('/')[1] ?? '', dispatch] as const),
     ['oauth2', dispatch],
     ['my-apps', dispatch],
-    ['.well-known', elseNotFound(oauth.app)],
+    ['.well-known', dispatch],
     ['api', dispatch],
     ['booking', people.app],
     ...PEOPLE_SEGMENTS.map((segment) => [segment, people.app] as const),

@@ -45,7 +45,11 @@ const LAYERS = new Map<string, Row>([
   ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
   [
     'rest',
-    { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws'], node: 'all' },
+    {
+      folders: DOOR,
+      packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws', 'ajv'],
+      node: 'all',
+    },
   ],
   [
     'peers',
@@ -103,6 +107,8 @@ const COMPOSITION = new Set([
   'reconcile-cli.ts',
   'reconciliation.ts',
   'claims.ts',
+  'prescription-tokens.ts',
+  'pharmacy.ts',
   'local-payer.ts',
   'local-spine.ts',
   'script-push.ts',
@@ -116,6 +122,7 @@ const COMPOSITION = new Set([
   'profiles.ts',
   'ig.ts',
   'verify-audit.ts',
+  'workflow-doors.ts',
 ]);
 const SETTINGS = new Set([
   'config.ts',

@@ -231,6 +231,7 @@ describe('capability statement', function () {
         }),
       transaction: () => fhir.post('', bundle('transaction')),
       batch: () => fhir.post('', bundle('batch')),
+      'search-system': () => fhir.get('?_type=Patient,Observation&_count=1'),
       'history-system': () => fhir.get('_history?_count=1'),
       'process-message': () =>
         fhir.post(

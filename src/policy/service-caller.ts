@@ -21,6 +21,10 @@ const SERVICES = {
   alerts: everything(['c']),
   /** Retention and erasure: takes references to what is gone out of what stays. */
   protection: [...everything(['r', 'u', 's']), { level: 'system', type: 'Consent', letters: ['u'] }],
+  /** Requests and prescriptions, for whoever may do what it does for them. */
+  prescribing: everything(['c', 'r', 'u', 's']),
+  /** Medicines, which are about nobody. */
+  catalogue: [{ level: 'system', type: 'MedicationKnowledge', letters: ['r', 's'] }],
   /** Flags and notes beside a record: that processing is stopped, that a correction was refused. */
   'subject-rights': everything(['c', 'r', 'u', 's']),
   /** Tests of the parts below the doors. */

@@ -3,7 +3,10 @@
 import type { Scan } from '../ports/bulk.ts';
 import type { ChangeFeed } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
+import type { DispenseQueue } from '../ports/dispense-queue.ts';
+import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
 import type { JobTable } from '../ports/jobs.ts';
+import type { KeptAnswers } from '../ports/kept-answers.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -23,11 +26,15 @@ import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
 import { translated } from './database-error.ts';
+import { createTokenAttempts } from './dispensing/attempts.ts';
+import { createDispenseQueue } from './dispensing/queue.ts';
+import { createControlledRegister } from './dispensing/register.ts';
 import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/open-encryption.ts';
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
+import { createKeptAnswers } from './kept-answers.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
@@ -36,6 +43,7 @@ import type { ContactTools } from './protection/last-contact.ts';
 import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
+import { createReindex, type Reindex } from './reindex.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
@@ -43,6 +51,7 @@ import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
@@ -84,12 +93,22 @@ export interface OpenStore extends ResourceStore {
   readonly sourceTimes: SourceTimePurge;
   /** For those who take much at once. */
   readonly scan: Scan;
+  /** What was answered to requests that may come again. */
+  readonly answers: KeptAnswers;
+  /** What pharmacies have to do, what they were shown, and their controlled drugs. */
+  readonly dispensing: {
+    readonly queue: DispenseQueue;
+    readonly attempts: TokenAttempts;
+    readonly register: ControlledRegister;
+  };
   /** For those who tell others of changes. */
   readonly changes: ChangeFeed;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
   readonly rotation?: KeyRotation;
+  /** Makes the search values of what is stored again. */
+  readonly reindex: Reindex;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -209,6 +228,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     messages,
     jobs,
     sourceTimes: createSourceTimePurge(pools),
+    answers: createKeptAnswers(pools, cipher),
+    dispensing: {
+      queue: createDispenseQueue({ ...pools, patientRid: (id) => String(rids.rid(id)), now }),
+      attempts: createTokenAttempts(pools),
+      register: createControlledRegister(pools, cipher),
+    },
     changes: createChangeFeed({ writes: pools.writes, run }),
     scan: createScan({
       writes: pools.writes,
@@ -219,6 +244,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
+    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,
@@ -286,6 +312,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         access.conditions(request.type, 's');
         access.checkChains(request.conditions);
         const page = await runSearch(toolsOf(access), request, run);
+        access.belt([...page.matches, ...page.included]);
+        return page;
+      }),
+    searchSystem: (caller, request) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        const page = await runSystemSearch(toolsOf(access), access, request, run);
         access.belt([...page.matches, ...page.included]);
         return page;
       }),

@@ -3,6 +3,7 @@
  * https://hl7.org/fhir/R4/operations.html
  */
 import { BULK_OPERATIONS } from './bulk-routes.ts';
+import { everythingOf } from './operations/everything.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
 import type { Route } from './routes.ts';
 import type { Handler } from './services.ts';
@@ -45,6 +46,21 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     name: 'meta-delete',
     definition: official('Resource-meta-delete'),
     at: [{ level: 'instance', methods: ['POST'], letters: 'u', handle: deleteMeta }],
+  },
+  {
+    name: 'everything',
+    type: 'Patient',
+    definition: official('Patient-everything'),
+    at: [
+      { level: 'type', methods: BOTH, letters: 's', handle: everythingOf('Patient') },
+      { level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Patient') },
+    ],
+  },
+  {
+    name: 'everything',
+    type: 'Encounter',
+    definition: official('Encounter-everything'),
+    at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Encounter') }],
   },
   ...SUBSCRIPTION_OPERATIONS,
   ...BULK_OPERATIONS,

@@ -9,6 +9,7 @@ import { history } from './interactions/history.ts';
 import { conditionalPatch, patch } from './interactions/patch.ts';
 import { processMessage } from './interactions/process-message.ts';
 import { read, vread } from './interactions/read.ts';
+import { searchSystem, searchSystemByPost } from './interactions/search-system.ts';
 import { compartmentSearch, searchByPost, searchType } from './interactions/search-type.ts';
 import { conditionalUpdate, update } from './interactions/update.ts';
 import { withNhsHeaders } from './nhs-headers.ts';
@@ -62,6 +63,22 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
   { method: 'POST', path: '/', interaction: 'transaction', level: 'system', access: 'token', handle: bundle },
   { method: 'POST', path: '/', interaction: 'batch', level: 'system', access: 'token', handle: bundle },
+  {
+    method: 'GET',
+    path: '/',
+    interaction: 'search-system',
+    level: 'system',
+    access: { letters: 's' },
+    handle: searchSystem,
+  },
+  {
+    method: 'POST',
+    path: '/_search',
+    interaction: 'search-system',
+    level: 'system',
+    access: { letters: 's' },
+    handle: searchSystemByPost,
+  },
   {
     method: 'GET',
     path: '/_history',

@@ -108,4 +108,50 @@ describe('access › operations', () => {
       expect(await world.ids(ROOT, 'Observation?status=cancelled')).length(5);
     });
   });
+
+  describe('$everything', () => {
+    const idsIn = (text: string): string[] =>
+      ((JSON.parse(text) as { entry?: { resource: { resourceType: string; id: string } }[] }).entry ?? []).map(
+        ({ resource }) => `${resource.resourceType}/${resource.id}`,
+      );
+    it('[CP-13] [CP-01] of a hidden patient is as of none', async () => {
+      const hidden = await ask('alice', 'GET', 'Patient/b/$everything');
+      const absent = await ask('alice', 'GET', 'Patient/nowhere/$everything');
+      expect(hidden.status).equal(404);
+      expect(hidden.text.replace('Patient/b', 'Patient/nowhere')).equal(absent.text);
+      expect((await ask('stranger', 'GET', 'Patient/a/$everything')).status).equal(404);
+    });
+    it('[CP-13] of all patients is of those whom the caller may see', async () => {
+      const { status, text } = await ask('alice', 'GET', 'Patient/$everything?_count=100');
+      expect(status, text).equal(200);
+      expect(idsIn(text)).include.members(['Patient/a', 'Observation/obs-a']);
+      expect(text).not.contain('obs-b').and.not.contain('Patient/b');
+      expect(idsIn((await ask('stranger', 'GET', 'Patient/$everything')).text)).eql([]);
+    });
+    it('[CP-02] [CP-13] types that no scope names stay away, also by what refers to them', async () => {
+      await world.put({ resourceType: 'Practitioner', id: 'p', name: [{ family: 'Quill' }] });
+      await world.put(observation('by-p', 'a', { performer: [{ reference: 'Practitioner/p' }] }));
+      await world.put({
+        resourceType: 'Flag',
+        id: 'f',
+        status: 'active',
+        code: { text: 'f' },
+        subject: { reference: 'Patient/a' },
+      });
+      const { text } = await ask('alice-observations', 'GET', 'Patient/a/$everything?_count=100');
+      expect(idsIn(text)).include('Observation/by-p');
+      expect(new Set(idsIn(text).map((id) => id.split('/')[0]))).eql(new Set(['Patient', 'Observation']));
+    });
+    it('[CP-05] a page link is good for its caller alone, and rights are asked about on each page', async () => {
+      const first = await ask('root', 'GET', 'Patient/$everything?_count=1');
+      const next = (JSON.parse(first.text) as { link: { relation: string; url: string }[] }).link.find(
+        ({ relation }) => relation === 'next',
+      );
+      const query = next?.url.split('?')[1] ?? '';
+      const reply = await ask('alice', 'GET', `Patient/$everything?${query}`);
+      expect(reply.status === 400 || idsIn(reply.text).every((id) => id !== 'Patient/b')).equal(true);
+      const forged = Buffer.from(JSON.stringify([0, null, 'b', null])).toString('base64url');
+      expect(idsIn((await ask('alice', 'GET', `Patient/$everything?_cursor=${forged}`)).text)).eql([]);
+    });
+  });
 });
