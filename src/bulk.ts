@@ -1,14 +1,9 @@
 /** Composition of bulk data: what is asked for, and who carries it out. docs/bulk.md */
-import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
-import type { JobSet } from './jobs/runner.ts';
-import { createCipher } from './pki/key-file.ts';
+import { asyncJob } from './jobs/async-jobs.ts';
+import type { AsyncRequests, AsyncWorker } from './ports/async-requests.ts';
 import type { AuditLog } from './ports/audit.ts';
-import type { Cipher } from './ports/cipher.ts';
-import type { Log } from './ports/log.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { ProcessingStop } from './ports/subject-rights.ts';
-import { createAsyncRequests } from './postgres/async-requests.ts';
-import type { Pools } from './postgres/pools.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { BulkDesk } from './rest/operations/export.ts';
 import { formatJson, parseJson } from './standards/fhir/json.ts';
@@ -17,26 +12,23 @@ import type { SubscriptionParts } from './subscriptions.ts';
 import { createExportWorker } from './workflow/bulk/export.ts';
 
 export interface BulkParts {
-  readonly pools: Pools;
+  /** Where requests are kept that are answered later. */
+  readonly book: AsyncRequests;
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly subset: (resource: Resource, options: { readonly elements: readonly string[] }) => Resource;
   readonly subscribers: SubscriptionParts['subscribers'];
   readonly stop: ProcessingStop;
   readonly audit: AuditLog;
-  readonly cipher: Cipher;
   readonly now: () => number;
-  readonly log: Log;
 }
 
 /** Exports of one client that are kept or under way, and of all that are under way. */
 const LIMITS = { ownerMax: 10, max: 50 };
 const FILTERS_MAX = 50;
-const CONCURRENCY = 2;
 
-export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly jobs: JobSet } {
-  const { pools, plain, cipher, now, log } = parts;
-  const book = createAsyncRequests({ ...pools, cipher, cipherOf: (key) => createCipher([{ number: 1, key }]) });
+export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly worker: AsyncWorker } {
+  const { book, plain, now } = parts;
   const worker = createExportWorker({
     scan: plain.scan,
     store: plain,
@@ -56,6 +48,6 @@ export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly 
       limits: LIMITS,
       maxFilters: FILTERS_MAX,
     },
-    jobs: createAsyncJobs({ book, jobs: plain.jobs, workers: [worker], concurrency: CONCURRENCY, now, log }),
+    worker,
   };
 }

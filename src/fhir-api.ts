@@ -19,12 +19,15 @@ import { loadDemo } from './demo.ts';
 import { openEps, openSignerTrust } from './eps.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
+import { createAsyncJobs } from './jobs/async-jobs.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
 import type { ContextLog } from './log.ts';
+import { createCipher } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
+import { createAsyncRequests } from './postgres/async-requests.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
@@ -248,8 +251,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const book = createAsyncRequests({
+    ...pools,
+    cipher: cipher.cipher,
+    cipherOf: (key) => createCipher([{ number: 1, key }]),
+  });
   const bulk = openBulk({
-    pools,
+    book,
     plain,
     searchOf: (type, query) => searchOf(services, type, query),
     subset: services.subset,
@@ -259,9 +267,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     stop: subjects.stop,
     audit: audit.trail,
-    cipher: cipher.cipher,
     now,
-    log,
   });
   const protection = await openProtection({
     config,
@@ -360,6 +366,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (claims) stack.defer(claims.stop);
+  const asyncJobs = createAsyncJobs({
+    book,
+    jobs: plain.jobs,
+    workers: [bulk.worker],
+    concurrency: 2,
+    now,
+    log,
+  });
   gateway = createGateway({
     config,
     store,
@@ -373,7 +387,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     queueName: await queueNameOf(pools),
     moreJobs: [
       subscriptions.jobs,
-      bulk.jobs,
+      asyncJobs,
       identity.jobs,
       ...subjects.jobs,
       ...(eps ? [eps.jobs] : []),

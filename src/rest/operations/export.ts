@@ -45,6 +45,11 @@ function deskOf({ bulk }: Services): BulkDesk {
   return bulk;
 }
 
+/** Before anything of the request is looked at: people and apps of people never export. */
+function checkProgram({ kind, scopes }: Caller): void {
+  if (kind !== 'client' || !scopes.some(({ level }) => level === 'system')) throw forbidden();
+}
+
 /** Whose requests they are: nobody else hears of them. */
 const ownerName = ({ clientId }: Caller): string => `client ${clientId ?? ''}`;
 
@@ -67,9 +72,8 @@ async function ask(
   what: Pick<ExportOrder, 'level' | 'groupId'>,
 ): Promise<FhirAnswer> {
   const { caller, headers } = request;
+  checkProgram(caller);
   const desk = deskOf(services);
-  // Before anything of the request is looked at: people and apps of people never export.
-  if (caller.kind !== 'client' || !caller.scopes.some(({ level }) => level === 'system')) throw forbidden();
   if (!/(?:^|[,;\s])respond-async(?:$|[,;\s])/.test(headers['prefer'] ?? ''))
     throw new FhirError(400, [issue('required', 'An export is answered later: send Prefer: respond-async')]);
   const input = readInput(services, request, NAMES);
@@ -148,9 +152,9 @@ function sinceOf(text: string | undefined): number | undefined {
 
 /** The request of this very client; for anybody else there is none. */
 async function find(services: Services, { caller, segments }: FhirRequest): Promise<AsyncRequest> {
+  checkProgram(caller);
   const found = await deskOf(services).book.find(segments[1] as string); // the route has it
-  if (!found || found.kind !== EXPORT || found.owner !== ownerName(caller) || caller.kind !== 'client')
-    throw notFound('This export');
+  if (!found || found.kind !== EXPORT || found.owner !== ownerName(caller)) throw notFound('This export');
   if (found.state === 'cancelled') throw notFound('This export');
   if (found.state === 'gone') throw gone('This export');
   return found;

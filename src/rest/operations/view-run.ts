@@ -37,8 +37,9 @@ interface Asked {
 
 export async function runView(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const { policy, definitions, bulk, parameters } = services;
-  if (!bulk) throw notSupported('There is no bulk data here');
   const { caller } = request;
+  // Before anything of the body is looked at: who may search nothing is told nothing.
+  if (!definitions.resourceTypes.some((type) => policy.decide(caller, type, 's').allowed)) throw forbidden();
   const asked = readAsked(request);
   const model = models.get(definitions) ?? createModel(definitions);
   models.set(definitions, model);
@@ -48,6 +49,7 @@ export async function runView(services: Services, request: FhirRequest): Promise
   const decision = policy.decide(caller, view.type, 's');
   // Who is shown but some elements of a type is not shown a table of the others.
   if (!decision.allowed || policy.elementsFor(caller, view.type) !== undefined) throw forbidden();
+  if (!bulk) throw notSupported('There is no bulk data here');
   const batches = read(bulk.scan, services.audit, caller, view, asked, services.now());
   // What is wrong with the view shows at its first rows, while it can still be said.
   const first = await batches.next();
