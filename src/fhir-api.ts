@@ -9,6 +9,7 @@ import { openAudit } from './audit.ts';
 import { interactiveOf } from './auth/authorize/create-authorize.ts';
 import { oauthUris } from './auth/oauth/discovery.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
+import { openBulk } from './bulk.ts';
 import { publishedCapability } from './capability.ts';
 import { openClaims } from './claims.ts';
 import { createCloseness } from './closeness.ts';
@@ -253,6 +254,24 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  const book = createAsyncRequests({
+    ...pools,
+    cipher: cipher.cipher,
+    cipherOf: (key) => createCipher([{ number: 1, key }]),
+  });
+  const bulk = openBulk({
+    book,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    subset: services.subset,
+    subscribers() {
+      if (!identity) throw new Error('nobody is known yet');
+      return identity;
+    },
+    stop: subjects.stop,
+    audit: audit.trail,
+    now,
+  });
   const protection = await openProtection({
     config,
     dataDir,
@@ -350,11 +369,6 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (claims) stack.defer(claims.stop);
-  const book = createAsyncRequests({
-    ...pools,
-    cipher: cipher.cipher,
-    cipherOf: (key) => createCipher([{ number: 1, key }]),
-  });
   const later = createAsyncDesk({
     book,
     begin: (id) => plain.jobs.add([asyncJob(id)]),
@@ -367,6 +381,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...services,
       later,
       subscriptions: subscriptions.desk,
+      bulk: bulk.desk,
       ...(eps && { eps: eps.desk }),
       ...(claims && { claims: claims.desk }),
       ...(judge && { judgePrescriptions: judge }),
@@ -377,7 +392,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     book,
     jobs: plain.jobs,
     answers: createRequestAnswerPurge(pools),
-    workers: [createInteractionWorker(fhir.dispatch, now)],
+    workers: [createInteractionWorker(fhir.dispatch, now), bulk.worker],
     concurrency: 2,
     now,
     log,
@@ -395,6 +410,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     queueName: await queueNameOf(pools),
     moreJobs: [
       subscriptions.jobs,
+      asyncJobs,
       identity.jobs,
       asyncJobs,
       ...subjects.jobs,

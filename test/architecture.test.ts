@@ -115,6 +115,7 @@ const COMPOSITION = new Set([
   'signers.ts',
   'spine-send.ts',
   'subscriptions.ts',
+  'bulk.ts',
   'rotate-keys.ts',
   'script-password.ts',
   'protection.ts',

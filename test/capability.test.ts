@@ -219,6 +219,19 @@ describe('capability statement', function () {
     const steps: Readonly<Record<string, () => Promise<Reply>>> = {
       meta: () => fhir.get('$meta'),
       graphql: () => fhir.get(`$graphql?query=${encodeURIComponent('{ PatientList(_count: 1) { id } }')}`),
+      // Asked for, and ended: what comes of it is in test/rest/operations/export.test.ts.
+      export: async () => {
+        const asked = await fhir.get('$export?_type=Basic', { prefer: 'respond-async' });
+        const ended = await fhir.delete(asked.headers.get('content-location') ?? '');
+        expect([asked.status, ended.status]).deep.equal([202, 202]);
+        return fhir.get('metadata');
+      },
+      'viewdefinition-run': () =>
+        fhir.post('$viewdefinition-run', {
+          resourceType: 'ViewDefinition',
+          resource: 'Basic',
+          select: [{ column: [{ name: 'id', path: 'id' }] }],
+        }),
       transaction: () => fhir.post('', bundle('transaction')),
       batch: () => fhir.post('', bundle('batch')),
       'search-system': () => fhir.get('?_type=Patient,Observation&_count=1'),

@@ -1,5 +1,6 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
 
+import type { Scan } from '../ports/bulk.ts';
 import type { ChangeFeed } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
@@ -45,6 +46,7 @@ import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createReindex, type Reindex } from './reindex.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
+import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
@@ -89,6 +91,8 @@ export interface OpenStore extends ResourceStore {
   readonly jobs: JobTable;
   /** When senders last said something of resources, as far as it is old. */
   readonly sourceTimes: SourceTimePurge;
+  /** For those who take much at once. */
+  readonly scan: Scan;
   /** What was answered to requests that may come again. */
   readonly answers: KeptAnswers;
   /** What pharmacies have to do, what they were shown, and their controlled drugs. */
@@ -231,6 +235,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       register: createControlledRegister(pools, cipher),
     },
     changes: createChangeFeed({ writes: pools.writes, run }),
+    scan: createScan({
+      writes: pools.writes,
+      run,
+      toolsOf: (caller) => toolsOf(accessOf(caller)),
+      checked: (caller, type) => accessOf(caller).conditions(type, 's'),
+      history: (caller, request) => store.history(caller, request),
+      rewrite: protection?.rewrite ?? ((condition) => condition),
+    }),
     removal,
     reindex: createReindex({ pools, parameters, rowOf, shield, now }),
     contacts: { reads: pools.reads, keys, parametersOf },

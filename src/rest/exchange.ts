@@ -25,6 +25,9 @@ export interface FhirAnswer {
   /** The JSON text of a resource unless `contentType` says otherwise; absent = no body. */
   readonly body?: string | Buffer;
   readonly contentType?: string;
+  /** A body that is too long to be held, and its length in bytes; with a `contentType`. */
+  readonly stream?: AsyncIterable<Buffer>;
+  readonly length?: number;
   /** Where the body of the request asked for a format, as that of `_search` may. */
   readonly presentation?: Presentation;
 }

@@ -1,5 +1,6 @@
 /** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
@@ -176,7 +177,7 @@ const LARGE_BODIES = new Set([
   '$verify-signature',
 ]);
 /** First segments of paths whose answer is not FHIR. */
-const OTHER_FORMATS = new Set(['$convert', '$dose-to-text']);
+const OTHER_FORMATS = new Set(['$convert', '$dose-to-text', '$viewdefinition-run']);
 const JSON_COMPACT: Presentation = { format: 'json', pretty: false };
 
 /** A read of a Binary may give its content, in whatever format that is. */
@@ -211,6 +212,7 @@ function write(
     Vary: 'Accept, Authorization, Origin', // what one caller may see is not for the next (CP-21)
     'X-Content-Type-Options': 'nosniff',
   };
+  if (result.stream) return void writeStream(req, res, headers, result);
   if (result.body === undefined) {
     if (result.status !== 204 && result.status !== 304) headers['Content-Length'] = 0;
     res.writeHead(result.status, headers);
@@ -224,4 +226,18 @@ function write(
   if (!req.complete) headers['Connection'] = 'close'; // the body was not read to its end
   res.writeHead(result.status, headers);
   res.end(req.method === 'HEAD' ? undefined : body);
+}
+
+/** A connection whose body breaks off is broken off too: nobody takes a part for the whole. */
+async function writeStream(
+  req: IncomingMessage,
+  res: ServerResponse,
+  headers: Record<string, string | number>,
+  { status, contentType, length, stream }: FhirAnswer,
+): Promise<void> {
+  if (contentType !== undefined) headers['Content-Type'] = contentType;
+  if (length !== undefined) headers['Content-Length'] = length;
+  res.writeHead(status, headers);
+  if (req.method === 'HEAD' || stream === undefined) return void res.end();
+  await pipeline(stream, res).catch(() => res.destroy());
 }

@@ -3,6 +3,7 @@
  * https://hl7.org/fhir/R4/operations.html
  */
 import { documentOperation } from './operations/document.ts';
+import { BULK_OPERATIONS } from './bulk-routes.ts';
 import { everythingOf } from './operations/everything.ts';
 import { graphqlOperation } from './operations/graphql.ts';
 import { lastnOperation } from './operations/lastn.ts';
@@ -92,6 +93,7 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     at: [{ level: 'type', methods: ['POST'], letters: 's', handle: matchOperation }],
   },
   ...SUBSCRIPTION_OPERATIONS,
+  ...BULK_OPERATIONS,
 ];
 
 const PREFIX = { system: '', type: '/:type', instance: '/:type/:id' } as const;

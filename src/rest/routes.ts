@@ -2,6 +2,7 @@
 
 import { MORTAR } from '../standards/fhir/canonical.ts';
 import { asyncCancel, asyncStatus } from './interactions/async-status.ts';
+import { BULK_ROUTES } from './bulk-routes.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { create } from './interactions/create.ts';
 import { conditionalDelete, deleteResource } from './interactions/delete.ts';
@@ -193,6 +194,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
   ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
   ...recordRoutes(),
+  ...BULK_ROUTES,
   {
     method: 'GET',
     path: '/_async/:id',

@@ -19,6 +19,7 @@ import type { EpsDesk } from '../workflow/eps/desk.ts';
 import type { SubscriptionDesk } from '../workflow/subscriptions/desk.ts';
 import type { AsyncDesk } from './async-desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
+import type { BulkDesk } from './operations/export.ts';
 
 export interface RestSettings {
   /** `http://127.0.0.1:8080/fhir/R4`; every link, Location and fullUrl starts with it. */
@@ -52,6 +53,8 @@ export interface Services {
   readonly eps?: EpsDesk;
   /** Where a payer is configured. */
   readonly claims?: ClaimDesk;
+  /** Who takes much at once. */
+  readonly bulk?: BulkDesk;
   /** Who is told of changes. */
   readonly subscriptions?: SubscriptionDesk;
   /** Where authorities of signers are configured. */
