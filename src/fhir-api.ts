@@ -32,7 +32,8 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openProfiles } from './profiles.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
+import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -43,8 +44,10 @@ import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
+import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
+import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -54,8 +57,10 @@ import { patientParametersBeside } from './standards/fhir/search/patient-paramet
 import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
+import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
 export interface FhirParts {
@@ -85,6 +90,8 @@ export interface FhirParts {
 
 export interface FhirApi {
   readonly handle: RequestHandler;
+  /** Websockets. */
+  readonly upgrade?: SubscriptionSockets['upgrade'];
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
   readonly identity?: Identity;
@@ -151,14 +158,31 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
-  const store = auditedStore(
-    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
-    audit.trail,
-    audit.view.events,
-  );
+  const required = requiredOf(config.requiredProfiles, definitions);
+  const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
+  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const audited = auditedStore(visible, audit.trail, audit.view.events);
+  let identity: Identity | undefined;
+  const subscriptions = openSubscriptions({
+    config,
+    pools,
+    audited,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    subscribers() {
+      if (!identity) throw new Error('nobody is known yet');
+      return identity;
+    },
+    cipher: cipher.cipher,
+    baseUrl,
+    now,
+    log,
+  });
+  const store = subscriptions.own(audited);
   const services: Services = {
     store,
+    unaudited: visible,
+    audit: audit.trail,
     messages: store.messages,
     policy,
     definitions,
@@ -167,6 +191,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     terminology: createOfficialTerminology(join(dataDir, 'cache')),
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -176,6 +201,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
+      conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
       pageSizeDefault: config.pageSizeDefault,
       pageSizeMax: config.pageSizeMax,
       bodyBytesMax: config.bodyBytesMax,
@@ -197,6 +223,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       searchOf: (type, query) => searchOf(services, type, query),
       packagesDir: join(dataDir, 'packages'),
       profileBase: config.profileBase,
+      required,
       now,
       log,
     }),
@@ -234,7 +261,23 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
-  const identity = await createIdentityDoors({
+  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
+  const workflow = createWorkflowDoors({
+    url,
+    store,
+    plain,
+    answers: plain.answers,
+    tokens: tokens.tokens,
+    searchOf: (type, query) => searchOf(services, type, query),
+    policy,
+    audit: audit.trail,
+    limits: parts.limits,
+    addressOf: parts.addressOf,
+    now,
+    log,
+  });
+  stack.defer(workflow.stop);
+  identity = await createIdentityDoors({
     config,
     dataDir,
     url,
@@ -252,7 +295,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
         authenticate,
         onError: (error) => log.error('a request failed', { error }),
       }),
-    moreDoors: (authenticate) => [...subjects.doors(authenticate), ...protection.doors(authenticate)],
+    moreDoors: (authenticate) => [
+      ...subjects.doors(authenticate),
+      ...protection.doors(authenticate),
+      ...workflow.doors(authenticate),
+    ],
     cipher: cipher.cipher,
     vocabulary: {
       isType: (type) => parameters.get(type) !== undefined,
@@ -308,7 +355,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : []), ...(claims ? [claims.jobs] : [])],
+    moreJobs: [
+      subscriptions.jobs,
+      identity.jobs,
+      ...subjects.jobs,
+      ...(eps ? [eps.jobs] : []),
+      ...(claims ? [claims.jobs] : []),
+    ],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     partners: parts.partners && {
@@ -318,6 +371,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  await subscriptions.start();
+  stack.defer(subscriptions.stop);
+  const sockets = subscriptions.openSockets(authenticate);
+  stack.defer(sockets.stop);
   const resealing = keepSealed(plain, log);
   if (resealing) stack.defer(resealing.stop);
   stack.defer(keepIndexed(plain, log).stop);
@@ -327,9 +384,11 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     store,
     gateway,
     identity,
+    upgrade: sockets.upgrade,
     handle: createFhirHandler(
       {
         ...services,
+        subscriptions: subscriptions.desk,
         ...(eps && { eps: eps.desk }),
         ...(claims && { claims: claims.desk }),
         ...(judge && { judgePrescriptions: judge }),

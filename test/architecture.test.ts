@@ -43,7 +43,14 @@ const LAYERS = new Map<string, Row>([
   ['auth', { folders: INSIDE, packages: AUTH_PACKAGES, node: 'all' }],
   ['gateways', { folders: DOOR, packages: ['fhir-kit-client', 'undici', 'nodemailer'], node: 'all' }],
   ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
-  ['rest', { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis'], node: 'all' }],
+  [
+    'rest',
+    {
+      folders: DOOR,
+      packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws', 'ajv'],
+      node: 'all',
+    },
+  ],
   [
     'peers',
     {
@@ -100,17 +107,21 @@ const COMPOSITION = new Set([
   'reconcile-cli.ts',
   'reconciliation.ts',
   'claims.ts',
+  'prescription-tokens.ts',
+  'pharmacy.ts',
   'local-payer.ts',
   'local-spine.ts',
   'script-push.ts',
   'signers.ts',
   'spine-send.ts',
+  'subscriptions.ts',
   'rotate-keys.ts',
   'script-password.ts',
   'protection.ts',
   'profiles.ts',
   'ig.ts',
   'verify-audit.ts',
+  'workflow-doors.ts',
 ]);
 const SETTINGS = new Set([
   'config.ts',

@@ -139,9 +139,51 @@ function personMay(caller: Caller, right: string): boolean {
   if (right === 'audit:own') return true;
   if (right === 'convert') return caller.scopes.some(({ level }) => level === 'user');
   if (right === 'consents:record') return may('Consent', 'c') || may('Consent', 'u');
+  const needed = WORKFLOW_NEEDS.get(right);
+  if (needed) return caller.otherScopes.includes(right) || needed.every(([type, letter]) => may(type, letter));
   if (Object.hasOwn(EPS_NEEDS, right)) return needsOf(right).every(([type, letter]) => may(type, letter));
   return right === 'audit:read' ? may('AuditEvent', 's') : hasAll(caller, 'user');
 }
+
+/** What the rights of the workflow APIs need of the person's scopes, where the scope of the same name is not granted. */
+const WORKFLOW_NEEDS: ReadonlyMap<string, readonly (readonly [string, Letter])[]> = new Map([
+  [
+    'prescription:read',
+    [
+      ['MedicationRequest', 's'],
+      ['Task', 's'],
+    ],
+  ],
+  [
+    'prescription:write',
+    [
+      ['MedicationRequest', 'c'],
+      ['MedicationRequest', 'u'],
+      ['Task', 'c'],
+      ['Task', 'u'],
+    ],
+  ],
+  ['pharmacy:read', [['Organization', 's']]],
+  ['pharmacy:nominate', [['Patient', 'u']]],
+  ['medicines:read', [['MedicationKnowledge', 's']]],
+  [
+    'prescriptions:review',
+    [
+      ['MedicationRequest', 's'],
+      ['Task', 's'],
+    ],
+  ],
+  ['prescriptions:triage', [['Task', 'u']]],
+  [
+    'prescriptions:decide',
+    [
+      ['MedicationRequest', 'c'],
+      ['MedicationRequest', 'u'],
+      ['Task', 'u'],
+    ],
+  ],
+  ['patients:look-up', [['Patient', 's']]],
+]);
 
 /** What a message to the Spine writes here, or tells of: whoever may send it holds as much for itself. */
 const EPS_NEEDS = {

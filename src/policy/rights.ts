@@ -48,6 +48,22 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'eps:track': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
   /** Claims to insurers and copay programmes, and taking them back. MISSION M5, M11 */
   'claims:adjudicate': ['PHARMACIST'],
+  /** The scopes of the same names: a patient's own requests, prescriptions and medicines. MISSION M9 */
+  'prescription:read': ['PATIENT'],
+  'prescription:write': ['PATIENT'],
+  /** Finding pharmacies, and nominating one. MISSION M9 */
+  'pharmacy:read': ['PATIENT', 'DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'RECEPTIONIST', 'STAFF'],
+  'pharmacy:nominate': ['PATIENT'],
+  /** Looking medicines up in the catalogue. MISSION M9 */
+  'medicines:read': ['PATIENT', 'DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'RECEPTIONIST', 'STAFF'],
+  /** The worklist of a practice: what patients asked for. */
+  'prescriptions:review': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'RECEPTIONIST'],
+  /** A pharmacist's word on a request, before the prescriber's. */
+  'prescriptions:triage': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
+  /** Approving requests, and issuing prescriptions. */
+  'prescriptions:decide': ['DOCTOR', 'PRESCRIBER'],
+  /** Finding patients and looking at their charts in the workflow APIs. MISSION M9, seed 001 */
+  'patients:look-up': ['DOCTOR', 'PRESCRIBER'],
   /** Translation and checking, which look at nothing that is stored. */
   convert: ['DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'OPS_AGENT', 'OPS_MANAGER', 'ADMIN'],
 };

@@ -12,6 +12,8 @@ const SERVICES = {
   /** Applies messages: looks up, makes and changes what they speak of. */
   gateway: everything(['c', 'r', 'u', 's']),
   jobs: everything(['r', 's']),
+  /** Tells subscribers of changes, and in their Subscription how that goes. */
+  subscriptions: [...everything(['r', 's']), { level: 'system', type: 'Subscription', letters: ['u'] }],
   demo: everything(['c', 'r', 'u', 's']),
   /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
   auth: everything(['r', 's']),
@@ -19,6 +21,10 @@ const SERVICES = {
   alerts: everything(['c']),
   /** Retention and erasure: takes references to what is gone out of what stays. */
   protection: [...everything(['r', 'u', 's']), { level: 'system', type: 'Consent', letters: ['u'] }],
+  /** Requests and prescriptions, for whoever may do what it does for them. */
+  prescribing: everything(['c', 'r', 'u', 's']),
+  /** Medicines, which are about nobody. */
+  catalogue: [{ level: 'system', type: 'MedicationKnowledge', letters: ['r', 's'] }],
   /** Flags and notes beside a record: that processing is stopped, that a correction was refused. */
   'subject-rights': everything(['c', 'r', 'u', 's']),
   /** Tests of the parts below the doors. */

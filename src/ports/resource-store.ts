@@ -3,9 +3,12 @@ import type { Issue } from '../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest, SystemSearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
+import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
+import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
 import type { SourceTimes } from './source-times.ts';
+import type { SubscriptionTransaction } from './subscriptions.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
 export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -110,8 +113,14 @@ export interface StoreTransaction {
   readonly jobs: JobTransaction;
   /** Positions of those who follow the change log, moved together with what they do. */
   readonly consumers: ConsumerTransaction;
+  /** Who is told of changes, and of which. */
+  readonly subscriptions: SubscriptionTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
+  /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
+  readonly answers: AnswersTransaction;
+  /** What dispensing leaves beside the record, kept together with it. */
+  readonly dispensing: DispensingTransaction;
 }
 
 export interface ResourceStore {

@@ -2,7 +2,10 @@
 
 import type { ChangeFeed } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
+import type { DispenseQueue } from '../ports/dispense-queue.ts';
+import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
 import type { JobTable } from '../ports/jobs.ts';
+import type { KeptAnswers } from '../ports/kept-answers.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -22,11 +25,15 @@ import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
 import { translated } from './database-error.ts';
+import { createTokenAttempts } from './dispensing/attempts.ts';
+import { createDispenseQueue } from './dispensing/queue.ts';
+import { createControlledRegister } from './dispensing/register.ts';
 import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/open-encryption.ts';
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
+import { createKeptAnswers } from './kept-answers.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
@@ -82,6 +89,14 @@ export interface OpenStore extends ResourceStore {
   readonly jobs: JobTable;
   /** When senders last said something of resources, as far as it is old. */
   readonly sourceTimes: SourceTimePurge;
+  /** What was answered to requests that may come again. */
+  readonly answers: KeptAnswers;
+  /** What pharmacies have to do, what they were shown, and their controlled drugs. */
+  readonly dispensing: {
+    readonly queue: DispenseQueue;
+    readonly attempts: TokenAttempts;
+    readonly register: ControlledRegister;
+  };
   /** For those who tell others of changes. */
   readonly changes: ChangeFeed;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
@@ -209,6 +224,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     messages,
     jobs,
     sourceTimes: createSourceTimePurge(pools),
+    answers: createKeptAnswers(pools, cipher),
+    dispensing: {
+      queue: createDispenseQueue({ ...pools, patientRid: (id) => String(rids.rid(id)), now }),
+      attempts: createTokenAttempts(pools),
+      register: createControlledRegister(pools, cipher),
+    },
     changes: createChangeFeed({ writes: pools.writes, run }),
     removal,
     reindex: createReindex({ pools, parameters, rowOf, shield, now }),

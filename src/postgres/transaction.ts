@@ -17,12 +17,14 @@ import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
 import { createConsumerTransaction } from './change-feed.ts';
 import { errorCode, isRetryable, UNIQUE_VIOLATION } from './database-error.ts';
+import { createDispensingTransaction } from './dispensing/register.ts';
 import { holdKeys, isKeyGone } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
 import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
+import { createAnswersTransaction } from './kept-answers.ts';
 import { createMessageTransaction } from './message-transaction.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
@@ -32,6 +34,7 @@ import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { createSourceTimes } from './source-times.ts';
+import { createSubscriptionTransaction } from './subscriptions.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { visibleHistory } from './visible-history.ts';
@@ -172,7 +175,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       else ids.set(write.type, [write.id]);
     }
     const found = new Map<string, StoredVersion>();
-    const groups = [...ids].map(([type, list]) => ({ type, rids: ridsOf(list) }));
+    // In one order, whoever writes: nobody waits in a circle.
+    const groups = [...ids]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([type, list]) => ({ type, rids: ridsOf(list) }));
     const there = groups.length < ASK_TYPES_MIN ? groups : await withRows(groups);
     await all(
       there.map(async ({ type, rids }) => {
@@ -317,7 +323,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
+    subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
+    answers: createAnswersTransaction(tools.cipher, send, tools.now),
+    dispensing: createDispensingTransaction(tools.cipher, send),
   };
 }
 

@@ -25,6 +25,7 @@ import {
 } from './operations/terminology.ts';
 import { translateOperation } from './operations/translate.ts';
 import { validateInstance, validateType } from './operations/validate.ts';
+import { recordRoutes } from './record-routes.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -190,6 +191,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: withNhsHeaders(prepareOperation),
   },
   ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
+  ...recordRoutes(),
   {
     method: 'POST',
     path: '/:type/$validate',

@@ -1,0 +1,54 @@
+/** The queues of pharmacies, found without looking at what is in them. `src/postgres/dispensing/queue.ts` implements it. MISSION M10 */
+
+export type QueueStatus = 'pending' | 'dispensed' | 'expired';
+export type QueueRank = 'controlled' | 'high_risk' | 'routine';
+
+export interface QueueRequest {
+  /** The Organization. */
+  readonly pharmacyId: string;
+  readonly status: QueueStatus;
+  /** All of them unless given. */
+  readonly rank?: QueueRank;
+  /** Issued since, ms UTC. */
+  readonly since?: number;
+  /** Of these Patients alone. */
+  readonly patientIds?: readonly string[];
+  readonly count: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+export interface QueueCounts {
+  readonly controlled: number;
+  readonly high_risk: number;
+  readonly routine: number;
+}
+
+export interface QueuePage {
+  /** Tasks: controlled first, then high risk, then routine; the oldest first of what is pending, the newest first of the rest. */
+  readonly taskIds: readonly string[];
+  readonly next?: string;
+  /** Of all ranks, whichever was asked for. */
+  readonly counts: QueueCounts;
+}
+
+export interface DispensingTimes {
+  readonly issued: number;
+  readonly dispensed: number;
+  readonly expired: number;
+  /** Mean and median from issue to dispensing, ms; absent where nothing was dispensed. */
+  readonly meanMs?: number;
+  readonly medianMs?: number;
+}
+
+export interface DispenseQueue {
+  /** Throws 400 for an `after` that is no position. */
+  page(request: QueueRequest): Promise<QueuePage>;
+  counts(pharmacyId: string): Promise<QueueCounts>;
+  /** Open Tasks whose time is over, whoever's they are: at most `limit`. */
+  overdue(at: number, limit: number): Promise<readonly string[]>;
+  /** Pharmacies with something open. */
+  pharmaciesWithOpen(at: number): Promise<readonly string[]>;
+  /** Volume and times at a pharmacy, of what was issued or done in the time (ms UTC, `until` exclusive). */
+  times(pharmacyId: string, from: number, until: number): Promise<DispensingTimes>;
+}

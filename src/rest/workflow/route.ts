@@ -1,0 +1,67 @@
+/**
+ * Routes of the workflow APIs: one table from which requests are routed and checked, and the OpenAPI document is made.
+ * MISSION M9, M10, principle 3; SECURITY AZ-01, AU-01
+ */
+import type { AuditKind } from '../../ports/audit.ts';
+import type { Caller, CallerUser } from '../../ports/caller.ts';
+import type { StoreTransaction } from '../../ports/resource-store.ts';
+import type { JsonSchema } from '../../standards/openapi/document.ts';
+import type { PersonAnswer } from '../person-api.ts';
+
+export interface WorkflowCall {
+  /** With what `prescription:read` and the like stand for (`policy/workflow-scopes.ts`). */
+  readonly caller: Caller;
+  /** Throws 403 where no person asks. */
+  readonly person: () => CallerUser;
+  /** What the path's `:names` stand for. */
+  readonly path: Readonly<Record<string, string>>;
+  /** As the route's schema reads it: numbers and booleans are such. */
+  readonly query: Readonly<Record<string, unknown>>;
+  /** As the route's schema describes it; an empty object where there is no body. */
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly may: (right: string) => boolean;
+  /** Address of the peer, behind trusted proxies as well. */
+  readonly address: string;
+  /**
+   * Keeps the answer under the request's `Idempotency-Key` in the transaction that does the work, so that the same request
+   * gets the same answer and is done once. Does nothing where there is no key. SECURITY RX-05
+   */
+  readonly keep: (tx: Pick<StoreTransaction, 'answers'>, answer: WorkflowAnswer) => Promise<void>;
+}
+
+export interface WorkflowAnswer extends PersonAnswer {
+  /** Instead of `json`: text or bytes of `mediaType`. */
+  readonly content?: string | Buffer;
+}
+
+export interface WorkflowRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** `/api/things/:id`; also answers with a closing slash. A route without names in a place goes before one with. */
+  readonly path: string;
+  /** One line for the document. */
+  readonly summary: string;
+  /** Which part of the document it stands in. */
+  readonly tag: string;
+  /** Any of these; `anonymous`: no token is needed, and one that is sent is looked at. */
+  readonly rights: readonly string[] | 'anonymous';
+  /** Needs proof of who asks that is not older than five minutes. */
+  readonly stepUp?: true;
+  readonly kind: AuditKind;
+  /** What the trail calls it. */
+  readonly told: string;
+  /** Nothing is written to the trail for an answer: it says nothing of anybody. */
+  readonly isUntold?: true;
+  readonly request?: {
+    /** An object schema; properties that are numbers or booleans are read as such. */
+    readonly query?: JsonSchema;
+    /** An object schema. */
+    readonly body?: JsonSchema;
+    readonly bodyBytesMax?: number;
+  };
+  readonly answers: Readonly<
+    Record<number, { readonly about: string; readonly schema?: JsonSchema; readonly mediaType?: string }>
+  >;
+  /** Codes of problems that are this route's own. */
+  readonly problems?: readonly string[];
+  readonly handle: (call: WorkflowCall) => Promise<WorkflowAnswer>;
+}

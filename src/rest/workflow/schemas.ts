@@ -1,0 +1,66 @@
+/** Requests checked by the schemas of the routes, compiled once at start. JSON Schema 2020-12; SECURITY IN-01 */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { FhirError, type Issue, issue } from '../../standards/fhir/outcome.ts';
+import type { JsonSchema } from '../../standards/openapi/document.ts';
+
+/** Throws 400 with every fault; numbers and booleans of a query are made such in the value given. */
+export type CheckSchema = (value: unknown) => void;
+
+export interface Schemas {
+  query(schema: JsonSchema): CheckSchema;
+  body(schema: JsonSchema): CheckSchema;
+}
+
+const ERRORS_MAX = 20;
+
+export function createSchemas(): Schemas {
+  const options = { allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, formats: FORMATS };
+  const bodies = new Ajv2020(options);
+  const queries = new Ajv2020({ ...options, coerceTypes: true });
+  return {
+    query: (schema) => check(queries.compile(closed(schema))),
+    body: (schema) => check(bodies.compile(closed(schema))),
+  };
+}
+
+/** What is not described is refused: a misspelt name would do nothing and nobody would know. */
+const closed = (schema: JsonSchema): JsonSchema =>
+  'additionalProperties' in schema ? schema : { ...schema, additionalProperties: false };
+
+const FORMATS = {
+  date: /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/,
+  'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/,
+  uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+  uri: /^[a-z][a-z0-9+.-]*:\S+$/i,
+};
+
+const check =
+  (validate: ValidateFunction): CheckSchema =>
+  (value) => {
+    if (validate(value)) return;
+    throw new FhirError(400, (validate.errors ?? []).slice(0, ERRORS_MAX).map(toIssue));
+  };
+
+/** Says what and where; never the value that was sent. */
+function toIssue({ instancePath, keyword, params, message = 'is not as described' }: ErrorObject): Issue {
+  const at = instancePath
+    .slice(1)
+    .replaceAll('/', '.')
+    .replaceAll(/\.(\d+)/g, '[$1]');
+  const name = at === '' ? 'The request' : at;
+  if (keyword === 'required') {
+    const missing = String(params['missingProperty']);
+    return issue('required', `${missing} is missing`, at === '' ? missing : `${at}.${missing}`);
+  }
+  if (keyword === 'additionalProperties') {
+    const extra = String(params['additionalProperty']).slice(0, 64);
+    return issue(
+      'structure',
+      `${name} has no member of the name given here: see /openapi.json`,
+      at === '' ? extra : `${at}.${extra}`,
+    );
+  }
+  if (keyword === 'enum')
+    return issue('value', `${name} is one of: ${(params['allowedValues'] as unknown[]).join(', ')}`, at || undefined);
+  return issue('value', `${name} ${message}`, at || undefined);
+}

@@ -1,0 +1,98 @@
+/** The workflow APIs put together: every part's routes in one table behind one door; a piece of the composition root. */
+import type { IncomingMessage } from 'node:http';
+import packageJson from '../package.json' with { type: 'json' };
+import { every } from './every.ts';
+import type { ContextLog } from './log.ts';
+import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
+import type { Authenticate } from './ports/authenticate.ts';
+import type { Clock } from './ports/clock.ts';
+import type { Policy } from './ports/policy.ts';
+import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
+import type { ResourceStore } from './ports/resource-store.ts';
+import type { OpenStore } from './postgres/store.ts';
+import type { RequestHandler } from './rest/http-server.ts';
+import type { RateLimits } from './rest/rate-limit.ts';
+import { createWorkflowApi } from './rest/workflow/api.ts';
+import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
+import { withDescription } from './rest/workflow/description-routes.ts';
+import { createProviderRoutes } from './rest/workflow/provider-routes.ts';
+import { createRequestRoutes } from './rest/workflow/request-routes.ts';
+import type { WorkflowRoute } from './rest/workflow/route.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createCatalogue } from './workflow/prescribing/catalogue/catalogue.ts';
+import type { Prescribing } from './workflow/prescribing/desk.ts';
+
+export interface WorkflowParts {
+  /** How clients reach the server, without a trailing slash. */
+  readonly url: string;
+  /** Audited. */
+  readonly store: ResourceStore;
+  /** Not audited: for what Mortar itself keeps, and the catalogue, which is about nobody. */
+  readonly plain: Pick<OpenStore, 'search' | 'history'>;
+  readonly answers: OpenStore['answers'];
+  readonly tokens: PrescriptionTokens;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly policy: Policy;
+  readonly audit: AuditLog;
+  readonly limits: RateLimits;
+  readonly addressOf: (req: IncomingMessage) => string;
+  readonly now: Clock;
+  readonly log: ContextLog;
+}
+
+export interface WorkflowDoors {
+  /** By the beginnings of their paths. */
+  readonly doors: (authenticate: Authenticate) => readonly (readonly [prefix: string, handle: RequestHandler])[];
+  stop(): Promise<void>;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const PURGE_EVERY_MS = 10 * 60 * 1000;
+const PURGE_MAX = 10_000;
+
+export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
+  const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
+  const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
+  const desk: Prescribing = { store: parts.store, searchOf, openCatalogue, tokens: parts.tokens, now };
+  const routes = withDescription(
+    [...createCatalogueRoutes(openCatalogue), ...createRequestRoutes(desk), ...createProviderRoutes(desk)],
+    {
+      title: 'Mortar workflow API',
+      version: packageJson.version,
+      description: 'Requests for prescriptions, their approval, and pharmacies. The record itself is at /fhir/R4.',
+      url,
+      authorizationUrl: `${url}/oauth2/authorize`,
+      tokenUrl: `${url}/oauth2/token`,
+      scopes: {
+        'prescription:read': 'See own prescriptions and medicines',
+        'prescription:write': 'Ask for prescriptions and cancel requests',
+        'pharmacy:read': 'See pharmacies and the one that is nominated',
+        'pharmacy:nominate': 'Nominate a pharmacy',
+      },
+    },
+  );
+  const stop = every(
+    PURGE_EVERY_MS,
+    async () => void (await answers.purge(now() - DAY_MS, PURGE_MAX)),
+    (error) => log.error('answers of old requests could not be cleared away', { error }),
+  );
+  return {
+    doors(authenticate) {
+      const onError = (error: unknown): void => log.error('a request failed', { error });
+      const api = createWorkflowApi({ routes, authenticate, policy, audit, answers, limits, addressOf, now, onError });
+      return prefixesOf(routes).map((prefix) => [prefix, api] as const);
+    },
+    stop,
+  };
+}
+
+/** `/api/prescriptions` of `/api/prescriptions/:id/cancel`: two segments, three below `/api/v2`, one elsewhere. */
+export function prefixesOf(routes: readonly WorkflowRoute[]): readonly string[] {
+  const prefixes = routes.map(({ path }) => {
+    const parts = path.split('/').slice(1);
+    const length = parts[0] === 'api' ? (parts[1] === 'v2' ? 3 : 2) : parts[0] === '.well-known' ? 2 : 1;
+    return `/${parts.slice(0, length).join('/')}`;
+  });
+  return [...new Set(prefixes)];
+}
