@@ -140,7 +140,7 @@ describe('capability statement', function () {
       expect(
         searchParam.map((p) => p.name),
         type,
-      ).to.have.members([...(parameters.get(type)?.parameters.keys() ?? [])]);
+      ).to.have.members([...(parameters.get(type)?.parameters.keys() ?? []), ...(type === 'Location' ? ['near'] : [])]);
   });
 
   it('each interaction of each type', async () => {

@@ -7,8 +7,10 @@ import { loadDataSet } from '../rest/search/data-set.ts';
 import { createFhirClient, type FhirClient, idOf } from '../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { HTTP_BUNDLES } from './http-bundles.ts';
+import { HTTP_CHANGE } from './http-change.ts';
 import { HTTP_READ } from './http-read.ts';
 import { HTTP_WRITE } from './http-write.ts';
+import { SEARCH_LINKS } from './search-links.ts';
 import { SEARCH_RESULTS } from './search-results.ts';
 import { SEARCH_VALUES } from './search-values.ts';
 import { type Names, runSteps, type Sentence } from './sentence.ts';
@@ -16,8 +18,10 @@ import { type Names, runSteps, type Sentence } from './sentence.ts';
 const SENTENCES: readonly Sentence[] = [
   ...HTTP_READ,
   ...HTTP_WRITE,
+  ...HTTP_CHANGE,
   ...HTTP_BUNDLES,
   ...SEARCH_VALUES,
+  ...SEARCH_LINKS,
   ...SEARCH_RESULTS,
 ];
 
