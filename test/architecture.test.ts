@@ -70,7 +70,7 @@ const LAYERS = new Map<string, Row>([
 const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome.ts', 'standards/fhir/canonical.ts']);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
-  ['fhir', ['xml']],
+  ['fhir', ['xml', 'ucum']],
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
   ['script', ['xml', 'xmldsig', 'ncpdp']],

@@ -123,12 +123,17 @@ function checkConditions(elements: Elements, type: string, conditions: readonly 
     } else if (condition.kind === 'chain') {
       checkParameter(elements, type, condition.parameter);
       for (const branch of condition.branches) checkConditions(elements, branch.type, [branch.condition]);
-    } else if (condition.kind === 'not') checkConditions(elements, type, [condition.condition]);
+    } else if (condition.kind === 'near') checkElement(elements, type, 'position');
+    else if (condition.kind === 'not') checkConditions(elements, type, [condition.condition]);
     else if (condition.kind === 'any' || condition.kind === 'every')
       checkConditions(elements, type, condition.conditions);
     else if ('parameter' in condition) checkParameter(elements, type, condition.parameter);
   }
 }
+
+const checkElement = (elementsOf: Elements, type: string, element: string): void => {
+  if (elementsOf(type)?.has(element) === false) throw forbidden();
+};
 
 /** Throws `forbidden` when a parameter looks at an element that is not shown; for every value alike. */
 function checkParameter(elementsOf: Elements, type: string, parameter: SearchParameter): void {

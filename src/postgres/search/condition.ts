@@ -20,6 +20,8 @@ export type StoreCondition =
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'never' }
+  /** As it was when a walk began. */
+  | { readonly kind: 'unchanged'; readonly start: number; readonly snapshot: string }
   /** A row of `type` that meets these has the Binary for an attachment, or is its security context. */
   | {
       readonly kind: 'attached' | 'context';

@@ -10,7 +10,9 @@ import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import { permittedFilter, undeniedFilter } from './consent-filter.ts';
 import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
+import { nearFilter } from './near.ts';
 import { compareDate, compareNumber } from './ranges.ts';
+import { unchangedFilter } from './snapshot.ts';
 import { and, or } from './sql.ts';
 import { isImpliedSystem, tokenAlternatives } from './token-keys.ts';
 import {
@@ -105,6 +107,10 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
     case 'not':
       return `not coalesce(${compileFilter(context, type, condition.condition, m)}, false)`;
+    case 'near':
+      return or(condition.values.map((value) => nearFilter(params, m, value)));
+    case 'unchanged':
+      return unchangedFilter(params, type, m, condition.start, condition.snapshot);
     case 'never':
       return 'false';
     case 'attached':

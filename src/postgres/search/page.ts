@@ -10,6 +10,7 @@ import { chooseDriver, type Driver } from './driver.ts';
 import { compileFilter } from './filters.ts';
 import type { Frequencies } from './frequencies.ts';
 import { afterPosition, type OrderKey, orderBy, orderKeys, type Position } from './order.ts';
+import { runInSnapshot } from './snapshot.ts';
 import { and, Params } from './sql.ts';
 import {
   hotCode,
@@ -44,8 +45,9 @@ export interface SearchTools {
 export interface PagePosition extends Position {
   /** No `_sort` was given and the order is by main date, newest first. */
   readonly byDate: boolean;
-  /** Instant of the first page, ms. */
+  /** Instant of the first page, ms, and what the database had then; no snapshot: rows do not move in this order. */
   readonly start: number;
+  readonly snapshot?: string;
 }
 
 export interface PageRequest {
@@ -87,13 +89,22 @@ export async function searchPage(tools: SearchTools, request: PageRequest, run: 
   const plan = choosePlan(tools, request);
   // A row changed since the first page may have moved in the order: it is left out, so that none is seen twice.
   const conditions =
-    position && plan.sort.length > 0
-      ? [...request.conditions, { kind: 'last-updated', values: [{ prefix: 'le', low: start, high: start }] } as const]
+    position?.snapshot !== undefined
+      ? [...request.conditions, { kind: 'unchanged', start, snapshot: position.snapshot } as const]
       : request.conditions;
+  let snapshot = position?.snapshot;
+  const reading: Run =
+    position || plan.sort.length === 0
+      ? run
+      : async (text, values) => {
+          const read = await runInSnapshot(run, text, values);
+          snapshot ??= read.snapshot;
+          return read.rows;
+        };
   const limit = { rows: count + 1, offset: request.offset };
   const rows = plan.driver
-    ? await runSorted(tools, type, plan.driver, conditions, plan.sort, limit, position, run)
-    : await runWalk(tools, type, conditions, plan, limit, position, run);
+    ? await runSorted(tools, type, plan.driver, conditions, plan.sort, limit, position, reading)
+    : await runWalk(tools, type, conditions, plan, limit, position, reading);
   if (rows.length <= count) return { rows };
   const page = rows.slice(0, count);
   const last = page.at(-1);
@@ -101,7 +112,10 @@ export async function searchPage(tools: SearchTools, request: PageRequest, run: 
   const keys = plan.sort.map((_, i) =>
     last[7 + i] === null || last[7 + i] === undefined ? null : String(last[7 + i]),
   );
-  return { rows: page, next: { keys, rid: last[6] as string, byDate: plan.byDate, start } };
+  return {
+    rows: page,
+    next: { keys, rid: last[6] as string, byDate: plan.byDate, start, ...(snapshot !== undefined && { snapshot }) },
+  };
 }
 
 interface Plan {

@@ -13,6 +13,7 @@ import type { StoreCondition } from './condition.ts';
 import { includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
 import { identifiersAgree, type SearchOptions } from './search.ts';
+import { readSnapshot } from './snapshot.ts';
 
 /** Newest first, unless asked otherwise: what changes during a walk is left to the next one. */
 const ORDER: readonly SortKey[] = [{ by: '_lastUpdated', descending: true }];
@@ -62,6 +63,7 @@ export async function runSystemSearch(
   const offset = position ? 0 : request.offset;
   const count = request.summary === 'count' ? 0 : (request.count ?? options.pageSizeDefault);
   const wanted = count === 0 ? 0 : offset + count + 1;
+  const snapshot = position?.snapshot ?? (await readSnapshot(run));
   const opening: Run = (text, values) => run(text, values, 'as-empty');
   const merged = wanted === 0 ? [] : await mergedRows(options, parts, sort, wanted, start, position, opening);
   const taken = merged.slice(offset, offset + count);
@@ -76,7 +78,7 @@ export async function runSystemSearch(
   const isWhole = !position && request.offset === 0 && count > 0 && !hasNext;
   const total = isWhole ? matches.length : await totalOf(options, request, parts, run);
   const next: SystemPosition | undefined = hasNext
-    ? { type: last.part.type, keys: last.keys, rid: last.row[6] as string, byDate: false, start }
+    ? { type: last.part.type, keys: last.keys, rid: last.row[6] as string, byDate: false, start, snapshot }
     : undefined;
   return {
     matches,

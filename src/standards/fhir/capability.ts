@@ -39,13 +39,13 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
         security: SECURITY,
         resource: source.types.map((type) => resourceCapability(source, type)),
         interaction: source.systemInteractions.map((code) => ({ code })),
-        searchParam: [],
+        searchParam: [{ name: '_filter', definition: 'http://hl7.org/fhir/SearchParameter/filter', type: 'special' }],
         operation: source.operations,
         compartment: ['Device', 'Encounter', 'Patient', 'Practitioner', 'RelatedPerson'].map(
           (kind) => `http://hl7.org/fhir/CompartmentDefinition/${kind.toLowerCase()}`,
         ),
       },
-    ].map(({ searchParam: _none, ...rest }) => rest),
+    ],
   };
 }
 
@@ -104,11 +104,17 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     referencePolicy: ['literal', 'logical'],
     searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
     searchRevInclude: reverseIncludes(source, type),
-    searchParam: parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+    searchParam: [...parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })), ...specialOf(type)],
     operation,
     ...(type === 'Subscription' && { extension: TOPICS.map(({ url }) => ({ url: TOPIC, valueCanonical: url })) }),
   };
 }
+
+/** What is searched by without values of its own. https://hl7.org/fhir/R4/search.html#special */
+const specialOf = (type: string): object[] =>
+  type === 'Location'
+    ? [{ name: 'near', definition: 'http://hl7.org/fhir/SearchParameter/Location-near', type: 'special' }]
+    : [];
 
 /** Reference parameters of any type that may point to this one. */
 function reverseIncludes(source: CapabilitySource, type: string): string[] {

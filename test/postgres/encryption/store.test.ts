@@ -196,6 +196,18 @@ describe('encryption › the store', () => {
     expect(await world.ids(ROOT, 'Patient?birthdate:missing=false&_sort=_id')).to.deep.equal(['anna', 'peter']);
   });
 
+  for (const filter of [
+    'family co halm',
+    'family gt a',
+    'not(family eq chalmers)',
+    'gender eq male or birthdate gt 1974-12-24',
+  ])
+    it(`[KS-09] refuses in _filter too, and says why: ${filter}`, async () => {
+      const error = await world.store.search(ROOT, parseQuery('Patient', `_filter=${filter}`)).catch((e) => e);
+      expect(error?.status).to.equal(400);
+      expect(error?.message).to.contain('is stored encrypted on this server');
+    });
+
   const REFUSED = [
     'family:contains=halm',
     'name=mr',

@@ -10,7 +10,7 @@ import { LEAF_TYPES, type ResolvedLeaf, resolveLeaves } from './leaves.ts';
 import { MAIN_DATES } from './main-dates.ts';
 import type { Atom, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
 
-/** Known, but not searchable: `_text` and `_content` are full text, `near` needs geography, the others are languages. */
+/** Known, but not searchable: `_text` and `_content` are full text, `near` is geography (parse-near.ts), the others are languages. */
 export const UNSUPPORTED_PARAMETERS: ReadonlySet<string> = new Set([
   ...['_text', '_content', '_query', '_filter', 'near'],
 ]);

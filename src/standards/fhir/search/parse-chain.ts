@@ -7,11 +7,13 @@ import { UNSUPPORTED_PARAMETERS } from './parameters.ts';
 import { type Parsed, parseCondition } from './parse-condition.ts';
 import { GENERAL_NAMES, type ParseContext, type Problem, problem, shown, unknown } from './parse-context.ts';
 import { parseFilter } from './parse-filter.ts';
+import { parseNear } from './parse-near.ts';
 import type { Condition } from './request.ts';
 import { suggestNames } from './suggest.ts';
 
 const HAS = '_has:';
 const LIST = '_list';
+const NEAR = 'near';
 
 /** How many links stand in front of the part at hand. */
 export interface Depth {
@@ -33,6 +35,7 @@ export function parseNamed(
     );
   if (name.startsWith(HAS)) return parseHas(context, type, name.slice(HAS.length), value, depth);
   if (name === LIST) return parseList(context, type, value, depth);
+  if (name === NEAR && type === 'Location') return parseNear(value);
   if (name === '_filter') return parseFilter(context, type, value);
   const dot = name.indexOf('.');
   const [code = '', modifier, ...more] = (dot < 0 ? name : name.slice(0, dot)).split(':');
@@ -101,6 +104,7 @@ function parseChain(
 function targetsWith(context: ParseContext, parameter: SearchParameter, rest: string): readonly string[] | Problem {
   const { code, targets } = parameter;
   if (rest.startsWith(HAS) || rest === LIST) return targets;
+  if (rest === NEAR && targets.includes('Location')) return ['Location'];
   const [next = ''] = rest.split(/[:.]/, 1);
   const having = targets.filter((target) => context.parameters.get(target)?.parameters.has(next));
   if (having.length > 0) return having;

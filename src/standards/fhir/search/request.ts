@@ -39,6 +39,13 @@ export type CompositePart =
   | { readonly type: 'number'; readonly value: NumberValue }
   | { readonly type: 'quantity'; readonly value: QuantityValue };
 
+/** Degrees of WGS84. */
+export interface NearValue {
+  readonly latitude: number;
+  readonly longitude: number;
+  readonly metres: number;
+}
+
 /** `values` are ORed; conditions are ANDed. */
 export type Condition =
   | {
@@ -105,6 +112,8 @@ export type Condition =
     }
   /** `_has:Observation:patient:code=x`: some `type` that refers here by `parameter` matches `condition`. */
   | { readonly kind: 'has'; readonly type: string; readonly parameter: SearchParameter; readonly condition: Condition }
+  /** Locations whose position is so near to one of these. */
+  | { readonly kind: 'near'; readonly values: readonly NearValue[] }
   | { readonly kind: 'any' | 'every'; readonly conditions: readonly Condition[] }
   | { readonly kind: 'not'; readonly condition: Condition }
   /** Membership in a compartment: `Patient/1/Observation`. */

@@ -34,7 +34,6 @@ describe('search › handling', () => {
         },
       ]);
     });
-  it('near is known but not supported', () => expect(codes('Location', 'near=1|2')).to.deep.equal(['not-supported']));
   it('every issue is gathered', () => {
     expect(refuse('Patient', 'a=1&birthdate=x&gender:in=y&_count=-1&%=').issues).to.have.length(5);
   });
