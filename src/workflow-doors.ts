@@ -22,6 +22,7 @@ import type { WorkflowRoute } from './rest/workflow/route.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createCatalogue } from './workflow/prescribing/catalogue/catalogue.ts';
 import type { Prescribing } from './workflow/prescribing/desk.ts';
+import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface WorkflowParts {
   /** How clients reach the server, without a trailing slash. */
@@ -32,6 +33,8 @@ export interface WorkflowParts {
   readonly plain: Pick<OpenStore, 'search' | 'history'>;
   readonly answers: OpenStore['answers'];
   readonly tokens: PrescriptionTokens;
+  /** Known once the way to the Spine is open. */
+  readonly eps: () => EpsOrders | undefined;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
@@ -54,7 +57,16 @@ const PURGE_MAX = 10_000;
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
   const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
-  const desk: Prescribing = { store: parts.store, searchOf, openCatalogue, tokens: parts.tokens, now };
+  const desk: Prescribing = {
+    store: parts.store,
+    searchOf,
+    openCatalogue,
+    tokens: parts.tokens,
+    get eps() {
+      return parts.eps();
+    },
+    now,
+  };
   const routes = withDescription(
     [...createCatalogueRoutes(openCatalogue), ...createRequestRoutes(desk), ...createProviderRoutes(desk)],
     {

@@ -182,7 +182,14 @@ const WORKFLOW_NEEDS: ReadonlyMap<string, readonly (readonly [string, Letter])[]
       ['Task', 'u'],
     ],
   ],
-  ['patients:look-up', [['Patient', 's']]],
+  [
+    'patients:look-up',
+    [
+      ['Patient', 's'],
+      ['Encounter', 's'],
+      ['MedicationRequest', 's'],
+    ],
+  ],
 ]);
 
 /** What a message to the Spine writes here, or tells of: whoever may send it holds as much for itself. */

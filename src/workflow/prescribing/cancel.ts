@@ -7,8 +7,10 @@ import type { Caller } from '../../ports/caller.ts';
 import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import { isOrder, nodeOf } from './chart.ts';
-import { checkPatient, findRequest } from './decide.ts';
+import { checkPatient } from './decide.ts';
 import { changed, type Found, findAllOf, notice, type Prescribing, raced } from './desk.ts';
+import { isEpsOrder } from './eps-approval.ts';
+import { findRequest } from './find-request.ts';
 import { ruleIssue } from './items.ts';
 import { withState } from './request-task.ts';
 import { nextState, type RequestState } from './states.ts';
@@ -94,6 +96,16 @@ async function ordersAndQueue(
     throw new FhirError(409, [
       {
         ...ruleIssue('RX-DISPENSED', 'It has been dispensed, or is being dispensed: it can no longer be cancelled'),
+        code: 'conflict',
+      },
+    ]);
+  if (desk.eps && orders.some(({ resource }) => isEpsOrder(resource)))
+    throw new FhirError(409, [
+      {
+        ...ruleIssue(
+          'RX-EPS',
+          'It is an electronic prescription: ask the practice, which cancels it at the Spine first',
+        ),
         code: 'conflict',
       },
     ]);
