@@ -1,0 +1,64 @@
+/** Composition of the pharmacy's side: tokens, their routes, queue, register, and what is done in the background. docs/pharmacy.md */
+import { createPartners } from './gateways/partners.ts';
+import type { ContextLog } from './log.ts';
+import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
+import type { Cipher } from './ports/cipher.ts';
+import type { Clock } from './ports/clock.ts';
+import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
+import type { ResourceStore } from './ports/resource-store.ts';
+import type { Pools } from './postgres/pools.ts';
+import type { OpenStore } from './postgres/store.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
+import type { RateLimits } from './rest/rate-limit.ts';
+import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import type { WorkflowRoute } from './rest/workflow/route.ts';
+import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
+import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
+
+export interface PharmacyParts {
+  readonly dataDir: string;
+  readonly pools: Pools;
+  readonly cipher: Cipher;
+  /** How clients reach the server, without a trailing slash. */
+  readonly url: string;
+  /** Audited. */
+  readonly store: ResourceStore;
+  readonly dispensing: OpenStore['dispensing'];
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly limits: RateLimits;
+  readonly audit: AuditLog;
+  readonly timeZone: string;
+  readonly now: Clock;
+  readonly log: ContextLog;
+}
+
+export interface Pharmacy {
+  readonly tokens: PrescriptionTokens;
+  readonly routes: readonly WorkflowRoute[];
+}
+
+/** Proofs of identity that are taken for controlled drugs. */
+const IDENTITY_TYPES = ['nin', 'driving_licence', 'passport'];
+
+export function openPharmacy(parts: PharmacyParts): Pharmacy {
+  const { store, dispensing, searchOf, now } = parts;
+  const { tokens, keys } = openPrescriptionTokens(parts);
+  const partners = createPartners({
+    store,
+    caller: serviceCaller('dispensing'),
+    searchOf,
+    unknownPartners: 'refuse',
+    now,
+  });
+  const pharmacies = createPharmacies({
+    store,
+    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
+    now,
+  });
+  const routed: DispensingParts = { ...parts, ...dispensing, tokens, keys, pharmacies, identityTypes: IDENTITY_TYPES };
+  return { tokens, routes: [...createVerificationRoutes(routed)] };
+}
