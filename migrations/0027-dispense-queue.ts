@@ -6,7 +6,7 @@ import type { Knex } from 'knex';
 // do not wait for one another.
 // state: 0 open, 1 dispensed, 2 expired, 3 ended otherwise. rank: 0 controlled, 1 high risk, 2 routine. Times: ms UTC.
 
-const MARK = `'%"https://mortar-fhir.org/prescription-token"%'`;
+const MARK = `'%"https://mortar-fhir.org/NamingSystem/prescription-token"%'`;
 
 const UP = `
 create table mortar.dispense_task (

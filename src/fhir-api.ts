@@ -20,6 +20,7 @@ import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
 import type { ContextLog } from './log.ts';
+import { openPharmacy } from './pharmacy.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -235,9 +236,25 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
-  const workflow = createWorkflowDoors({
+  const pharmacy = openPharmacy({
+    config,
+    dataDir,
+    pools,
+    cipher: cipher.cipher,
     url,
     store,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    limits: parts.limits,
+    audit: audit.trail,
+    now,
+    log,
+  });
+  const workflow = createWorkflowDoors({
+    pharmacy,
+    url,
+    store,
+    plain,
     answers: plain.answers,
     searchOf: (type, query) => searchOf(services, type, query),
     policy,

@@ -1,4 +1,5 @@
 /** Composition of the pharmacy's side: tokens, their routes, queue, register, and what is done in the background. docs/pharmacy.md */
+import type { Config } from './config.ts';
 import { createPartners } from './gateways/partners.ts';
 import type { ContextLog } from './log.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -19,6 +20,7 @@ import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
+  readonly config: Pick<Config, 'messageTimeZone'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -26,11 +28,11 @@ export interface PharmacyParts {
   readonly url: string;
   /** Audited. */
   readonly store: ResourceStore;
-  readonly dispensing: OpenStore['dispensing'];
+  /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
+  readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
-  readonly timeZone: string;
   readonly now: Clock;
   readonly log: ContextLog;
 }
@@ -44,21 +46,29 @@ export interface Pharmacy {
 const IDENTITY_TYPES = ['nin', 'driving_licence', 'passport'];
 
 export function openPharmacy(parts: PharmacyParts): Pharmacy {
-  const { store, dispensing, searchOf, now } = parts;
+  const { plain, searchOf, now } = parts;
   const { tokens, keys } = openPrescriptionTokens(parts);
   const partners = createPartners({
-    store,
+    store: plain,
     caller: serviceCaller('dispensing'),
     searchOf,
     unknownPartners: 'refuse',
     now,
   });
   const pharmacies = createPharmacies({
-    store,
+    store: plain,
     pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,
   });
-  const routed: DispensingParts = { ...parts, ...dispensing, tokens, keys, pharmacies, identityTypes: IDENTITY_TYPES };
+  const routed: DispensingParts = {
+    ...parts,
+    ...plain.dispensing,
+    tokens,
+    keys,
+    pharmacies,
+    identityTypes: IDENTITY_TYPES,
+    timeZone: parts.config.messageTimeZone,
+  };
   return { tokens, routes: [...createVerificationRoutes(routed)] };
 }

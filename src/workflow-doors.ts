@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import packageJson from '../package.json' with { type: 'json' };
 import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
+import type { Pharmacy } from './pharmacy.ts';
+import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Clock } from './ports/clock.ts';
@@ -16,13 +18,17 @@ import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
 import { withDescription } from './rest/workflow/description-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createCatalogue } from './workflow/prescribing/catalogue/catalogue.ts';
 
 export interface WorkflowParts {
   /** How clients reach the server, without a trailing slash. */
   readonly url: string;
   /** Audited. */
   readonly store: ResourceStore;
+  /** Not audited: for what Mortar itself keeps, and the catalogue, which is about nobody. */
+  readonly plain: Pick<OpenStore, 'search' | 'history'>;
   readonly answers: OpenStore['answers'];
+  readonly pharmacy: Pick<Pharmacy, 'tokens' | 'routes'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
@@ -43,8 +49,9 @@ const PURGE_EVERY_MS = 10 * 60 * 1000;
 const PURGE_MAX = 10_000;
 
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
-  const { url, store, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
-  const routes = withDescription([...createCatalogueRoutes({ store, searchOf })], {
+  const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
+  const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
+  const routes = withDescription([...createCatalogueRoutes(openCatalogue), ...parts.pharmacy.routes], {
     title: 'Mortar workflow API',
     version: packageJson.version,
     description: 'Requests for prescriptions, their approval, and pharmacies. The record itself is at /fhir/R4.',

@@ -21,6 +21,8 @@ const SERVICES = {
   protection: [...everything(['r', 'u', 's']), { level: 'system', type: 'Consent', letters: ['u'] }],
   /** Looks tokens up, whoever shows them, and ends prescriptions whose time is over. */
   dispensing: everything(['r', 'u', 's', 'c']),
+  /** Medicines, which are about nobody. */
+  catalogue: [{ level: 'system', type: 'MedicationKnowledge', letters: ['r', 's'] }],
   /** Flags and notes beside a record: that processing is stopped, that a correction was refused. */
   'subject-rights': everything(['c', 'r', 'u', 's']),
   /** Tests of the parts below the doors. */

@@ -1,21 +1,40 @@
-/** Looking medicines up. MISSION M9; seed 001 */
-import type { ResourceStore } from '../../ports/resource-store.ts';
-import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+/** Looking medicines up. MISSION M9; seed 001 `GET /api/v2/medications?query=` */
+import { badValue, notFound } from '../../standards/fhir/outcome.ts';
+import type { JsonSchema } from '../../standards/openapi/document.ts';
+import type { OpenCatalogue } from '../../workflow/prescribing/catalogue/catalogue.ts';
+import { type CatalogueEntry, isScheduled } from '../../workflow/prescribing/catalogue/entry.ts';
 import type { WorkflowRoute } from './route.ts';
 
-export interface CatalogueParts {
-  readonly store: Pick<ResourceStore, 'search'>;
-  readonly searchOf: (type: string, query: string) => SearchRequest;
-}
+const MEDICATION: JsonSchema = {
+  type: 'object',
+  properties: {
+    id: { type: 'string' },
+    name: { type: 'string' },
+    form: { type: 'string' },
+    strength: { type: 'string' },
+    dm_d_code: { type: ['string', 'null'] },
+    bnf_code: { type: ['string', 'null'] },
+    rxnorm_code: { type: ['string', 'null'] },
+    ndc_code: { type: ['string', 'null'] },
+    controlled_drug_category: { type: ['string', 'null'], description: 'CD1 to CD5' },
+    us_schedule: { type: ['string', 'null'] },
+    nafdac_schedule: { type: ['string', 'null'] },
+    risk_level: { type: ['string', 'null'] },
+    max_quantity: { type: ['number', 'null'] },
+    minimum_age: { type: ['number', 'null'] },
+    requires_approval: { type: 'boolean' },
+    is_active: { type: 'boolean' },
+    is_controlled: { type: 'boolean' },
+  },
+};
 
-export function createCatalogueRoutes({ store, searchOf }: CatalogueParts): readonly WorkflowRoute[] {
+export function createCatalogueRoutes(openCatalogue: OpenCatalogue): readonly WorkflowRoute[] {
+  const own = { method: 'GET', tag: 'Medicines', rights: ['medicines:read'], isUntold: true } as const;
   return [
     {
-      method: 'GET',
+      ...own,
       path: '/api/v2/medications',
-      summary: 'Medicines of the catalogue whose name has a word that begins so',
-      tag: 'Medicines',
-      rights: ['medicines:read'],
+      summary: 'Medicines of the catalogue of which words begin so',
       kind: 'search',
       told: 'medications',
       request: {
@@ -24,19 +43,57 @@ export function createCatalogueRoutes({ store, searchOf }: CatalogueParts): read
           required: ['query'],
           properties: {
             query: { type: 'string', minLength: 2, maxLength: 100 },
-            limit: { type: 'integer', minimum: 1, maximum: 50, default: 20 },
+            limit: { type: 'integer', minimum: 1, maximum: 50 },
           },
         },
       },
-      answers: { 200: { about: 'The nearest first', schema: { type: 'object' } } },
-      async handle({ caller, query }) {
-        const request = searchOf(
-          'MedicationKnowledge',
-          `code:text=${encodeURIComponent(String(query['query']))}&_count=20`,
-        );
-        const { matches } = await store.search(caller, request);
-        return { status: 200, json: { medications: matches.map(({ id }) => ({ id })) } };
+      answers: {
+        200: {
+          about: 'The nearest first',
+          schema: { type: 'object', properties: { medications: { type: 'array', items: MEDICATION } } },
+        },
+      },
+      async handle({ query }) {
+        const catalogue = await openCatalogue();
+        const text = String(query['query']).trim();
+        if (text.length < 2) throw badValue('query has 2 letters or more', 'query');
+        const found = catalogue.search(text, Number(query['limit'] ?? 20));
+        return { status: 200, json: { medications: found.map(medicationJson) } };
+      },
+    },
+    {
+      ...own,
+      path: '/api/v2/medications/:id',
+      summary: 'A medicine of the catalogue',
+      kind: 'read',
+      told: 'medication',
+      answers: { 200: { about: 'The medicine', schema: MEDICATION } },
+      async handle({ path }) {
+        const entry = (await openCatalogue()).find(path['id'] ?? '');
+        if (!entry) throw notFound('That medicine');
+        return { status: 200, json: medicationJson(entry) };
       },
     },
   ];
 }
+
+/** By the names of the source designs. */
+export const medicationJson = (entry: CatalogueEntry): object => ({
+  id: entry.id,
+  name: entry.name,
+  form: entry.form,
+  strength: entry.strength,
+  dm_d_code: entry.codes.dmd ?? null,
+  bnf_code: entry.codes.bnf ?? null,
+  rxnorm_code: entry.codes.rxnorm ?? null,
+  ndc_code: entry.codes.ndc ?? null,
+  controlled_drug_category: entry.ukSchedule === undefined ? null : `CD${entry.ukSchedule}`,
+  us_schedule: entry.usSchedule ?? null,
+  nafdac_schedule: entry.nafdacSchedule ?? null,
+  risk_level: entry.riskLevel ?? null,
+  max_quantity: entry.maxQuantity ?? null,
+  minimum_age: entry.minAge ?? null,
+  requires_approval: entry.requiresApproval,
+  is_active: entry.isActive,
+  is_controlled: isScheduled(entry),
+});

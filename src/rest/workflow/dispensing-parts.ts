@@ -11,7 +11,10 @@ import type { Pharmacies } from '../../workflow/dispensing/pharmacies.ts';
 import type { RateLimits } from '../rate-limit.ts';
 
 export interface DispensingParts {
+  /** Audited. */
   readonly store: ResourceStore;
+  /** Not audited: for looking tokens up. */
+  readonly plain: Pick<ResourceStore, 'search'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly tokens: PrescriptionTokens;
   readonly keys: PrescriptionKeys;
@@ -29,7 +32,12 @@ export interface DispensingParts {
   readonly now: () => number;
 }
 
-const text = (maxLength: number, more: JsonSchema = {}): JsonSchema => ({ type: 'string', minLength: 1, maxLength, ...more });
+const text = (maxLength: number, more: JsonSchema = {}): JsonSchema => ({
+  type: 'string',
+  minLength: 1,
+  maxLength,
+  ...more,
+});
 
 /** `PHB-PH-000123`, an ODS code. */
 export const PHARMACY_CODE = text(64);

@@ -8,9 +8,9 @@ import { createDispense, type Dispensed } from '../../workflow/dispensing/dispen
 import { dispensedBy } from '../../workflow/dispensing/dispense-record.ts';
 import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts';
 import type { Node, Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
+import { PRESCRIPTION_TOKEN } from '../../workflow/dispensing/queue-entry.ts';
 import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import { createVerify, type Verdict } from '../../workflow/dispensing/verify.ts';
-import { PRESCRIPTION_TOKEN } from '../../workflow/prescribing/systems.ts';
 import { throttled } from '../rate-limit.ts';
 import { type DispensingParts, PHARMACY_CODE, TEXT, TOKEN_ID } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
@@ -20,9 +20,9 @@ const ATTEMPTS_MAX = 1000;
 const TOKEN_BODY_MAX = 16 * 1024;
 
 export function createVerificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
-  const { store, searchOf, tokens, keys, pharmacies, attempts, limits, audit, url, now } = parts;
-  const verify = createVerify({ store, searchOf, tokens, keys, issuer: url, now });
-  const dispense = createDispense(parts);
+  const { store, plain, searchOf, tokens, keys, pharmacies, attempts, limits, audit, url, now } = parts;
+  const verify = createVerify({ store: plain, searchOf, tokens, keys, issuer: url, now });
+  const dispense = createDispense({ ...parts, lookup: plain });
 
   async function checkRate(pharmacy: Pharmacy | undefined, address: string): Promise<void> {
     const verdict = await limits.check('verify', pharmacy ? `pharmacy ${pharmacy.id}` : `address ${address}`);
@@ -272,7 +272,15 @@ function verdictFor({ fault, found, isProved }: Verdict): object {
   };
 }
 
-const told = ({ dispensedAt, pharmacy, pharmacist }: { dispensedAt: string; pharmacy: string; pharmacist: string }) => ({
+const told = ({
+  dispensedAt,
+  pharmacy,
+  pharmacist,
+}: {
+  dispensedAt: string;
+  pharmacy: string;
+  pharmacist: string;
+}) => ({
   dispensed_at: dispensedAt,
   dispensed_by: pharmacy,
   pharmacist,

@@ -42,8 +42,10 @@ export type Dispensed =
       readonly by?: DispensedBy;
     };
 
-export interface DispenseServices extends FindTaskServices {
-  readonly store: Pick<ResourceStore, 'search' | 'transaction' | 'newId'>;
+export interface DispenseServices extends Omit<FindTaskServices, 'store'> {
+  readonly store: Pick<ResourceStore, 'transaction' | 'newId'>;
+  /** For looking tokens up. */
+  readonly lookup: FindTaskServices['store'];
   readonly attempts: Pick<TokenAttempts, 'record'>;
   /** Kinds of proof of identity that are taken. */
   readonly identityTypes: readonly string[];
@@ -91,7 +93,9 @@ export function createDispense(services: DispenseServices): Dispense {
   }
 
   return async (caller, request, last) => {
-    const found = isTokenId(request.tokenId) ? await findTask(services, request.tokenId, true) : undefined;
+    const found = isTokenId(request.tokenId)
+      ? await findTask({ ...services, store: services.lookup }, request.tokenId, true)
+      : undefined;
     const fault = faultOf(found, request);
     if (fault !== undefined || !found) return refuse(request, fault ?? 'unknown', found);
     const { order } = found;

@@ -4,8 +4,8 @@ import type { PrescriptionToken, PrescriptionTokens } from '../../ports/prescrip
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
-import { PRESCRIPTION_TOKEN } from '../prescribing/systems.ts';
 import type { Node } from './pharmacies.ts';
+import { PRESCRIPTION_TOKEN } from './queue-entry.ts';
 
 export interface FoundTask {
   readonly task: Node;

@@ -4,10 +4,11 @@
  */
 import type { MintedToken } from '../../ports/prescription-tokens.ts';
 import type { Resource } from '../../ports/resource-store.ts';
-import { codeSystemUrl } from '../../standards/fhir/canonical.ts';
-import { PRESCRIPTION_TOKEN, TASK_CODE } from '../prescribing/systems.ts';
+import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.ts';
 
-/** Of what the Task carries. */
+/** Of ids of signed tokens, `PHB-RX-########`; migration 0027 knows a queue's Task by it. */
+export const PRESCRIPTION_TOKEN = namingSystemUrl('prescription-token');
+/** Of `Task.code` (`dispense`) and of what the Task carries. */
 export const DISPENSING_CODES = codeSystemUrl('dispensing');
 
 export type QueuePriority = 'controlled' | 'high_risk' | 'routine';
@@ -52,7 +53,7 @@ export function queueTask(entry: QueueEntry): Resource {
     status: 'ready',
     intent: 'order',
     priority: TASK_PRIORITY[entry.priority],
-    code: { coding: [{ system: TASK_CODE, code: 'dispense' }] },
+    code: { coding: [{ system: DISPENSING_CODES, code: 'dispense' }] },
     focus: { reference: `MedicationRequest/${entry.orderId}` },
     for: { reference: `Patient/${entry.patientId}` },
     authoredOn: new Date(token.issuedAt).toISOString(),

@@ -1,0 +1,144 @@
+/**
+ * The catalogue in memory: what the store's MedicationKnowledge say, followed as they change. It is about nobody, so that
+ * all who may ask see the same. MISSION M9
+ */
+import type { Caller } from '../../../ports/caller.ts';
+import type { Clock } from '../../../ports/clock.ts';
+import type { ResourceStore, StoredVersion } from '../../../ports/resource-store.ts';
+import type { SearchRequest } from '../../../standards/fhir/search/request.ts';
+import { type CatalogueEntry, normalName, readMedicationKnowledge } from './entry.ts';
+import { createWordIndex, type WordIndex } from './word-index.ts';
+
+export interface CatalogueParts {
+  readonly store: Pick<ResourceStore, 'search' | 'history'>;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  /** As whom it is read: a part of Mortar itself. */
+  readonly caller: Caller;
+  readonly now: Clock;
+}
+
+/** The catalogue of one moment. */
+export interface Catalogue {
+  readonly size: number;
+  find(id: string): CatalogueEntry | undefined;
+  /** Active ones whose words begin so. */
+  search(query: string, limit: number): readonly CatalogueEntry[];
+  /** The one of a code, of a name, or of the only substance that a text names. */
+  match(medicine: {
+    readonly codes: readonly { readonly system?: string; readonly code?: string }[];
+    readonly text?: string;
+  }): CatalogueEntry | undefined;
+}
+
+/** Resolves to the catalogue as it stands, not older than a second. */
+export type OpenCatalogue = () => Promise<Catalogue>;
+
+const FRESH_MS = 1000;
+/** A commit may become visible after one that has a later time. */
+const OVERLAP_MS = 10_000;
+const PAGE = 1000;
+const ENTRIES_MAX = 500_000;
+
+export function createCatalogue({ store, searchOf, caller, now }: CatalogueParts): OpenCatalogue {
+  const entries = new Map<string, CatalogueEntry & { readonly versionId: number }>();
+  let seenUntil: number | undefined;
+  let checkedAt = 0;
+  let view: Catalogue | undefined;
+  let reading: Promise<void> | undefined;
+
+  function take(version: StoredVersion): boolean {
+    const before = entries.get(version.id);
+    if (version.operation === 'delete') return entries.delete(version.id);
+    if (before && before.versionId >= version.versionId) return false;
+    const entry = readMedicationKnowledge(JSON.parse(version.content));
+    if (!entry || entries.size >= ENTRIES_MAX) return entries.delete(version.id);
+    entries.set(version.id, { ...entry, versionId: version.versionId });
+    return true;
+  }
+
+  async function readAll(): Promise<void> {
+    const begun = now();
+    for (let cursor: string | undefined; ; ) {
+      const request = searchOf('MedicationKnowledge', `_count=${PAGE}`);
+      const page = await store.search(caller, { ...request, count: PAGE, ...(cursor !== undefined && { cursor }) });
+      for (const version of page.matches) take(version);
+      if (page.next === undefined) break;
+      cursor = page.next;
+    }
+    seenUntil = begun;
+    view = undefined;
+  }
+
+  async function readChanges(since: number): Promise<void> {
+    const begun = now();
+    for (let cursor: string | undefined; ; ) {
+      const request = { type: 'MedicationKnowledge', since: since - OVERLAP_MS, count: PAGE };
+      const page = await store.history(caller, { ...request, ...(cursor !== undefined && { cursor }) });
+      // Newest first: an older version of what was taken changes nothing.
+      const gone = new Set<string>();
+      for (const version of page.versions) {
+        if (gone.has(version.id)) continue;
+        if (version.operation === 'delete') gone.add(version.id);
+        if (take(version)) view = undefined;
+      }
+      if (page.next === undefined) break;
+      cursor = page.next;
+    }
+    seenUntil = begun;
+  }
+
+  return async () => {
+    if (now() - checkedAt >= FRESH_MS || view === undefined) {
+      reading ??= (seenUntil === undefined ? readAll() : readChanges(seenUntil))
+        .then(() => {
+          checkedAt = now();
+        })
+        .finally(() => {
+          reading = undefined;
+        });
+      // What is a second old is good enough while the next is read.
+      if (view === undefined || now() - checkedAt >= 2 * FRESH_MS) await reading;
+      else reading.catch(() => undefined); // the next who asks hears of it
+    }
+    view ??= createView(entries);
+    return view;
+  };
+}
+
+function createView(entries: ReadonlyMap<string, CatalogueEntry>): Catalogue {
+  const all = [...entries.values()];
+  const byCode = new Map<string, CatalogueEntry>();
+  const byName = new Map<string, CatalogueEntry>();
+  const bySubstance = new Map<string, CatalogueEntry>();
+  for (const entry of all) {
+    for (const code of Object.values(entry.codes)) byCode.set(code, entry);
+    byName.set(normalName(entry.name), entry);
+    const [only, ...more] = entry.substances;
+    if (only !== undefined && more.length === 0 && !bySubstance.has(only)) bySubstance.set(only, entry);
+  }
+  let words: WordIndex | undefined;
+  const texts = new Map<string, CatalogueEntry | undefined>();
+  function matchText(text: string): CatalogueEntry | undefined {
+    const name = normalName(text);
+    const exact = byName.get(name);
+    if (exact || texts.has(name)) return exact ?? texts.get(name);
+    const named = [...bySubstance]
+      .filter(([substance]) => ` ${name} `.includes(` ${substance} `))
+      .map(([, entry]) => entry);
+    if (texts.size > 10_000) texts.clear();
+    texts.set(name, named.length === 1 ? named[0] : undefined);
+    return texts.get(name);
+  }
+  return {
+    size: all.length,
+    find: (id) => entries.get(id),
+    search(query, limit) {
+      words ??= createWordIndex(all);
+      return words.find(query, limit);
+    },
+    match({ codes, text }) {
+      const coded = codes.flatMap(({ code }) => (code === undefined ? [] : (byCode.get(code) ?? [])))[0];
+      return coded ?? (text === undefined ? undefined : matchText(text));
+    },
+  };
+}
