@@ -46,6 +46,7 @@ export function completedTask(task: Resource, dispenseId: string, { at, pharmacy
   return {
     ...task,
     status: STATUS_OF.dispensed.task,
+    owner: task['owner'] ?? { reference: `Organization/${pharmacy.id}` },
     executionPeriod: { ...(task['executionPeriod'] as Node | undefined), end: when },
     lastModified: when,
     output: [
@@ -54,6 +55,13 @@ export function completedTask(task: Resource, dispenseId: string, { at, pharmacy
       output('pharmacist', { valueString: pharmacist }),
     ],
   };
+}
+
+/** The order, completed, with who dispensed it. */
+export function completedOrder(order: Resource, { pharmacy }: Dispensing): Resource {
+  const performer = { reference: `Organization/${pharmacy.id}` };
+  const dispenseRequest = { performer, ...(order['dispenseRequest'] as Node | undefined) };
+  return { ...order, status: STATUS_OF.dispensed.order, dispenseRequest };
 }
 
 export function medicationDispense(found: FoundTask & { readonly order: Node }, dispensing: Dispensing): Resource {

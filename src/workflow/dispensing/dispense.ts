@@ -3,12 +3,14 @@
  * order, the MedicationDispense, the register and the log are written in one transaction. MISSION M10; SECURITY RX-04
  */
 import { timingSafeEqual } from 'node:crypto';
+import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { TokenAttempt, TokenAttempts } from '../../ports/dispensing.ts';
 import type { ResourceStore, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
 import { isTokenId } from '../../standards/prescription-token/token-id.ts';
 import { readIdentity, supplyLine } from './controlled.ts';
 import {
+  completedOrder,
   completedTask,
   type DispensedBy,
   type Dispensing,
@@ -82,7 +84,7 @@ export function createDispense(services: DispenseServices): Dispense {
     const state = stateOf(found.task);
     if (!TRANSITIONS[state].dispense) return state === 'ready' ? undefined : state;
     if (found.token.expiresAt <= now()) return 'expired';
-    return found.pharmacyId === pharmacy.id ? undefined : 'pharmacy';
+    return found.pharmacyId === undefined || found.pharmacyId === pharmacy.id ? undefined : 'pharmacy';
   }
 
   async function refuse(request: DispenseRequest, fault: Fault, found?: FoundTask): Promise<Dispensed> {
@@ -128,12 +130,14 @@ export function createDispense(services: DispenseServices): Dispense {
       }),
       update('MedicationRequest', found.orderId, (current) => {
         if (current['status'] !== STATUS_OF.ready.order) throw new NotReady({ ...found.task, status: 'cancelled' });
-        return { ...current, status: STATUS_OF.dispensed.order };
+        return completedOrder({ ...current, resourceType: 'MedicationRequest' }, dispensing);
       }),
       { kind: 'create', id: dispenseId, resource: medicationDispense(whole, dispensing) },
     ];
     try {
-      await store.transaction(caller, (tx) =>
+      // What is nobody's yet is out of every pharmacy's reach: it becomes theirs with this.
+      const actor = found.pharmacyId === undefined ? serviceCaller('dispensing', caller.correlationId) : caller;
+      await store.transaction(actor, (tx) =>
         tx.write(
           writes,
           async () => {

@@ -13,8 +13,8 @@ export interface FoundTask {
   readonly token: PrescriptionToken;
   readonly orderId: string;
   readonly patientId: string;
-  /** The pharmacy's Organization. */
-  readonly pharmacyId: string;
+  /** The pharmacy's Organization; absent of a token that any pharmacy may dispense. */
+  readonly pharmacyId?: string;
   /** The order; only where it was asked for. */
   readonly order?: Node;
 }
@@ -55,7 +55,7 @@ export function readTask(
   const orderId = idIn(task['focus'], 'MedicationRequest');
   const patientId = idIn(task['for'], 'Patient');
   const pharmacyId = idIn(task['owner'], 'Organization');
-  if (!token || orderId === undefined || patientId === undefined || pharmacyId === undefined) return undefined;
+  if (!token || orderId === undefined || patientId === undefined) return undefined;
   const order = included.find((one) => one.type === 'MedicationRequest' && one.id === orderId);
   return {
     task,
@@ -63,7 +63,7 @@ export function readTask(
     token,
     orderId,
     patientId,
-    pharmacyId,
+    ...(pharmacyId !== undefined && { pharmacyId }),
     ...(order && { order: parseJson(order.content) as Node }),
   };
 }

@@ -26,8 +26,8 @@ export interface QueueEntry {
   /** Of the order, a MedicationRequest. */
   readonly orderId: string;
   readonly patientId: string;
-  /** The pharmacy: an Organization. */
-  readonly pharmacyId: string;
+  /** The pharmacy: an Organization. Absent where the patient has named none: then any pharmacy may dispense, in no queue. */
+  readonly pharmacyId?: string;
   /** `Practitioner/1` or `PractitionerRole/1` */
   readonly requester: string;
   readonly token: Pick<MintedToken, 'tokenId' | 'sealed' | 'issuedAt' | 'expiresAt'>;
@@ -58,7 +58,7 @@ export function queueTask(entry: QueueEntry): Resource {
     for: { reference: `Patient/${entry.patientId}` },
     authoredOn: new Date(token.issuedAt).toISOString(),
     requester: { reference: entry.requester },
-    owner: { reference: `Organization/${entry.pharmacyId}` },
+    ...(entry.pharmacyId !== undefined && { owner: { reference: `Organization/${entry.pharmacyId}` } }),
     restriction: { repetitions: 1, period: { end: new Date(token.expiresAt).toISOString() } },
     input: [
       input('token', token.sealed),

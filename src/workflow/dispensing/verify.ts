@@ -75,7 +75,8 @@ function faultOf(
   if (!asked.isSameNonce) return 'nonce';
   const state = stateOf(found.task);
   if (state !== 'ready') return state;
-  if (asked.pharmacyId !== undefined && found.pharmacyId !== asked.pharmacyId) return 'pharmacy';
+  const isElsewhere = found.pharmacyId !== undefined && found.pharmacyId !== asked.pharmacyId;
+  if (asked.pharmacyId !== undefined && isElsewhere) return 'pharmacy';
   return undefined;
 }
 
