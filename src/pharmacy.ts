@@ -13,10 +13,12 @@ import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
+import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
@@ -39,6 +41,8 @@ export interface PharmacyParts {
 
 export interface Pharmacy {
   readonly tokens: PrescriptionTokens;
+  /** The pharmacies that people may choose. */
+  readonly register: PharmacyRegister;
   readonly routes: readonly WorkflowRoute[];
 }
 
@@ -46,7 +50,7 @@ export interface Pharmacy {
 const IDENTITY_TYPES = ['nin', 'driving_licence', 'passport'];
 
 export function openPharmacy(parts: PharmacyParts): Pharmacy {
-  const { plain, searchOf, now } = parts;
+  const { store, plain, searchOf, now } = parts;
   const { tokens, keys } = openPrescriptionTokens(parts);
   const partners = createPartners({
     store: plain,
@@ -70,5 +74,16 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     identityTypes: IDENTITY_TYPES,
     timeZone: parts.config.messageTimeZone,
   };
-  return { tokens, routes: [...createVerificationRoutes(routed)] };
+  const register = createPharmacyRegister({
+    store: plain,
+    searchOf,
+    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    timeZone: parts.config.messageTimeZone,
+    now,
+  });
+  return {
+    tokens,
+    register,
+    routes: [...createVerificationRoutes(routed), ...createPharmacyRoutes({ register, store, now })],
+  };
 }

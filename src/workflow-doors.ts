@@ -28,7 +28,7 @@ export interface WorkflowParts {
   /** Not audited: for what Mortar itself keeps, and the catalogue, which is about nobody. */
   readonly plain: Pick<OpenStore, 'search' | 'history'>;
   readonly answers: OpenStore['answers'];
-  readonly pharmacy: Pick<Pharmacy, 'tokens' | 'routes'>;
+  readonly pharmacy: Pick<Pharmacy, 'tokens' | 'register' | 'routes'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
