@@ -250,6 +250,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  stack.defer(pharmacy.stop);
   const workflow = createWorkflowDoors({
     pharmacy,
     url,

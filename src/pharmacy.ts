@@ -14,11 +14,14 @@ import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
+import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
+import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
+import { createQueueEvents } from './workflow/dispensing/queue-events.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
@@ -44,13 +47,14 @@ export interface Pharmacy {
   /** The pharmacies that people may choose. */
   readonly register: PharmacyRegister;
   readonly routes: readonly WorkflowRoute[];
+  stop(): void;
 }
 
 /** Proofs of identity that are taken for controlled drugs. */
 const IDENTITY_TYPES = ['nin', 'driving_licence', 'passport'];
 
 export function openPharmacy(parts: PharmacyParts): Pharmacy {
-  const { store, plain, searchOf, now } = parts;
+  const { store, plain, searchOf, now, log } = parts;
   const { tokens, keys } = openPrescriptionTokens(parts);
   const partners = createPartners({
     store: plain,
@@ -81,9 +85,24 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     timeZone: parts.config.messageTimeZone,
     now,
   });
+  const events = createQueueEvents({
+    changes: plain.changes,
+    queue: plain.dispensing.queue,
+    isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
+    onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
+  });
   return {
     tokens,
     register,
-    routes: [...createVerificationRoutes(routed), ...createPharmacyRoutes({ register, store, now })],
+    stop: events.stop,
+    routes: [
+      ...createVerificationRoutes(routed),
+      ...createPharmacyRoutes({ register, store, now }),
+      ...createQueueRoutes({ ...routed, events }),
+    ],
   };
 }
+
+/** The pharmacy of a queue's Task. */
+const ownerOf = (content: string): string | undefined =>
+  /"owner":\{"reference":"Organization\/([A-Za-z0-9.-]{1,64})"/.exec(content)?.[1];
