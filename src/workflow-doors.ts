@@ -16,9 +16,12 @@ import type { RateLimits } from './rest/rate-limit.ts';
 import { createWorkflowApi } from './rest/workflow/api.ts';
 import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
 import { withDescription } from './rest/workflow/description-routes.ts';
+import { createProviderRoutes } from './rest/workflow/provider-routes.ts';
+import { createRequestRoutes } from './rest/workflow/request-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createCatalogue } from './workflow/prescribing/catalogue/catalogue.ts';
+import type { Prescribing } from './workflow/prescribing/desk.ts';
 
 export interface WorkflowParts {
   /** How clients reach the server, without a trailing slash. */
@@ -51,20 +54,29 @@ const PURGE_MAX = 10_000;
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
   const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
-  const routes = withDescription([...createCatalogueRoutes(openCatalogue), ...parts.pharmacy.routes], {
-    title: 'Mortar workflow API',
-    version: packageJson.version,
-    description: 'Requests for prescriptions, their approval, and pharmacies. The record itself is at /fhir/R4.',
-    url,
-    authorizationUrl: `${url}/oauth2/authorize`,
-    tokenUrl: `${url}/oauth2/token`,
-    scopes: {
-      'prescription:read': 'See own prescriptions and medicines',
-      'prescription:write': 'Ask for prescriptions and cancel requests',
-      'pharmacy:read': 'See pharmacies and the one that is nominated',
-      'pharmacy:nominate': 'Nominate a pharmacy',
+  const desk: Prescribing = { store: parts.store, searchOf, openCatalogue, tokens: parts.pharmacy.tokens, now };
+  const routes = withDescription(
+    [
+      ...createCatalogueRoutes(openCatalogue),
+      ...createRequestRoutes(desk),
+      ...createProviderRoutes(desk),
+      ...parts.pharmacy.routes,
+    ],
+    {
+      title: 'Mortar workflow API',
+      version: packageJson.version,
+      description: 'Requests for prescriptions, their approval, and pharmacies. The record itself is at /fhir/R4.',
+      url,
+      authorizationUrl: `${url}/oauth2/authorize`,
+      tokenUrl: `${url}/oauth2/token`,
+      scopes: {
+        'prescription:read': 'See own prescriptions and medicines',
+        'prescription:write': 'Ask for prescriptions and cancel requests',
+        'pharmacy:read': 'See pharmacies and the one that is nominated',
+        'pharmacy:nominate': 'Nominate a pharmacy',
+      },
     },
-  });
+  );
   const stop = every(
     PURGE_EVERY_MS,
     async () => void (await answers.purge(now() - DAY_MS, PURGE_MAX)),

@@ -78,6 +78,9 @@ const ofOrders = ({ user }: RoleContext): Filter =>
     unrestricted,
   );
 
+const ofTasks = ({ user }: RoleContext): Filter =>
+  all(ofPatient(referredBy('Task', 'patient', tasksOfFacility(user))), unrestricted);
+
 /** What a patient opened to the person by name, label by label (FA-06, FA-07). */
 const permitted = ({ user, purpose }: RoleContext): Filter => ({
   kind: 'permitted',
@@ -129,7 +132,8 @@ const CLINICIAN: readonly Grant[] = [
   { types: EMERGENCY_WRITES, letters: 'c', where: inEmergency('c'), isOwn: true },
   { types: only('Binary'), letters: 'crus', where: binariesOf('DOCTOR') },
   { types: only('Binary'), letters: 'rs', where: binariesInEmergency, isOwn: true },
-  { types: only('Task'), letters: 'rs', where: ({ user }) => tasksOfFacility(user) },
+  // Deciding on a request closes the Task of their practice (MISSION M9).
+  { types: only('Task'), letters: 'rsu', where: ({ user }) => tasksOfFacility(user) },
   { types: only('Device'), letters: 'rs', where: () => search('patient:missing=true') },
   { types: shared, letters: 'rs', where: everywhere },
   { types: bookings, letters: 'rs', where: everywhere },
@@ -180,6 +184,12 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
   PRESCRIBER: CLINICIAN,
   PHARMACIST: [
     { types: only('MedicationRequest'), letters: 'rsu', where: ({ user }) => ordersForFacility(user) },
+    // What patients asked their practice for, which a pharmacist there looks at first (MISSION M9).
+    {
+      types: only('MedicationRequest'),
+      letters: 'rsu',
+      where: (context) => all(ofTasks(context), search('intent=proposal')),
+    },
     { types: only('Task'), letters: 'rsu', where: ({ user }) => tasksOfFacility(user) },
     { types: only('MedicationDispense'), letters: 'crus', where: ({ user }) => dispensesOfFacility(user) },
     {

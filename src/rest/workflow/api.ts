@@ -93,9 +93,8 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
         route.method === 'GET' ? NO_BODY : await readBody(req, route.request?.bodyBytesMax ?? BODY_BYTES_MAX);
       const body = readJson(route, bytes);
       const { find: findKept, keep } = keepingOf(answers, req, caller, bytes);
-      const given =
-        (await findKept()) ??
-        (await route.handle({
+      const given = await once(findKept, () =>
+        route.handle({
           caller: withWorkflowScopes(caller),
           person: () => personOf(caller),
           path,
@@ -104,7 +103,8 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
           may: (right) => policy.allows(caller, right).allowed,
           address: addressOf(req),
           keep,
-        }));
+        }),
+      );
       const { patientId, detail, status } = given;
       if (!route.isUntold)
         await audit.record({
@@ -133,6 +133,22 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
 }
 
 const NO_BODY = Buffer.alloc(0);
+
+/** The answer that was given already, also by who was faster with the same key just now. */
+async function once(
+  findKept: () => Promise<WorkflowAnswer | undefined>,
+  handle: () => Promise<WorkflowAnswer>,
+): Promise<WorkflowAnswer> {
+  const before = await findKept();
+  if (before) return before;
+  try {
+    return await handle();
+  } catch (error) {
+    const made = error instanceof FhirError && error.status === 409 ? await findKept() : undefined;
+    if (made) return made;
+    throw error;
+  }
+}
 
 async function send(res: ServerResponse, answer: WorkflowAnswer, isHead: boolean): Promise<void> {
   const { status, json, content, headers, stream, mediaType } = answer;

@@ -3,6 +3,10 @@ import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.t
 
 /** `groupIdentifier` of what was asked for or issued together: the `request_reference` of seed 000. */
 export const REQUEST_REFERENCE = namingSystemUrl('request-reference');
+/** Id of the signed token of a prescription: `PHB-RX-########`. */
+export const PRESCRIPTION_TOKEN = namingSystemUrl('prescription-token');
+/** Medicines of the catalogue, by the id of their MedicationKnowledge. */
+export const CATALOGUE = codeSystemUrl('catalogue');
 /** What kind of work a Task is: `prescription-request`. Those of pharmacies have codes of their own. */
 export const TASK_CODE = codeSystemUrl('prescribing-task');
 /** Codes of the rules of prescribing, in problems and DetectedIssues. */
