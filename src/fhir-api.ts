@@ -21,6 +21,7 @@ import { createIdentityDoors, type Identity } from './identity.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
 import type { ContextLog } from './log.ts';
+import { openPharmacy } from './pharmacy.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -33,7 +34,6 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openPrescriptionTokens } from './prescription-tokens.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
@@ -239,13 +239,27 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(protection.stop);
   let epsOrders: EpsOrders | undefined;
-  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
+  const pharmacy = openPharmacy({
+    config,
+    dataDir,
+    pools,
+    cipher: cipher.cipher,
+    url,
+    store,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    limits: parts.limits,
+    audit: audit.trail,
+    now,
+    log,
+  });
+  stack.defer(pharmacy.stop);
   const workflow = createWorkflowDoors({
+    pharmacy,
     url,
     store,
     plain,
     answers: plain.answers,
-    tokens: tokens.tokens,
     eps: () => epsOrders,
     searchOf: (type, query) => searchOf(services, type, query),
     policy,

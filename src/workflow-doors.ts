@@ -3,12 +3,12 @@ import type { IncomingMessage } from 'node:http';
 import packageJson from '../package.json' with { type: 'json' };
 import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
+import type { Pharmacy } from './pharmacy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Policy } from './ports/policy.ts';
-import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
 import type { ResourceStore } from './ports/resource-store.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { RequestHandler } from './rest/http-server.ts';
@@ -32,9 +32,9 @@ export interface WorkflowParts {
   /** Not audited: for what Mortar itself keeps, and the catalogue, which is about nobody. */
   readonly plain: Pick<OpenStore, 'search' | 'history'>;
   readonly answers: OpenStore['answers'];
-  readonly tokens: PrescriptionTokens;
   /** Known once the way to the Spine is open. */
   readonly eps: () => EpsOrders | undefined;
+  readonly pharmacy: Pick<Pharmacy, 'tokens' | 'register' | 'routes'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
@@ -61,14 +61,19 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
     store: parts.store,
     searchOf,
     openCatalogue,
-    tokens: parts.tokens,
+    tokens: parts.pharmacy.tokens,
     get eps() {
       return parts.eps();
     },
     now,
   };
   const routes = withDescription(
-    [...createCatalogueRoutes(openCatalogue), ...createRequestRoutes(desk), ...createProviderRoutes(desk)],
+    [
+      ...createCatalogueRoutes(openCatalogue),
+      ...createRequestRoutes(desk),
+      ...createProviderRoutes(desk),
+      ...parts.pharmacy.routes,
+    ],
     {
       title: 'Mortar workflow API',
       version: packageJson.version,
