@@ -16,9 +16,11 @@ import type { RateLimits } from './rest/rate-limit.ts';
 import { createWorkflowApi } from './rest/workflow/api.ts';
 import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
 import { withDescription } from './rest/workflow/description-routes.ts';
+import { createHooksRoutes } from './rest/workflow/hooks-routes.ts';
 import { createProviderRoutes } from './rest/workflow/provider-routes.ts';
 import { createRequestRoutes } from './rest/workflow/request-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
+import { createV2Routes } from './rest/workflow/v2-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createCatalogue } from './workflow/prescribing/catalogue/catalogue.ts';
 import type { Prescribing } from './workflow/prescribing/desk.ts';
@@ -72,6 +74,8 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
       ...createCatalogueRoutes(openCatalogue),
       ...createRequestRoutes(desk),
       ...createProviderRoutes(desk),
+      ...createV2Routes(desk),
+      ...createHooksRoutes(desk),
       ...parts.pharmacy.routes,
     ],
     {
