@@ -60,7 +60,10 @@ export const idQuery = (...ids: readonly string[]): string => `_id=${ids.map(enc
 export const chartQueries = (patientId: string): readonly (readonly [string, string])[] => [
   ['Patient', idQuery(patientId)],
   ['AllergyIntolerance', `patient=${encodeURIComponent(patientId)}`],
-  ['MedicationRequest', `patient=${encodeURIComponent(patientId)}&status=active`],
+  [
+    'MedicationRequest',
+    `patient=${encodeURIComponent(patientId)}&status=active&intent=order,original-order,reflex-order,filler-order,instance-order`,
+  ],
 ];
 
 export interface Chart {
