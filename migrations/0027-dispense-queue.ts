@@ -6,7 +6,7 @@ import type { Knex } from 'knex';
 // do not wait for one another.
 // state: 0 open, 1 dispensed, 2 expired, 3 ended otherwise. rank: 0 controlled, 1 high risk, 2 routine. Times: ms UTC.
 
-const MARK = `'%"https://mortar-fhir.org/prescription-token"%'`;
+const MARK = `'%"https://mortar-fhir.org/NamingSystem/prescription-token"%'`;
 
 const UP = `
 create table mortar.dispense_task (
@@ -18,12 +18,12 @@ create table mortar.dispense_task (
   issued bigint not null,
   expires bigint not null,
   done bigint,
-  pat bigint
+  patient text collate "C"
 );
 create index dispense_task_page on mortar.dispense_task (owner, state, rank, issued, rid);
 create index dispense_task_overdue on mortar.dispense_task (expires) where state = 0;
 create index dispense_task_owner_overdue on mortar.dispense_task (owner, expires) where state = 0;
-create index dispense_task_patient on mortar.dispense_task (owner, pat);
+create index dispense_task_patient on mortar.dispense_task (owner, patient);
 create index dispense_task_done on mortar.dispense_task (owner, done) where state = 1;
 create table mortar.dispense_count (
   owner text collate "C" not null,
@@ -58,7 +58,7 @@ begin
       made.issued := extract(epoch from (c ->> 'authoredOn')::timestamptz) * 1000;
       made.expires := extract(epoch from (c #>> '{restriction,period,end}')::timestamptz) * 1000;
       made.done := extract(epoch from (c #>> '{executionPeriod,end}')::timestamptz) * 1000;
-      made.pat := new.pat;
+      made.patient := substr(c #>> '{for,reference}', 9);
       made.issued := coalesce(made.issued, new.lu);
       insert into mortar.dispense_task select made.*;
     end if;

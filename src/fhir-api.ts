@@ -21,7 +21,9 @@ import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
+import { openTrySigner } from './local-spine.ts';
 import type { ContextLog } from './log.ts';
+import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -37,7 +39,6 @@ import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openPrescriptionTokens } from './prescription-tokens.ts';
 import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAsyncDesk } from './rest/async-desk.ts';
@@ -67,6 +68,7 @@ import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
+import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
@@ -286,13 +288,29 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
-  const tokens = openPrescriptionTokens({ dataDir, pools, cipher: cipher.cipher, url, now });
+  let epsOrders: EpsOrders | undefined;
+  const pharmacy = openPharmacy({
+    config,
+    dataDir,
+    pools,
+    cipher: cipher.cipher,
+    url,
+    store,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    limits: parts.limits,
+    audit: audit.trail,
+    now,
+    log,
+  });
+  stack.defer(pharmacy.stop);
   const workflow = createWorkflowDoors({
+    pharmacy,
     url,
     store,
     plain,
     answers: plain.answers,
-    tokens: tokens.tokens,
+    eps: () => epsOrders,
     searchOf: (type, query) => searchOf(services, type, query),
     policy,
     audit: audit.trail,
@@ -349,6 +367,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     policy,
     audit: audit.trail,
     judge,
+    signer: openTrySigner(config, dataDir),
     validate: services.validate,
     rewriteReferences: services.rewriteReferences,
     criteriaOf: (type, query) => criteriaOf(services, type, query),
@@ -357,6 +376,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (eps) stack.defer(eps.stop);
+  epsOrders = eps?.orders;
   const claims = openClaims({
     config,
     messages: store.messages,

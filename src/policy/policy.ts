@@ -182,7 +182,31 @@ const WORKFLOW_NEEDS: ReadonlyMap<string, readonly (readonly [string, Letter])[]
       ['Task', 'u'],
     ],
   ],
-  ['patients:look-up', [['Patient', 's']]],
+  [
+    'patients:look-up',
+    [
+      ['Patient', 's'],
+      ['Encounter', 's'],
+      ['MedicationRequest', 's'],
+    ],
+  ],
+  ['prescriptions:verify', [['Task', 's']]],
+  [
+    'prescriptions:dispense',
+    [
+      ['Task', 'u'],
+      ['MedicationRequest', 'u'],
+      ['MedicationDispense', 'c'],
+    ],
+  ],
+  ['pharmacy:queue', [['Task', 's']]],
+  [
+    'pharmacy:register',
+    [
+      ['MedicationDispense', 'c'],
+      ['MedicationDispense', 's'],
+    ],
+  ],
 ]);
 
 /** What a message to the Spine writes here, or tells of: whoever may send it holds as much for itself. */
@@ -200,10 +224,21 @@ const EPS_NEEDS = {
 } as const satisfies Readonly<Record<string, readonly (readonly [string, Letter])[]>>;
 const needsOf = (right: string): readonly (readonly [string, Letter])[] => EPS_NEEDS[right as keyof typeof EPS_NEEDS];
 
+/** Of pharmacies: their systems hold them as well. MISSION M10 */
+const PHARMACY_RIGHTS: ReadonlySet<string> = new Set([
+  'prescriptions:verify',
+  'prescriptions:dispense',
+  'pharmacy:queue',
+  'pharmacy:register',
+  'pharmacy:read',
+]);
+
 /** What systems may do by narrower scopes. */
 function systemMay(caller: Caller, right: string): boolean {
   const may = (type: string, letter: Letter): boolean =>
     caller.scopes.some((s) => s.level === 'system' && s.constraint === undefined && covers(s, type, letter));
+  const needed = PHARMACY_RIGHTS.has(right) ? WORKFLOW_NEEDS.get(right) : undefined;
+  if (needed) return needed.every(([type, letter]) => may(type, letter));
   switch (right) {
     case 'messages:send':
       return may('MessageHeader', 'c') || may('Bundle', 'c');

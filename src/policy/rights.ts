@@ -62,6 +62,14 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'prescriptions:triage': ['DOCTOR', 'PRESCRIBER', 'PHARMACIST'],
   /** Approving requests, and issuing prescriptions. */
   'prescriptions:decide': ['DOCTOR', 'PRESCRIBER'],
+  /** What a pharmacy is told of a token that it is shown. MISSION M10 */
+  'prescriptions:verify': ['PHARMACIST'],
+  /** Handing medicines over, once. */
+  'prescriptions:dispense': ['PHARMACIST'],
+  /** A pharmacy's own queue and its figures. */
+  'pharmacy:queue': ['PHARMACIST'],
+  /** Its controlled drugs register. */
+  'pharmacy:register': ['PHARMACIST'],
   /** Finding patients and looking at their charts in the workflow APIs. MISSION M9, seed 001 */
   'patients:look-up': ['DOCTOR', 'PRESCRIBER'],
   /** Translation and checking, which look at nothing that is stored. */

@@ -21,6 +21,8 @@ const SERVICES = {
   alerts: everything(['c']),
   /** Retention and erasure: takes references to what is gone out of what stays. */
   protection: [...everything(['r', 'u', 's']), { level: 'system', type: 'Consent', letters: ['u'] }],
+  /** Looks tokens up, whoever shows them, and ends prescriptions whose time is over. */
+  dispensing: everything(['r', 'u', 's', 'c']),
   /** Requests and prescriptions, for whoever may do what it does for them. */
   prescribing: everything(['c', 'r', 'u', 's']),
   /** Medicines, which are about nobody. */

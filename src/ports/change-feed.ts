@@ -31,6 +31,14 @@ export interface ChangeFeed {
   writeSequence(sender: string, number: number): Promise<void>;
 }
 
+/** The change log for those who keep their position to themselves. */
+export interface ChangeTail {
+  /** Where the log ends now, for who keeps the position for themselves and begins anew with each start. */
+  head(): Promise<ChangePosition>;
+  /** What was changed after it, in the same order; nothing is kept of who asks. */
+  after(position: ChangePosition, types: ReadonlySet<string>, limit: number): Promise<ChangePage>;
+}
+
 /** Positions inside a transaction of the store. */
 export interface ConsumerTransaction {
   /** Moves with what the transaction writes. Throws `conflict` when somebody else has moved it: nothing may be kept. */

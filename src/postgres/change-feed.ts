@@ -2,7 +2,7 @@
  * Follows the change log. Rows are in the order of their transactions, and are read only below the oldest one that is
  * under way: what commits later never stands before what was read. SECURITY RL-17, RL-19
  */
-import type { ChangeFeed, ChangePosition, ConsumerTransaction } from '../ports/change-feed.ts';
+import type { ChangeFeed, ChangePage, ChangePosition, ChangeTail, ConsumerTransaction } from '../ports/change-feed.ts';
 import { conflict } from '../standards/fhir/outcome.ts';
 import { translated } from './database-error.ts';
 import { versionsByKey } from './history.ts';
@@ -19,7 +19,7 @@ export interface ChangeFeedOptions {
   readonly run: Run;
 }
 
-export function createChangeFeed({ writes, run }: ChangeFeedOptions): ChangeFeed {
+export function createChangeFeed({ writes, run }: ChangeFeedOptions): ChangeFeed & ChangeTail {
   async function positionOf(consumer: string): Promise<ChangePosition> {
     const rows = await writes.query({
       name: 'consumer-position',
@@ -40,32 +40,43 @@ returning xid::text, rid::text, ver, at::text`,
     return toPosition(made[0] as Row);
   }
 
-  return {
-    read: (consumer, types, limit) =>
-      translated(async () => {
-        const from = await positionOf(consumer);
-        const rows = await writes.query({
-          name: 'consumer-read',
-          // The index on (xid, rid, ver) gives the order; `at` leaves out the partitions of earlier days.
-          text: `select c.type, c.rid::text, c.ver, c.xid::text, c.at::text
+  async function pageAfter(from: ChangePosition, types: ReadonlySet<string>, limit: number): Promise<ChangePage> {
+    const rows = await writes.query({
+      name: 'consumer-read',
+      // The index on (xid, rid, ver) gives the order; `at` leaves out the partitions of earlier days.
+      text: `select c.type, c.rid::text, c.ver, c.xid::text, c.at::text
 from mortar.change c
 where (c.xid, c.rid, c.ver) > ($1::xid8, $2::bigint, $3::int)
   and c.xid < pg_snapshot_xmin(pg_current_snapshot()) and c.at >= $4::bigint
 order by c.xid, c.rid, c.ver
 limit $5`,
-          values: [from.xid, from.rid, from.versionId, String(Number(from.at) - TRANSACTION_MAX_MS), limit],
+      values: [from.xid, from.rid, from.versionId, String(Number(from.at) - TRANSACTION_MAX_MS), limit],
+    });
+    const wanted = new Set([...types].map((type) => tableOf(type).number));
+    const mine = rows.filter(([type]) => wanted.has(type as number));
+    const last = rows.at(-1);
+    return {
+      versions: mine.length === 0 ? [] : await versionsByKey(mine, undefined, run),
+      from,
+      to: last
+        ? { xid: last[3] as string, rid: last[1] as string, versionId: last[2] as number, at: latest(from, last) }
+        : from,
+      isFull: rows.length === limit,
+    };
+  }
+
+  return {
+    read: (consumer, types, limit) => translated(async () => pageAfter(await positionOf(consumer), types, limit)),
+    after: (position, types, limit) => translated(() => pageAfter(position, types, limit)),
+    head: () =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'change-head',
+          text: `select pg_snapshot_xmin(pg_current_snapshot())::text, '-9223372036854775808', 0,
+  coalesce((select max(at) from mortar.change), 0)::text`,
+          values: [],
         });
-        const wanted = new Set([...types].map((type) => tableOf(type).number));
-        const mine = rows.filter(([type]) => wanted.has(type as number));
-        const last = rows.at(-1);
-        return {
-          versions: mine.length === 0 ? [] : await versionsByKey(mine, undefined, run),
-          from,
-          to: last
-            ? { xid: last[3] as string, rid: last[1] as string, versionId: last[2] as number, at: latest(from, last) }
-            : from,
-          isFull: rows.length === limit,
-        };
+        return toPosition(rows[0] as Row);
       }),
     readSequence: (sender) =>
       translated(async () => {

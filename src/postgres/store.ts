@@ -1,7 +1,7 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
 
 import type { Scan } from '../ports/bulk.ts';
-import type { ChangeFeed } from '../ports/change-feed.ts';
+import type { ChangeFeed, ChangeTail } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
@@ -102,7 +102,7 @@ export interface OpenStore extends ResourceStore {
     readonly register: ControlledRegister;
   };
   /** For those who tell others of changes. */
-  readonly changes: ChangeFeed;
+  readonly changes: ChangeFeed & ChangeTail;
   /** What can be asked of elements that are stored encrypted; absent where there are none. */
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
@@ -230,7 +230,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     sourceTimes: createSourceTimePurge(pools),
     answers: createKeptAnswers(pools, cipher),
     dispensing: {
-      queue: createDispenseQueue({ ...pools, patientRid: (id) => String(rids.rid(id)), now }),
+      queue: createDispenseQueue({ ...pools, now }),
       attempts: createTokenAttempts(pools),
       register: createControlledRegister(pools, cipher),
     },

@@ -2,8 +2,9 @@
  * Operations on what is stored: their routes, and how the capability statement names them. One row an operation.
  * https://hl7.org/fhir/R4/operations.html
  */
-import { documentOperation } from './operations/document.ts';
+
 import { BULK_OPERATIONS } from './bulk-routes.ts';
+import { documentOperation } from './operations/document.ts';
 import { everythingOf } from './operations/everything.ts';
 import { graphqlOperation } from './operations/graphql.ts';
 import { lastnOperation } from './operations/lastn.ts';

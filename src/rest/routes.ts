@@ -1,8 +1,8 @@
 /** The route table: what Express never sees, what /metadata is made from and what the tests walk. */
 
 import { MORTAR } from '../standards/fhir/canonical.ts';
-import { asyncCancel, asyncStatus } from './interactions/async-status.ts';
 import { BULK_ROUTES } from './bulk-routes.ts';
+import { asyncCancel, asyncStatus } from './interactions/async-status.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { create } from './interactions/create.ts';
 import { conditionalDelete, deleteResource } from './interactions/delete.ts';

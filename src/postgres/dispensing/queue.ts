@@ -18,8 +18,6 @@ const OPEN_MAX = 100_000;
 
 export interface QueueOptions {
   readonly reads: Pipeline;
-  /** The key of a Patient in `pat`, a decimal. */
-  readonly patientRid: (patientId: string) => string;
   readonly now: () => number;
 }
 
@@ -29,7 +27,7 @@ interface Position {
   readonly rid: string;
 }
 
-export function createDispenseQueue({ reads, patientRid, now }: QueueOptions): DispenseQueue {
+export function createDispenseQueue({ reads, now }: QueueOptions): DispenseQueue {
   /** Whole days by their counts, the day that `since` falls into by its rows. */
   async function countsOf({ pharmacyId, status, since, patientIds }: QueueRequest): Promise<QueueCounts> {
     const state = STATES[status];
@@ -39,8 +37,8 @@ export function createDispenseQueue({ reads, patientRid, now }: QueueOptions): D
         name: 'dispense-counts-patients',
         // dispense_task_patient
         text: `select rank, count(*)::int from mortar.dispense_task
-where owner = $1 and pat = any($2::bigint[]) and issued >= $3::bigint and ${stateIs('$4', '$5')} group by rank`,
-        values: [pharmacyId, patientIds.map(patientRid), since ?? 0, state, at],
+where owner = $1 and patient = any($2::text[]) and issued >= $3::bigint and ${stateIs('$4', '$5')} group by rank`,
+        values: [pharmacyId, [...patientIds], since ?? 0, state, at],
       });
       return toCounts(rows);
     }
@@ -71,7 +69,7 @@ where $2::smallint <> 1 and owner = $1 and state = 0 and expires <= $6::bigint a
     const ranks = asked.filter((one) => position === undefined || one >= position.rank);
     const values: unknown[] = [pharmacyId, STATES[status], since, now(), count + 1];
     const add = (value: unknown): string => `$${values.push(value)}`;
-    const ofPatients = patientIds ? ` and pat = any(${add(patientIds.map(patientRid))}::bigint[])` : '';
+    const ofPatients = patientIds ? ` and patient = any(${add([...patientIds])}::text[])` : '';
     const parts = ranks.flatMap((one) => {
       const from =
         position?.rank === one

@@ -4,10 +4,11 @@
  */
 import type { MintedToken } from '../../ports/prescription-tokens.ts';
 import type { Resource } from '../../ports/resource-store.ts';
-import { codeSystemUrl } from '../../standards/fhir/canonical.ts';
-import { PRESCRIPTION_TOKEN, TASK_CODE } from '../prescribing/systems.ts';
+import { codeSystemUrl, namingSystemUrl } from '../../standards/fhir/canonical.ts';
 
-/** Of what the Task carries. */
+/** Of ids of signed tokens, `PHB-RX-########`; migration 0027 knows a queue's Task by it. */
+export const PRESCRIPTION_TOKEN = namingSystemUrl('prescription-token');
+/** Of `Task.code` (`dispense`) and of what the Task carries. */
 export const DISPENSING_CODES = codeSystemUrl('dispensing');
 
 export type QueuePriority = 'controlled' | 'high_risk' | 'routine';
@@ -25,8 +26,8 @@ export interface QueueEntry {
   /** Of the order, a MedicationRequest. */
   readonly orderId: string;
   readonly patientId: string;
-  /** The pharmacy: an Organization. */
-  readonly pharmacyId: string;
+  /** The pharmacy: an Organization. Absent where the patient has named none: then any pharmacy may dispense, in no queue. */
+  readonly pharmacyId?: string;
   /** `Practitioner/1` or `PractitionerRole/1` */
   readonly requester: string;
   readonly token: Pick<MintedToken, 'tokenId' | 'sealed' | 'issuedAt' | 'expiresAt'>;
@@ -52,12 +53,12 @@ export function queueTask(entry: QueueEntry): Resource {
     status: 'ready',
     intent: 'order',
     priority: TASK_PRIORITY[entry.priority],
-    code: { coding: [{ system: TASK_CODE, code: 'dispense' }] },
+    code: { coding: [{ system: DISPENSING_CODES, code: 'dispense' }] },
     focus: { reference: `MedicationRequest/${entry.orderId}` },
     for: { reference: `Patient/${entry.patientId}` },
     authoredOn: new Date(token.issuedAt).toISOString(),
     requester: { reference: entry.requester },
-    owner: { reference: `Organization/${entry.pharmacyId}` },
+    ...(entry.pharmacyId !== undefined && { owner: { reference: `Organization/${entry.pharmacyId}` } }),
     restriction: { repetitions: 1, period: { end: new Date(token.expiresAt).toISOString() } },
     input: [
       input('token', token.sealed),

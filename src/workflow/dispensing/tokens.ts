@@ -14,8 +14,7 @@ import type {
 } from '../../ports/prescription-tokens.ts';
 import { canonicalJson } from '../../standards/prescription-token/hmac-form.ts';
 import { formatJws } from '../../standards/prescription-token/jws-form.ts';
-import { PRESCRIPTION_TOKEN } from '../prescribing/systems.ts';
-import { DISPENSING_CODES } from './queue-entry.ts';
+import { DISPENSING_CODES, PRESCRIPTION_TOKEN } from './queue-entry.ts';
 
 export interface TokensOptions {
   readonly keys: PrescriptionKeys;

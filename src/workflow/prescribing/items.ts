@@ -24,11 +24,12 @@ export interface Item {
   readonly isAcute: boolean;
 }
 
-/** The texts of the dose in one, as a label has them. */
-export const instructionsText = ({ dose, route, frequency, duration, instructions }: Item): string =>
-  [dose, route, frequency, duration && `for ${duration.replace(/^for /i, '')}`, instructions]
-    .filter((part) => part !== undefined && part !== '')
-    .join(', ');
+/** The texts of the dose in one, as a label has them: what to take first, then how often. */
+export function instructionsText({ dose, route, frequency, duration, instructions }: Item): string {
+  const often = [route, frequency, duration && `for ${duration.replace(/^for /i, '')}`];
+  const parts = dose === undefined ? [instructions, ...often] : [dose, ...often, instructions];
+  return parts.filter((part) => part !== undefined && part !== '').join(', ');
+}
 
 export const toRuleItem = (item: Item): RuleItem => ({
   ...(item.entry && { entry: item.entry }),

@@ -1,0 +1,157 @@
+/**
+ * `npm run -s bench:prescribing -- [--seconds N] [--connections N] [--json FILE]`
+ * Approvals a second from end to end (orders, Provenance, token, queue entry, notices), requests of patients and look-ups in a
+ * catalogue of 100,000, with policy and audit on. The goals are those of two cores: 300 approvals a second, 20 ms a look-up.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { requestOperatorToken } from '../src/auth/oauth/operator-client.ts';
+import { catalogueId, toMedicationKnowledge } from '../src/workflow/prescribing/catalogue/entry.ts';
+import { readMedicines } from '../src/workflow/prescribing/catalogue/file.ts';
+import { medicationRequestOf } from '../src/workflow/prescribing/items.ts';
+import { requestTask } from '../src/workflow/prescribing/request-task.ts';
+import { runLoad, type Sample } from './load.ts';
+import { startMortar, withPostgres } from './processes.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    connections: { type: 'string', default: '16' },
+    catalogue: { type: 'string', default: '100000' },
+    json: { type: 'string' },
+  },
+});
+const durationMs = Number(flags.seconds) * 1000;
+const connections = Number(flags.connections);
+const PATIENTS = 1000;
+/** More than can be approved in the time. */
+const REQUESTS = Math.ceil(Number(flags.seconds) * 800);
+const NOW = Date.now();
+
+const csv = readFileSync(join(import.meta.dirname, '../fixtures/catalogue/medicines.csv'), 'utf8');
+const medicines = readMedicines(csv, []).entries;
+
+process.env['RATE_LIMITS'] = 'read=off,write=off,search=off';
+await withPostgres(async ({ folder, url, owner }) => {
+  const dataDir = join(folder, 'server');
+  const mortar = await startMortar(url, dataDir);
+  const base = `http://127.0.0.1:${mortar.port}`;
+  const tokenOf = async (user?: string): Promise<string> =>
+    (await requestOperatorToken({ dataDir, now: Date.now, ttlS: 3600, ...(user !== undefined && { user }) })).token;
+  const operator = await tokenOf();
+  const send = async (path: string, body: object, token = operator): Promise<void> => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const answer = await fetch(base + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    if (answer.status > 201) throw new Error(`${path}: ${answer.status} ${(await answer.text()).slice(0, 300)}`);
+    await answer.arrayBuffer();
+  };
+  const store = async (resources: readonly object[]): Promise<void> => {
+    for (let from = 0; from < resources.length; from += 500) {
+      const entry = resources.slice(from, from + 500).map((resource) => {
+        const { resourceType, id } = resource as { readonly resourceType: string; readonly id: string };
+        return { resource, request: { method: 'PUT', url: `${resourceType}/${id}` } };
+      });
+      await send('/fhir/R4', { resourceType: 'Bundle', type: 'transaction', entry });
+    }
+  };
+  const others = Array.from({ length: Number(flags.catalogue) - medicines.length }, (_, i) => {
+    const [like] = medicines.slice(i % medicines.length);
+    const name = `${like?.name} ${i}`;
+    return { ...(like as (typeof medicines)[number]), id: catalogueId(name), name, codes: {} };
+  });
+  console.log('loading the catalogue, patients and requests');
+  await store([...medicines, ...others].map(toMedicationKnowledge));
+  const organization = (id: string): object => ({ resourceType: 'Organization', id, name: id });
+  await store([
+    organization('surgery'),
+    organization('pharmacy'),
+    { resourceType: 'Practitioner', id: 'doc', name: [{ family: 'Doc' }] },
+  ]);
+  await store(
+    Array.from({ length: PATIENTS }, (_, i) => ({
+      resourceType: 'Patient',
+      id: `p${i}`,
+      name: [{ family: `Family${i}` }],
+      birthDate: '1980-02-03',
+      generalPractitioner: [{ reference: 'Organization/surgery' }],
+    })),
+  );
+  const users = '/api/v2/admin/users';
+  await send(users, {
+    name: 'doc',
+    email: 'doc@bench.example',
+    roles: ['PRESCRIBER'],
+    practitioner_id: 'doc',
+    organization_ids: ['surgery'],
+  });
+  await send(users, { name: 'pat', email: 'pat@bench.example', roles: ['PATIENT'], patient_ids: ['p0'] });
+  const approvable = Array.from({ length: REQUESTS }, (_, i) => {
+    const id = `bench-${i}`;
+    const of = {
+      patientId: `p${1 + (i % (PATIENTS - 1))}`,
+      reference: `REQ-${id.toUpperCase()}`,
+      requester: `Patient/p${1 + (i % (PATIENTS - 1))}`,
+      at: NOW,
+      pharmacyId: 'pharmacy',
+    };
+    const entry = medicines[(i * 7) % medicines.length] as (typeof medicines)[number];
+    const item = {
+      entry,
+      name: entry.name,
+      dose: 'one',
+      frequency: 'once a day',
+      quantity: 1,
+      repeats: 0,
+      isAcute: true,
+    };
+    return {
+      id,
+      resources: [
+        medicationRequestOf({ ...of, id: `${id}-1`, item, intent: 'proposal' }),
+        requestTask({ ...of, id, state: 'requested', intent: 'proposal', owner: 'Organization/surgery' }),
+      ],
+    };
+  });
+  await store(approvable.flatMap(({ resources }) => resources));
+  // As the database does by itself after a while.
+  const client = new pg.Client(owner);
+  await client.connect();
+  await client.query('analyze');
+  await client.end();
+  const [doctor, patient] = [await tokenOf('doc@bench.example'), await tokenOf('pat@bench.example')];
+  const request = (token: string, method: string, path: string, body?: object): Buffer => {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${mortar.port}\r\nAuthorization: Bearer ${token}\r\n`;
+    return Buffer.from(
+      `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+    );
+  };
+  const words = ['amox', 'par', 'ome 20', 'tab', 'metf mod', 'sal inh'];
+  let n = 0;
+  let approved = 0;
+  const run = (next: () => Buffer): Promise<Sample> => runLoad({ port: mortar.port, connections, durationMs, next });
+  const lookUp = (): Buffer =>
+    request(patient, 'GET', `/api/v2/medications?query=${encodeURIComponent(words[n++ % words.length] ?? '')}`);
+  await runLoad({ port: mortar.port, connections: 4, durationMs: 1500, next: lookUp }); // warms up, and reads the catalogue
+  const samples: Record<string, Sample> = {};
+  samples['look a medicine up'] = await run(lookUp);
+  samples['approve'] = await run(() => {
+    const { id } = approvable[approved++ % REQUESTS] as { readonly id: string };
+    const medication = { item_id: `${id}-1`, quantity: 1, dosage_instructions: 'Take one tablet', frequency: 'once a day' };
+    return request(doctor, 'POST', `/api/provider/prescriptions/${id}/approve`, { medications: [medication] });
+  });
+  samples['ask'] = await run(() => {
+    const name = medicines[n++ % 5]?.name;
+    const items = [{ medication_name: name, dose: 'one', quantity: 1, instructions: 'once a day' }];
+    return request(patient, 'POST', '/api/prescriptions', { items });
+  });
+  for (const [name, { rate, p50, p99, failed, count }] of Object.entries(samples))
+    console.log(
+      `${name.padEnd(20)}${rate.toFixed(0).padStart(8)}/s   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms   ${failed} of ${count} failed`,
+    );
+  console.log(`goal: approve 300/s on two cores, a look-up in 20 ms over 100,000 medicines`);
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(samples, undefined, 2)}\n`);
+  await mortar.stop();
+});

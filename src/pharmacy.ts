@@ -1,0 +1,108 @@
+/** Composition of the pharmacy's side: tokens, their routes, queue, register, and what is done in the background. docs/pharmacy.md */
+import type { Config } from './config.ts';
+import { createPartners } from './gateways/partners.ts';
+import type { ContextLog } from './log.ts';
+import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
+import type { Cipher } from './ports/cipher.ts';
+import type { Clock } from './ports/clock.ts';
+import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
+import type { ResourceStore } from './ports/resource-store.ts';
+import type { Pools } from './postgres/pools.ts';
+import type { OpenStore } from './postgres/store.ts';
+import { openPrescriptionTokens } from './prescription-tokens.ts';
+import type { RateLimits } from './rest/rate-limit.ts';
+import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
+import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
+import type { WorkflowRoute } from './rest/workflow/route.ts';
+import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
+import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
+import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
+import { createQueueEvents } from './workflow/dispensing/queue-events.ts';
+import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
+
+export interface PharmacyParts {
+  readonly config: Pick<Config, 'messageTimeZone'>;
+  readonly dataDir: string;
+  readonly pools: Pools;
+  readonly cipher: Cipher;
+  /** How clients reach the server, without a trailing slash. */
+  readonly url: string;
+  /** Audited. */
+  readonly store: ResourceStore;
+  /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
+  readonly plain: OpenStore;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly limits: RateLimits;
+  readonly audit: AuditLog;
+  readonly now: Clock;
+  readonly log: ContextLog;
+}
+
+export interface Pharmacy {
+  readonly tokens: PrescriptionTokens;
+  /** The pharmacies that people may choose. */
+  readonly register: PharmacyRegister;
+  readonly routes: readonly WorkflowRoute[];
+  stop(): void;
+}
+
+/** Proofs of identity that are taken for controlled drugs. */
+const IDENTITY_TYPES = ['nin', 'driving_licence', 'passport'];
+
+export function openPharmacy(parts: PharmacyParts): Pharmacy {
+  const { store, plain, searchOf, now, log } = parts;
+  const { tokens, keys } = openPrescriptionTokens(parts);
+  const partners = createPartners({
+    store: plain,
+    caller: serviceCaller('dispensing'),
+    searchOf,
+    unknownPartners: 'refuse',
+    now,
+  });
+  const pharmacies = createPharmacies({
+    store: plain,
+    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
+    now,
+  });
+  const routed: DispensingParts = {
+    ...parts,
+    ...plain.dispensing,
+    tokens,
+    keys,
+    pharmacies,
+    identityTypes: IDENTITY_TYPES,
+    timeZone: parts.config.messageTimeZone,
+  };
+  const register = createPharmacyRegister({
+    store: plain,
+    searchOf,
+    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    timeZone: parts.config.messageTimeZone,
+    now,
+  });
+  const events = createQueueEvents({
+    changes: plain.changes,
+    queue: plain.dispensing.queue,
+    isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
+    onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
+  });
+  return {
+    tokens,
+    register,
+    stop: events.stop,
+    routes: [
+      ...createVerificationRoutes(routed),
+      ...createPharmacyRoutes({ register, store, now }),
+      ...createQueueRoutes({ ...routed, events }),
+    ],
+  };
+}
+
+/** The pharmacy of a queue's Task. */
+const ownerOf = (content: string): string | undefined =>
+  /"owner":\{"reference":"Organization\/([A-Za-z0-9.-]{1,64})"/.exec(content)?.[1];

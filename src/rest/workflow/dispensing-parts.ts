@@ -1,0 +1,45 @@
+/** What the routes of pharmacies are made from. MISSION M10 */
+import type { AuditLog } from '../../ports/audit.ts';
+import type { DispenseQueue } from '../../ports/dispense-queue.ts';
+import type { ControlledRegister, TokenAttempts } from '../../ports/dispensing.ts';
+import type { PrescriptionKeys } from '../../ports/prescription-keys.ts';
+import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
+import type { ResourceStore } from '../../ports/resource-store.ts';
+import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { JsonSchema } from '../../standards/openapi/document.ts';
+import type { Pharmacies } from '../../workflow/dispensing/pharmacies.ts';
+import type { RateLimits } from '../rate-limit.ts';
+
+export interface DispensingParts {
+  /** Audited. */
+  readonly store: ResourceStore;
+  /** Not audited: for looking tokens up. */
+  readonly plain: Pick<ResourceStore, 'search'>;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly tokens: PrescriptionTokens;
+  readonly keys: PrescriptionKeys;
+  readonly pharmacies: Pharmacies;
+  readonly queue: DispenseQueue;
+  readonly attempts: TokenAttempts;
+  readonly register: ControlledRegister;
+  readonly limits: RateLimits;
+  readonly audit: AuditLog;
+  /** How clients reach the server, and the issuer of tokens. */
+  readonly url: string;
+  readonly identityTypes: readonly string[];
+  /** Zone in which days begin. */
+  readonly timeZone: string;
+  readonly now: () => number;
+}
+
+const text = (maxLength: number, more: JsonSchema = {}): JsonSchema => ({
+  type: 'string',
+  minLength: 1,
+  maxLength,
+  ...more,
+});
+
+/** `PHB-PH-000123`, an ODS code. */
+export const PHARMACY_CODE = text(64);
+export const TOKEN_ID = { type: 'string', pattern: '^PHB-RX-[0-9]{8}$' };
+export const TEXT = text;

@@ -1,0 +1,41 @@
+/** One line of a pharmacy's queue, in the shape of seed 002, from the Task alone. MISSION M10 */
+import { isControlledTask } from './controlled.ts';
+import { dispensedBy } from './dispense-record.ts';
+import type { FoundTask } from './find-task.ts';
+import { type DispensingState, stateOf } from './states.ts';
+import { inputOf } from './tokens.ts';
+
+export interface QueueItem {
+  readonly id: string;
+  readonly prescription_id: string;
+  readonly [name: string]: string | boolean | null;
+}
+
+export function queueItem({ task, taskId, token }: FoundTask, at: number): QueueItem {
+  const { payload } = token;
+  const isControlled = isControlledTask(task);
+  const isHighRisk = task['priority'] === 'urgent';
+  const by = dispensedBy(task);
+  const state: DispensingState = stateOf(task);
+  return {
+    id: taskId,
+    prescription_id: token.tokenId,
+    patient_name: payload.patient,
+    patient_hpn: payload.hpn,
+    medication_name: payload.medication,
+    strength: inputOf(task, 'strength') ?? '',
+    dosage: payload.dosage,
+    frequency: payload.frequency,
+    prescriber_name: payload.prescriber,
+    issued_date: payload.issued,
+    expiry_date: payload.expiry,
+    status: state === 'ready' && token.expiresAt <= at ? 'expired' : state,
+    dispensed: by !== undefined,
+    ...(by && { dispensed_at: by.dispensedAt, dispensed_by: by.pharmacy, pharmacist: by.pharmacist }),
+    priority: isControlled ? 'controlled' : isHighRisk ? 'high_risk' : 'routine',
+    is_controlled: isControlled,
+    is_high_risk: isHighRisk,
+    requires_id_verification: isControlled,
+    nafdac_schedule: inputOf(task, 'nafdac-schedule') ?? null,
+  };
+}

@@ -1,0 +1,41 @@
+/** Why a token is not good, in the words of the scanners that read them, and where in the check it was found. MISSION M10; SECURITY RX-02 */
+
+export type Fault =
+  | 'format'
+  | 'key'
+  | 'forged'
+  | 'altered'
+  | 'issuer'
+  | 'expired'
+  | 'early'
+  | 'unknown'
+  | 'nonce'
+  | 'dispensed'
+  | 'cancelled'
+  | 'pharmacy';
+
+export interface Reason {
+  readonly step: string;
+  readonly text: string;
+  /** Of an attempt to dispense. */
+  readonly status: number;
+}
+
+/** In the order in which they are looked for. */
+export const REASONS: Readonly<Record<Fault, Reason>> = {
+  format: { step: 'payload_format', text: 'Not a prescription token', status: 422 },
+  key: { step: 'key_validation', text: 'Signed with a key that is not known', status: 422 },
+  forged: { step: 'signature_verification', text: 'Invalid signature - possible forgery', status: 422 },
+  altered: { step: 'signature_verification', text: 'Content was altered after it was signed', status: 422 },
+  issuer: { step: 'issuer_check', text: 'Issued by somebody else', status: 422 },
+  expired: { step: 'expiry_check', text: 'Prescription has expired', status: 422 },
+  early: { step: 'expiry_check', text: 'Prescription is not valid yet', status: 422 },
+  unknown: { step: 'prescription_lookup', text: 'Prescription not found', status: 404 },
+  nonce: { step: 'nonce_verification', text: 'Nonce does not match - possible replay', status: 422 },
+  dispensed: { step: 'dispensed_check', text: 'Prescription already dispensed', status: 409 },
+  cancelled: { step: 'status_check', text: 'Prescription was cancelled', status: 422 },
+  pharmacy: { step: 'pharmacy_check', text: 'Prescription is for another pharmacy', status: 403 },
+};
+
+export const VERIFIED = 'Prescription verified successfully';
+export const DISPENSED = 'Prescription dispensed successfully';

@@ -1,0 +1,33 @@
+/** States of dispensing, as the Task says them, and which event leads where. MISSION M10; https://hl7.org/fhir/R4/task.html#statemachine */
+
+export type DispensingState = 'ready' | 'dispensed' | 'expired' | 'cancelled';
+export type DispensingEvent = 'dispense' | 'expire' | 'cancel';
+
+/** What is not named is refused. */
+export const TRANSITIONS: Readonly<Record<DispensingState, Partial<Record<DispensingEvent, DispensingState>>>> = {
+  ready: { dispense: 'dispensed', expire: 'expired', cancel: 'cancelled' },
+  dispensed: {},
+  expired: {},
+  cancelled: {},
+};
+
+/** `Task.status` and the status of the order that follows it. */
+export const STATUS_OF: Readonly<Record<DispensingState, { readonly task: string; readonly order: string }>> = {
+  ready: { task: 'ready', order: 'active' },
+  dispensed: { task: 'completed', order: 'completed' },
+  expired: { task: 'failed', order: 'stopped' },
+  cancelled: { task: 'cancelled', order: 'cancelled' },
+};
+
+const STATES = new Map<string, DispensingState>([
+  ['completed', 'dispensed'],
+  ['failed', 'expired'],
+  ['cancelled', 'cancelled'],
+  ['rejected', 'cancelled'],
+  ['entered-in-error', 'cancelled'],
+  ['draft', 'cancelled'],
+]);
+
+/** Of a queue's Task; one that somebody has taken up is still to be dispensed. */
+export const stateOf = (task: Readonly<Record<string, unknown>>): DispensingState =>
+  STATES.get(String(task['status'])) ?? 'ready';
