@@ -15,6 +15,7 @@ import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
+import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
@@ -99,6 +100,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
       ...createVerificationRoutes(routed),
       ...createPharmacyRoutes({ register, store, now }),
       ...createQueueRoutes({ ...routed, events }),
+      ...createRegisterRoutes(routed),
     ],
   };
 }
