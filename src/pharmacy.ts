@@ -17,6 +17,7 @@ import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
 import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
+import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
@@ -99,6 +100,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     routes: [
       ...createVerificationRoutes(routed),
       ...createPharmacyRoutes({ register, store, now }),
+      ...createTokenPrintRoutes(routed),
       ...createQueueRoutes({ ...routed, events }),
       ...createRegisterRoutes(routed),
     ],

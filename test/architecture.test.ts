@@ -45,7 +45,7 @@ const LAYERS = new Map<string, Row>([
   ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
   [
     'rest',
-    { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ajv'], node: 'all' },
+    { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'qrcode', 'ajv'], node: 'all' },
   ],
   [
     'peers',
