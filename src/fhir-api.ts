@@ -344,7 +344,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
-    moreJobs: [identity.jobs, ...subjects.jobs, ...(eps ? [eps.jobs] : []), ...(claims ? [claims.jobs] : [])],
+    moreJobs: [
+      identity.jobs,
+      pharmacy.jobs,
+      ...subjects.jobs,
+      ...(eps ? [eps.jobs] : []),
+      ...(claims ? [claims.jobs] : []),
+    ],
     stop: subjects.stop,
     observeMessage: parts.observeMessage,
     partners: parts.partners && {

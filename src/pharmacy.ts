@@ -1,6 +1,9 @@
 /** Composition of the pharmacy's side: tokens, their routes, queue, register, and what is done in the background. docs/pharmacy.md */
 import type { Config } from './config.ts';
+import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { createPartners } from './gateways/partners.ts';
+import { createPharmacyJobs } from './jobs/pharmacy-jobs.ts';
+import type { JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -20,14 +23,16 @@ import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createExpire } from './workflow/dispensing/expire.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
+import { createPharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { createQueueEvents } from './workflow/dispensing/queue-events.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'smtpUrl' | 'mailFrom'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -49,6 +54,7 @@ export interface Pharmacy {
   /** The pharmacies that people may choose. */
   readonly register: PharmacyRegister;
   readonly routes: readonly WorkflowRoute[];
+  readonly jobs: JobSet;
   stop(): void;
 }
 
@@ -93,9 +99,23 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
     onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
   });
+  const { smtpUrl, mailFrom, messageTimeZone: timeZone } = parts.config;
+  const send =
+    smtpUrl === undefined || mailFrom === undefined ? undefined : createSmtpSender({ url: smtpUrl, from: mailFrom });
+  const { queue, attempts } = plain.dispensing;
+  const notices = createPharmacyNotices({
+    store: plain,
+    queue,
+    pharmacies,
+    hasMail: send !== undefined,
+    url: parts.url,
+    timeZone,
+    now,
+  });
   return {
     tokens,
     register,
+    jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, send, now, log }),
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
