@@ -7,6 +7,7 @@ import { createSpineSender, prepareSending, sendingId } from './gateways/eps/sub
 import { createHttpsCaller } from './gateways/https-call.ts';
 import { createEpsJobs } from './jobs/eps-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
+import type { PrescriptionSigner } from './mapping/eps/sign-order.ts';
 import { openTlsFiles, TlsFileError } from './pki/tls-files.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
@@ -23,6 +24,7 @@ import { createCheckPatients, createCheckRelation } from './workflow/eps/relatio
 import { createEpsSend } from './workflow/eps/send.ts';
 import { createEpsRecord } from './workflow/eps/settle.ts';
 import { createEpsTrack } from './workflow/eps/track.ts';
+import { createEpsOrders, type EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface EpsParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly config: Pick<
@@ -42,6 +44,8 @@ export interface EpsParts extends Omit<ApplyMessageServices, 'newId'> {
   readonly policy: Pick<Policy, 'allows'>;
   readonly audit: Pick<AuditLog, 'record'>;
   readonly judge: JudgePrescriptions | undefined;
+  /** Signs what is approved here: a key for trying, with the local Spine alone. */
+  readonly signer?: PrescriptionSigner | undefined;
   /** Base of links to the answers. */
   readonly baseUrl: string;
   readonly now: Clock;
@@ -51,6 +55,8 @@ export interface EpsParts extends Omit<ApplyMessageServices, 'newId'> {
 export interface Eps {
   readonly jobs: JobSet;
   readonly desk: EpsDesk;
+  /** For orders that are approved here. */
+  readonly orders: EpsOrders;
   readonly stop: () => void;
 }
 
@@ -128,6 +134,17 @@ export function openEps(parts: EpsParts): Eps | undefined {
       baseUrl,
       waitMs: WAIT_MS,
       now,
+    }),
+    orders: createEpsOrders({
+      prepareSending,
+      judge,
+      settings: {
+        toAsid: config.epsToAsid,
+        toPartyKey,
+        fromAsid: config.epsFromAsid,
+        fromPartyKey: config.epsFromPartyKey,
+      },
+      ...(parts.signer && { signer: parts.signer }),
     }),
     stop() {
       files.stop();

@@ -19,6 +19,7 @@ import { openEps, openSignerTrust } from './eps.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
+import { openTrySigner } from './local-spine.ts';
 import type { ContextLog } from './log.ts';
 import { openPharmacy } from './pharmacy.ts';
 import { createPolicy } from './policy/policy.ts';
@@ -57,6 +58,7 @@ import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 import { keepPartitions, keepSealed } from './upkeep.ts';
+import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 /** What the FHIR API is built from. */
@@ -236,6 +238,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(protection.stop);
+  let epsOrders: EpsOrders | undefined;
   const pharmacy = openPharmacy({
     config,
     dataDir,
@@ -257,6 +260,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     store,
     plain,
     answers: plain.answers,
+    eps: () => epsOrders,
     searchOf: (type, query) => searchOf(services, type, query),
     policy,
     audit: audit.trail,
@@ -313,6 +317,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     policy,
     audit: audit.trail,
     judge,
+    signer: openTrySigner(config, dataDir),
     validate: services.validate,
     rewriteReferences: services.rewriteReferences,
     criteriaOf: (type, query) => criteriaOf(services, type, query),
@@ -321,6 +326,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (eps) stack.defer(eps.stop);
+  epsOrders = eps?.orders;
   const claims = openClaims({
     config,
     messages: store.messages,

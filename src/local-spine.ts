@@ -1,8 +1,10 @@
 /** A Spine of our own for a server that is told of no other: on this machine, for development and trying. docs/spine.md */
+import { createPrivateKey, sign, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import type { ContextLog } from './log.ts';
+import type { PrescriptionSigner } from './mapping/eps/sign-order.ts';
 import type { RunningSpine } from './peers/spine/start.ts';
 
 export interface LocalSpine {
@@ -72,6 +74,19 @@ export function withLocalSigners(config: Config, dataDir: string): Config {
   const isOwn =
     given === undefined && spineUrl === undefined && config.nodeEnv !== 'production' && config.spinePort !== 'off';
   return isOwn && existsSync(epsSignerCaFile) ? { ...config, epsSignerCaFile, revocation: 'off' } : config;
+}
+
+/**
+ * The prescriber of a Spine of our own, who signs at once what is approved here: for trying. Undefined where another Spine
+ * is configured, and in production: there people sign with keys of their own.
+ */
+export function openTrySigner(config: Config, dataDir: string): PrescriptionSigner | undefined {
+  const file = (name: string): string => join(dataDir, 'spine', 'certificates', name);
+  const isOwn = config.nodeEnv !== 'production' && config.spineCertFile === file('gateway.crt');
+  if (!isOwn || !existsSync(file('prescriber.key'))) return undefined;
+  const key = createPrivateKey(readFileSync(file('prescriber.key')));
+  const certificate = new X509Certificate(readFileSync(file('prescriber.crt'))).raw;
+  return { certificate, sign: async (bytes) => sign('sha256', bytes, key) };
 }
 
 function settingsFor(config: Config, dataDir: string, url: string): Config {

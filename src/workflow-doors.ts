@@ -16,12 +16,15 @@ import type { RateLimits } from './rest/rate-limit.ts';
 import { createWorkflowApi } from './rest/workflow/api.ts';
 import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
 import { withDescription } from './rest/workflow/description-routes.ts';
+import { createHooksRoutes } from './rest/workflow/hooks-routes.ts';
 import { createProviderRoutes } from './rest/workflow/provider-routes.ts';
 import { createRequestRoutes } from './rest/workflow/request-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
+import { createV2Routes } from './rest/workflow/v2-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createCatalogue } from './workflow/prescribing/catalogue/catalogue.ts';
 import type { Prescribing } from './workflow/prescribing/desk.ts';
+import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface WorkflowParts {
   /** How clients reach the server, without a trailing slash. */
@@ -31,6 +34,8 @@ export interface WorkflowParts {
   /** Not audited: for what Mortar itself keeps, and the catalogue, which is about nobody. */
   readonly plain: Pick<OpenStore, 'search' | 'history'>;
   readonly answers: OpenStore['answers'];
+  /** Known once the way to the Spine is open. */
+  readonly eps: () => EpsOrders | undefined;
   readonly pharmacy: Pick<Pharmacy, 'tokens' | 'register' | 'routes'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
@@ -54,12 +59,23 @@ const PURGE_MAX = 10_000;
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
   const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
-  const desk: Prescribing = { store: parts.store, searchOf, openCatalogue, tokens: parts.pharmacy.tokens, now };
+  const desk: Prescribing = {
+    store: parts.store,
+    searchOf,
+    openCatalogue,
+    tokens: parts.pharmacy.tokens,
+    get eps() {
+      return parts.eps();
+    },
+    now,
+  };
   const routes = withDescription(
     [
       ...createCatalogueRoutes(openCatalogue),
       ...createRequestRoutes(desk),
       ...createProviderRoutes(desk),
+      ...createV2Routes(desk),
+      ...createHooksRoutes(desk),
       ...parts.pharmacy.routes,
     ],
     {

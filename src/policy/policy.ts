@@ -182,7 +182,14 @@ const WORKFLOW_NEEDS: ReadonlyMap<string, readonly (readonly [string, Letter])[]
       ['Task', 'u'],
     ],
   ],
-  ['patients:look-up', [['Patient', 's']]],
+  [
+    'patients:look-up',
+    [
+      ['Patient', 's'],
+      ['Encounter', 's'],
+      ['MedicationRequest', 's'],
+    ],
+  ],
   ['prescriptions:verify', [['Task', 's']]],
   [
     'prescriptions:dispense',

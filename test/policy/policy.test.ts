@@ -56,7 +56,15 @@ describe('policy › default', () => {
       Object.keys(RIGHTS).filter((right) => policy.allows(person(everyRole, { scopes }), right).allowed);
     for (const scopes of ['user/Patient.rs', 'user/Patient.cruds', 'user/*.cruds?_id=a', 'user/Observation.s'])
       expect(rights(scopes), scopes).to.deep.equal(['convert']);
-    expect(rights('user/*.rs')).to.deep.equal(['audit:read', 'eps:track', 'convert']);
+    expect(rights('user/*.rs')).to.deep.equal([
+      'audit:read',
+      'eps:track',
+      'pharmacy:read',
+      'medicines:read',
+      'prescriptions:review',
+      'patients:look-up',
+      'convert',
+    ]);
     expect(rights('user/*.rs user/*.cud')).to.include.members(['admin:users', 'break-glass', 'messages:content']);
     expect(policy.allows(person('ADMIN', { scopes: 'user/Patient.rs' }), 'admin:users')).to.deep.equal({
       allowed: false,

@@ -106,6 +106,11 @@ export async function openPractice(server: TestServer): Promise<Practice> {
   await user('pat', ['PATIENT'], { patient_ids: ['pat'] });
   await user('other', ['PATIENT'], { patient_ids: ['other'] });
   await user('doc', ['PRESCRIBER'], { practitioner_id: 'doc', organization_ids: ['surgery'] });
+  await user('gp', ['PRESCRIBER'], {
+    practitioner_id: 'doc',
+    practitioner_role_ids: ['doc-role'],
+    organization_ids: ['surgery'],
+  });
   await user('away', ['PRESCRIBER'], { practitioner_id: 'away', organization_ids: ['elsewhere'] });
   await user('pharm', ['PHARMACIST'], { practitioner_id: 'pharm', organization_ids: ['surgery'] });
   await user('disp', ['PHARMACIST'], { organization_ids: ['pharmacy'] });

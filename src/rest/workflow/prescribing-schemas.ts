@@ -92,6 +92,37 @@ export const ISSUE_BODY: JsonSchema = {
   },
 };
 
+/** Seed 001. */
+export const ISSUE_V2: JsonSchema = {
+  type: 'object',
+  required: ['patientId', 'items'],
+  properties: {
+    patientId: ID,
+    encounterId: ID,
+    pharmacyId: ID,
+    notes: text(2000),
+    items: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 20,
+      items: {
+        type: 'object',
+        required: ['medicationId', 'dose', 'frequency', 'quantity'],
+        additionalProperties: false,
+        properties: {
+          medicationId: ID,
+          dose: text(100),
+          route: text(100),
+          frequency: text(100),
+          duration: text(100),
+          quantity: { type: ['number', 'string'] },
+          instructions: text(2000),
+        },
+      },
+    },
+  },
+};
+
 export const STATUSES = ['REQUESTED', 'APPROVED', 'REJECTED', 'DISPENSED', 'CANCELLED'] as const;
 export const PAGE_QUERY: JsonSchema = {
   type: 'object',

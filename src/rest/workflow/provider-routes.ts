@@ -2,6 +2,7 @@
 import { badValue } from '../../standards/fhir/outcome.ts';
 import { approve, type Decided, decideOnly } from '../../workflow/prescribing/decide.ts';
 import { type Prescribing, warningJson } from '../../workflow/prescribing/desk.ts';
+import { readToSign, type Signed, signForEps } from '../../workflow/prescribing/eps-approval.ts';
 import { issuePrescription } from '../../workflow/prescribing/issue.ts';
 import { listRequests, medicinesOf, readRequest } from '../../workflow/prescribing/read.ts';
 import { summaryJson } from '../../workflow/prescribing/view.ts';
@@ -31,7 +32,7 @@ const PRESCRIBING = ['RX-STATE', 'RX-UNKNOWN-ITEM', 'RX-NO-PRACTITIONER', 'RX-CD
 const answerOf = (
   status: number,
   id: string,
-  { reference, patientId, prescriptionIds, warnings, event }: Decided,
+  { reference, patientId, prescriptionIds, warnings, event, eps }: Decided,
 ): WorkflowAnswer => ({
   status,
   patientId,
@@ -43,6 +44,13 @@ const answerOf = (
     prescriptions_created: prescriptionIds.length,
     prescription_ids: prescriptionIds,
     interactionWarnings: warnings.map(warningJson),
+    ...(eps && {
+      eps: {
+        status: eps.status,
+        ...(eps.missing && { missing: eps.missing }),
+        ...(eps.toSign && { to_sign: eps.toSign }),
+      },
+    }),
   },
 });
 
@@ -170,6 +178,64 @@ export function createProviderRoutes(desk: Prescribing): readonly WorkflowRoute[
         const { status, reason: _reason, ...body } = call.body;
         if (status === 'APPROVED') return decideApprove(call, body);
         return decideOther(call, status === 'REJECTED' ? 'reject' : 'escalate');
+      },
+    },
+    {
+      ...own,
+      method: 'GET',
+      path: '/api/provider/prescriptions/:id/signature',
+      summary: 'What the prescriber signs for the Electronic Prescription Service',
+      rights: ['prescriptions:decide'],
+      kind: 'read',
+      told: 'prescription-to-sign',
+      answers: { 200: { about: 'The bytes to be signed, in base64', schema: { type: 'object' } } },
+      problems: ['RX-EPS', 'RX-NOT-SIGNER'],
+      async handle({ caller, path, person }) {
+        const { patientId, ...json } = await readToSign(desk, caller, person(), path['id'] ?? '');
+        return { status: 200, patientId, json };
+      },
+    },
+    {
+      ...own,
+      method: 'POST',
+      path: '/api/provider/prescriptions/:id/signature',
+      summary: 'The signature: with it the prescription goes to the Spine',
+      rights: ['prescriptions:decide'],
+      kind: 'signature',
+      told: 'prescription-sign',
+      request: {
+        body: {
+          type: 'object',
+          required: ['timestamp', 'signature'],
+          properties: {
+            timestamp: { type: 'string', format: 'date-time' },
+            signature: {
+              type: 'string',
+              minLength: 1,
+              maxLength: 40_000,
+              description: 'XML-DSig in base64, as in Provenance.signature.data',
+            },
+          },
+        },
+      },
+      answers: { 202: { about: 'It is on its way', schema: DECISION } },
+      problems: ['RX-EPS', 'RX-NOT-SIGNER', 'RX-SIGNATURE', 'RX-STATE'],
+      async handle(call) {
+        const id = call.path['id'] ?? '';
+        const given = { timestamp: String(call.body['timestamp']), signature: String(call.body['signature']) };
+        const answer = ({ reference, patientId }: Signed): WorkflowAnswer => ({
+          status: 202,
+          patientId,
+          json: {
+            success: true,
+            message: 'Signed: it is on its way to the Spine.',
+            request_reference: reference,
+            eps: { status: 'queued' },
+          },
+        });
+        return answer(
+          await signForEps(desk, call.caller, call.person(), id, given, (tx, done) => call.keep(tx, answer(done))),
+        );
       },
     },
     {

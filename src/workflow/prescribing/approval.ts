@@ -29,6 +29,11 @@ export interface Approval {
   readonly newId: () => string;
 }
 
+/** What a Provenance names. */
+export type ToSignFor = Pick<Approval, 'patientId' | 'taskId' | 'prescriber' | 'at' | 'newId'> & {
+  readonly approved: readonly Pick<ApprovedItem, 'order'>[];
+};
+
 const DAY_MS = 24 * 60 * 60_000;
 /** v3 ParticipationType and ASTM signature types. https://hl7.org/fhir/R4/valueset-signature-type.html */
 const AUTHOR = { system: 'http://terminology.hl7.org/CodeSystem/provenance-participant-type', code: 'author' };
@@ -36,8 +41,9 @@ const SIGNED = { system: 'urn:iso-astm:E1762-95:2013', code: '1.2.840.10065.1.12
 
 /** Who approved what, and when; the signature of the Spine's kind is added where one is given. */
 export function provenanceOf(
-  { approved, patientId, taskId, prescriber, at, newId }: Approval,
+  { approved, patientId, taskId, prescriber, at, newId }: ToSignFor,
   note?: string,
+  data?: string,
 ): Resource {
   const who = { reference: prescriber.reference };
   return {
@@ -55,7 +61,7 @@ export function provenanceOf(
       ...(note !== undefined && { text: note }),
     },
     agent: [{ type: { coding: [AUTHOR] }, who }],
-    signature: [{ type: [SIGNED], when: new Date(at).toISOString(), who }],
+    signature: [{ type: [SIGNED], when: new Date(at).toISOString(), who, ...(data !== undefined && { data }) }],
   };
 }
 

@@ -1,29 +1,16 @@
 /** What a practice decides on a request: triage, escalation, rejection, approval; each one transaction. MISSION M9 */
 import type { Caller, CallerUser } from '../../ports/caller.ts';
-import type { Resource, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
-import { forbidden, notFound } from '../../standards/fhir/outcome.ts';
-import { type Approval, type ApprovedItem, besideApproval, provenanceOf } from './approval.ts';
-import type { Catalogue } from './catalogue/catalogue.ts';
-import { idIn, type Node, nominatedOf, textIn } from './chart.ts';
-import {
-  changed,
-  chartOf,
-  chartQueries,
-  created,
-  type Found,
-  findAllOf,
-  idQuery,
-  judge,
-  type Keep,
-  notice,
-  type Prescribing,
-  raced,
-} from './desk.ts';
-import { medicationRequestOf, readItems, rulesBroken } from './items.ts';
-import { type ReadTask, readRequestTask, withState } from './request-task.ts';
+import type { Resource } from '../../ports/resource-store.ts';
+import { forbidden } from '../../standards/fhir/outcome.ts';
+import { idIn, type Node, textIn } from './chart.ts';
+import { changed, type Found, type Keep, notice, type Prescribing, raced } from './desk.ts';
+import type { EpsState } from './eps-approval.ts';
+import { findRequest, selfOf } from './find-request.ts';
+import { rulesBroken } from './items.ts';
+import { ending, prepare } from './prepare.ts';
+import { withState } from './request-task.ts';
 import type { Finding } from './rules.ts';
 import { nextState, type RequestEvent } from './states.ts';
-import { REQUEST_REFERENCE } from './systems.ts';
 
 export interface Decided {
   readonly reference: string;
@@ -31,42 +18,8 @@ export interface Decided {
   readonly prescriptionIds: readonly string[];
   readonly warnings: readonly Finding[];
   readonly event: RequestEvent;
-}
-
-/** Of the person who decides, as resources name them. */
-export const selfOf = (user: CallerUser): string => {
-  if (user.practitionerId !== undefined) return `Practitioner/${user.practitionerId}`;
-  const [role] = user.practitionerRoleIds;
-  if (role !== undefined) return `PractitionerRole/${role}`;
-  throw rulesBroken([
-    { code: 'RX-NO-PRACTITIONER', message: 'Your account names no Practitioner: an administrator adds it' },
-  ]);
-};
-
-export interface OpenRequest {
-  readonly task: Found;
-  readonly read: ReadTask;
-  /** Of the proposals. */
-  readonly proposals: readonly Found[];
-}
-
-/** The request, as far as who asks sees it. Throws not-found. */
-export async function findRequest(
-  desk: Prescribing,
-  tx: Pick<StoreTransaction, 'findCurrent'>,
-  id: string,
-): Promise<OpenRequest> {
-  const [tasks = [], proposals = []] = await findAllOf(desk, tx, [
-    ['Task', idQuery(id)],
-    [
-      'MedicationRequest',
-      `identifier=${REQUEST_REFERENCE}|REQ-${encodeURIComponent(id.toUpperCase())}&intent=proposal`,
-    ],
-  ]);
-  const [task] = tasks;
-  const read = task && readRequestTask(task.resource);
-  if (!task || !read) throw notFound('That request');
-  return { task, read, proposals: proposals.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
+  /** Where a Spine is configured. */
+  readonly eps?: EpsState;
 }
 
 const noteOf = (user: CallerUser, text: string | undefined, at: number): object | undefined =>
@@ -194,10 +147,11 @@ export async function approve(
         prescriptionIds: prepared.ids,
         warnings: prepared.approval.warnings,
         event: 'approve',
+        ...(prepared.eps && { eps: prepared.eps.state }),
       };
       await tx.write(
         [moved, ...settled, ...prepared.writes],
-        () => keep(tx, decided),
+        ending(desk, tx, prepared, decided, keep),
         () => prepared.beside,
       );
       return decided;
@@ -226,98 +180,6 @@ function withProposal(item: Node, proposal: Resource | undefined): Node {
     | undefined; // validated
   const own = concept?.coding?.find(({ system }) => String(system).endsWith('/CodeSystem/catalogue'))?.['code'];
   return { ...item, medication_name: concept?.text ?? '', ...(own !== undefined && { medication_id: own }) };
-}
-
-export interface ToPrepare {
-  readonly caller: Caller;
-  readonly user: CallerUser;
-  readonly patientId: string;
-  readonly items: readonly Node[];
-  readonly reference: string;
-  readonly taskId: string;
-  readonly at: number;
-  /** What the request calls the items. */
-  readonly list: string;
-  readonly basedOn: readonly (string | undefined)[];
-  readonly pharmacyId?: string;
-  readonly encounterId?: string;
-  readonly notes?: string;
-}
-
-export interface Prepared {
-  readonly ids: readonly string[];
-  readonly approval: Approval;
-  readonly writes: readonly TransactionWrite[];
-  readonly beside: Awaited<ReturnType<typeof besideApproval>>;
-}
-
-/** Everything that is written for orders: judged by the rules, and told of. Throws 404, 422. */
-export async function prepare(
-  desk: Prescribing,
-  tx: Pick<StoreTransaction, 'findCurrent'>,
-  catalogue: Catalogue,
-  of: ToPrepare,
-): Promise<Prepared> {
-  const { store, tokens } = desk;
-  const { patientId, user, at, reference } = of;
-  const pharmacies = of.pharmacyId === undefined ? [] : [['Organization', idQuery(of.pharmacyId)] as const];
-  const found = await findAllOf(desk, tx, [...chartQueries(patientId), ...pharmacies]);
-  const chart = chartOf(found, catalogue);
-  if (!chart) throw notFound('That patient');
-  const pharmacy = found[3]?.[0]?.resource ?? (await nominated(desk, tx, chart.patient, of.pharmacyId));
-  if (of.pharmacyId !== undefined && !pharmacy)
-    throw rulesBroken([{ code: 'RX-UNKNOWN-PHARMACY', message: 'No pharmacy has this id', at: 'pharmacy_id' }]);
-  const items = readItems(of.items, catalogue);
-  const warnings = judge('order', items, chart, at, of.list);
-  const requester = selfOf(user);
-  const approved = items.map(
-    (item, i): ApprovedItem => ({
-      item,
-      order: medicationRequestOf({
-        id: store.newId(),
-        item,
-        intent: 'order',
-        patientId,
-        reference,
-        at,
-        requester,
-        ...(of.basedOn[i] !== undefined && { basedOn: of.basedOn[i] }),
-        ...(pharmacy && { pharmacyId: String(pharmacy['id']) }),
-        ...(of.encounterId !== undefined && { encounterId: of.encounterId }),
-        ...(of.notes !== undefined && { note: of.notes }),
-      }),
-    }),
-  );
-  const approval: Approval = {
-    approved,
-    patient: chart.patient,
-    patientId,
-    pharmacy,
-    taskId: of.taskId,
-    reference,
-    warnings,
-    at,
-    prescriber: { name: user.name, reference: requester },
-    newId: store.newId,
-  };
-  return {
-    ids: approved.map(({ order }) => String(order['id'])),
-    approval,
-    writes: [...approved.map(({ order }) => created(order)), created(provenanceOf(approval, of.notes))],
-    beside: await besideApproval(approval, tokens),
-  };
-}
-
-async function nominated(
-  desk: Prescribing,
-  tx: Pick<StoreTransaction, 'findCurrent'>,
-  patient: Node,
-  named: string | undefined,
-): Promise<Resource | undefined> {
-  const id = named === undefined ? nominatedOf(patient) : undefined;
-  if (id === undefined) return undefined;
-  const [found = []] = await findAllOf(desk, tx, [['Organization', idQuery(id)]]);
-  return found[0]?.resource;
 }
 
 /** Throws 403 where the patient is another's. */

@@ -12,7 +12,7 @@ import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { Catalogue, OpenCatalogue } from './catalogue/catalogue.ts';
-import { ageOf, allergiesOf, currentMedicine, isOrder, type Node } from './chart.ts';
+import { ageOf, allergiesOf, currentMedicine, isOrder } from './chart.ts';
 import type { EpsOrders } from './eps-orders.ts';
 import { type Item, rulesBroken, toRuleItem } from './items.ts';
 import { type CurrentMedicine, type Finding, findAll, type Stage } from './rules.ts';
@@ -25,7 +25,7 @@ export interface Prescribing {
   readonly openCatalogue: OpenCatalogue;
   readonly tokens: PrescriptionTokens;
   /** Where a Spine is configured. */
-  readonly eps?: EpsOrders;
+  readonly eps?: EpsOrders | undefined;
   readonly now: Clock;
 }
 
@@ -64,7 +64,7 @@ export const chartQueries = (patientId: string): readonly (readonly [string, str
 ];
 
 export interface Chart {
-  readonly patient: Node;
+  readonly patient: Resource;
   readonly allergies: ReturnType<typeof allergiesOf>;
   readonly current: readonly CurrentMedicine[];
 }

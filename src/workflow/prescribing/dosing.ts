@@ -17,7 +17,7 @@ const NUMBERS = new Map<string, number>([
 ]);
 const UNIT =
   '(?:tablets?|capsules?|tabs?|caps?|puffs?|patch(?:es)?|sachets?|drops?|sprays?|units?|suppositor(?:y|ies)|pessar(?:y|ies)|doses?)';
-const NUMBER = `(\\d{1,4}(?:\\.\\d{1,3})?|${[...NUMBERS.keys()].join('|')})`;
+const NUMBER = `(\\d{1,4}(?:\\.\\d{1,3})?|half(?: an?)?|${[...NUMBERS.keys()].join('|')})`;
 /** The larger of "one to two" counts: what may be taken is what has to be safe. */
 const UNITS = new RegExp(
   `\\b${NUMBER}(?:\\s*(?:-|to|or)\\s*${NUMBER})?\\s*(?:x\\s*)?(?:\\d+(?:\\.\\d+)?\\s*(?:mg|g|micrograms|ml)\\s*)?${UNIT}\\b`,
@@ -90,5 +90,6 @@ function timesIn(text: string): number | undefined {
 }
 
 function numberOf(word = ''): number {
-  return NUMBERS.get(word.toLowerCase()) ?? Number(word);
+  const name = word.toLowerCase().startsWith('half') ? 'half' : word.toLowerCase();
+  return NUMBERS.get(name) ?? Number(word);
 }

@@ -1,8 +1,10 @@
 /** A prescription without a request. MISSION M9 `POST /api/provider/prescriptions/issue`, `POST /api/v2/prescriptions` */
 import type { Caller, CallerUser } from '../../ports/caller.ts';
 import { type Node, practiceOf } from './chart.ts';
-import { type Decided, prepare, selfOf } from './decide.ts';
+import type { Decided } from './decide.ts';
 import type { Keep, Prescribing } from './desk.ts';
+import { selfOf } from './find-request.ts';
+import { ending, prepare } from './prepare.ts';
 import { requestTask } from './request-task.ts';
 
 export interface ToIssue {
@@ -68,11 +70,12 @@ export async function issuePrescription(
       prescriptionIds: prepared.ids,
       warnings: prepared.approval.warnings,
       event: 'approve',
+      ...(prepared.eps && { eps: prepared.eps.state }),
     };
     // The Task is Mortar's own record of it. What is signed names only what is written with it.
     await tx.write(
       prepared.writes.map((write) => withoutTask(write, id)),
-      () => keep(tx, issued),
+      ending(desk, tx, prepared, issued, keep),
       () => [{ id, resource: task }, ...prepared.beside],
     );
     return issued;

@@ -2,9 +2,21 @@
 import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
 import type { Resource } from '../../ports/resource-store.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import { idIn, instructionsOf, isOrder, listOf, medicineOf, nodeOf, numberIn, quantityOf, textIn } from './chart.ts';
+import {
+  identifierIn,
+  idIn,
+  instructionsOf,
+  isOrder,
+  listOf,
+  medicineOf,
+  nodeOf,
+  numberIn,
+  quantityOf,
+  textIn,
+} from './chart.ts';
 import { type ReadTask, readRequestTask } from './request-task.ts';
 import { type ShownStatus, shownStatus } from './states.ts';
+import { REQUEST_REFERENCE } from './systems.ts';
 
 /** A request with what belongs to it. */
 export interface Whole {
@@ -42,7 +54,9 @@ export function wholesOf(
   });
 }
 
-const referenceOf = (resource: Resource): string => textIn(nodeOf(resource['groupIdentifier'])['value']) ?? '';
+/** An electronic prescription is grouped by its number of EPS. */
+const referenceOf = (resource: Resource): string =>
+  identifierIn(resource, REQUEST_REFERENCE) ?? textIn(nodeOf(resource['groupIdentifier'])['value']) ?? '';
 
 export const statusOf = ({ read, orders }: Whole): ShownStatus => shownStatus(read.state, orders);
 
