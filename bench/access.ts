@@ -34,6 +34,7 @@ import { createRefusals } from '../src/rest/refusals.ts';
 import type { RestSettings, Services } from '../src/rest/services.ts';
 import { createSubsetter } from '../src/standards/fhir/elements.ts';
 import { compileProtectedElements, parseProtectedPaths } from '../src/standards/fhir/encryption/protected-elements.ts';
+import { createPathPatch } from '../src/standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from '../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
@@ -69,6 +70,7 @@ const HTTP_CONNECTIONS = 128;
 const SETTINGS: RestSettings = {
   baseUrl: BASE_URL,
   searchHandling: 'strict',
+  conditionalDeleteMax: 1,
   pageSizeDefault: 20,
   pageSizeMax: 1000,
   bodyBytesMax: 2 ** 20,
@@ -204,6 +206,8 @@ async function prepare(
   );
   const services = (store: ResourceStore): Services => ({
     store,
+    unaudited: store,
+    audit: { record: async () => {} },
     messages: plain.messages,
     policy,
     definitions,
@@ -212,6 +216,7 @@ async function prepare(
     subset: createSubsetter(definitions),
     terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: SETTINGS,

@@ -1,6 +1,7 @@
 /** The CapabilityStatement of this release. */
 
 import { STORED_TYPES } from './postgres/tables.ts';
+import { everyTypeOperations, singleTypeOperations, systemOperations } from './rest/record-routes.ts';
 import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { SearchParameters } from './standards/fhir/search/parameter.ts';
@@ -18,8 +19,8 @@ export function publishedCapability(parameters: SearchParameters): Record<string
     parameters,
     typeInteractions: codes('type'),
     systemInteractions: codes('system'),
-    operations: OPERATIONS,
-    typeOperations: TYPE_OPERATIONS,
-    resourceOperations: TERMINOLOGY_OPERATIONS,
+    operations: [...OPERATIONS, ...systemOperations],
+    typeOperations: [...TYPE_OPERATIONS, ...everyTypeOperations],
+    resourceOperations: [...TERMINOLOGY_OPERATIONS, ...singleTypeOperations],
   });
 }

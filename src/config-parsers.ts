@@ -37,6 +37,14 @@ export function parseHosts(text: string): ReadonlySet<string> | undefined {
     : undefined;
 }
 
+const DOMAINS_MAX = 100;
+export function parseDomains(text: string): ReadonlySet<string> | undefined {
+  const domains = text.split(',').map((domain) => domain.trim().toLowerCase());
+  return domains.length <= DOMAINS_MAX && domains.every((domain) => /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(domain))
+    ? new Set(domains)
+    : undefined;
+}
+
 export function parsePublicUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
@@ -45,6 +53,20 @@ export function parsePublicUrl(text: string): string | undefined {
   // What a proxy takes off and cookies are named after: spelt in one way only.
   const path = /^https?:\/\/[^/]+(\/.*)?$/i.exec(text)?.[1] ?? '/';
   return path === url.pathname && /^(?:\/[A-Za-z0-9._~-]*)+$/.test(path) && !path.includes('//') ? text : undefined;
+}
+
+const PROFILES_MAX = 200;
+
+/** `Type=canonical` with commas between: the canonicals of each type. */
+export function parseProfiles(text: string): ReadonlyMap<string, readonly string[]> | undefined {
+  const pairs = text.split(',').flatMap((pair) => pair.trim() || []);
+  const found = new Map<string, string[]>();
+  for (const pair of pairs) {
+    const [, type = '', url = ''] = /^([A-Z][A-Za-z]{1,63})=((?:https?:\/\/|urn:)[^\s|]{1,1000})$/.exec(pair) ?? [];
+    if (type === '') return undefined;
+    found.set(type, [...(found.get(type) ?? []), url]);
+  }
+  return pairs.length <= PROFILES_MAX ? found : undefined;
 }
 
 const RANGES_MAX = 100;

@@ -34,7 +34,7 @@ import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openProfiles } from './profiles.ts';
+import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
@@ -45,8 +45,10 @@ import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
+import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
+import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter } from './standards/fhir/search/parameter.ts';
@@ -56,8 +58,9 @@ import { patientParametersBeside } from './standards/fhir/search/patient-paramet
 import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { openSubscriptions } from './subscriptions.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
-import { keepPartitions, keepSealed } from './upkeep.ts';
+import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
@@ -89,6 +92,8 @@ export interface FhirParts {
 
 export interface FhirApi {
   readonly handle: RequestHandler;
+  /** Websockets. */
+  readonly upgrade?: SubscriptionSockets['upgrade'];
   readonly store?: OpenStore;
   readonly gateway?: Gateway;
   readonly identity?: Identity;
@@ -155,14 +160,31 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   });
   stack.defer(plain.close);
   audit.lookWith(createCloseness({ store: plain, now }));
-  const validation = createValidation(definitions, { now, ...(parts.checks && { checks: parts.checks }) });
-  const store = auditedStore(
-    withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters),
-    audit.trail,
-    audit.view.events,
-  );
+  const required = requiredOf(config.requiredProfiles, definitions);
+  const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
+  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const audited = auditedStore(visible, audit.trail, audit.view.events);
+  let identity: Identity | undefined;
+  const subscriptions = openSubscriptions({
+    config,
+    pools,
+    audited,
+    plain,
+    searchOf: (type, query) => searchOf(services, type, query),
+    subscribers() {
+      if (!identity) throw new Error('nobody is known yet');
+      return identity;
+    },
+    cipher: cipher.cipher,
+    baseUrl,
+    now,
+    log,
+  });
+  const store = subscriptions.own(audited);
   const services: Services = {
     store,
+    unaudited: visible,
+    audit: audit.trail,
     messages: store.messages,
     policy,
     definitions,
@@ -171,6 +193,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     terminology: createOfficialTerminology(join(dataDir, 'cache')),
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: plain.protection
       ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
@@ -180,6 +203,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     settings: {
       baseUrl,
       searchHandling: config.searchHandling,
+      conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
       pageSizeDefault: config.pageSizeDefault,
       pageSizeMax: config.pageSizeMax,
       bodyBytesMax: config.bodyBytesMax,
@@ -201,6 +225,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       searchOf: (type, query) => searchOf(services, type, query),
       packagesDir: join(dataDir, 'packages'),
       profileBase: config.profileBase,
+      required,
       now,
       log,
     }),
@@ -270,7 +295,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   stack.defer(workflow.stop);
-  const identity = await createIdentityDoors({
+  identity = await createIdentityDoors({
     config,
     dataDir,
     url,
@@ -351,6 +376,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
     moreJobs: [
+      subscriptions.jobs,
       identity.jobs,
       pharmacy.jobs,
       ...subjects.jobs,
@@ -366,17 +392,24 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
+  await subscriptions.start();
+  stack.defer(subscriptions.stop);
+  const sockets = subscriptions.openSockets(authenticate);
+  stack.defer(sockets.stop);
   const resealing = keepSealed(plain, log);
   if (resealing) stack.defer(resealing.stop);
+  stack.defer(keepIndexed(plain, log).stop);
   const everything = stack.move();
   return {
     audit: audit.trail,
     store,
     gateway,
     identity,
+    upgrade: sockets.upgrade,
     handle: createFhirHandler(
       {
         ...services,
+        subscriptions: subscriptions.desk,
         ...(eps && { eps: eps.desk }),
         ...(claims && { claims: claims.desk }),
         ...(judge && { judgePrescriptions: judge }),

@@ -6,6 +6,7 @@ import { oauthCertificateOf } from './auth/oauth/certificate-names.ts';
 import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
+import { createFindSubscriber, ownerOf } from './auth/oauth/standing-caller.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
 import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
 import type { Config } from './config.ts';
@@ -20,12 +21,14 @@ import { peerCertificateOf } from './pki/peer-certificate.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
+import type { Caller } from './ports/caller.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Notify } from './ports/notify.ts';
 import type { PartnerOf } from './ports/partner.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource } from './ports/resource-store.ts';
+import type { FindSubscriber, SubscriptionOwner } from './ports/subscriptions.ts';
 import type { UpstreamStore } from './ports/upstream.ts';
 import { createAuthorizationRequests } from './postgres/identity/authorization-requests.ts';
 import { createBreakGlassBook } from './postgres/identity/break-glass.ts';
@@ -90,6 +93,10 @@ export interface Identity {
   /** A one-time link to make the first administrator; undefined when there is one. */
   setupLink(): Promise<string | undefined>;
   loadDemoUsers: PeopleAuth['loadDemoUsers'];
+  /** What of a caller is kept with what they set up; undefined for who is no client of ours. */
+  readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
+  /** That caller again, with the rights that are left. */
+  readonly findSubscriber: FindSubscriber;
   /** What is done later: messages to people. */
   readonly jobs: JobSet;
   /** For the listener for smart cards. */
@@ -226,6 +233,15 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     ...(people.cardApp && { cardApp: people.cardApp }),
     setupLink: () => people.setupLink(),
     loadDemoUsers: () => people.loadDemoUsers(),
+    ownerOf: (caller) => ownerOf(caller, users),
+    findSubscriber: createFindSubscriber({
+      clients,
+      grants,
+      users,
+      organizationsBelow,
+      emergencyPatients: (userId) => glass.patientsOf(userId, now()),
+      proxiesOf,
+    }),
     jobs: mail?.jobs ?? { handlers: [], schedules: [] },
     stop,
   };

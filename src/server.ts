@@ -186,7 +186,16 @@ export async function startServer(
     ...(identity?.doors ?? []),
   ]);
   const wellKnown = identity?.wellKnown;
-  http.setHandlers({ guard, limit, shell, fhir: fhir.handle, ...(wellKnown && { wellKnown }), doors });
+  const { upgrade } = fhir;
+  http.setHandlers({
+    guard,
+    limit,
+    shell,
+    fhir: fhir.handle,
+    ...(wellKnown && { wellKnown }),
+    ...(upgrade && { upgrade: (req, socket, head) => upgrade(guard, req, socket, head) }),
+    doors,
+  });
   if (gateway) metrics.watchGateway(gateway.stats);
   stack.defer(async () => gateway?.stop(config.shutdownTimeoutMs));
   const { mllpPort, mllpsPort } = gateway ? await startGateway(gateway, config) : {};

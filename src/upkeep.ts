@@ -10,7 +10,7 @@ import { ensurePartitions } from './postgres/partitions.ts';
 import type { OpenStore } from './postgres/store.ts';
 
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
-const RESEAL_EVERY_MS = 30 * 1000;
+const AGAIN_EVERY_MS = 30 * 1000;
 
 export interface PartitionOptions {
   /** Connects as the role that may make tables. */
@@ -35,20 +35,36 @@ export async function keepPartitions({ owner, log, now }: PartitionOptions): Pro
 /** Seals again what has old data keys or another setting, whenever there is such; it goes on where it stopped. */
 export function keepSealed({ rotation }: OpenStore, log: Log): { stop(): Promise<void> } | undefined {
   if (!rotation) return undefined;
+  return repeatedly((signal) =>
+    rotation.reseal(signal).then(
+      (result) => void (result === 'done' && log.info('every protected element is sealed as the setting says')),
+      (error: Error) => log.error('protected elements could not be sealed again', { error }),
+    ),
+  );
+}
+
+/** Makes search values again, whenever an upgrade or somebody asks for it; it goes on where it stopped. */
+export function keepIndexed({ reindex }: OpenStore, log: Log): { stop(): Promise<void> } {
+  return repeatedly(async (signal) => {
+    try {
+      const result = await reindex.run(signal);
+      if (result === 'done') log.info('the search values of what is stored have been made again');
+    } catch (error) {
+      log.error('search values could not be made again', { error });
+    }
+  });
+}
+
+/** Runs the work now and every half minute, one run at a time. */
+function repeatedly(work: (signal: AbortSignal) => Promise<void>): { stop(): Promise<void> } {
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
   const run = (): void => {
-    running ??= rotation
-      .reseal(stopping.signal)
-      .then(
-        (result) => void (result === 'done' && log.info('every protected element is sealed as the setting says')),
-        (error: Error) => log.error('protected elements could not be sealed again', { error }),
-      )
-      .finally(() => {
-        running = undefined;
-      });
+    running ??= work(stopping.signal).finally(() => {
+      running = undefined;
+    });
   };
-  const timer = setInterval(run, RESEAL_EVERY_MS);
+  const timer = setInterval(run, AGAIN_EVERY_MS);
   timer.unref();
   run();
   return {

@@ -45,7 +45,11 @@ const LAYERS = new Map<string, Row>([
   ['jobs', { folders: DOOR, packages: ['bull', 'ioredis'], node: 'all' }],
   [
     'rest',
-    { folders: DOOR, packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'qrcode', 'ajv'], node: 'all' },
+    {
+      folders: DOOR,
+      packages: ['express', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws', 'ajv', 'qrcode'],
+      node: 'all',
+    },
   ],
   [
     'peers',
@@ -110,6 +114,7 @@ const COMPOSITION = new Set([
   'script-push.ts',
   'signers.ts',
   'spine-send.ts',
+  'subscriptions.ts',
   'rotate-keys.ts',
   'script-password.ts',
   'protection.ts',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { formatCapabilityStatement } from '../docs/capability-statement.ts';
 import { CLAIM_OPERATIONS, SPINE_OPERATIONS } from '../src/rest/interactions/capabilities.ts';
+import { everyTypeOperations, singleTypeOperations, systemOperations } from '../src/rest/record-routes.ts';
 import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from '../src/rest/routes.ts';
 import { createSearchParameters } from '../src/standards/fhir/search/parameters.ts';
 import { createValidator } from '../src/standards/fhir/validation/validator.ts';
@@ -104,14 +105,19 @@ describe('capability statement', function () {
     for (const { type, interaction } of rest.resource) expect(codes(interaction), type).to.have.members(routed('type'));
     expect(first?.type).equal('Account');
     expect(codes(rest.interaction)).to.have.members(routed('system'));
-    const ofEvery = TYPE_OPERATIONS.flatMap(({ name }) => rest.resource.map(({ type }) => `${type}/$${name}`));
-    const ofTypes = TERMINOLOGY_OPERATIONS.map(({ type, name }) => `${type}/$${name}`);
+    const ofEvery = [...TYPE_OPERATIONS, ...everyTypeOperations].flatMap(({ name }) =>
+      rest.resource.map(({ type }) => `${type}/$${name}`),
+    );
+    const ofTypes = [...TERMINOLOGY_OPERATIONS, ...singleTypeOperations].map(({ type, name }) => `${type}/$${name}`);
     expect(
       rest.resource.flatMap(({ type, operation = [] }) => operation.map(({ name }) => `${type}/$${name}`)),
     ).to.have.members([...ofEvery, ...ofTypes]);
-    for (const path of [...TYPE_OPERATIONS.map(({ name }) => `:type/$${name}`), ...ofTypes])
+    for (const path of [
+      ...[...TYPE_OPERATIONS, ...everyTypeOperations].map(({ name }) => `:type/$${name}`),
+      ...ofTypes,
+    ])
       expect(
-        routes.some((route) => route.path === `/${path}`),
+        routes.some((route) => route.path === `/${path}` || route.path === `/${path.replace('/', '/:id/')}`),
         path,
       ).equal(true);
     // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
@@ -119,11 +125,12 @@ describe('capability statement', function () {
       'capabilities',
       ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
       ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
-    ];
+      ...[...everyTypeOperations, ...singleTypeOperations].map(({ name }) => name),
+    ].filter((name) => systemOperations.every((one) => one.name !== name));
     expect(rest.operation.map((o) => o.name)).to.have.members(
       routed('operation').filter((n) => !elsewhere.includes(n)),
     );
-    expect(rest.operation).eql(OPERATIONS);
+    expect(rest.operation).eql([...OPERATIONS, ...systemOperations]);
   });
 
   it('declares every type the definitions have and every parameter the search knows, and nothing else', () => {
@@ -208,8 +215,10 @@ describe('capability statement', function () {
       entry: [{ request: { method: 'GET', url: 'Patient' } }],
     });
     const steps: Readonly<Record<string, () => Promise<Reply>>> = {
+      meta: () => fhir.get('$meta'),
       transaction: () => fhir.post('', bundle('transaction')),
       batch: () => fhir.post('', bundle('batch')),
+      'search-system': () => fhir.get('?_type=Patient,Observation&_count=1'),
       'history-system': () => fhir.get('_history?_count=1'),
       'process-message': () =>
         fhir.post(

@@ -151,6 +151,7 @@ describe('packages › npm run ig', () => {
       },
       searchOf: (type) => ({ type }) as never,
       packagesDir: join(folder, 'packages'),
+      required: new Map(),
       profileBase: 'https://mortar.example/fhir',
       now: () => 0,
       log: testLog(),

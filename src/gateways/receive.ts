@@ -22,6 +22,7 @@ import type {
   Verdict,
 } from './dialect.ts';
 import { type IsPartner, senderSystem } from './partners.ts';
+import { createTransactionGroup } from './transaction-group.ts';
 
 export interface ReceiveOptions {
   readonly messages: MessageLog;
@@ -66,6 +67,7 @@ const ATTEMPTS_MAX = 5;
 
 export function createReceiver(options: ReceiveOptions): Receiver {
   const { messages, store, apply, isPartner, timeZone, now, log } = options;
+  const transact = createTransactionGroup((work) => store.transaction(caller, work));
 
   async function receive<M>(
     dialect: Dialect<M>,
@@ -193,7 +195,7 @@ export function createReceiver(options: ReceiveOptions): Receiver {
     const inOrder = dialect.answer(read, verdict, now(), store.newId);
     const saying = sayingOf(dialect, read, { receivedAt: now(), timeZone });
     const origin = { ...originOf(dialect.name, read.envelope, id), ...(saying && { saying }) };
-    const applied = store.transaction(caller, async (tx) => {
+    const applied = transact(async (tx) => {
       let answer = inOrder;
       await apply(tx, bundle, origin, (resources, late) => {
         const told: Verdict = { kind: 'applied', issues: [...issues, ...late.map(lateIssue)] };

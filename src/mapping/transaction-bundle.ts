@@ -9,6 +9,7 @@
  */
 import { hash } from 'node:crypto';
 import { extensionUrl } from '../standards/fhir/canonical.ts';
+import { ownNumberIn } from './own-numbers.ts';
 
 export type FhirResource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
 
@@ -109,9 +110,11 @@ export const transactionBundle = (entry: readonly TransactionEntry[]): Transacti
   entry,
 });
 
-/** `identifier=system|value,system|value`, escaped as a search value and as a URL. */
+/** `identifier=system|value,system|value`, escaped as a search value and as a URL; `_id=1` where a number is ours. */
 function identifierQuery(identifiers: readonly Identifier[]): string {
   if (identifiers.length === 0) throw new Error('a conditional entry needs an identifier');
+  const own = ownNumberIn(identifiers);
+  if (own !== undefined) return `_id=${encodeURIComponent(escapeValue(own))}`;
   return rememberedQuery(
     identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`).join(','),
   );

@@ -12,6 +12,8 @@ const SERVICES = {
   /** Applies messages: looks up, makes and changes what they speak of. */
   gateway: everything(['c', 'r', 'u', 's']),
   jobs: everything(['r', 's']),
+  /** Tells subscribers of changes, and in their Subscription how that goes. */
+  subscriptions: [...everything(['r', 's']), { level: 'system', type: 'Subscription', letters: ['u'] }],
   demo: everything(['c', 'r', 'u', 's']),
   /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
   auth: everything(['r', 's']),

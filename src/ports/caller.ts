@@ -86,6 +86,8 @@ export interface Caller {
   readonly patientId?: string;
   readonly encounterId?: string;
   readonly clientId?: string;
+  /** The grant that the token hangs on; what ends it ends everything that was set up with it. */
+  readonly grantId?: string;
   /** What the token is known by in the audit trail; never the token. */
   readonly tokenId?: string;
   /** Of a partner whom its certificate has named: an id of an Organization. SECURITY PK-09 */

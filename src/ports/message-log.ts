@@ -83,6 +83,12 @@ export interface Settlement {
   readonly from?: MessageState;
 }
 
+/** One of several messages that are settled together. */
+export interface Settled {
+  readonly id: string;
+  readonly settlement: Settlement;
+}
+
 export type Reception =
   /** Committed: from here on it cannot be lost. */
   | { readonly kind: 'new'; readonly id: string }
@@ -132,6 +138,8 @@ export interface MessageTransaction {
    * before it sends anything when the settlement cannot be sealed.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
+  /** The same for several messages: false when any of them has been applied before. */
+  settleAll(settled: readonly Settled[]): Promise<boolean>;
   /** A message that is to be sent, in state `queued`, with what it tells of. One whose id is there already stays as it is. */
   queue(message: NewMessage, resources?: readonly string[]): Promise<void>;
   /**

@@ -1,6 +1,6 @@
 /** What the inside asks of a FHIR store. `src/postgres/` implements it. */
 import type { Issue } from '../standards/fhir/outcome.ts';
-import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest, SystemSearchRequest } from '../standards/fhir/search/request.ts';
 import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { DispensingTransaction } from './dispensing.ts';
@@ -8,6 +8,7 @@ import type { JobTransaction } from './jobs.ts';
 import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
 import type { SourceTimes } from './source-times.ts';
+import type { SubscriptionTransaction } from './subscriptions.ts';
 
 /** A resource as JSON value; decimals that JavaScript would change are `Decimal`. */
 export type Resource = Readonly<Record<string, unknown>> & { readonly resourceType: string };
@@ -112,6 +113,8 @@ export interface StoreTransaction {
   readonly jobs: JobTransaction;
   /** Positions of those who follow the change log, moved together with what they do. */
   readonly consumers: ConsumerTransaction;
+  /** Who is told of changes, and of which. */
+  readonly subscriptions: SubscriptionTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
   /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
@@ -138,6 +141,8 @@ export interface ResourceStore {
   ): Promise<WriteResult>;
   delete(caller: Caller, type: string, id: string, ifMatch?: number): Promise<WriteResult | undefined>;
   search(caller: Caller, request: SearchRequest): Promise<SearchPage>;
+  /** A search over several types. Throws forbidden for a named one that the caller may not search; others are left out. */
+  searchSystem(caller: Caller, request: SystemSearchRequest): Promise<SearchPage>;
   history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
   transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
 }

@@ -10,13 +10,20 @@ export interface SourceTime {
   readonly elements: Readonly<Record<string, number>>;
 }
 
+/** Of what a sender says something. */
+export interface SaidOf {
+  readonly feed: string;
+  /** `Patient/1` */
+  readonly resource: string;
+}
+
 /** Inside a transaction of the store: kept together with what a message writes. */
 export interface SourceTimes {
-  /** What the sender has said, in the order asked; nobody else gets past here for the same ones until the transaction ends. */
-  lock(feed: string, resources: readonly string[]): Promise<readonly SourceTime[]>;
+  /** What the senders have said, in the order asked; nobody else gets past here for the same ones until the transaction ends. */
+  lock(asked: readonly SaidOf[]): Promise<readonly SourceTime[]>;
   /** The same without waiting: of those of which something was said. */
   read(feed: string, resources: readonly string[]): Promise<readonly SourceTime[]>;
-  keep(feed: string, times: readonly SourceTime[]): Promise<void>;
+  keep(times: readonly (SourceTime & SaidOf)[]): Promise<void>;
 }
 
 export interface SourceTimePurge {

@@ -66,7 +66,8 @@ export function createAccess(given: AccessOptions): (caller: Caller) => Access {
         } else if (condition.kind === 'has') {
           if (mayNone(condition.type)) throw forbidden();
           checkChains([condition.condition]);
-        }
+        } else if (condition.kind === 'not') checkChains([condition.condition]);
+        else if (condition.kind === 'any' || condition.kind === 'every') checkChains(condition.conditions);
       }
     };
     return {

@@ -3,6 +3,8 @@
 const INT8_OID = 20;
 const FLOAT8_OID = 701;
 const TEXT_OID = 25;
+const BYTEA_OID = 17;
+const UUID_OID = 2950;
 
 function header(elements: number, bytesEach: number, oid: number, hasNull: boolean): Buffer {
   const buffer = Buffer.allocUnsafe(elements === 0 ? 12 : 20 + elements * bytesEach);
@@ -92,4 +94,37 @@ export function textArray(values: readonly string[]): Buffer {
     at += 4 + length;
   }
   return buffer.subarray(0, at);
+}
+
+/** `text[]`; undefined is null. */
+export const textNullableArray = (values: readonly (string | undefined)[]): Buffer =>
+  nullableArray(
+    values.map((value) => (value === undefined ? undefined : Buffer.from(value))),
+    TEXT_OID,
+  );
+
+/** `bytea[]`; undefined is null. */
+export const byteaNullableArray = (values: readonly (Buffer | undefined)[]): Buffer => nullableArray(values, BYTEA_OID);
+
+/** `uuid[]` of 16 bytes each. */
+export const uuidArray = (values: readonly Buffer[]): Buffer => nullableArray(values, UUID_OID);
+
+/** A binary array of values that are bytes already; undefined is null. */
+function nullableArray(values: readonly (Buffer | undefined)[], oid: number): Buffer {
+  let bytes = 0;
+  for (const value of values) bytes += 4 + (value?.length ?? 0);
+  const buffer = Buffer.allocUnsafe(20 + bytes);
+  buffer.writeInt32BE(values.length === 0 ? 0 : 1, 0);
+  buffer.writeInt32BE(1, 4);
+  buffer.writeInt32BE(oid, 8);
+  if (values.length === 0) return buffer.subarray(0, 12);
+  buffer.writeInt32BE(values.length, 12);
+  buffer.writeInt32BE(1, 16);
+  let at = 20;
+  for (const value of values) {
+    buffer.writeInt32BE(value ? value.length : -1, at);
+    at += 4;
+    if (value) at += value.copy(buffer, at);
+  }
+  return buffer;
 }

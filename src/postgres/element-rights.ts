@@ -4,9 +4,9 @@
  */
 import type { Caller } from '../ports/caller.ts';
 import type { Policy } from '../ports/policy.ts';
-import type { ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
+import type { Criteria, ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
-import { forbidden } from '../standards/fhir/outcome.ts';
+import { FhirError, forbidden } from '../standards/fhir/outcome.ts';
 import type { SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition, Include, SearchRequest } from '../standards/fhir/search/request.ts';
 
@@ -30,6 +30,12 @@ export function withElementRights<S extends ResourceStore>(
       const elements = elementsOf(caller);
       checkSearch(elements, parameters, request);
       return shownPage(elements, await store.search(caller, request));
+    },
+    async searchSystem(caller, request) {
+      const elements = elementsOf(caller);
+      const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
+      for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+      return shownPage(elements, await store.searchSystem(caller, { ...request, parts }));
     },
     async history(caller, request) {
       const page = await store.history(caller, request);
@@ -91,6 +97,17 @@ function checkSearch(elements: Elements, parameters: SearchParameters, request: 
   for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
 }
 
+/** Whether a type can be asked this; throws where it was named. */
+function mayAsk(elements: Elements, { type, conditions }: Criteria, isNamed: boolean): boolean {
+  try {
+    checkConditions(elements, type, conditions);
+    return true;
+  } catch (error) {
+    if (isNamed || !(error instanceof FhirError)) throw error;
+    return false;
+  }
+}
+
 function checkInclude(elements: Elements, parameters: SearchParameters, { source, parameter }: Include): void {
   if (parameter) checkParameter(elements, source, parameter);
   else if (elements(source) !== undefined)
@@ -106,7 +123,10 @@ function checkConditions(elements: Elements, type: string, conditions: readonly 
     } else if (condition.kind === 'chain') {
       checkParameter(elements, type, condition.parameter);
       for (const branch of condition.branches) checkConditions(elements, branch.type, [branch.condition]);
-    } else if ('parameter' in condition) checkParameter(elements, type, condition.parameter);
+    } else if (condition.kind === 'not') checkConditions(elements, type, [condition.condition]);
+    else if (condition.kind === 'any' || condition.kind === 'every')
+      checkConditions(elements, type, condition.conditions);
+    else if ('parameter' in condition) checkParameter(elements, type, condition.parameter);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Cipher } from '../ports/cipher.ts';
 import type { MessageLog, MessageState, Reception, StoredMessage } from '../ports/message-log.ts';
 import { notFound } from '../standards/fhir/outcome.ts';
 import { translated } from './database-error.ts';
+import { createMessageInserts } from './message-inserts.ts';
 import { formatCursor, listStatement, MESSAGE_ID, SUMMARY, SUMMARY_COLUMNS, toLogged } from './message-rows.ts';
 import { answerContext, errorText, label, rawContext, settleStatement } from './message-statements.ts';
 import type { Pipeline, Row } from './pools.ts';
@@ -14,6 +15,7 @@ export interface MessageLogOptions {
 }
 
 export function createMessageLog({ reads, writes, cipher }: MessageLogOptions): MessageLog {
+  const inserts = createMessageInserts(writes);
   const openAnswer = (id: string, sealed: unknown): { answer?: Buffer } =>
     sealed === null ? {} : { answer: cipher.open(sealed as Buffer, answerContext(id)) };
 
@@ -44,31 +46,8 @@ where first_id = $1 and relation = 'correction' and state = 'applied' and hash <
       translated(async (): Promise<Reception> => {
         const { id, hash, correctionOf } = message;
         const raw = cipher.seal(message.raw, rawContext(id));
-        const insert = (relation: 'conflict' | 'correction' | null, firstId: string | null): Promise<readonly Row[]> =>
-          writes.query({
-            name: 'message-insert',
-            // message_control serves the first of a control id, message_relation what is related to it.
-            text: `insert into mortar.message (id, direction, dialect, kind, control_id, sender, receiver, correlation,
-  hash, relation, first_id, state, raw, received_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, case $10 when 'conflict' then 'rejected' else 'received' end, $12, $13, $13)
-on conflict do nothing
-returning id`,
-            values: [
-              id,
-              message.direction,
-              message.dialect,
-              label(message.kind),
-              label(message.controlId),
-              label(message.sender),
-              label(message.receiver),
-              label(message.correlation),
-              hash,
-              relation,
-              firstId,
-              raw,
-              new Date(message.receivedAt),
-            ],
-          });
+        const insert = (relation?: 'conflict' | 'correction', firstId?: string): Promise<boolean> =>
+          inserts.insert({ message, raw, relation, firstId });
         const findRelated = async (relation: string, firstId: string): Promise<Row> => {
           const rows = await writes.query({
             name: 'message-related',
@@ -80,7 +59,7 @@ where first_id = $1 and relation = $2 and hash = $3`,
           return rows[0];
         };
         const correct = async (of: string): Promise<Reception> => {
-          if ((await insert('correction', of)).length > 0) return { kind: 'new', id };
+          if (await insert('correction', of)) return { kind: 'new', id };
           const [known, state, attempts, answer] = await findRelated('correction', of);
           return duplicate(
             known as string,
@@ -90,14 +69,14 @@ where first_id = $1 and relation = $2 and hash = $3`,
           );
         };
         if (correctionOf !== undefined) return correct(correctionOf);
-        if ((await insert(null, null)).length > 0) return { kind: 'new', id };
+        if (await insert()) return { kind: 'new', id };
         const first = await findFirst(message.dialect, label(message.sender) ?? '', label(message.controlId) ?? '');
         if (!first) throw new Error('a message with this control id was just met and is gone');
         const [firstId, firstHash, state, attempts, answer] = first as [string, Buffer, MessageState, number, unknown];
         if (hash.equals(firstHash)) return duplicate(firstId, state, attempts, openAnswer(firstId, answer));
         if (message.mayCorrect === true && state === 'rejected' && !(await isCorrected(firstId, hash)))
           return correct(firstId);
-        if ((await insert('conflict', firstId)).length > 0) return { kind: 'conflict', id, firstId };
+        if (await insert('conflict', firstId)) return { kind: 'conflict', id, firstId };
         const related = await findRelated('conflict', firstId);
         return { kind: 'conflict', id: related[0] as string, firstId, ...openAnswer(related[0] as string, related[3]) };
       }),

@@ -1,8 +1,9 @@
 /** How messages are written: sealed, and in texts that Postgres and its indexes can hold. */
 import { createHash } from 'node:crypto';
 import type { Cipher } from '../ports/cipher.ts';
-import type { NewMessage, Settlement } from '../ports/message-log.ts';
+import type { NewMessage, Settled, Settlement } from '../ports/message-log.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
+import { byteaNullableArray, textArray, textNullableArray, uuidArray } from './binary.ts';
 import type { Statement } from './pools.ts';
 
 const ISSUES_MAX = 200;
@@ -59,6 +60,33 @@ returning 1`,
     ],
   };
 }
+
+/**
+ * The same for many, as one row of how many were settled. Each is found by its id and takes what stands at the same place
+ * of each list: a join would leave it to the statistics whether the whole log is gone through.
+ */
+export function settleManyText(): string {
+  const place = 'array_position($1::uuid[], id)';
+  return `update mortar.message set state = ($2::text[])[${place}], answer = coalesce(($3::bytea[])[${place}], answer),
+  error = ($4::text[])[${place}], issues = ($5::text[])[${place}]::jsonb,
+  resources = string_to_array(($6::text[])[${place}], ' '), attempts = attempts + 1, updated_at = now()
+where id = any($1::uuid[]) and state <> 'applied' and not (direction = 'out' and state in ('acknowledged', 'rejected'))
+  and coalesce(($7::text[])[${place}], state) = state
+returning 1`;
+}
+
+/** Parameters of `settleManyText`. */
+export const settleManyValues = (cipher: Cipher, settled: readonly Settled[]): unknown[] => [
+  uuidArray(settled.map(({ id }) => Buffer.from(id.replaceAll('-', ''), 'hex'))),
+  textArray(settled.map(({ settlement }) => settlement.state)),
+  byteaNullableArray(settled.map(({ id, settlement: { answer } }) => answer && cipher.seal(answer, answerContext(id)))),
+  textNullableArray(settled.map(({ settlement: { error } }) => (error === undefined ? undefined : errorText(error)))),
+  textNullableArray(
+    settled.map(({ settlement: { issues = [] } }) => (issues.length > 0 ? formatIssues(issues) : undefined)),
+  ),
+  textArray(settled.map(({ settlement: { resources = [] } }) => resources.join(' '))),
+  textNullableArray(settled.map(({ settlement: { from } }) => from)),
+];
 
 /** An error as its column holds it. */
 export const errorText = (error: string): string => storable(error).slice(0, ERROR_MAX);

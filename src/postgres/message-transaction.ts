@@ -2,7 +2,7 @@
 import type { Cipher } from '../ports/cipher.ts';
 import type { MessageTransaction } from '../ports/message-log.ts';
 import { errorCode } from './database-error.ts';
-import { queueStatement, settleStatement } from './message-statements.ts';
+import { queueStatement, settleManyText, settleManyValues, settleStatement } from './message-statements.ts';
 import type { Row, Statement } from './pools.ts';
 
 const DIVISION_BY_ZERO = '22012';
@@ -14,11 +14,15 @@ export function createMessageTransaction(
 ): MessageTransaction {
   /**
    * Of two that settle or queue the same message the second waits here for the first, finds it done, and must not commit:
-   * the count of no rows fails the transaction, whose commit is on its way already.
+   * a count of fewer than asked for fails the transaction, whose commit is on its way already.
    */
-  async function once(name: string, { text, values }: Statement): Promise<boolean> {
+  async function once(name: string, { text, values }: Statement, count = 1): Promise<boolean> {
     try {
-      await send({ name, text: `with done as (${text}) select 1 / count(*) from done`, values });
+      await send({
+        name,
+        text: `with done as (${text}) select 1 / (count(*) = $${values.length + 1}::int)::int from done`,
+        values: [...values, count],
+      });
       return true;
     } catch (error) {
       if (errorCode(error) === DIVISION_BY_ZERO) return false;
@@ -27,10 +31,10 @@ export function createMessageTransaction(
   }
 
   return {
-    settle(id, settlement) {
-      // Sealed before anything is sent: what fails here must keep the commit from leaving.
-      return once('message-settle-once', settleStatement(cipher, id, settlement));
-    },
+    // Sealed before anything is sent: what fails here must keep the commit from leaving.
+    settle: (id, settlement) => once('message-settle-once', settleStatement(cipher, id, settlement)),
+    settleAll: (settled) =>
+      once('message-settle-all', { text: settleManyText(), values: settleManyValues(cipher, settled) }, settled.length),
     async queue(message, resources = []) {
       await send(queueStatement(cipher, message, resources));
     },

@@ -2,12 +2,14 @@
 import type { Atom, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import { COMPARTMENTS, type Extractor, type SearchSink } from '../standards/fhir/search/sink.ts';
 import { normaliseText } from '../standards/fhir/search/text.ts';
+import { canonicalUnit, UCUM } from '../standards/ucum/canonical.ts';
 import { formatConsentRules } from './consent-rules.ts';
 import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
 import { repeatsQuantities, tokenForms } from './keys.ts';
 import { pointerLanes } from './pointers.ts';
+import { canonicalForm, codeAndCanonicalForm } from './search/canonical-quantities.ts';
 import { findTable } from './tables.ts';
 
 /** Search columns and side rows of one version. */
@@ -222,6 +224,7 @@ class RowSink implements SearchSink {
     this.#number(plain.hi, plain.lo, low, w);
     this.#units(domain, system, code, unit);
     if (this.#type.multiple[atom]) this.#perUnit(domain, 'v', low, w, code, unit);
+    this.#canonical(domain, canonicalForm, low, high, system, code);
   }
 
   tokenToken(atom: number, s1: string | undefined, c1: string, s2: string | undefined, c2: string): void {
@@ -251,6 +254,7 @@ class RowSink implements SearchSink {
     this.#composite(keys, tokenSystem, tokenCode, low, w);
     this.#units(keys.unit, system, code, unit);
     if (this.#type.multiple[atom]) this.#perUnit(keys.plain, tokenCode, low, w, code, unit);
+    this.#canonical(keys.plain, (dimension) => codeAndCanonicalForm(tokenCode, dimension), low, high, system, code);
   }
 
   tokenDate(atom: number, system: string | undefined, code: string, low: number, high: number): void {
@@ -333,6 +337,23 @@ class RowSink implements SearchSink {
       hash.hash(domain.hi, domain.lo, `${prefix}\u0001${unit}`);
       this.#number(hash.hi, hash.lo, v, w);
     }
+  }
+
+  /** The number in base units, where the unit is UCUM's. */
+  #canonical(
+    domain: Lanes,
+    formOf: (dimension: string) => string,
+    low: number,
+    high: number,
+    system: string | undefined,
+    code: string | undefined,
+  ): void {
+    const unit = system === UCUM && code !== undefined ? canonicalUnit(code) : undefined;
+    if (!unit) return;
+    const { hash } = this.#keys;
+    hash.hash(domain.hi, domain.lo, formOf(unit.dimension));
+    const v = unit.of(low);
+    this.#number(hash.hi, hash.lo, v, high === low ? Number.NaN : unit.of(high));
   }
 
   #atom(atom: number): AtomKeys {

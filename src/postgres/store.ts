@@ -42,12 +42,14 @@ import type { ContactTools } from './protection/last-contact.ts';
 import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
+import { createReindex, type Reindex } from './reindex.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
@@ -101,6 +103,8 @@ export interface OpenStore extends ResourceStore {
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
   readonly rotation?: KeyRotation;
+  /** Makes the search values of what is stored again. */
+  readonly reindex: Reindex;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -228,6 +232,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     },
     changes: createChangeFeed({ writes: pools.writes, run }),
     removal,
+    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,
@@ -295,6 +300,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         access.conditions(request.type, 's');
         access.checkChains(request.conditions);
         const page = await runSearch(toolsOf(access), request, run);
+        access.belt([...page.matches, ...page.included]);
+        return page;
+      }),
+    searchSystem: (caller, request) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        const page = await runSystemSearch(toolsOf(access), access, request, run);
         access.belt([...page.matches, ...page.included]);
         return page;
       }),

@@ -34,6 +34,7 @@ import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { createSourceTimes } from './source-times.ts';
+import { createSubscriptionTransaction } from './subscriptions.ts';
 import { tableOf } from './tables.ts';
 import { opOf } from './versions.ts';
 import { visibleHistory } from './visible-history.ts';
@@ -174,7 +175,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       else ids.set(write.type, [write.id]);
     }
     const found = new Map<string, StoredVersion>();
-    const groups = [...ids].map(([type, list]) => ({ type, rids: ridsOf(list) }));
+    // In one order, whoever writes: nobody waits in a circle.
+    const groups = [...ids]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([type, list]) => ({ type, rids: ridsOf(list) }));
     const there = groups.length < ASK_TYPES_MIN ? groups : await withRows(groups);
     await all(
       there.map(async ({ type, rids }) => {
@@ -319,6 +323,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     messages: createMessageTransaction(tools.cipher, send),
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
+    subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
     answers: createAnswersTransaction(tools.cipher, send, tools.now),
     dispensing: createDispensingTransaction(tools.cipher, send),

@@ -13,7 +13,7 @@ export async function checkRate(limits: RateLimits, caller: Caller, route: Route
 }
 
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete', 'transaction', 'batch']);
-const SEARCHES: ReadonlySet<string> = new Set(['search-type', 'history-type', 'history-system']);
+const SEARCHES: ReadonlySet<string> = new Set(['search-type', 'search-system', 'history-type', 'history-system']);
 
 function classOf({ interaction }: Route): 'read' | 'search' | 'write' {
   if (WRITES.has(interaction)) return 'write';

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import type { Log } from '../ports/log.ts';
@@ -30,6 +31,8 @@ export interface Handlers {
   /** Other doors, by the first segment of their paths. */
   readonly doors?: ReadonlyMap<string, RequestHandler>;
   readonly shell: RequestHandler;
+  /** Takes over a connection whose client asks for another protocol; without it such a client is answered as any other. */
+  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export interface HttpServer {
@@ -65,7 +68,11 @@ const WELL_KNOWN_PATH = /^\/(?:fhir|FHIR)\/R4\/\.well-known\//;
 /** Of each listener. */
 const CONNECTIONS_MAX = 10_000;
 
+/** Other protocols than this are not for us: such a request is answered as any other. */
+const isWebsocket = (req: IncomingMessage): boolean => req.headers.upgrade?.toLowerCase() === 'websocket';
+
 const LIMITS = {
+  shouldUpgradeCallback: isWebsocket,
   maxHeaderSize: 32 * 1024,
   headersTimeout: 10_000,
   requestTimeout: 60_000,
@@ -119,6 +126,11 @@ export async function listen({ host, port, tls, metrics, log }: HttpServerOption
   const secure = tls && createTlsServer(LIMITS, tls.source, handle, log, tls.peers);
   const servers: Server[] = secure === undefined ? [plain] : [plain, secure];
   for (const server of servers) prepare(server);
+  for (const server of servers)
+    server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (handlers?.upgrade && !draining) handlers.upgrade(req, socket, head);
+      else socket.destroy();
+    });
   try {
     await bind(plain, host, port);
     if (secure && tls) await bind(secure, tls.host, tls.port);

@@ -8,6 +8,7 @@ import { history } from './interactions/history.ts';
 import { conditionalPatch, patch } from './interactions/patch.ts';
 import { processMessage } from './interactions/process-message.ts';
 import { read, vread } from './interactions/read.ts';
+import { searchSystem, searchSystemByPost } from './interactions/search-system.ts';
 import { compartmentSearch, searchByPost, searchType } from './interactions/search-type.ts';
 import { conditionalUpdate, update } from './interactions/update.ts';
 import { withNhsHeaders } from './nhs-headers.ts';
@@ -24,6 +25,7 @@ import {
 } from './operations/terminology.ts';
 import { translateOperation } from './operations/translate.ts';
 import { validateInstance, validateType } from './operations/validate.ts';
+import { recordRoutes } from './record-routes.ts';
 import type { Handler } from './services.ts';
 
 export interface Route {
@@ -60,6 +62,22 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
   { method: 'POST', path: '/', interaction: 'transaction', level: 'system', access: 'token', handle: bundle },
   { method: 'POST', path: '/', interaction: 'batch', level: 'system', access: 'token', handle: bundle },
+  {
+    method: 'GET',
+    path: '/',
+    interaction: 'search-system',
+    level: 'system',
+    access: { letters: 's' },
+    handle: searchSystem,
+  },
+  {
+    method: 'POST',
+    path: '/_search',
+    interaction: 'search-system',
+    level: 'system',
+    access: { letters: 's' },
+    handle: searchSystemByPost,
+  },
   {
     method: 'GET',
     path: '/_history',
@@ -173,6 +191,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
     handle: withNhsHeaders(prepareOperation),
   },
   ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
+  ...recordRoutes(),
   {
     method: 'POST',
     path: '/:type/$validate',

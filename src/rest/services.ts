@@ -1,4 +1,5 @@
 /** What the handlers are given. Built once by `server.ts`. */
+import type { AuditLog } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
@@ -7,6 +8,7 @@ import type { Resource, ResourceStore } from '../ports/resource-store.ts';
 import type { OfficialTerminology } from '../ports/terminology.ts';
 import type { Definitions } from '../standards/fhir/definitions.ts';
 import type { Issue } from '../standards/fhir/outcome.ts';
+import type { ApplyPathPatch } from '../standards/fhir/path-patch/apply.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { FhirXmlReader } from '../standards/fhir/xml/read.ts';
@@ -14,12 +16,15 @@ import type { FhirXmlWriter } from '../standards/fhir/xml/write.ts';
 import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
+import type { SubscriptionDesk } from '../workflow/subscriptions/desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 
 export interface RestSettings {
   /** `http://127.0.0.1:8080/fhir/R4`; every link, Location and fullUrl starts with it. */
   readonly baseUrl: string;
   readonly searchHandling: 'strict' | 'lenient';
+  /** Most that one conditional delete deletes: 1 unless it may delete several. */
+  readonly conditionalDeleteMax: number;
   readonly pageSizeDefault: number;
   readonly pageSizeMax: number;
   readonly bodyBytesMax: number;
@@ -36,6 +41,9 @@ export interface RestSettings {
 
 export interface Services {
   readonly store: ResourceStore;
+  /** The same without entries of the trail: whoever reads it records one for all that they read, by `audit`. */
+  readonly unaudited: Pick<ResourceStore, 'read' | 'search'>;
+  readonly audit: AuditLog;
   readonly messages: MessageLog;
   /** For handlers whose content decides which right it needs; the route's own is asked before. */
   readonly policy: Policy;
@@ -43,6 +51,8 @@ export interface Services {
   readonly eps?: EpsDesk;
   /** Where a payer is configured. */
   readonly claims?: ClaimDesk;
+  /** Who is told of changes. */
+  readonly subscriptions?: SubscriptionDesk;
   /** Where authorities of signers are configured. */
   readonly judgePrescriptions?: JudgePrescriptions;
   readonly definitions: Definitions;
@@ -61,6 +71,7 @@ export interface Services {
   readonly xml: { readonly read: FhirXmlReader; readonly write: FhirXmlWriter };
   /** Code systems, value sets and maps that R4 publishes. */
   readonly terminology: OfficialTerminology;
+  readonly applyPathPatch: ApplyPathPatch;
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;

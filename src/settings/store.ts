@@ -1,5 +1,5 @@
 /** Settings: The data, the database, and what one request of FHIR may ask of them. */
-import { integer, oneOf, parseDatabaseUrl } from '../config-parsers.ts';
+import { integer, oneOf, parseDatabaseUrl, parseProfiles } from '../config-parsers.ts';
 import { type LogLevel, MIB, type Setting } from './setting.ts';
 
 export const STORE = {
@@ -54,6 +54,18 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  conditionalDelete: {
+    env: 'CONDITIONAL_DELETE',
+    fallback: 'single',
+    ...oneOf('single', 'multiple'),
+    about: 'Whether `DELETE /Type?…` refuses criteria that several match, or deletes them all: all of them or none.',
+  },
+  conditionalDeleteMax: {
+    env: 'CONDITIONAL_DELETE_MAX',
+    fallback: '100',
+    ...integer(2, 1000),
+    about: 'How many one such request may delete; when more match, none is deleted.',
+  },
   profileBase: {
     env: 'PROFILE_BASE',
     fallback: 'https://mortar.example/fhir',
@@ -61,6 +73,14 @@ export const STORE = {
     about: 'What the canonical URLs of the profiles that come with Mortar begin with. docs/validation.md lists them.',
     parse: (text: string): string | undefined =>
       /^https:\/\/[A-Za-z0-9.-]+(?::\d+)?(?:\/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$/.test(text) ? text : undefined,
+  },
+  requiredProfiles: {
+    env: 'REQUIRED_PROFILES',
+    fallbackAbout: 'none: those that a resource claims',
+    allowed: 'pairs `Type=canonical`, with commas between',
+    about:
+      'Profiles that every resource of a type keeps to, whether it claims them or not: `Patient=https://mortar.example/fhir/StructureDefinition/mortar-patient`.',
+    parse: parseProfiles,
   },
   bodyBytesMax: {
     env: 'BODY_BYTES_MAX',

@@ -1,5 +1,5 @@
 /** Settings: Jobs and mail. */
-import { integer, mailAddress, parseRedisUrl, parseSmtpUrl } from '../config-parsers.ts';
+import { integer, mailAddress, parseDomains, parseHosts, parseRedisUrl, parseSmtpUrl } from '../config-parsers.ts';
 import type { Setting } from './setting.ts';
 
 export const WORK = {
@@ -30,5 +30,19 @@ export const WORK = {
     fallbackAbout: 'none',
     ...mailAddress,
     about: 'Sender of those messages, such as `no-reply@example.org`.',
+  },
+  subscriptionTargets: {
+    env: 'SUBSCRIPTION_TARGETS',
+    fallbackAbout: 'none: https on the public network alone',
+    allowed: '`host:port`, with commas between',
+    about: 'Endpoints of subscriptions that may be reached in the own network too, also without TLS.',
+    parse: parseHosts,
+  },
+  subscriptionMailDomains: {
+    env: 'SUBSCRIPTION_MAIL_DOMAINS',
+    fallbackAbout: 'none: no subscription by e-mail',
+    allowed: 'domains, with commas between',
+    about: 'Domains to whose addresses subscriptions may send e-mail. It never says what is new.',
+    parse: parseDomains,
   },
 } as const satisfies Record<string, Setting<unknown>>;

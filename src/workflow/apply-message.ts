@@ -2,6 +2,7 @@
  * Applies what a message brings: resources are found again by their business identifiers, merged and written, inside a
  * transaction that its caller owns. DESIGN walk 3, docs/gateway.md "Applying"
  */
+import { OWN_NUMBERS } from '../mapping/own-numbers.ts';
 import {
   DEFAULT_ELEMENTS,
   MOVES_PATIENT,
@@ -198,6 +199,7 @@ async function lockMissing(
 ): Promise<readonly Planned[]> {
   // One that is there and lacks an identifier it will be given is decided about as one that is not there.
   const missing = met.filter(({ criteria, current }) => criteria && !(current && hasAll(current.content, criteria)));
+  checkOwnNumbers(missing);
   if (missing.length === 0) return met;
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
   // Both leave together; the look-up runs when the lock is had.
@@ -208,6 +210,15 @@ async function lockMissing(
     if (!now) return plan;
     return now.current ? now : { ...now, id: services.newId() };
   });
+}
+
+/** Under a number that we gave nothing is made. */
+function checkOwnNumbers(missing: readonly Planned[]): void {
+  const unknown = missing.filter((plan) => tokensOf(plan.criteria as Criteria).length === 0);
+  if (unknown.length === 0) return;
+  const fault = ({ type, at }: Planned): Issue =>
+    issue('not-found', `We have no ${type} of this number: quote the one that we sent, or leave it out`, at);
+  throw new FhirError(422, unknown.map(fault));
 }
 
 /** What only changes something has nothing to do where that is not stored. */
@@ -264,7 +275,7 @@ function buildWrites(
     };
     const change = (current: Resource | undefined): Resource => {
       if (!isConditional) return { ...checked(resource), id };
-      if (plan.current && !(current && tokensOf(plan.criteria as Criteria).some((token) => bears(current, token))))
+      if (plan.current && !(current && isStillMeant(current, plan.criteria as Criteria)))
         throw new ChangedMeanwhile('what the identifiers of the message found is gone');
       if (!current) return { ...checked(withSource(resource, source)), id };
       if (listed(entry, MOVES_PATIENT).length === 0) checkSamePatient(current, resource, at);
@@ -293,6 +304,12 @@ function buildWrites(
   });
   if (issues.length > 0) throw new FhirError(422, issues);
   return writes;
+}
+
+/** One that was found by its id is itself. */
+function isStillMeant(current: Resource, criteria: Criteria): boolean {
+  const tokens = tokensOf(criteria);
+  return tokens.length === 0 || tokens.some((token) => bears(current, token));
 }
 
 function changesNothing(
@@ -343,12 +360,21 @@ function resolved(
   places: ReadonlyMap<string, string>,
   issues: Issue[],
 ): Resource {
-  return services.rewriteReferences(entry.resource, (text, place) => {
+  return services.rewriteReferences(withoutOwnNumbers(entry.resource), (text, place) => {
     const found = places.get(text);
     if (found === undefined && place === 'reference' && text.startsWith('urn:uuid:'))
       issues.push(issue('not-found', 'A reference names no entry of the message', at));
     return found;
   });
+}
+
+/** The number under which we told of a resource is its id, which it has. */
+function withoutOwnNumbers(resource: Resource): Resource {
+  const { identifier, ...rest } = resource;
+  if (!Array.isArray(identifier)) return resource;
+  const others = identifier.filter(({ system }) => system !== OWN_NUMBERS);
+  if (others.length === identifier.length) return resource;
+  return others.length === 0 ? rest : { ...rest, identifier: others };
 }
 
 const withSource = (resource: Resource, source: string): Resource => {

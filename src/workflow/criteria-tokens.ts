@@ -17,3 +17,9 @@ export function bears(resource: Resource, { system, code }: Token): boolean {
 
 export const hasAll = (resource: Resource, criteria: Criteria): boolean =>
   tokensOf(criteria).every((token) => bears(resource, token));
+
+/** What is locked of criteria, as the store locks it: types and values of identifiers. Undefined: something else. */
+export function identitiesOf(criteria: readonly Criteria[]): readonly string[] | undefined {
+  const tokens = criteria.map((one) => tokensOf(one).map(({ code = '' }) => `${one.type} identifier ${code}`));
+  return tokens.every(({ length }) => length > 0) ? tokens.flat() : undefined;
+}

@@ -42,6 +42,7 @@ export interface Lateness {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+const UNSAID: Pick<SourceTime, 'versionId' | 'elements'> = { versionId: 0, elements: {} };
 export const IN_ORDER: Lateness = {
   lateOf: () => NOTHING,
   isOutdated: () => false,
@@ -57,15 +58,15 @@ export async function findLateness(
   { feed, at }: Saying,
   said: readonly Said[],
 ): Promise<Lateness> {
-  const times = await tx.sourceTimes.lock(
-    feed,
-    said.map(({ place }) => place),
-  );
+  // What this message makes nobody else knows.
+  const known = said.filter(({ current }) => current !== undefined);
+  const locked = await tx.sourceTimes.lock(known.map(({ place }) => ({ feed, resource: place })));
+  const times = new Map(known.map(({ place }, i) => [place, locked[i] as SourceTime])); // of the same length
   const kept: SourceTime[] = [];
   const late = new Map<TransactionEntry, ReadonlySet<string>>();
   const outdated = new Set<TransactionEntry>();
-  for (const [index, { entry, place, current }] of said.entries()) {
-    const before = times[index] as SourceTime; // of the same length
+  for (const { entry, place, current } of said) {
+    const before = times.get(place) ?? UNSAID;
     const names = elementsOf(entry, current !== undefined);
     const isIdentity = entry.extension?.some(({ url }) => IDENTITY.includes(url)) === true;
     const later = isIdentity ? [] : names.filter((name) => (before.elements[name] ?? at) > at);
@@ -82,8 +83,7 @@ export async function findLateness(
     keep(results) {
       const versions = new Map(results.map(({ version }) => [`${version.type}/${version.id}`, version.versionId]));
       return tx.sourceTimes.keep(
-        feed,
-        kept.map((time) => ({ ...time, versionId: versions.get(time.resource) ?? time.versionId })),
+        kept.map((time) => ({ ...time, feed, versionId: versions.get(time.resource) ?? time.versionId })),
       );
     },
   };

@@ -193,6 +193,11 @@ describe('policy › scopes', () => {
   });
 });
 
+const both = (path: string, letters: string): Record<string, string> => ({
+  [`GET ${path}`]: letters,
+  [`POST ${path}`]: letters,
+});
+
 /** Letters by SECURITY SC-03, by route. */
 const NEEDED: Readonly<Record<string, string>> = {
   'GET /:type': 's',
@@ -212,6 +217,15 @@ const NEEDED: Readonly<Record<string, string>> = {
   'POST /:compartment/:id/:type/_search': 's',
   'GET /:type/:id/$validate': 'r',
   'POST /:type/:id/$validate': 'r',
+  'GET /:type/$meta': 's',
+  'POST /:type/$meta': 's',
+  'GET /:type/:id/$meta': 'r',
+  'POST /:type/:id/$meta': 'r',
+  'POST /:type/:id/$meta-add': 'u',
+  'POST /:type/:id/$meta-delete': 'u',
+  ...both('/Patient/$everything', 's'),
+  ...both('/Patient/:id/$everything', 'r'),
+  ...both('/Encounter/:id/$everything', 'r'),
   ...Object.fromEntries(
     TERMINOLOGY_OPERATIONS.flatMap(({ type, name }) =>
       ['GET', 'POST'].flatMap((method) => [
@@ -255,9 +269,10 @@ describe('policy › letters', () => {
   const passes = (route: Route, letters: readonly Letter[], headers: Record<string, string> = {}): boolean => {
     const type = /^\/([A-Z][A-Za-z]+)\//.exec(route.path)?.[1] ?? 'Observation';
     const scopes = letters.length === 0 ? [] : scopesOf(`system/${type}.${letters.join('')}`);
+    const other = type === 'Patient' ? 'system/Group.cruds' : 'system/Patient.cruds';
     const caller: Caller = {
-      ...client('system/Patient.cruds'),
-      scopes: [...scopesOf('system/Patient.cruds'), ...scopes],
+      ...client(other),
+      scopes: [...scopesOf(other), ...scopes],
     };
     try {
       checkAccess(policy, route, { caller, segments: pathOf(route), headers });

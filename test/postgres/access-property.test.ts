@@ -8,6 +8,7 @@ import type { Caller, Role } from '../../src/ports/caller.ts';
 import type { HistoryRequest, StoredVersion } from '../../src/ports/resource-store.ts';
 import type { Frequencies } from '../../src/postgres/search/frequencies.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
+import type { SearchRequest, SystemSearchRequest } from '../../src/standards/fhir/search/request.ts';
 import { client, person } from '../support/callers.ts';
 import { type Facts, type Letter, mayAll, mayNone, membersOf, sees } from '../support/naive-policy.ts';
 import {
@@ -512,12 +513,43 @@ class Checker {
       expect(pageIds.length, `a short page of ${where}`).to.equal(count);
       request = { ...request, cursor: page.next };
     }
+    if (compartment === undefined) await this.#searchSystem(caller, one, parsed, [...byId.keys()]);
     if (sort === undefined) {
       expect([...found].sort(), where).to.deep.equal([...byId.keys()].sort());
       return;
     }
     const order = (await this.#order(type, sort)).filter((id) => byId.has(id));
     expect(found, where).to.deep.equal(order);
+  }
+
+  /** The same asked over several types: of this one alone, and of all when nothing else is asked. */
+  async #searchSystem(caller: Caller, one: SearchCase, parsed: SearchRequest, ids: readonly string[]): Promise<void> {
+    const { type, conditions, sort: _sort, includes: _i, revincludes: _r, ...rest } = parsed;
+    const isWhole = one.asked.length === 0;
+    const parts = isWhole ? [...TYPES].sort().map((each) => ({ type: each, conditions: [] })) : [{ type, conditions }];
+    const expected = isWhole
+      ? this.#facts.current.filter((r) => (TYPES as readonly string[]).includes(r.type) && this.#sees(caller, 's', r))
+      : ids.map((id) => ({ type, id }));
+    let request: SystemSearchRequest = {
+      ...rest,
+      total: 'accurate',
+      count: Math.max(1, one.count),
+      summary: 'false',
+      sort: [],
+      includes: [],
+      revincludes: [],
+      parts,
+      isNamed: !isWhole,
+    };
+    const found: string[] = [];
+    for (;;) {
+      const page = await this.#world.store.store.searchSystem(caller, request);
+      expect(page.total, 'total over types').to.equal(expected.length);
+      found.push(...page.matches.map(named));
+      if (page.next === undefined) break;
+      request = { ...request, cursor: page.next };
+    }
+    expect(found.sort(), `over types: ${isWhole ? 'all' : type}`).to.deep.equal(expected.map(named).sort());
   }
 }
 

@@ -1,7 +1,8 @@
 /** When senders last said something: kept as long as messages are, and no longer. docs/hl7v2.md "Order" */
 import { expect } from 'chai';
 import { createMessageJobs } from '../../src/jobs/message-jobs.ts';
-import type { Row, Statement } from '../../src/postgres/pools.ts';
+import type { SourceTimes } from '../../src/ports/source-times.ts';
+import { type Row, type Statement, sendStatement } from '../../src/postgres/pools.ts';
 import { createSourceTimePurge, createSourceTimes } from '../../src/postgres/source-times.ts';
 import { silentLog } from '../support/log.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
@@ -25,8 +26,8 @@ describe('hl7v2 › what senders have said', () => {
   const send = (statement: Statement): Promise<readonly Row[]> => store.pools.writes.query(statement);
   const times = () => createSourceTimes(send, () => at);
   async function say(resource: string): Promise<void> {
-    await times().lock(FEED, [resource]);
-    await times().keep(FEED, [{ resource, versionId: 1, elements: { name: at } }]);
+    await times().lock([{ feed: FEED, resource }]);
+    await times().keep([{ feed: FEED, resource, versionId: 1, elements: { name: at } }]);
   }
   const left = async (...resources: string[]): Promise<string[]> =>
     (await times().read(FEED, resources)).map(({ resource }) => resource).toSorted();
@@ -42,6 +43,54 @@ describe('hl7v2 › what senders have said', () => {
     expect(await purge.purge(START + DAY_MS, 10)).equal(0);
     expect(await left('Patient/1', 'Patient/2', 'Patient/3')).eql(['Patient/3']);
     expect((await times().read(FEED, ['Patient/3']))[0]?.elements).eql({ name: at });
+  });
+
+  it('of what is asked for twice, by two senders, or was never spoken of, each has its own', async () => {
+    await say('Patient/1');
+    const asked = [
+      { feed: 'LAB|RXX', resource: 'Patient/1' },
+      { feed: FEED, resource: 'Patient/1' },
+      { feed: FEED, resource: 'Patient/2' },
+      { feed: FEED, resource: 'Patient/1' },
+    ];
+    const locked = await times().lock(asked);
+    expect(locked.map(({ resource, versionId }) => `${resource} ${versionId}`)).eql([
+      'Patient/1 0',
+      'Patient/1 1',
+      'Patient/2 0',
+      'Patient/1 1',
+    ]);
+    expect(locked.map(({ elements }) => elements)).eql([{}, { name: at }, {}, { name: at }]);
+  });
+
+  it('whoever speaks second of what nobody spoke of before waits for the first, and reads what it has kept', async () => {
+    const asked = [{ feed: FEED, resource: 'Patient/9' }];
+    const elements = { name: at };
+    const [first, second] = await Promise.all([store.pools.transactions.connect(), store.pools.transactions.connect()]);
+    try {
+      const [one, other] = [first, second].map((on) =>
+        createSourceTimes(
+          (s) => sendStatement(on, s),
+          () => at,
+        ),
+      ) as [SourceTimes, SourceTimes];
+      await Promise.all([first.query('begin'), second.query('begin')]);
+      await one.lock(asked);
+      let isThrough = false;
+      const waiting = other.lock(asked).then((times) => {
+        isThrough = true;
+        return times;
+      });
+      await one.keep([{ feed: FEED, resource: 'Patient/9', versionId: 3, elements }]);
+      await one.read(FEED, ['Patient/9']);
+      expect(isThrough).equal(false);
+      await first.query('commit');
+      expect(await waiting).eql([{ resource: 'Patient/9', versionId: 3, elements }]);
+      await second.query('commit');
+    } finally {
+      first.release();
+      second.release();
+    }
   });
 
   it('it goes with the messages, by the job that deletes these', async () => {

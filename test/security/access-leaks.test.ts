@@ -245,11 +245,47 @@ describe('access › leaks', () => {
         'Patient/b/Observation',
         'Patient?_has:Observation:patient:_id=obs-b0',
         'Device?patient=Patient/b',
+        'Patient?_filter=name co "hohen"',
+        'Patient?_filter=name co "hohen" or id eq b',
+        'Patient?_filter=not(id eq a)',
+        'Observation?_filter=subject.name co "hohen" or focus re Patient/a',
       ]) {
         const found = await bundle('alice', `${query}${query.includes('?') ? '&' : '?'}_total=accurate`);
         expect(found.entry ?? [], query).to.deep.equal([]);
         expect(found.total, query).to.equal(0);
       }
+    });
+    it('[CP-02] [CP-03] [CP-06] a search over types shows of each what may be seen, and counts no more', async () => {
+      const own = await bundle('alice', '?_total=accurate&_count=100');
+      expect(own.total).to.equal(own.entry?.length);
+      const seen = await entries('alice', '?_count=100');
+      expect(seen).to.include.members(['Patient/a', 'Observation/obs-a0', 'Device/dev-a', 'DiagnosticReport/rep-a']);
+      expect(seen.filter((name) => /-b\d?$|Patient\/b/.test(name))).to.deep.equal([]);
+      for (const query of [
+        '_id=obs-b0',
+        '_id=b',
+        '_type=Observation,Device&patient=b',
+        '_type=Observation,DiagnosticReport&subject:Patient.name=hohen',
+        '_has:Observation:subject:_id=obs-b0',
+      ]) {
+        const hidden = await bundle('alice', `?${query}&_total=accurate`);
+        expect(hidden.entry ?? [], query).to.deep.equal([]);
+        expect(hidden.total, query).to.equal(0);
+      }
+      expect(await entries('alice', '?_type=DiagnosticReport,Patient&_include=DiagnosticReport:result')).to.deep.equal([
+        'DiagnosticReport/rep-a',
+        'Observation/obs-a0',
+        'Patient/a',
+      ]);
+      const few = new Set((await entries('alice-few', '?_count=100')).map((name) => name.split('/')[0]));
+      expect([...few].sort()).to.deep.equal(['Observation', 'Patient']);
+      expect((await ask('alice-few', '?_type=Observation,Device')).status).to.equal(403);
+      expect((await ask('alice-few', '?_has:Encounter:patient:status=finished')).status).to.equal(403);
+      const link = linkOf(await bundle('alice', '?_count=2'), 'next');
+      expect(link).to.include('_cursor=');
+      expect((await ask('alice', link)).status).to.equal(200);
+      for (const token of ['bob', 'alice-reads', 'system'])
+        expect((await ask(token, link)).status, token).to.equal(400);
     });
     it('[CP-04] includes leave out what is not to be seen, at each hop', async () => {
       const cases: readonly (readonly [query: string, expected: readonly string[]])[] = [
@@ -299,6 +335,8 @@ describe('access › leaks', () => {
       for (const query of [
         `Practitioner?_has:Patient:general-practitioner:name=${SECRET}`,
         'Practitioner?_has:Patient:general-practitioner:identifier=B-1',
+        'Practitioner?_filter=_has:Patient:general-practitioner:name sw hohen',
+        'Practitioner?_filter=not(_has:Patient:general-practitioner:name sw ash)',
         'Patient?general-practitioner:Practitioner._has:Patient:general-practitioner:name=hohen',
         'DiagnosticReport?result._id=obs-b0',
         'DiagnosticReport?result.subject:Patient.name=hohen',
@@ -313,6 +351,8 @@ describe('access › leaks', () => {
     it('[CP-06] a chain over a type outside the scope is refused, whatever there is', async () => {
       for (const query of [
         'Patient?_has:Encounter:patient:status=finished',
+        'Patient?_filter=_has:Encounter:patient:status eq finished or id eq a',
+        'Observation?_filter=not(encounter.status eq finished)',
         'Observation?encounter.status=finished',
         'Patient?organization.name=x',
       ])

@@ -1,6 +1,7 @@
 /** SECURITY AZ-01, ST-11, CP-01, CP-02: every route of the table, without a token, without the right, and with somebody else’s data. */
 import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
+import { singleTypeOperations } from '../../src/rest/record-routes.ts';
 import { createRoutes, type Route } from '../../src/rest/routes.ts';
 import { FhirError, issue } from '../../src/standards/fhir/outcome.ts';
 import { client, patientApp, person } from '../support/callers.ts';
@@ -68,9 +69,11 @@ describe('access › routes', () => {
     const body =
       method === 'PATCH'
         ? [{ op: 'replace', path: '/status', value: 'amended' }]
-        : path === '/'
+        : path === '/' && method === 'POST'
           ? bundle(interaction)
-          : { ...hidden, ...(method === 'POST' && { id: undefined }) };
+          : singleTypeOperations.some(({ name }) => name === interaction)
+            ? { resourceType: 'Parameters' }
+            : { ...hidden, ...(method === 'POST' && { id: undefined }) };
     const hasBody = ['POST', 'PUT', 'PATCH'].includes(method);
     const type = isForm
       ? 'application/x-www-form-urlencoded'
@@ -113,8 +116,8 @@ describe('access › routes', () => {
     });
     it(`[AZ-01] [CP-02] ${name}: a token without the right, 403`, async () => {
       for (const token of ['nothing', 'nobody', 'wrong']) {
-        // A history of the system is of the types that may be seen.
-        if (token === 'wrong' && route.path === '/_history') continue;
+        // A history or search of the system, or an operation on it, is of the types that may be seen.
+        if (token === 'wrong' && (/^\/[_$]/.test(route.path) || route.interaction === 'search-system')) continue;
         const { status, text } = await ask(route, token);
         if (route.interaction === 'batch') {
           expect(status).to.equal(200);

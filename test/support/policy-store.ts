@@ -22,6 +22,7 @@ import {
   compileProtectedElements,
   parseProtectedPaths,
 } from '../../src/standards/fhir/encryption/protected-elements.ts';
+import { createPathPatch } from '../../src/standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
@@ -126,6 +127,8 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   });
   const services: Services = {
     store,
+    unaudited: store,
+    audit: { record: async () => {} },
     messages: store.messages,
     policy,
     definitions,
@@ -134,11 +137,13 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     subset: createSubsetter(definitions),
     terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
     capability: publishedCapability(parameters),
     settings: {
       baseUrl: BASE_URL,
       searchHandling: 'strict',
+      conditionalDeleteMax: 5,
       pageSizeDefault: 20,
       pageSizeMax: 200,
       bodyBytesMax: 1e6,

@@ -18,7 +18,7 @@ export async function storeState({ database }: Pick<Target, 'database'>): Promis
   return withClient(database.connection('owner'), async (client) => {
     const used = await client.query<{ name: string }>(
       `select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname in ('fhir', 'mortar') and c.relkind = 'r' and pg_relation_size(c.oid) > 0 and c.relname not in ('worker', 'meta', 'message', 'schedule') order by 1`,
+where n.nspname in ('fhir', 'mortar') and c.relkind = 'r' and pg_relation_size(c.oid) > 0 and c.relname not in ('worker', 'meta', 'message', 'schedule', 'consumer') order by 1`,
     );
     const parts = used.rows.map(
       ({ name }) =>

@@ -202,7 +202,7 @@ const ALGS = `algs="${DPOP_ALGS.join(' ')}"`;
 
 const withoutSlash = (url: string): string => url.replace(/\/$/, '');
 
-function toCaller({ grant }: StoredToken, user: CallerUser | undefined, key: string): Known['caller'] {
+function toCaller({ grant, familyId }: StoredToken, user: CallerUser | undefined, key: string): Known['caller'] {
   const { clientId, patientId, encounterId } = grant;
   const scopes = parseGranted(grant.scope);
   return {
@@ -217,6 +217,7 @@ function toCaller({ grant }: StoredToken, user: CallerUser | undefined, key: str
     ...(patientId !== undefined && { patientId }),
     ...(encounterId !== undefined && { encounterId }),
     clientId,
+    ...(familyId !== undefined && { grantId: familyId }),
     tokenId: key.slice(0, 16),
   };
 }

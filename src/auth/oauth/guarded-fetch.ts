@@ -20,6 +20,8 @@ export interface GuardedFetchOptions {
   readonly form?: URLSearchParams;
   /** Anything else to post. */
   readonly post?: { readonly type: string; readonly bytes: Buffer };
+  /** Anything else to send: whatever 2xx says is enough, and nothing of the answer is read. */
+  readonly send?: GuardedSend;
   readonly accept?: string;
   /** Also without TLS, on port 80: for what is signed itself, such as revocation lists. */
   readonly isPlainAllowed?: boolean;
@@ -31,6 +33,13 @@ export interface GuardedFetchOptions {
   readonly ownAddresses?: () => readonly string[];
   /** PEM of the CAs to believe; those of the system unless given. */
   readonly ca?: string;
+}
+
+export interface GuardedSend {
+  readonly method: 'POST' | 'PUT';
+  /** Besides those that say where it goes and how long it is. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly bytes: Buffer;
 }
 
 export interface Resolved {
@@ -101,12 +110,12 @@ function read(
   url: URL,
   to: Resolved,
   signal: AbortSignal,
-  { bytesMax: asked, form, post, accept = 'application/json', bearer, ca }: GuardedFetchOptions,
+  { bytesMax: asked, form, post, send: sent, accept = 'application/json', bearer, ca }: GuardedFetchOptions,
 ): Promise<Fetched> {
   const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
   const bytesMax = Math.min(asked, BYTES_MAX);
-  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const req = send({
+  const ask = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const req = ask({
     // The address itself: nobody resolves the name a second time. The certificate is still to be of the name.
     host: to.address,
     family: to.family,
@@ -116,8 +125,9 @@ function read(
     agent: false,
     signal,
     ...(ca !== undefined && { ca }),
-    method: form || post ? 'POST' : 'GET',
+    method: sent?.method ?? (form || post ? 'POST' : 'GET'),
     headers: {
+      ...sent?.headers,
       Host: url.host,
       Accept: accept,
       'Accept-Encoding': 'identity',
@@ -128,9 +138,14 @@ function read(
   });
   req.on('error', reject);
   req.on('response', (res) => {
-    if (res.statusCode !== 200) {
+    const { statusCode = 0 } = res;
+    if (sent && statusCode >= 200 && statusCode < 300) {
       req.destroy();
-      return reject(new Error(`the answer has status ${res.statusCode}`));
+      return resolve({ bytes: Buffer.alloc(0), text: '', headers: {} });
+    }
+    if (sent || statusCode !== 200) {
+      req.destroy();
+      return reject(new Error(`the answer has status ${statusCode}`));
     }
     const chunks: Buffer[] = [];
     let length = 0;
@@ -146,7 +161,7 @@ function read(
       resolve({ bytes, text: bytes.toString('utf8'), headers: res.headers });
     });
   });
-  req.end(post?.bytes ?? form?.toString());
+  req.end(sent?.bytes ?? post?.bytes ?? form?.toString());
   return promise;
 }
 

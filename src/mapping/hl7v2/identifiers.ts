@@ -1,4 +1,6 @@
 /** CX, EI, HD and XON: which system a number belongs to. Reference: docs/hl7v2.md "Numbers and their systems". */
+
+import { OWN_AUTHORITY, OWN_NUMBERS } from '../own-numbers.ts';
 import { IDENTIFIER_TYPE, tableUrl } from './code-tables.ts';
 import { compact, type Json } from './compact.ts';
 import { type Cursor, localSystem } from './cursor.ts';
@@ -44,7 +46,13 @@ export function authoritySystem(cursor: Cursor): string | undefined {
     if (kind === 'URI') return id;
     if (kind === 'DNS') return `urn:v2:dns:${encodeURIComponent(id.toWellFormed())}`;
   }
-  return name === '' ? undefined : localSystem(cursor.reading, name);
+  return systemOfName(cursor, name);
+}
+
+/** A name that nobody else knows is the sender's own; ours is ours, whoever quotes it. */
+function systemOfName({ reading }: Cursor, name: string): string | undefined {
+  if (name === OWN_AUTHORITY) return OWN_NUMBERS;
+  return name === '' ? undefined : localSystem(reading, name);
 }
 
 /** The type coding of table 0203, without what UK portals append in braces. */
@@ -102,5 +110,5 @@ function eiSystem(cursor: Cursor): string | undefined {
   if (id !== '' && kind === 'ISO' && /^[0-2](?:\.\d+)+$/.test(id)) return `urn:oid:${id}`;
   if (id !== '' && (kind === 'UUID' || kind === 'GUID') && !/\s/.test(id)) return `urn:uuid:${id.toLowerCase()}`;
   if (kind === 'URI' && id !== '' && !/\s/.test(id)) return id;
-  return name === '' ? undefined : localSystem(cursor.reading, name);
+  return systemOfName(cursor, name);
 }

@@ -118,6 +118,13 @@ export function auditedStore<S extends ResourceStore>(store: S, audit: AuditLog,
         // Of whom the trail told is in the query: events of their own for each would only fill it.
         request.type === 'AuditEvent' ? () => ({}) : patientsOfPage,
       ),
+    searchSystem: (caller, request) =>
+      recorded(
+        caller,
+        { kind: 'search', query: `?${queryOf(request)}` },
+        () => store.searchSystem(caller, request),
+        patientsOfPage,
+      ),
     history: (caller, request) =>
       recorded(caller, historyEvent(request), () => historyOf(caller, request), patientsOfHistory),
     transaction: (caller, work) =>
@@ -207,10 +214,13 @@ const readEvent = (kind: 'read' | 'vread', type: string, id: string, versionId?:
   targets: [{ type, id, ...(versionId !== undefined && { versionId }) }],
 });
 
-function searchEvent({ type, applied }: SearchRequest): Described {
-  const pairs = applied.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`);
+const queryOf = ({ applied }: Pick<SearchRequest, 'applied'>): string =>
+  applied.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&');
+
+function searchEvent(request: SearchRequest): Described {
+  const { type, applied } = request;
   const kind: AuditKind = type === 'AuditEvent' ? 'audit-read' : 'search';
-  return { kind, type, query: pairs.length === 0 ? type : `${type}?${pairs.join('&')}` };
+  return { kind, type, query: applied.length === 0 ? type : `${type}?${queryOf(request)}` };
 }
 
 function historyEvent({ type, id }: HistoryRequest): Described {

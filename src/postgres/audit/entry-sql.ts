@@ -1,5 +1,13 @@
 /** Statements that add entries: one beside a write, or many at once; and how a row is read back. */
-import { float8Array, int8, int8Array, int8NullableArray } from '../binary.ts';
+import {
+  byteaNullableArray,
+  float8Array,
+  int8,
+  int8Array,
+  int8NullableArray,
+  textNullableArray,
+  uuidArray,
+} from '../binary.ts';
 import { highLane, lowLane } from '../hash.ts';
 import type { Lanes } from '../keys.ts';
 import type { Row, Statement } from '../pools.ts';
@@ -55,10 +63,6 @@ from unnest(${p(0)}::float8[], ${p(1)}::bigint[], ${p(2)}::float8[], ${p(3)}::fl
   u(at, id, kind, outcome, agent, type, rid, ver, pat, f, t, ref, purpose, rule, operation, correlation, address, token, detail, mac)`;
 }
 
-const UUID_OID = 2950;
-const TEXT_OID = 25;
-const BYTEA_OID = 17;
-
 /** Parameters of `insertEntriesText`. */
 export function insertEntriesValues(rows: readonly EntryRow[]): unknown[] {
   const count = rows.length;
@@ -67,14 +71,7 @@ export function insertEntriesValues(rows: readonly EntryRow[]): unknown[] {
       rows.map((row) => of(row) ?? Number.NaN),
       count,
     );
-  const texts = (of: (row: EntryRow) => string | undefined): Buffer =>
-    nullableArray(
-      rows.map((row) => {
-        const text = of(row);
-        return text === undefined ? undefined : Buffer.from(text);
-      }),
-      TEXT_OID,
-    );
+  const texts = (of: (row: EntryRow) => string | undefined): Buffer => textNullableArray(rows.map(of));
   const patients: number[] = [];
   const from: number[] = [];
   const to: number[] = [];
@@ -91,10 +88,7 @@ export function insertEntriesValues(rows: readonly EntryRow[]): unknown[] {
     ),
     numbers((row) => row.kind),
     numbers((row) => row.outcome),
-    nullableArray(
-      rows.map((row) => row.agent),
-      UUID_OID,
-    ),
+    uuidArray(rows.map((row) => row.agent)),
     numbers((row) => row.type),
     int8NullableArray(rows.map((row) => row.rid)),
     numbers((row) => row.ver),
@@ -109,14 +103,8 @@ export function insertEntriesValues(rows: readonly EntryRow[]): unknown[] {
     texts((row) => row.correlation),
     texts((row) => row.address),
     texts((row) => row.token),
-    nullableArray(
-      rows.map((row) => row.detail),
-      BYTEA_OID,
-    ),
-    nullableArray(
-      rows.map((row) => row.mac),
-      BYTEA_OID,
-    ),
+    byteaNullableArray(rows.map((row) => row.detail)),
+    byteaNullableArray(rows.map((row) => row.mac)),
   ];
 }
 
@@ -126,26 +114,6 @@ export const insertEntriesStatement = (rows: readonly EntryRow[]): Statement => 
   text: insertEntriesText(1),
   values: insertEntriesValues(rows),
 });
-
-/** A binary array of values that are bytes already; undefined is null. */
-function nullableArray(values: readonly (Buffer | undefined)[], oid: number): Buffer {
-  let bytes = 0;
-  for (const value of values) bytes += 4 + (value?.length ?? 0);
-  const buffer = Buffer.allocUnsafe(20 + bytes);
-  buffer.writeInt32BE(values.length === 0 ? 0 : 1, 0);
-  buffer.writeInt32BE(1, 4);
-  buffer.writeInt32BE(oid, 8);
-  if (values.length === 0) return buffer.subarray(0, 12);
-  buffer.writeInt32BE(values.length, 12);
-  buffer.writeInt32BE(1, 16);
-  let at = 20;
-  for (const value of values) {
-    buffer.writeInt32BE(value ? value.length : -1, at);
-    at += 4;
-    if (value) at += value.copy(buffer, at);
-  }
-  return buffer;
-}
 
 /** What `toEntry` reads, of alias `e`. */
 export const ENTRY_COLUMNS =

@@ -41,6 +41,7 @@ export interface TrailPosition {
 
 const COMPARE: Record<Exclude<Prefix, 'ap'>, (at: string, low: () => string, high: () => string) => string> = {
   eq: (at, low, high) => `${at} between ${low()} and ${high()}`,
+  po: (at, low, high) => `${at} between ${low()} and ${high()}`,
   ne: (at, low, high) => `${at} not between ${low()} and ${high()}`,
   gt: (at, _low, high) => `${at} > ${high()}`,
   sa: (at, _low, high) => `${at} > ${high()}`,

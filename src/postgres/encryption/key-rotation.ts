@@ -14,10 +14,10 @@ import {
   sealText,
 } from '../../standards/fhir/encryption/sealed-text.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { float8Array, int8Array, textArray } from '../binary.ts';
 import { errorCode } from '../database-error.ts';
 import { inTransaction, type Send } from '../in-transaction.ts';
 import type { Pipeline, Pools } from '../pools.ts';
+import { replaceSearchValues } from '../search-values.ts';
 import { STORED_TYPES, type TypeTable, tableOf } from '../tables.ts';
 import type { RowBuilder } from '../writer.ts';
 import { BLIND_KEY, CACHE_MS, type DataKeys, type KeyScope, wrapContext } from './data-keys.ts';
@@ -265,28 +265,6 @@ async function replaceRow(
   lastUpdated: number,
 ): Promise<void> {
   const row = rowOf(parseJson(plain) as Record<string, unknown>, table.type, id, lastUpdated); // stored text was checked
-  const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
-  await send({
-    text: `update ${table.main} set content = $2, tok = $3::bigint[], sd = $4, se = $5 where rid = $1::bigint`,
-    values: [rid, text, int8Array(row.tok, row.tok.length / 2), orNull(row.sd), orNull(row.se)],
-  });
-  await send({ text: `delete from ${table.numbers} where rid = $1::bigint`, values: [rid] });
-  await send({ text: `delete from ${table.strings} where rid = $1::bigint`, values: [rid] });
-  if (row.nv.length > 0)
-    await send({
-      text: `insert into ${table.numbers} (h, v, w, rid)
-select u.h, u.v, u.w, $1::bigint from unnest($2::bigint[], $3::float8[], $4::float8[]) u(h, v, w)`,
-      values: [
-        rid,
-        int8Array(row.nh, row.nv.length),
-        float8Array(row.nv, row.nv.length),
-        float8Array(row.nw, row.nv.length),
-      ],
-    });
-  if (row.sv.length > 0)
-    await send({
-      text: `insert into ${table.strings} (h, v, rid)
-select u.h, u.v, $1::bigint from unnest($2::bigint[], $3::text[]) u(h, v)`,
-      values: [rid, int8Array(row.sh, row.sv.length), textArray(row.sv)],
-    });
+  await send({ text: `update ${table.main} set content = $2 where rid = $1::bigint`, values: [rid, text] });
+  await replaceSearchValues(send, table, rid, row);
 }

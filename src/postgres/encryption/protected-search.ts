@@ -29,6 +29,10 @@ export function createProtectedSearch(
           ...condition,
           branches: condition.branches.map((branch) => ({ ...branch, condition: rewrite(branch.condition) })),
         };
+      case 'any':
+      case 'every':
+        return { ...condition, conditions: condition.conditions.map(rewrite) };
+      case 'not':
       case 'has':
         return { ...condition, condition: rewrite(condition.condition) };
       default:
@@ -108,6 +112,11 @@ export function withProtectedSearch<S extends ResourceStore>(store: S, { check, 
   const wrapped: ResourceStore = {
     ...store,
     search: async (caller, request) => store.search(caller, check(request)),
+    searchSystem: async (caller, request) =>
+      store.searchSystem(caller, {
+        ...request,
+        parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
+      }),
     transaction: (caller, work) => store.transaction(caller, (tx) => work(inside(tx))),
   };
   return wrapped as S; // the same functions, and what else the store has

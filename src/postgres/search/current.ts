@@ -2,6 +2,7 @@
 import type { Criteria, StoredVersion } from '../../ports/resource-store.ts';
 import { toVersion } from '../reader.ts';
 import { tableOf } from '../tables.ts';
+import type { FilterContext } from './condition.ts';
 import { contextOf, matchingRids, type Run, type SearchTools } from './page.ts';
 import { identifiersAgree } from './search.ts';
 import { tokenAlternatives } from './token-keys.ts';
@@ -14,36 +15,19 @@ export async function findCurrent(
   limit: number,
   run: Run,
 ): Promise<readonly (readonly StoredVersion[])[]> {
-  const context = contextOf(tools);
-  const { params } = context;
-  const max = limitOf(params, limit);
   const found: StoredVersion[][] = criteria.map(() => []);
-  const parts = criteria.map(({ type, conditions }, i) => {
+  const plain = new Map<string, Wanted>();
+  const context = contextOf(tools);
+  const others = criteria.map(async (one, i) => {
+    const { type, conditions } = one;
     const [condition] = conditions;
     const isPlain = conditions.length === 1 && tools.visible(type).length === 0;
     const keys = condition && isPlain ? tokenAlternatives(context, condition) : undefined;
-    if (!keys) return undefined;
-    const tokens = params.add(keys.map(String), 'bigint[]');
-    // The fence leaves the token index as the only way to the rows.
-    return `(select ${i} as n, m.id, m.ver, m.lu, m.op, m.content, m.pat
-from (select * from ${tableOf(type).main} where tok && ${tokens} offset 0) m
-where m.op <> 'D'
-limit ${max})`;
+    if (keys) return addWanted(plain, type, i, keys);
+    const rows = await matchingRids(tools, type, [...conditions, ...tools.visible(type)], limit, run, CONTENT);
+    found[i] = rows.map((row) => toVersion(type, row));
   });
-  const whole = parts.filter((part) => part !== undefined);
-  const others = criteria.map(async (one, i) => {
-    if (parts[i] !== undefined) return;
-    const rows = await matchingRids(
-      tools,
-      one.type,
-      [...one.conditions, ...tools.visible(one.type)],
-      limit,
-      run,
-      CONTENT,
-    );
-    found[i] = rows.map((row) => toVersion(one.type, row));
-  });
-  const rows = whole.length > 0 ? await run(whole.join('\nunion all\n'), params.values) : [];
+  const rows = plain.size > 0 ? await run(plainText(context, plain, limit), context.params.values) : [];
   await Promise.all(others);
   for (const row of rows) {
     const n = row[0] as number;
@@ -52,6 +36,46 @@ limit ${max})`;
     if (identifiersAgree(conditions, version)) found[n]?.push(version);
   }
   return found;
+}
+
+/** Of one type: keys, and for each of the criteria which of them are its own. */
+interface Wanted {
+  readonly keys: string[];
+  readonly first: number[];
+  readonly last: number[];
+  readonly number: number[];
+}
+
+function addWanted(wanted: Map<string, Wanted>, type: string, number: number, keys: readonly bigint[]): void {
+  const known = wanted.get(type) ?? { keys: [], first: [], last: [], number: [] };
+  wanted.set(type, known);
+  known.first.push(known.keys.length + 1);
+  for (const key of keys) known.keys.push(String(key));
+  known.last.push(known.keys.length);
+  known.number.push(number);
+}
+
+/** One part a type, in the order of their names: however many are looked for, the statement is one that is known. */
+function plainText({ params }: FilterContext, wanted: ReadonlyMap<string, Wanted>, limit: number): string {
+  const max = limitOf(params, limit);
+  const parts = [...wanted]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([type, { keys, first, last, number }]) => {
+      const [all, from, to, n] = [
+        params.add(keys, 'bigint[]'),
+        params.add(first, 'int[]'),
+        params.add(last, 'int[]'),
+        params.add(number, 'int[]'),
+      ];
+      // The fence leaves the token index as the only way to the rows.
+      return `(select k.n, m.id, m.ver, m.lu, m.op, m.content, m.pat
+from unnest(${from}, ${to}, ${n}) k(f, t, n)
+cross join lateral (
+  select * from (select * from ${tableOf(type).main} where tok && (${all})[k.f : k.t] offset 0) m
+  where m.op <> 'D'
+  limit ${max}) m)`;
+    });
+  return parts.join('\nunion all\n');
 }
 
 const CONTENT = { columns: 'm.id, m.ver, m.lu, m.op, m.content, m.pat', join: () => '' };

@@ -5,6 +5,7 @@
 import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import { keyOf, lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
+import { canonicalKey, canonicalQuantity, codeAndCanonicalKey } from './canonical-quantities.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import type { Frequencies } from './frequencies.ts';
 import { atomKeys } from './hashes.ts';
@@ -221,8 +222,13 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
   if (condition.kind === 'date' || condition.kind === 'number' || condition.kind === 'quantity') {
     for (const atom of condition.parameter.atoms) {
       if (context.parameters.get(type)?.mainDate === atom) return undefined;
-      const key = lanesToBigInt(atomKeys(keys, condition.parameter, atom).plain);
+      const { plain, unit } = atomKeys(keys, condition.parameter, atom);
+      const key = lanesToBigInt(plain);
       for (const value of condition.values) add(key, lowBoundRange(value));
+      for (const value of condition.kind === 'quantity' ? condition.values : []) {
+        const canonical = canonicalQuantity(value);
+        if (canonical) add(canonicalKey(keys, unit, canonical), lowBoundRange(canonical.value));
+      }
     }
   } else if (condition.kind === 'composite') {
     for (const atom of condition.parameter.atoms)
@@ -233,6 +239,9 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
         const { plain } = atomKeys(keys, condition.parameter, atom);
         // The code alone narrows the index, whatever the comparison.
         add(keyOf(keys, plain, token.value.code ?? ''), lowBoundRange(second.value));
+        const canonical = second.type === 'quantity' ? canonicalQuantity(second.value) : undefined;
+        if (canonical)
+          add(codeAndCanonicalKey(keys, plain, token.value.code ?? '', canonical), lowBoundRange(canonical.value));
       }
     return ranges;
   } else return undefined;

@@ -13,7 +13,14 @@ import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { compareDate, compareNumber } from './ranges.ts';
 import { and, or } from './sql.ts';
 import { isImpliedSystem, tokenAlternatives } from './token-keys.ts';
-import { compositeFilter, hasToken, inNumbers, quantityFilter, stringFilter } from './value-filters.ts';
+import {
+  compositeFilter,
+  hasToken,
+  inNumbers,
+  quantityFilter,
+  stringFilter,
+  stringOrderFilter,
+} from './value-filters.ts';
 
 /** A filter on the rows of `type` under alias `m`. */
 export function compileFilter(context: FilterContext, type: string, condition: StoreCondition, m = 'm'): string {
@@ -32,6 +39,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return leafText(context, m, condition.parameter, condition.values);
     case 'string':
       return stringFilter(context, type, m, condition);
+    case 'string-order':
+      return stringOrderFilter(context, type, m, condition);
     case 'uri':
       return uriFilter(context, m, condition);
     case 'date':
@@ -94,6 +103,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return or(condition.conditions.map((c) => compileFilter(context, type, c, m)));
     case 'every':
       return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
+    case 'not':
+      return `not coalesce(${compileFilter(context, type, condition.condition, m)}, false)`;
     case 'never':
       return 'false';
     case 'attached':

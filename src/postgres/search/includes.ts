@@ -24,7 +24,7 @@ const keyOf = (version: StoredVersion): string => `${version.type}/${version.id}
 /** Everything the page's includes bring in, each resource once, none that is on the page itself. */
 export async function includedResources(
   tools: IncludeTools,
-  request: SearchRequest,
+  request: Pick<SearchRequest, 'includes' | 'revincludes'>,
   matches: readonly StoredVersion[],
   run: Run,
 ): Promise<{ included: readonly StoredVersion[]; issues: readonly Issue[] }> {

@@ -4,6 +4,7 @@ import type { SortKey } from '../../standards/fhir/search/request.ts';
 import type { Keys } from '../keys.ts';
 import type { Row, Unopened } from '../pools.ts';
 import { tableOf } from '../tables.ts';
+import { isDear } from './chains-cost.ts';
 import type { FilterContext, SealedTargets, StoreCondition, Visible } from './condition.ts';
 import { chooseDriver, type Driver } from './driver.ts';
 import { compileFilter } from './filters.ts';
@@ -114,7 +115,7 @@ function choosePlan(tools: SearchTools, request: PageRequest): Plan {
   const context = contextOf(tools);
   const driver = chooseDriver(context, tools.frequencies, type, conditions);
   // A chain that is tried row by row is dear: better to walk and stop at the end of the page than to try every row.
-  const dear = conditions.some((c) => c.kind === 'chain' || c.kind === 'has');
+  const dear = conditions.some(isDear);
   const worth = dear ? DEAR_ROWS_MAX : Math.max(DRIVER_ROWS_MIN, Math.sqrt(WALK_FACTOR * tools.frequencies.rows(type)));
   const selective = driver !== undefined && driver.rows <= worth;
   if (sort.length > 0) {

@@ -21,6 +21,7 @@ const COMPARE: Record<Prefix, Compare> = {
   le: (r, low, high) => `(${r.high} <= ${high()} or ${r.low} < ${low()})`,
   sa: (r, _low, high) => `(${r.low} > ${high()})`,
   eb: (r, low) => `(${r.high} < ${low()})`,
+  po: (r, low, high) => `(${r.low} <= ${high()} and ${r.high} >= ${low()})`,
   ap: (r, low, high) => `(${r.low} <= ${high()} and ${r.high} >= ${low()})`,
 };
 
@@ -60,7 +61,18 @@ export function compareDate(
  * Numbers and quantities: `eq`, `ne` by implicit precision, the others by the exact value; `ap` within a tenth.
  * https://hl7.org/fhir/R4/search.html#number
  */
-export function compareNumber(row: Bounds, value: NumberValue, params: Params): string {
+export const compareNumber = (row: Bounds, value: NumberValue, params: Params): string =>
+  compareWidened(row, widened(value), params);
+
+/** The value with the bounds that `ap` means. */
+export function widened<V extends NumberValue>(value: V): V {
+  if (value.prefix !== 'ap') return value;
+  const slack = Math.abs(value.value) / 10;
+  return { ...value, low: Math.min(value.low, value.value - slack), high: Math.max(value.high, value.value + slack) };
+}
+
+/** The same for a value whose bounds are final. */
+export function compareWidened(row: Bounds, value: NumberValue, params: Params): string {
   let { low, high } = value;
   if (value.prefix === 'eq' || value.prefix === 'ne') {
     // The precision range is half open: 100 stands for [99.5, 100.5).
@@ -68,11 +80,7 @@ export function compareNumber(row: Bounds, value: NumberValue, params: Params): 
     const inside = `(${row.low} >= ${l} and ${row.high} < ${h})`;
     return value.prefix === 'eq' ? inside : `(not ${inside})`;
   }
-  if (value.prefix === 'ap') {
-    const slack = Math.abs(value.value) / 10;
-    low = Math.min(low, value.value - slack);
-    high = Math.max(high, value.value + slack);
-  } else low = high = value.value;
+  if (value.prefix !== 'ap') low = high = value.value;
   return compare(row, value.prefix, low, high, params, 'float8');
 }
 

@@ -3,7 +3,10 @@ export class Params {
   readonly values: unknown[] = [];
 
   /** Adds a value and gives its placeholder, `$3::bigint`. */
-  add(value: unknown, type: 'bigint' | 'bigint[]' | 'float8' | 'float8[]' | 'text' | 'text[]' | 'int'): string {
+  add(
+    value: unknown,
+    type: 'bigint' | 'bigint[]' | 'float8' | 'float8[]' | 'text' | 'text[]' | 'int' | 'int[]',
+  ): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
   }

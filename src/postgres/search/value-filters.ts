@@ -4,9 +4,15 @@ import type { CompositePart, Condition, QuantityValue } from '../../standards/fh
 import { normaliseText } from '../../standards/fhir/search/text.ts';
 import { keyOf, lanesToBigInt, repeatsQuantities, tokenForms } from '../keys.ts';
 import { tableOf } from '../tables.ts';
+import {
+  type CanonicalQuantity,
+  canonicalKey,
+  canonicalQuantity,
+  codeAndCanonicalKey,
+} from './canonical-quantities.ts';
 import type { FilterContext } from './condition.ts';
 import { atomKeys, pairKey } from './hashes.ts';
-import { compareDate, compareNumber } from './ranges.ts';
+import { compareDate, compareNumber, compareWidened } from './ranges.ts';
 import { and, or } from './sql.ts';
 
 const MAX_TEXT = '\u{10FFFF}';
@@ -66,6 +72,29 @@ export function stringFilter(
   );
 }
 
+const STRING_ORDER = { eq: '=', ne: '<>', gt: '>', lt: '<', ge: '>=', le: '<=' } as const;
+
+/** Whole values of `_s`, in the order of their normal form. */
+export function stringOrderFilter(
+  context: FilterContext,
+  type: string,
+  m: string,
+  { parameter, operator, value }: Extract<Condition, { kind: 'string-order' }>,
+): string {
+  const { keys, params } = context;
+  const text = normaliseText(value);
+  const compare = (): string =>
+    operator === 'ew'
+      ? `right(s.v, length(${params.add(text, 'text')})) = ${params.add(text, 'text')}`
+      : `s.v ${STRING_ORDER[operator]} ${params.add(text, 'text')} collate "C"`;
+  return or(
+    parameter.atoms.map((atom) => {
+      const key = lanesToBigInt(atomKeys(keys, parameter, atom).plain);
+      return `exists (select from ${stringsOf(context, type, m)} s where s.rid = ${m}.rid and s.h = ${params.add(String(key), 'bigint')} and ${compare()} offset 0)`;
+    }),
+  );
+}
+
 /** Number comparison of a quantity and, when a unit is named, the unit. */
 export function quantityFilter(
   context: FilterContext,
@@ -79,11 +108,26 @@ export function quantityFilter(
   const domain = atomKeys(keys, parameter, atom);
   const perUnit = value.code !== undefined && repeatsQuantities(atom);
   const key = perUnit ? keyOf(keys, domain.unit, `v\u0001${value.code}`) : lanesToBigInt(domain.plain);
-  return and([
+  const asWritten = and([
     inNumbers(context, type, m, key, (row) => compareNumber(row, value, params)),
     ...unitFilters(context, m, domain.unit, value),
   ]);
+  const canonical = canonicalQuantity(value);
+  return canonical
+    ? inBaseUnits(context, type, m, canonicalKey(keys, domain.unit, canonical), canonical, asWritten)
+    : asWritten;
 }
+
+/** As written too: that is what rows of older releases have until they are indexed again. */
+const inBaseUnits = (
+  context: FilterContext,
+  type: string,
+  m: string,
+  key: bigint,
+  { value }: CanonicalQuantity,
+  asWritten: string,
+): string =>
+  or([inNumbers(context, type, m, key, (row) => compareWidened(row, value, context.params)), `(${asWritten})`]);
 
 function unitFilters(
   context: FilterContext,
@@ -128,10 +172,14 @@ export function compositeFilter(
         const { value } = second;
         const perUnit = value.code !== undefined && repeatsQuantities(atom);
         const numberKey = perUnit ? keyOf(keys, domain.plain, `${code}\u0001${value.code}`) : key;
-        return and([
+        const asWritten = and([
           inNumbers(context, type, m, numberKey, (row) => compareNumber(row, value, params)),
           ...unitFilters(context, m, domain.unit, value),
         ]);
+        const canonical = canonicalQuantity(value);
+        if (!canonical) return asWritten;
+        const canonicalNumber = codeAndCanonicalKey(keys, domain.plain, code, canonical);
+        return inBaseUnits(context, type, m, canonicalNumber, canonical, asWritten);
       }
       case 'date':
         return inNumbers(context, type, m, key, (row) => compareDate(row, second.value, params, 'float8', context.now));

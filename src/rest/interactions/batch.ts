@@ -70,7 +70,8 @@ async function answerEntry(
   dispatch: (request: FhirRequest) => Promise<FhirAnswer>,
 ): Promise<FhirAnswer> {
   try {
-    if (entry.segments.length === 0) throw badRequest('A bundle cannot stand in a batch: post it on its own');
+    if (entry.segments.length === 0 && entry.method === 'POST')
+      throw badRequest('A bundle cannot stand in a batch: post it on its own');
     return await dispatch(entryRequest(request, entry));
   } catch (error) {
     if (error instanceof FhirError) return outcomeAnswer(error.status, error.issues, error.headers);

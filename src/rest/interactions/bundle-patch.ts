@@ -1,7 +1,17 @@
-/** A JSON Patch inside a bundle travels as a Binary. https://hl7.org/fhir/R4/http.html#patch */
+/** A patch inside a bundle: a JSON Patch travels as a Binary, a FHIRPath Patch as Parameters. https://hl7.org/fhir/R4/http.html#patch */
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, issue } from '../../standards/fhir/outcome.ts';
+import type { Services } from '../services.ts';
 import type { BundleEntry } from './bundle-entry.ts';
+import { jsonPatchOf, type Patch, pathPatchOf } from './patch.ts';
+
+/** Throws 400 for what is neither. */
+export function readPatchEntry(services: Services, entry: BundleEntry): Patch {
+  const { resource } = entry;
+  if (resource?.resourceType === 'Parameters')
+    return pathPatchOf(services, resource, `Bundle.entry[${entry.index}].resource`);
+  return jsonPatchOf(readJsonPatch(entry));
+}
 
 export function readJsonPatch(entry: BundleEntry): unknown {
   const { resource } = entry;
@@ -14,7 +24,7 @@ export function readJsonPatch(entry: BundleEntry): unknown {
     throw new FhirError(400, [
       issue(
         'value',
-        'A PATCH entry needs a Binary with contentType application/json-patch+json and the JSON Patch in data (base64)',
+        'A PATCH entry needs Parameters (FHIRPath Patch), or a Binary with contentType application/json-patch+json and the JSON Patch in data (base64)',
         `Bundle.entry[${entry.index}].resource`,
       ),
     ]);

@@ -59,7 +59,8 @@ function statementOf(services: Services): unknown {
     ...rest,
   };
   const further = [...(services.eps ? SPINE_OPERATIONS : []), ...(services.claims ? CLAIM_OPERATIONS : [])];
-  const complete = further.length > 0 ? withOperations(statement, further) : statement;
+  const operated = further.length > 0 ? withOperations(statement, further) : statement;
+  const complete = services.settings.conditionalDeleteMax > 1 ? withMultipleDelete(operated) : operated;
   return oauthUris ? withOAuthUris(complete, oauthUris) : complete;
 }
 
@@ -67,6 +68,13 @@ type Rest = Readonly<Record<string, unknown>> & {
   readonly resource: readonly (Readonly<Record<string, unknown>> & { readonly type: string })[];
   readonly operation: readonly object[];
 };
+
+/** Where one conditional delete may delete several. */
+function withMultipleDelete<T extends object>(statement: T): T {
+  const { rest } = statement as { readonly rest: readonly Rest[] }; // the published one has it
+  const resources = (one: Rest) => one.resource.map((resource) => ({ ...resource, conditionalDelete: 'multiple' }));
+  return { ...statement, rest: rest.map((one) => ({ ...one, resource: resources(one) })) };
+}
 
 function withOperations<T extends object>(statement: T, further: readonly FurtherOperation[]): T {
   const { rest } = statement as { readonly rest: readonly Rest[] }; // the published one has it

@@ -28,7 +28,7 @@ export const searchByPost = async (services: Services, request: FhirRequest): Pr
   return { ...answer, presentation };
 };
 
-function readForm(request: FhirRequest): string {
+export function readForm(request: FhirRequest): string {
   if (request.body.length === 0) return '';
   checkContentType(request.headers, ['application/x-www-form-urlencoded']);
   return request.body.toString('utf8');
@@ -68,15 +68,18 @@ async function search(
 }
 
 /** How the answer is to be shown, which the next page is as well. */
-function shownAs(query: string): Pairs {
+export function shownAs(query: string): Pairs {
   if (!query.includes('_format') && !query.includes('_pretty')) return [];
   return [...parseQuery(query)].filter(([name]) => name === '_format' || name === '_pretty');
 }
 
+/** What of a search its answer needs to know. */
+type Asked = Pick<SearchRequest, 'applied' | 'ignored' | 'cursor' | 'summary' | 'elements'>;
+
 /** A page as a searchset bundle; `path` is the absolute URL that was searched, `more` what its links have beside the search. */
 export function searchBody(
   services: Services,
-  parsed: SearchRequest,
+  parsed: Asked,
   page: SearchPage,
   path: string,
   more: Pairs = [],
@@ -95,7 +98,7 @@ export function searchBody(
 
 type Pairs = readonly (readonly [name: string, value: string])[];
 
-function link(path: string, request: SearchRequest, cursor: string | undefined, more: Pairs): string {
+function link(path: string, request: Asked, cursor: string | undefined, more: Pairs): string {
   const pairs = [...request.applied, ...more].map(
     ([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`,
   );
@@ -103,7 +106,7 @@ function link(path: string, request: SearchRequest, cursor: string | undefined, 
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
 }
 
-function searchEntry(services: Services, request: SearchRequest, version: StoredVersion, mode: string): string {
+function searchEntry(services: Services, request: Asked, version: StoredVersion, mode: string): string {
   const { summary, elements } = request;
   const whole = elements === undefined && (summary === undefined || summary === 'false');
   const content = whole
@@ -117,7 +120,7 @@ function searchEntry(services: Services, request: SearchRequest, version: Stored
   return `{"fullUrl":"${services.settings.baseUrl}/${version.type}/${version.id}","resource":${content},"search":{"mode":"${mode}"}}`;
 }
 
-const ignoredIssues = (request: SearchRequest): Issue[] =>
+const ignoredIssues = (request: Asked): Issue[] =>
   request.ignored.map(({ name, reason }) => ({
     severity: 'warning',
     code: 'not-supported',

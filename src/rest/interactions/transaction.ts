@@ -17,7 +17,7 @@ import { etag, type FhirAnswer, type FhirRequest } from '../exchange.ts';
 import { parseEtag, parsePrefer } from '../preferences.ts';
 import type { Services } from '../services.ts';
 import { type BundleEntry, readEntries } from './bundle-entry.ts';
-import { readJsonPatch } from './bundle-patch.ts';
+import { readPatchEntry } from './bundle-patch.ts';
 import { patchOf } from './patch.ts';
 import { isVersion, versionAnswer } from './read.ts';
 import { searchBody } from './search-type.ts';
@@ -185,7 +185,7 @@ function buildWrites(
       if (entry.method === 'PATCH') {
         if (id === undefined)
           throw new FhirError(404, [issue('not-found', `No ${type} matches the criteria of the patch`, at)]);
-        const change = patchOf(services, type, id, readJsonPatch(entry));
+        const change = patchOf(services, type, id, readPatchEntry(services, entry));
         return { kind: 'update', operation: 'patch', type, id, ...version, change };
       }
       if (entry.method === 'POST' && plan.existing) return undefined;

@@ -10,11 +10,11 @@ import { createTerminologySource, parseStored } from './terminology-source.ts';
 const LOCAL = /^ValueSet\/([A-Za-z0-9\-.]{1,64})$/;
 
 /** The search as a store can be asked it; the same one where terminology has no part in it. */
-export async function resolveTokenSets(
+export async function resolveTokenSets<S extends Pick<SearchRequest, 'conditions'>>(
   services: Services,
   caller: Caller,
-  search: SearchRequest,
-): Promise<SearchRequest> {
+  search: S,
+): Promise<S> {
   if (!search.conditions.some(needsTerminology)) return search;
   const vocabulary = createVocabulary(createTerminologySource(services, caller));
   const findValueSet = async (reference: string): Promise<ValueSet> => {
@@ -30,5 +30,8 @@ export async function resolveTokenSets(
 
 function needsTerminology(condition: Condition): boolean {
   if (condition.kind === 'chain') return condition.branches.some((branch) => needsTerminology(branch.condition));
-  return condition.kind === 'has' ? needsTerminology(condition.condition) : condition.kind === 'token-set';
+  if (condition.kind === 'any' || condition.kind === 'every') return condition.conditions.some(needsTerminology);
+  return condition.kind === 'has' || condition.kind === 'not'
+    ? needsTerminology(condition.condition)
+    : condition.kind === 'token-set';
 }

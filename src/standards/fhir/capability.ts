@@ -1,7 +1,9 @@
 /**
  * The CapabilityStatement, made from the tables that route and search. https://hl7.org/fhir/R4/capabilitystatement.html
  */
+
 import type { SearchParameters } from './search/parameter.ts';
+import { TOPICS } from './subscription/topics.ts';
 
 /** What the statement is made from. */
 export interface CapabilitySource {
@@ -27,7 +29,7 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
     kind: 'instance',
     fhirVersion: '4.0.1',
     format: ['application/fhir+json', 'application/fhir+xml', 'json', 'xml'],
-    patchFormat: ['application/json-patch+json'],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json', 'application/fhir+xml'],
     software: { name: 'Mortar' },
     rest: [
       {
@@ -80,6 +82,10 @@ export function withOAuthUris(
   return { ...statement, rest: [{ ...rest, security: { extension, ...rest.security } }, ...more] };
 }
 
+/** What may be subscribed to. */
+const TOPIC =
+  'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical';
+
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
   const ofThisType = source.resourceOperations.filter((one) => one.type === type);
@@ -100,6 +106,7 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     searchRevInclude: reverseIncludes(source, type),
     searchParam: parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
     operation,
+    ...(type === 'Subscription' && { extension: TOPICS.map(({ url }) => ({ url: TOPIC, valueCanonical: url })) }),
   };
 }
 

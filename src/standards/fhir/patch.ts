@@ -159,7 +159,8 @@ function checkDepth(value: unknown, left: number, limits: PatchLimits): void {
 const costly = (would: string): FhirError =>
   new FhirError(400, [issue('too-costly', `The patched resource would ${would}`)]);
 
-function checkIdentity(before: unknown, after: unknown): void {
+/** Throws 422 where a patch made the resource another one. */
+export function checkIdentity(before: unknown, after: unknown): void {
   if (!isContainer(after) || Array.isArray(after))
     throw new FhirError(422, [issue('processing', 'The patched resource must be a JSON object')]);
   for (const name of ['resourceType', 'id'])

@@ -58,4 +58,49 @@ describe('delete', () => {
     expect((await fhir.delete('Patient')).status).equal(412);
     expect((await fhir.delete('Patient?identfier=urn:sys|d2')).status).equal(400);
   });
+
+  describe('of several, where CONDITIONAL_DELETE=multiple', () => {
+    let several: TestServer;
+    let client: FhirClient;
+    before(async () => {
+      several = await startTestServer({ env: { CONDITIONAL_DELETE: 'multiple', CONDITIONAL_DELETE_MAX: '3' } });
+      client = createFhirClient(several);
+    });
+    after(() => stopChecked(several));
+
+    const made = async (value: string, count: number): Promise<string[]> => {
+      const identifier = [{ system: 'urn:several', value }];
+      const replies = await Promise.all(
+        Array.from({ length: count }, () => client.post('Patient', { resourceType: 'Patient', identifier })),
+      );
+      return replies.map(idOf);
+    };
+    const statuses = async (ids: readonly string[]): Promise<number[]> =>
+      Promise.all(ids.map(async (id) => (await client.get(`Patient/${id}`)).status));
+
+    it('all that match are deleted, and how many is told', async () => {
+      const ids = await made('a', 3);
+      const reply = await client.delete('Patient?identifier=urn:several|a');
+      expect(reply.status).equal(200);
+      expect(reply.json<{ issue: { diagnostics: string }[] }>().issue[0]?.diagnostics).equal(
+        '3 Patient resources were deleted',
+      );
+      expect(await statuses(ids)).eql([410, 410, 410]);
+      expect((await client.delete('Patient?identifier=urn:several|a')).status).equal(204);
+    });
+
+    it('more than the bound: 412, and none is deleted; in a transaction one only', async () => {
+      const ids = await made('b', 4);
+      expect((await client.delete('Patient?identifier=urn:several|b')).status).equal(412);
+      const entry = [{ request: { method: 'DELETE', url: 'Patient?identifier=urn:several|b' } }];
+      expect((await client.post('', { resourceType: 'Bundle', type: 'transaction', entry })).status).equal(412);
+      expect((await client.delete('Patient')).status, 'no criteria').equal(412);
+      expect(await statuses(ids)).eql([200, 200, 200, 200]);
+    });
+
+    it('/metadata says so', async () => {
+      const { rest } = (await client.get('metadata')).json<{ rest: { resource: { conditionalDelete: string }[] }[] }>();
+      expect(new Set(rest[0]?.resource.map((one) => one.conditionalDelete))).eql(new Set(['multiple']));
+    });
+  });
 });

@@ -82,8 +82,10 @@ describe('patch', () => {
     const json = { 'content-type': 'application/json-patch+json' };
     expect((await fhir.request('PATCH', `Patient/${id}`, { op: 'remove', path: '/active' }, json)).status).equal(400);
     expect((await fhir.request('PATCH', `Patient/${id}`, '', json)).status).equal(400);
-    for (const type of ['application/fhir+json', 'application/json', 'application/merge-patch+json', 'text/plain'])
+    for (const type of ['application/merge-patch+json', 'text/plain'])
       expect((await fhir.request('PATCH', `Patient/${id}`, '[]', { 'content-type': type })).status, type).equal(415);
+    for (const type of ['application/fhir+json', 'application/json'])
+      expect((await fhir.request('PATCH', `Patient/${id}`, '[]', { 'content-type': type })).status, type).equal(400);
   });
 
   it('404 for what never was, 410 for what was deleted', async () => {
@@ -126,5 +128,81 @@ describe('patch', () => {
     expect((await fhir.patch('Patient?identifier=urn:sys|p2', operations)).status).equal(412);
     expect((await fhir.patch('Patient', operations)).status).equal(412);
     expect((await fhir.patch('Patient?identifier=urn:sys|p1', operations, { 'if-match': 'W/"1"' })).status).equal(412);
+  });
+
+  describe('FHIRPath Patch', () => {
+    const operation = (type: string, path: string, value?: object): object => ({
+      name: 'operation',
+      part: [
+        { name: 'type', valueCode: type },
+        { name: 'path', valueString: path },
+        ...(value ? [{ name: 'value', ...value }] : []),
+      ],
+    });
+    const patchOf = (...parameter: readonly object[]) => ({ resourceType: 'Parameters', parameter });
+    const inactive = patchOf(operation('replace', 'Patient.active', { valueBoolean: false }));
+    const identifier = (value: string) => ({ identifier: [{ system: 'urn:path', value }] });
+
+    it('changes what it finds, as one version; If-Match holds', async () => {
+      const id = await made({ name: [{ family: 'Ash' }] });
+      const body = patchOf(
+        operation('replace', 'Patient.name[0].family', { valueString: 'Beech' }),
+        operation('delete', 'Patient.active'),
+      );
+      expect((await fhir.request('PATCH', `Patient/${id}`, body, { 'if-match': 'W/"2"' })).status).equal(412);
+      const reply = await fhir.request('PATCH', `Patient/${id}`, body, { 'if-match': 'W/"1"' });
+      expect(reply.status).equal(200);
+      const { meta, ...rest } = reply.json<{ meta: { versionId: string } }>();
+      expect(rest).eql({ resourceType: 'Patient', id, name: [{ family: 'Beech' }] });
+      expect(meta.versionId).equal('2');
+    });
+
+    it('as XML', async () => {
+      const id = await made();
+      const part = (name: string, value: string) => `<part><name value="${name}"/>${value}</part>`;
+      const body = `<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/>${part(
+        'type',
+        '<valueCode value="add"/>',
+      )}${part('path', '<valueString value="Patient"/>')}${part('name', '<valueString value="birthDate"/>')}${part(
+        'value',
+        '<valueDate value="1970-01-01"/>',
+      )}</parameter></Parameters>`;
+      const reply = await fhir.request('PATCH', `Patient/${id}`, body, { 'content-type': 'application/fhir+xml' });
+      expect(reply.status).equal(200);
+      expect(reply.json()).include({ birthDate: '1970-01-01' });
+    });
+
+    it('by criteria', async () => {
+      const id = await made(identifier('f1'));
+      const reply = await fhir.request('PATCH', 'Patient?identifier=urn:path|f1', inactive);
+      expect(reply.status).equal(200);
+      expect(reply.json()).include({ id, active: false });
+      expect((await fhir.request('PATCH', 'Patient?identifier=urn:path|f9', inactive)).status).equal(404);
+    });
+
+    for (const type of ['batch', 'transaction'] as const)
+      it(`in a ${type}`, async () => {
+        const id = await made();
+        const entry = { resource: inactive, request: { method: 'PATCH', url: `Patient/${id}` } };
+        const reply = await fhir.post('', { resourceType: 'Bundle', type, entry: [entry] });
+        expect(bundleOf(reply).entry?.[0]?.response).include({ status: '200 OK', etag: 'W/"2"' });
+        expect((await fhir.get(`Patient/${id}`)).json()).include({ active: false });
+      });
+
+    for (const [title, body, status] of [
+      ['no operation', { resourceType: 'Parameters' }, 400],
+      ['another resource', { resourceType: 'Patient' }, 400],
+      ['Parameters that are not valid', { resourceType: 'Parameters', parameter: [{ valueCode: 'x' }] }, 422],
+      ['a path that finds nothing', patchOf(operation('replace', 'Patient.gender', { valueCode: 'male' })), 422],
+      ['a result that is not valid', patchOf(operation('replace', 'Patient.active', { valueString: 'no' })), 422],
+      ['another id', patchOf(operation('replace', 'Patient.id', { valueId: 'x' })), 422],
+    ] as const)
+      it(`${title}: ${status}, nothing changed`, async () => {
+        const id = await made();
+        const reply = await fhir.request('PATCH', `Patient/${id}`, body);
+        expect(reply.status).equal(status);
+        expect(outcomeOf(reply).severity).equal('error');
+        expect((await fhir.get(`Patient/${id}`)).headers.get('etag')).equal('W/"1"');
+      });
   });
 });

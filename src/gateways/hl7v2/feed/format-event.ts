@@ -4,6 +4,7 @@ import { mapFromFhir } from '../../../mapping/hl7v2/outbound/map-from-fhir.ts';
 import type { OutboundContext } from '../../../mapping/hl7v2/outbound/outbound.ts';
 import { withRemovals } from '../../../mapping/hl7v2/outbound/removals.ts';
 import { restrictTo } from '../../../mapping/hl7v2/outbound/restrict.ts';
+import { OWN_NUMBERS } from '../../../mapping/own-numbers.ts';
 import type { Resource } from '../../../ports/resource-store.ts';
 import type { FeedEvent, FeedProfile, FormattedV2, FormatV2 } from '../../../ports/v2-feed.ts';
 import { type Issue, isError, issue } from '../../../standards/fhir/outcome.ts';
@@ -170,8 +171,6 @@ const NUMBER_TYPES = new Map([
   ['ChargeItem', ''],
 ]);
 const ORDER_NUMBERS: ReadonlySet<unknown> = new Set(['PLAC', 'FILL', undefined]);
-/** Whose ids these are: `urn:v2:` and the facility, then the name by which the assigner is known. */
-const OWN_NUMBERS = 'urn:v2:MORTAR:MORTAR';
 
 function withNumber(resource: Resource): Resource {
   const code = NUMBER_TYPES.get(resource.resourceType);

@@ -25,7 +25,9 @@ export function renderAuditEvent(record: AuditRecord, n: number, server: AuditSe
   const patientId = isList ? undefined : record.patientIds[n];
   const pattern = historyOfType(record)
     ? { ...patternOf('search'), subtype: [historySubtype(record)] }
-    : patternOf(record.kind);
+    : record.kind === 'search' && record.type === undefined
+      ? { ...patternOf('search'), subtype: [restful('search-system')] }
+      : patternOf(record.kind);
   const profile = profileOf(pattern, patientId !== undefined);
   const recorded = new Date(record.at).toISOString();
   return {
@@ -63,10 +65,13 @@ export function renderAuditEvent(record: AuditRecord, n: number, server: AuditSe
 }
 
 const historyOfType = ({ kind, target }: AuditRecord): boolean => kind === 'history' && target === undefined;
-const historySubtype = ({ type }: AuditRecord): Coding => {
-  const code = type === undefined ? 'history-system' : 'history-type';
-  return { system: 'http://hl7.org/fhir/restful-interaction', code, display: code };
-};
+const historySubtype = ({ type }: AuditRecord): Coding =>
+  restful(type === undefined ? 'history-system' : 'history-type');
+const restful = (code: string): Coding => ({
+  system: 'http://hl7.org/fhir/restful-interaction',
+  code,
+  display: code,
+});
 
 const withEntities = (entity: readonly Json[]): Json => (entity.length === 0 ? {} : { entity });
 

@@ -6,6 +6,7 @@ import type { SearchParameter } from './parameter.ts';
 import { UNSUPPORTED_PARAMETERS } from './parameters.ts';
 import { type Parsed, parseCondition } from './parse-condition.ts';
 import { GENERAL_NAMES, type ParseContext, type Problem, problem, shown, unknown } from './parse-context.ts';
+import { parseFilter } from './parse-filter.ts';
 import type { Condition } from './request.ts';
 import { suggestNames } from './suggest.ts';
 
@@ -32,6 +33,7 @@ export function parseNamed(
     );
   if (name.startsWith(HAS)) return parseHas(context, type, name.slice(HAS.length), value, depth);
   if (name === LIST) return parseList(context, type, value, depth);
+  if (name === '_filter') return parseFilter(context, type, value);
   const dot = name.indexOf('.');
   const [code = '', modifier, ...more] = (dot < 0 ? name : name.slice(0, dot)).split(':');
   if (more.length > 0) return fail(problem('invalid', `Parameter '${shown(name)}' has more than one modifier`));

@@ -67,5 +67,17 @@ export const unknown = (code: IssueCode, diagnostics: string): Problem => ({
 
 /** Names that mean the same for every type, for suggestions. */
 export const GENERAL_NAMES: readonly string[] = [
-  ...['_count', '_elements', '_has', '_include', '_list', '_offset', '_revinclude', '_sort', '_summary', '_total'],
+  ...[
+    '_count',
+    '_elements',
+    '_filter',
+    '_has',
+    '_include',
+    '_list',
+    '_offset',
+    '_revinclude',
+    '_sort',
+    '_summary',
+    '_total',
+  ],
 ];

@@ -12,6 +12,8 @@ export interface Controls {
   total?: SearchRequest['total'];
   includes: Include[];
   revincludes: Include[];
+  /** How many were given, where one stands for several: `*` of many types. */
+  includesGiven?: number;
   elements?: readonly string[];
   summary?: NonNullable<SearchRequest['summary']>;
   cursor?: string;

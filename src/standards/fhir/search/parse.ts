@@ -25,22 +25,14 @@ export interface ParseSearchOptions {
 }
 
 /** Answered elsewhere and without effect on what is found. https://hl7.org/fhir/R4/http.html#parameters */
-const GENERAL = new Set(['_format', '_pretty']);
-const INCLUDE = /^_(?:rev)?include(?=:|$)/;
+export const GENERAL: ReadonlySet<string> = new Set(['_format', '_pretty']);
+export const INCLUDE = /^_(?:rev)?include(?=:|$)/;
 
 /** The request, or one FhirError (400) that carries every issue. */
 export function parseSearch(options: ParseSearchOptions): SearchRequest {
-  const { type, parameters, definitions, handling, baseUrl } = options;
+  const { type, parameters, handling } = options;
   if (parameters.get(type) === undefined) throw unknownType(shown(type));
-  const context: ParseContext = {
-    parameters,
-    definitions,
-    baseUrl,
-    limits: { ...SEARCH_LIMITS, ...options.limits },
-    isType: (name) => parameters.get(name) !== undefined,
-    hasTerminology: options.hasTerminology === true,
-    spent: { branches: 0 },
-  };
+  const context = parseContext(options);
   const { pairs, problems } = readPairs(options.query, context.limits);
   const conditions: Condition[] = [];
   const controls: Controls = { sort: [], includes: [], revincludes: [], offset: 0 };
@@ -64,10 +56,27 @@ export function parseSearch(options: ParseSearchOptions): SearchRequest {
   return finish(type, conditions, controls, applied, ignored);
 }
 
+export const parseContext = ({
+  parameters,
+  definitions,
+  baseUrl,
+  limits,
+  hasTerminology,
+}: Omit<ParseSearchOptions, 'type'>): ParseContext => ({
+  parameters,
+  definitions,
+  baseUrl,
+  limits: { ...SEARCH_LIMITS, ...limits },
+  isType: (name) => parameters.get(name) !== undefined,
+  hasTerminology: hasTerminology === true,
+  spent: { branches: 0 },
+});
+
 /** The canonical query of what took part, for the self link; without `?`. */
 export const formatSelfLink = (request: Pick<SearchRequest, 'applied'>): string => formatQueryString(request.applied);
 
-function readPairs(
+/** The pairs of a query, and what is wrong with it as a whole. */
+export function readPairs(
   query: ParseSearchOptions['query'],
   limits: SearchLimits,
 ): { pairs: readonly Pair[]; problems: Problem[] } {
@@ -114,11 +123,14 @@ function parsePair(
   if (name === '_contained' && value === 'false') return [];
   const parsed = parseNamed(context, type, name, value);
   if ('problems' in parsed) return parsed.problems;
-  conditions.push(parsed.condition);
+  // What must all hold is asked as if it had been given part by part: an index may serve one of them.
+  const { condition } = parsed;
+  conditions.push(...(condition.kind === 'every' ? condition.conditions : [condition]));
   return [];
 }
 
-function finish(
+/** The request that the parts make. */
+export function finish(
   type: string,
   conditions: readonly Condition[],
   controls: Controls,

@@ -1,7 +1,8 @@
 /** A parsed search. https://hl7.org/fhir/R4/search.html */
 import type { SearchParameter } from './parameter.ts';
 
-export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap';
+/** `po` comes from `_filter` alone: the periods overlap. */
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap' | 'po';
 
 /** `code` → {code}; `s|c` → {system, code}; `|c` → {system: '', code}; `s|` → {system}. Unescaped. */
 export interface TokenValue {
@@ -66,6 +67,13 @@ export type Condition =
       readonly modifier?: 'exact' | 'contains';
       readonly values: readonly string[];
     }
+  /** Some value as a whole, without case and accents, is so in comparison. */
+  | {
+      readonly kind: 'string-order';
+      readonly parameter: SearchParameter;
+      readonly operator: 'eq' | 'ne' | 'ew' | 'gt' | 'lt' | 'ge' | 'le';
+      readonly value: string;
+    }
   | { readonly kind: 'reference'; readonly parameter: SearchParameter; readonly values: readonly ReferenceValue[] }
   | {
       readonly kind: 'reference-identifier';
@@ -97,6 +105,8 @@ export type Condition =
     }
   /** `_has:Observation:patient:code=x`: some `type` that refers here by `parameter` matches `condition`. */
   | { readonly kind: 'has'; readonly type: string; readonly parameter: SearchParameter; readonly condition: Condition }
+  | { readonly kind: 'any' | 'every'; readonly conditions: readonly Condition[] }
+  | { readonly kind: 'not'; readonly condition: Condition }
   /** Membership in a compartment: `Patient/1/Observation`. */
   | { readonly kind: 'compartment'; readonly compartment: string; readonly id: string };
 
@@ -135,4 +145,12 @@ export interface SearchRequest {
   readonly applied: readonly (readonly [name: string, value: string])[];
   /** Parameters left out under lenient handling, with the reason. */
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** A search over several types. */
+export interface SystemSearchRequest extends Omit<SearchRequest, 'type' | 'conditions'> {
+  /** One a type, in the order of names. */
+  readonly parts: readonly { readonly type: string; readonly conditions: readonly Condition[] }[];
+  /** Whether the types were named; else all of them are meant that the caller may search. */
+  readonly isNamed: boolean;
 }

@@ -25,6 +25,13 @@ export async function resolveTokenSet(
         branches.push({ ...branch, condition: await resolveTokenSet(vocabulary, findValueSet, branch.condition) });
       return { ...condition, branches };
     }
+    case 'any':
+    case 'every': {
+      const conditions = [];
+      for (const one of condition.conditions) conditions.push(await resolveTokenSet(vocabulary, findValueSet, one));
+      return { ...condition, conditions };
+    }
+    case 'not':
     case 'has':
       return { ...condition, condition: await resolveTokenSet(vocabulary, findValueSet, condition.condition) };
     default:

@@ -39,6 +39,17 @@ export function checkByProfile(url: string, type: string, resource: JsonObject, 
   checkProfile(profile, { type, value: resource }, { ...profiling, run, depth: 0 });
 }
 
+/** Checks the resource by what this server asks of its type: what it claims was checked, and what is not known here refuses. */
+export function checkByRequired(url: string, type: string, resource: JsonObject, run: Run): void {
+  if (claimIndex(resource, url) >= 0 && run.profiling?.source.find(url) !== undefined) return;
+  if (run.profiling?.source.find(url) === undefined)
+    run.add(
+      'not-supported',
+      `must keep to ${url}, which this server asks for and does not know: its operator can add it`,
+    );
+  else checkByProfile(url, type, resource, run);
+}
+
 function claimIndex(resource: JsonObject, url: string): number {
   const claimed = (resource['meta'] as JsonObject | undefined)?.['profile'];
   return Array.isArray(claimed) ? claimed.indexOf(url) : -1;

@@ -4,7 +4,7 @@ import { createModel } from '../fhirpath/model.ts';
 import { type Issue, issue } from '../outcome.ts';
 import { createCodeSets, isMember } from './bindings.ts';
 import { checkResource } from './check.ts';
-import { checkByProfile } from './claims.ts';
+import { checkByProfile, checkByRequired } from './claims.ts';
 import { type CompiledTypes, compileTypes, type Rule, type Rules } from './compile.ts';
 import { compileInvariants } from './invariants.ts';
 import { conforms } from './profile-check.ts';
@@ -22,6 +22,8 @@ export interface ValidationOptions {
   readonly now?: () => number;
   /** `structure`: counts, types, primitives and references alone; invariants and bindings as well unless it is said. */
   readonly checks?: 'structure' | 'all';
+  /** Canonicals of profiles that every resource of a type keeps to, whether it claims them or not, by the type's name. */
+  readonly required?: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface Validation {
@@ -43,7 +45,7 @@ export const createValidator = (definitions: Definitions, options?: ValidationOp
  */
 export function createValidation(
   definitions: Definitions,
-  { checks = 'all', now }: ValidationOptions = {},
+  { checks = 'all', now, required = new Map() }: ValidationOptions = {},
 ): Validation {
   const model = createModel(definitions);
   const official = (url: string) =>
@@ -72,19 +74,25 @@ export function createValidation(
   const types = checks === 'structure' ? structure : compileTypes(definitions, full);
   const beside = checks === 'structure' ? undefined : profiling;
   return {
-    validate: (resource, expectedType) => check(types, new Run(false, beside), resource, expectedType),
-    examine: (resource, expectedType, urls) => check(types, new Run(true, profiling), resource, expectedType, urls),
-    validateStructure: (resource, expectedType) => check(structure, new Run(), resource, expectedType),
+    validate: (resource, expectedType) => check(types, new Run(false, beside), resource, { expectedType, required }),
+    examine: (resource, expectedType, urls) =>
+      check(types, new Run(true, profiling), resource, { expectedType, required, urls }),
+    validateStructure: (resource, expectedType) => check(structure, new Run(), resource, { expectedType }),
     profiles,
   };
+}
+
+interface Asked {
+  readonly expectedType?: string | undefined;
+  readonly required?: ReadonlyMap<string, readonly string[]>;
+  readonly urls?: readonly string[] | undefined;
 }
 
 function check(
   types: CompiledTypes,
   run: Run,
   resource: unknown,
-  expectedType?: string,
-  urls: readonly string[] = [],
+  { expectedType, required, urls = [] }: Asked,
 ): Issue[] {
   try {
     const object = resource as JsonObject | null | undefined; // checkResource says what it is otherwise
@@ -94,11 +102,17 @@ function check(
       return [issue('invalid', `The resource is of type ${name} where ${expectedType} is expected`, name)];
     if (known) run.enter(name);
     checkResource(resource, types, run);
-    if (known && object && run.errors === 0)
-      for (const url of urls) {
+    const profiles = (known && required?.get(name)) || [];
+    if (known && object && run.errors === 0 && profiles.length + urls.length > 0) {
+      for (const url of profiles) {
+        run.begin(name, object);
+        checkByRequired(url, name, object, run);
+      }
+      for (const url of urls.filter((one) => !profiles.includes(one))) {
         run.begin(name, object);
         checkByProfile(url, name, object, run);
       }
+    }
   } catch (error) {
     if (error !== ENOUGH) throw error;
   }

@@ -24,7 +24,7 @@ describe('search › handling', () => {
   it('lenient: a wrong value is refused all the same', () => {
     expect(refuse('Patient', 'birthdate=x', 'lenient').status).to.equal(400);
   });
-  for (const name of ['_text', '_content', '_filter', '_query'])
+  for (const name of ['_text', '_content', '_query'])
     it(`${name} is known but not supported`, () => {
       expect(refuse('Patient', `${name}=x`).issues).to.deep.equal([
         {

@@ -1,0 +1,96 @@
+/**
+ * Operations on what is stored: their routes, and how the capability statement names them. One row an operation.
+ * https://hl7.org/fhir/R4/operations.html
+ */
+import { everythingOf } from './operations/everything.ts';
+import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
+import type { Route } from './routes.ts';
+import type { Handler } from './services.ts';
+import { SUBSCRIPTION_OPERATIONS } from './subscription-routes.ts';
+
+export interface RecordOperation {
+  readonly name: string;
+  /** Of one type; absent: of every type. */
+  readonly type?: string;
+  readonly definition: string;
+  /** Where it can be asked for, and what for: letters on the type. */
+  readonly at: readonly {
+    readonly level: 'system' | 'type' | 'instance';
+    readonly methods: readonly ('GET' | 'POST')[];
+    /** On system level each type is judged alone. */
+    readonly letters: string;
+    readonly handle: Handler;
+  }[];
+}
+
+const BOTH = ['GET', 'POST'] as const;
+const official = (name: string): string => `http://hl7.org/fhir/OperationDefinition/${name}`;
+
+export const RECORD_OPERATIONS: readonly RecordOperation[] = [
+  {
+    name: 'meta',
+    definition: official('Resource-meta'),
+    at: [
+      { level: 'system', methods: BOTH, letters: '', handle: metaOfMany },
+      { level: 'type', methods: BOTH, letters: 's', handle: metaOfMany },
+      { level: 'instance', methods: BOTH, letters: 'r', handle: metaOfInstance },
+    ],
+  },
+  {
+    name: 'meta-add',
+    definition: official('Resource-meta-add'),
+    at: [{ level: 'instance', methods: ['POST'], letters: 'u', handle: addMeta }],
+  },
+  {
+    name: 'meta-delete',
+    definition: official('Resource-meta-delete'),
+    at: [{ level: 'instance', methods: ['POST'], letters: 'u', handle: deleteMeta }],
+  },
+  {
+    name: 'everything',
+    type: 'Patient',
+    definition: official('Patient-everything'),
+    at: [
+      { level: 'type', methods: BOTH, letters: 's', handle: everythingOf('Patient') },
+      { level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Patient') },
+    ],
+  },
+  {
+    name: 'everything',
+    type: 'Encounter',
+    definition: official('Encounter-everything'),
+    at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Encounter') }],
+  },
+  ...SUBSCRIPTION_OPERATIONS,
+];
+
+const PREFIX = { system: '', type: '/:type', instance: '/:type/:id' } as const;
+
+export const recordRoutes = (): readonly Route[] =>
+  RECORD_OPERATIONS.flatMap(({ name, type, at }) =>
+    at.flatMap(({ level, methods, letters, handle }) =>
+      methods.map(
+        (method): Route => ({
+          method,
+          path: `${PREFIX[level].replace(':type', type ?? ':type')}/$${name}`,
+          interaction: name,
+          level: 'operation',
+          access: letters === '' ? 'token' : { letters },
+          handle,
+        }),
+      ),
+    ),
+  );
+
+const named = ({ name, definition }: RecordOperation) => ({ name, definition });
+
+/** For the capability statement: of the system, of every type, of single types. */
+export const systemOperations = RECORD_OPERATIONS.filter(({ at }) => at.some(({ level }) => level === 'system')).map(
+  named,
+);
+export const everyTypeOperations = RECORD_OPERATIONS.filter(
+  ({ type, at }) => type === undefined && at.some(({ level }) => level !== 'system'),
+).map(named);
+export const singleTypeOperations = RECORD_OPERATIONS.flatMap((one) =>
+  one.type === undefined ? [] : [{ type: one.type, ...named(one) }],
+);

@@ -1,0 +1,157 @@
+/**
+ * What a Subscription asks for, of R4 (https://hl7.org/fhir/R4/subscription.html) or of the topics that were brought back
+ * from R5 (https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/). SECURITY IN-40, IN-41
+ */
+import { type Issue, issue } from '../outcome.ts';
+import { findTopic, TOPICS, type Topic } from './topics.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+export interface SubscriptionPlan {
+  readonly type: string;
+  /** Search parameters that a resource of the type must match; empty: every one. */
+  readonly query: string;
+  readonly topic?: Topic;
+  readonly channel: 'rest-hook' | 'websocket' | 'email' | 'message';
+  readonly endpoint?: string;
+  /** Media type of what is sent; absent: nothing is. */
+  readonly payload?: string;
+  /** Of a topic's notifications. */
+  readonly content: 'empty' | 'id-only' | 'full-resource';
+  readonly headers: readonly string[];
+  readonly heartbeatS?: number;
+  readonly timeoutMs: number;
+  /** ms UTC */
+  readonly end?: number;
+}
+
+const BACKPORT = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-';
+const CHANNELS = new Set(['rest-hook', 'websocket', 'email', 'message']);
+const PAYLOADS = new Set(['application/fhir+json', 'application/json']);
+const CONTENTS = new Set(['empty', 'id-only', 'full-resource']);
+/** What a search answers with, not what it finds. */
+const CONTROL =
+  /(?:^|&)_(?:count|sort|include|revinclude|summary|elements|total|format|pretty|cursor|offset|contained\w*)(?=[:=&]|$)/;
+const TIMEOUT_S = 20;
+const HEADERS_MAX = 10;
+const HEADER_MAX = 4096;
+const CRITERIA_MAX = 2000;
+const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}): ?([\x20-\x7e]*)$/;
+/** Ours to set, or dangerous between servers. */
+const RESERVED =
+  /^(?:host|content-(?:length|type|encoding)|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*|forwarded|x-forwarded-.*|x-http-method.*|cookie)$/i;
+
+const extensions = (of: unknown): readonly Json[] => {
+  const found = (of as Json | undefined)?.['extension'];
+  return Array.isArray(found) ? (found as Json[]) : [];
+};
+const find = (of: unknown, name: string): Json | undefined => extensions(of).find(({ url }) => url === BACKPORT + name);
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/**
+ * The plan, or every reason why there is none; the resource has been validated as such. `isStored`: the values of its header
+ * fields are kept elsewhere.
+ */
+export function readSubscription(
+  resource: Json,
+  isStored = false,
+): { readonly value?: SubscriptionPlan; readonly issues: readonly Issue[] } {
+  const issues: Issue[] = [];
+  const fault = (diagnostics: string, expression: string): void =>
+    void issues.push(issue('value', diagnostics, `Subscription.${expression}`));
+  const criteria = text(resource['criteria']) ?? '';
+  const channel = (resource['channel'] ?? {}) as Json;
+  const kind = text(channel['type']) ?? '';
+  if (!CHANNELS.has(kind)) fault(`channel.type is one of ${[...CHANNELS].join(', ')}`, 'channel.type');
+  if (criteria.length > CRITERIA_MAX) fault(`The criteria are longer than ${CRITERIA_MAX} characters`, 'criteria');
+
+  const topic = findTopic(criteria);
+  const isCanonical = /^[a-z][a-z0-9+.-]*:/.test(criteria);
+  if (isCanonical && !topic)
+    fault(`There is no such topic: there are ${TOPICS.map(({ url }) => url).join(', ')}`, 'criteria');
+  const filter = find(resource['_criteria'], 'filter-criteria');
+  const asked = topic ? (text(filter?.['valueString']) ?? topic.type) : criteria;
+  const [, type = '', query = ''] = /^([A-Za-z]+)(?:\?(.*))?$/s.exec(asked) ?? [];
+  if (!isCanonical && (type === '' || !/\?./.test(criteria)))
+    fault('The criteria are a search such as Observation?code=x, or the URL of a topic', 'criteria');
+  if (topic && type !== topic.type) fault(`The filter of this topic is of ${topic.type}`, 'criteria.extension');
+  if (CONTROL.test(query))
+    fault('The criteria say what is found; controls such as _count have no place there', 'criteria');
+
+  const endpoint = text(channel['endpoint']);
+  if (kind === 'rest-hook' || kind === 'message') checkUrl(endpoint, fault);
+  if (kind === 'email' && !/^mailto:[^@\s,;?%<>"]{1,64}@[A-Za-z0-9.-]{1,253}$/.test(endpoint ?? ''))
+    fault('The endpoint of an email channel is mailto: and one address', 'channel.endpoint');
+  const payload = text(channel['payload']);
+  if (payload !== undefined && !PAYLOADS.has(payload.split(';')[0]?.trim() ?? ''))
+    fault('The payload is application/fhir+json, or left out', 'channel.payload');
+  const headers = !isStored && Array.isArray(channel['header']) ? (channel['header'] as string[]) : [];
+  checkHeaders(headers, fault);
+
+  const content =
+    text(find(channel['_payload'], 'payload-content')?.['valueCode']) ?? (topic ? 'id-only' : 'full-resource');
+  if (!CONTENTS.has(content)) fault('The content is empty, id-only or full-resource', 'channel.payload.extension');
+  const heartbeatS = number(find(channel, 'heartbeat-period'), 10, 86_400, 'channel', fault);
+  const timeoutS = number(find(channel, 'timeout'), 1, 30, 'channel', fault) ?? TIMEOUT_S;
+  const end = text(resource['end']);
+  if (issues.length > 0) return { issues };
+  return {
+    issues,
+    value: {
+      type,
+      query,
+      ...(topic && { topic }),
+      channel: kind as SubscriptionPlan['channel'], // one of CHANNELS
+      ...(endpoint !== undefined && { endpoint }),
+      ...(payload !== undefined && { payload }),
+      content: content as SubscriptionPlan['content'], // one of CONTENTS
+      headers,
+      ...(heartbeatS !== undefined && { heartbeatS }),
+      timeoutMs: timeoutS * 1000,
+      ...(end !== undefined && { end: Date.parse(end) }),
+    },
+  };
+}
+
+type Fault = (diagnostics: string, expression: string) => void;
+
+function number(
+  extension: Json | undefined,
+  low: number,
+  high: number,
+  place: string,
+  fault: Fault,
+): number | undefined {
+  if (!extension) return undefined;
+  const value = Object.entries(extension).find(([name]) => name.startsWith('value'))?.[1];
+  const given = Number(value);
+  if (Number.isInteger(given) && given >= low && given <= high) return given;
+  fault(
+    `${String(extension['url']).slice(BACKPORT.length)} is a whole number from ${low} to ${high}`,
+    `${place}.extension`,
+  );
+  return undefined;
+}
+
+function checkUrl(endpoint: string | undefined, fault: Fault): void {
+  const url = endpoint === undefined ? null : URL.parse(endpoint);
+  if (url === null || !['https:', 'http:'].includes(url.protocol))
+    fault('The endpoint of this channel is an https URL', 'channel.endpoint');
+  else if (url.username !== '' || url.password !== '' || url.hash !== '')
+    fault('The endpoint has no user name and no fragment: credentials belong into channel.header', 'channel.endpoint');
+}
+
+function checkHeaders(headers: readonly string[], fault: Fault): void {
+  if (headers.length > HEADERS_MAX) fault(`At most ${HEADERS_MAX} header fields are sent`, 'channel.header');
+  for (const [i, header] of headers.entries()) {
+    const [, name, value] = HEADER.exec(header) ?? [];
+    const place = `channel.header[${i}]`;
+    if (name === undefined || header.length > HEADER_MAX) fault('A header field is one line, Name: value', place);
+    else if (RESERVED.test(name)) fault(`The header field ${name} cannot be set`, place);
+    else if (value === KEPT) fault(`The value of ${name} is kept and not shown: give it again`, place);
+  }
+}
+
+/** What stands for the values of header fields, which are never shown again. SECURITY IN-41 */
+export const KEPT = '(kept)';
+export const maskHeader = (header: string): string => `${header.split(':')[0] ?? ''}: ${KEPT}`;

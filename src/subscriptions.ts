@@ -1,0 +1,182 @@
+/** Composition of subscriptions: who is told of changes, of which, and the ways there. docs/subscriptions.md */
+import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
+import type { Config } from './config.ts';
+import { every } from './every.ts';
+import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
+import { createSmtpSender } from './gateways/mail/smtp.ts';
+import { type JobSet, PostponedJobError } from './jobs/runner.ts';
+import { createSubscriptionJobs } from './jobs/subscription-jobs.ts';
+import { serviceCaller } from './policy/service-caller.ts';
+import type { Authenticate } from './ports/authenticate.ts';
+import type { Caller } from './ports/caller.ts';
+import type { Cipher } from './ports/cipher.ts';
+import type { Log } from './ports/log.ts';
+import type { ResourceStore } from './ports/resource-store.ts';
+import type { FindSubscriber, Notification, SendNotification, SubscriptionOwner } from './ports/subscriptions.ts';
+import type { Pools } from './postgres/pools.ts';
+import type { OpenStore } from './postgres/store.ts';
+import { createSubscriptionBook } from './postgres/subscriptions.ts';
+import { createSubscriptionSockets, type SubscriptionSockets } from './rest/subscription-sockets.ts';
+import { FhirError, issue, unprocessable } from './standards/fhir/outcome.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
+import type { SubscriptionPlan } from './standards/fhir/subscription/read-subscription.ts';
+import { createDelivery } from './workflow/subscriptions/deliver.ts';
+import { createSubscriptionDesk, type SubscriptionDesk } from './workflow/subscriptions/desk.ts';
+import { createMatcher } from './workflow/subscriptions/match.ts';
+import { withSubscriptionOwners } from './workflow/subscriptions/own.ts';
+import { createPlans } from './workflow/subscriptions/plans.ts';
+
+export interface SubscriptionParts {
+  readonly config: Pick<Config, 'subscriptionTargets' | 'subscriptionMailDomains' | 'smtpUrl' | 'mailFrom'>;
+  readonly pools: Pools;
+  /** Leaves entries in the audit trail. */
+  readonly audited: OpenStore;
+  readonly plain: OpenStore;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  /** The people and clients of this server, once there is somebody to ask. */
+  readonly subscribers: () => {
+    readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
+    readonly findSubscriber: FindSubscriber;
+  };
+  readonly cipher: Cipher;
+  readonly baseUrl: string;
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+export interface Subscriptions {
+  /** The store through which Subscriptions are written. */
+  own<S extends ResourceStore>(store: S): S;
+  readonly desk: SubscriptionDesk;
+  readonly jobs: JobSet;
+  openSockets(authenticate: Authenticate): SubscriptionSockets;
+  /** Begins to follow the change log. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const POLL_MS = 300;
+const SERVICE = serviceCaller('subscriptions');
+const BREAKER = { failuresMax: 3, pauseMs: 5_000, pauseMaxMs: 300_000 };
+const BREAKERS_MAX = 1000;
+
+export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
+  const { config, audited, plain, searchOf, cipher, baseUrl, now, log } = parts;
+  const book = createSubscriptionBook({ writes: parts.pools.writes, cipher, now });
+  const ownerOf = (caller: Caller) => parts.subscribers().ownerOf(caller);
+  const plans = createPlans({
+    store: plain,
+    book,
+    findSubscriber: (owner, correlationId) => parts.subscribers().findSubscriber(owner, correlationId),
+    service: SERVICE,
+  });
+  const { smtpUrl, mailFrom } = config;
+  const mail = smtpUrl && mailFrom ? createSmtpSender({ url: smtpUrl, from: mailFrom }) : undefined;
+  const delivery = createDelivery({
+    store: audited,
+    book,
+    plans,
+    send: guardedSend(config.subscriptionTargets, now),
+    ...(mail && { mail }),
+    baseUrl,
+    now,
+  });
+  const matcher = createMatcher({
+    store: plain,
+    changes: plain.changes,
+    book,
+    plans,
+    searchOf,
+    service: SERVICE,
+    now,
+    log,
+  });
+  const desk = createSubscriptionDesk({ store: audited, book, plans, jobs: plain.jobs, ownerOf, cipher, baseUrl, now });
+  let stop: (() => Promise<void>) | undefined;
+
+  function check({ type, query, channel, endpoint = '' }: SubscriptionPlan): void {
+    try {
+      searchOf(type, query);
+    } catch (error) {
+      if (error instanceof FhirError) throw unprocessable(error.issues);
+      throw error;
+    }
+    if (channel !== 'email') {
+      if (endpoint.startsWith('http:') && !config.subscriptionTargets?.has(new URL(endpoint).host))
+        throw unprocessable([issue('value', 'The endpoint must be https', 'Subscription.channel.endpoint')]);
+      return;
+    }
+    const domain = endpoint.slice(endpoint.lastIndexOf('@') + 1).toLowerCase();
+    if (!mail || !config.subscriptionMailDomains?.has(domain))
+      throw unprocessable([
+        issue(
+          'value',
+          'E-mail is not sent to this domain: see SUBSCRIPTION_MAIL_DOMAINS',
+          'Subscription.channel.endpoint',
+        ),
+      ]);
+  }
+
+  return {
+    own: (store) => withSubscriptionOwners(store, { ownerOf, check }),
+    desk,
+    jobs: createSubscriptionJobs({ book, plans, delivery, jobs: plain.jobs, now, log }),
+    openSockets: (authenticate) =>
+      createSubscriptionSockets({ desk, book, plans, delivery, authenticate, every, baseUrl, now, log }),
+    async start() {
+      // From here on nothing is passed over.
+      await matcher.turn();
+      stop = every(POLL_MS, matcher.turn, (error) => {
+        // Another process was first: the next turn goes on where the position stands.
+        if (!(error instanceof FhirError && error.status === 409))
+          log.warn('subscribers could not be told of changes', { error });
+      });
+    },
+    stop: async () => stop?.(),
+  };
+}
+
+/** Sends to the public network alone, and stops asking for a while who does not answer. SECURITY IN-40 */
+function guardedSend(allowed: ReadonlySet<string> | undefined, now: () => number): SendNotification {
+  const breakers = new Map<string, ReturnType<typeof createCircuitBreaker>>();
+  const breakerOf = (origin: string) => {
+    const found = breakers.get(origin) ?? createCircuitBreaker({ ...BREAKER, now });
+    if (breakers.size >= BREAKERS_MAX) breakers.clear();
+    breakers.set(origin, found);
+    return found;
+  };
+  return async (notification) => {
+    const { url, method, body, timeoutMs } = notification;
+    const breaker = breakerOf(new URL(url).origin);
+    const until = breaker.closedUntil();
+    if (until !== undefined) throw new PostponedJobError('the endpoint has not answered lately', until - now());
+    try {
+      await fetchGuarded(url, {
+        bytesMax: 0,
+        timeoutMs,
+        ...(allowed && { allowed }),
+        send: { method, headers: headersOf(notification), bytes: Buffer.from(body) },
+      });
+      breaker.succeeded();
+    } catch (error) {
+      breaker.failed();
+      throw error;
+    }
+  };
+}
+
+function headersOf({ headers, contentType, body }: Notification): Record<string, string | readonly string[]> {
+  const named = new Map<string, string[]>();
+  for (const header of headers) {
+    const colon = header.indexOf(':');
+    const name = header.slice(0, colon);
+    named.set(name, [...(named.get(name) ?? []), header.slice(colon + 1).trim()]);
+  }
+  return {
+    ...Object.fromEntries(
+      [...named].map(([name, values]) => [name, values.length === 1 ? (values[0] as string) : values]),
+    ),
+    ...(contentType !== undefined && { 'Content-Type': `${contentType}; charset=utf-8` }),
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+}

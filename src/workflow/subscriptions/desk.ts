@@ -1,0 +1,135 @@
+/** What a subscriber asks about a subscription: how it goes, what was told, to be told again. docs/subscriptions.md */
+import type { Caller } from '../../ports/caller.ts';
+import type { Cipher } from '../../ports/cipher.ts';
+import type { JobTable } from '../../ports/jobs.ts';
+import type { ResourceStore } from '../../ports/resource-store.ts';
+import type { Subscriber, SubscriptionBook, SubscriptionOwner } from '../../ports/subscriptions.ts';
+import { badRequest, FhirError, forbidden, notFound } from '../../standards/fhir/outcome.ts';
+import type { NotifiedEvent, SubscriptionStatus } from '../../standards/fhir/subscription/notification.ts';
+import type { SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
+import { sendJob } from './match.ts';
+import type { Plans } from './plans.ts';
+
+export interface DeskOptions {
+  readonly store: Pick<ResourceStore, 'read' | 'vread'>;
+  readonly book: SubscriptionBook;
+  readonly plans: Plans;
+  readonly jobs: Pick<JobTable, 'add'>;
+  readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
+  readonly cipher: Cipher;
+  readonly baseUrl: string;
+  readonly now: () => number;
+}
+
+export interface EventRange {
+  /** Numbers, both included. */
+  readonly from: number;
+  readonly to: number;
+  readonly content?: SubscriptionPlan['content'];
+}
+
+export interface SubscriptionDesk {
+  /** Throws not-found for a subscription that the caller may not read, or that was never followed. */
+  status(caller: Caller, id: string): Promise<SubscriptionStatus>;
+  /** Events with what of them the caller may see; hidden ones are left out. */
+  events(caller: Caller, id: string, range: EventRange): Promise<SubscriptionStatus>;
+  /** Tells its subscriber the events again. Resolves to how many. Throws 403 for anybody else. */
+  replay(caller: Caller, id: string, range: EventRange): Promise<number>;
+  /** A word by which a websocket is bound to the subscription, for its subscriber alone. */
+  bindingToken(caller: Caller, id: string): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  /** The subscription that a word stands for; undefined when it is not ours, or too old. */
+  openToken(token: string): string | undefined;
+  /** Throws unless the caller is who is told. */
+  checkSubscriber(caller: Caller, id: string): Promise<Subscriber>;
+}
+
+const EVENTS_MAX = 100;
+const REPLAY_MAX = 1000;
+const TOKEN_MS = 5 * 60_000;
+const CONTEXT = 'subscription binding';
+
+export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
+  const { store, book, plans, jobs, ownerOf, cipher, baseUrl, now } = options;
+
+  async function load(caller: Caller, id: string) {
+    const { content } = await store.read(caller, 'Subscription', id);
+    const subscriber = await book.find(id);
+    if (!subscriber) throw notFound(`What Subscription/${id} has told`);
+    const plan = await plans.find(id, subscriber.version);
+    const resource = JSON.parse(content) as { readonly status: string; readonly error?: string };
+    return { subscriber, plan, resource };
+  }
+
+  async function statusOf(caller: Caller, id: string, kind: SubscriptionStatus['kind']): Promise<SubscriptionStatus> {
+    const { subscriber, plan, resource } = await load(caller, id);
+    return {
+      baseUrl,
+      subscriptionId: id,
+      ...(plan?.topic && { topic: plan.topic.url }),
+      status: resource.status,
+      kind,
+      total: subscriber.events,
+      events: [],
+      content: plan?.content ?? 'id-only',
+      ...(resource.error !== undefined && { error: resource.error }),
+    };
+  }
+
+  async function checkSubscriber(caller: Caller, id: string): Promise<Subscriber> {
+    const { subscriber } = await load(caller, id);
+    const mine = await ownerOf(caller);
+    const stored = (await book.findOwner(id, subscriber.version))?.owner;
+    if (!mine || !stored || mine.clientId !== stored.clientId || mine.user?.id !== stored.user?.id) throw forbidden();
+    if (mine.patientId !== stored.patientId) throw forbidden();
+    return subscriber;
+  }
+
+  return {
+    checkSubscriber,
+    status: (caller, id) => statusOf(caller, id, 'query-status'),
+    async events(caller, id, { from, to, content: asked }) {
+      const status = await statusOf(caller, id, 'query-event');
+      const content = asked ?? status.content;
+      const shown: NotifiedEvent[] = [];
+      for (const event of await book.list(id, from, to, EVENTS_MAX)) {
+        const found = await store.vread(caller, event.type, event.resource, event.version).catch(hidden);
+        if (!found) continue;
+        const { number = 0, at, type, resource, operation } = event;
+        const whole = content === 'full-resource' && { content: found.content };
+        shown.push({ number, at, type, id: resource, operation, ...whole });
+      }
+      return { ...status, content, events: shown };
+    },
+    async replay(caller, id, { from, to }) {
+      const subscriber = await checkSubscriber(caller, id);
+      if (subscriber.state === 'off') throw badRequest('The subscription is off: write it again first');
+      if (subscriber.channel === 'websocket') throw badRequest('A websocket asks with $events for what it has missed');
+      const told = await book.list(id, from, to, REPLAY_MAX);
+      // What came while nobody was told goes before it has a number.
+      const jobsOf = told.map(({ seq }) => sendJob(id, { what: 'event', event: seq }));
+      await jobs.add(jobsOf);
+      return jobsOf.length;
+    },
+    async bindingToken(caller, id) {
+      const { channel } = await checkSubscriber(caller, id);
+      if (channel !== 'websocket') throw badRequest('This subscription is not told by websocket');
+      const expiresAt = now() + TOKEN_MS;
+      const token = cipher.seal(Buffer.from(JSON.stringify({ id, expiresAt })), CONTEXT).toString('base64url');
+      return { token, expiresAt };
+    },
+    openToken(token) {
+      try {
+        const text = cipher.open(Buffer.from(token, 'base64url'), CONTEXT).toString();
+        const { id, expiresAt } = JSON.parse(text) as { readonly id: string; readonly expiresAt: number };
+        return now() < expiresAt ? id : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function hidden(error: unknown): undefined {
+  if (error instanceof FhirError && [403, 404, 410].includes(error.status)) return undefined;
+  throw error;
+}
