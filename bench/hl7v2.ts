@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mapToFhir } from '../src/mapping/hl7v2/map-to-fhir.ts';
 import { parseMessage } from '../src/standards/hl7v2/parse.ts';
-import { rssOf, startMortar, withPostgres } from './processes.ts';
+import { cpuBetween, cpuOf, cpuOfTree, rssOf, startMortar, withPostgres } from './processes.ts';
 
 /** It has no types of its own. */
 const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
@@ -122,10 +122,16 @@ async function withServer(): Promise<void> {
     const mortar = await startMortar(url, dataDir);
     const { mllp } = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { mllp: number };
     await load(mllp, 2000); // warms up
-    const { rate, p50, p99, failed } = await load(mllp, durationMs);
+    const postmaster = Number(readFileSync(join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
+    const cpuBefore = [cpuOf(mortar.pid), cpuOfTree(postmaster)] as const;
+    const { rate, p50, p99, failed, count } = await load(mllp, durationMs);
+    const server = cpuOf(mortar.pid) - cpuBefore[0];
+    const postgres = cpuBetween(cpuBefore[1], cpuOfTree(postmaster));
     told(`MLLP to durable AA, ${flags.connections} connections`, rate, '/s', { least: 500 });
     told('… median', p50, 'ms');
     told('… 99th percentile', p99, 'ms', { most: 100 });
+    told('… CPU of the server for each', (server * 1000) / count, 'ms');
+    told('… CPU of Postgres for each', (postgres * 1000) / count, 'ms');
     told('… not AA', failed, '', { most: 0 });
     const before = rssOf(mortar.pid);
     const sockets = await open(mllp, Number(flags.idle));
@@ -189,7 +195,7 @@ async function load(port: number, forMs: number) {
   const rate = (latencies.length * 1000) / (performance.now() - started);
   latencies.sort((a, b) => a - b);
   const at = (share: number): number => latencies[Math.floor((latencies.length - 1) * share)] ?? 0;
-  return { rate, p50: at(0.5), p99: at(0.99), failed };
+  return { rate, p50: at(0.5), p99: at(0.99), failed, count: latencies.length };
 }
 
 function print(): void {

@@ -18,14 +18,17 @@ import { loadDemo } from './demo.ts';
 import { openEps, openSignerTrust } from './eps.ts';
 import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
+import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { encryptionOptions, openArchive, openCipher } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
 import type { ContextLog } from './log.ts';
 import { openPharmacy } from './pharmacy.ts';
+import { createCipher } from './pki/key-file.ts';
 import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Clock } from './ports/clock.ts';
+import { createAsyncRequests } from './postgres/async-requests.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { withElementRights } from './postgres/element-rights.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
@@ -33,13 +36,16 @@ import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import { checkKey } from './postgres/key-check.ts';
 import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
+import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { openProfiles, requiredOf } from './profiles.ts';
 import { openProtection } from './protection.ts';
+import { createAsyncDesk } from './rest/async-desk.ts';
+import { createInteractionWorker } from './rest/async-interaction.ts';
 import { createAuditApi } from './rest/audit-api.ts';
 import { criteriaOf, searchOf } from './rest/criteria.ts';
 import type { Door } from './rest/door.ts';
-import { createFhirHandler } from './rest/fhir-handler.ts';
+import { createFhirDoor } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
@@ -364,6 +370,38 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     log,
   });
   if (claims) stack.defer(claims.stop);
+  const book = createAsyncRequests({
+    ...pools,
+    cipher: cipher.cipher,
+    cipherOf: (key) => createCipher([{ number: 1, key }]),
+  });
+  const later = createAsyncDesk({
+    book,
+    begin: (id) => plain.jobs.add([asyncJob(id)]),
+    audit: audit.trail,
+    baseUrl,
+    now,
+  });
+  const fhir = createFhirDoor(
+    {
+      ...services,
+      later,
+      subscriptions: subscriptions.desk,
+      ...(eps && { eps: eps.desk }),
+      ...(claims && { claims: claims.desk }),
+      ...(judge && { judgePrescriptions: judge }),
+    },
+    door,
+  );
+  const asyncJobs = createAsyncJobs({
+    book,
+    jobs: plain.jobs,
+    answers: createRequestAnswerPurge(pools),
+    workers: [createInteractionWorker(fhir.dispatch, now)],
+    concurrency: 2,
+    now,
+    log,
+  });
   gateway = createGateway({
     config,
     store,
@@ -379,6 +417,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       subscriptions.jobs,
       identity.jobs,
       pharmacy.jobs,
+      asyncJobs,
       ...subjects.jobs,
       ...(eps ? [eps.jobs] : []),
       ...(claims ? [claims.jobs] : []),
@@ -406,16 +445,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     gateway,
     identity,
     upgrade: sockets.upgrade,
-    handle: createFhirHandler(
-      {
-        ...services,
-        subscriptions: subscriptions.desk,
-        ...(eps && { eps: eps.desk }),
-        ...(claims && { claims: claims.desk }),
-        ...(judge && { judgePrescriptions: judge }),
-      },
-      door,
-    ),
+    handle: fhir.handle,
     stop: () => everything.disposeAsync(),
     async loadDemo() {
       const text = await loadDemo(store, services.validate, serviceCaller('demo'), now);

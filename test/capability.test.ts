@@ -123,6 +123,8 @@ describe('capability statement', function () {
     // With a Spine or a payer there are more: test/journeys/eps-operations.test.ts, test/journeys/claims.test.ts.
     const elsewhere = [
       'capabilities',
+      'async-status',
+      'async-cancel',
       ...[...SPINE_OPERATIONS, ...CLAIM_OPERATIONS].map(({ name }): string => name),
       ...TERMINOLOGY_OPERATIONS.map(({ name }): string => name),
       ...[...everyTypeOperations, ...singleTypeOperations].map(({ name }) => name),
@@ -216,6 +218,7 @@ describe('capability statement', function () {
     });
     const steps: Readonly<Record<string, () => Promise<Reply>>> = {
       meta: () => fhir.get('$meta'),
+      graphql: () => fhir.get(`$graphql?query=${encodeURIComponent('{ PatientList(_count: 1) { id } }')}`),
       transaction: () => fhir.post('', bundle('transaction')),
       batch: () => fhir.post('', bundle('batch')),
       'search-system': () => fhir.get('?_type=Patient,Observation&_count=1'),

@@ -6,6 +6,7 @@ import type { AsyncRequests, AsyncWorker } from '../ports/async-requests.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { JobTable, NewJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
+import type { RequestAnswerPurge } from '../ports/request-answers.ts';
 import { FhirError, issue } from '../standards/fhir/outcome.ts';
 import type { JobHandler, JobSet } from './runner.ts';
 
@@ -13,6 +14,8 @@ export interface AsyncJobsOptions {
   readonly book: AsyncRequests;
   readonly jobs: Pick<JobTable, 'add'>;
   readonly workers: readonly AsyncWorker[];
+  /** Answers that are kept for those who ask again. */
+  readonly answers?: RequestAnswerPurge;
   /** Requests at once in this process. */
   readonly concurrency: number;
   readonly now: Clock;
@@ -20,9 +23,11 @@ export interface AsyncJobsOptions {
 }
 
 const SWEEP_EVERY_MS = 60_000;
-const SWEEP_BATCH = 200;
+const SWEEP_BATCH = 1000;
 /** How long it is told why something failed. */
 const FAILURE_KEPT_MS = 60 * 60 * 1000;
+/** How long a request may come again. */
+const ANSWERS_KEPT_MS = 24 * 60 * 60 * 1000;
 const KIND = 'async-request';
 
 /** The job that carries a request out: of several for the same one is kept. */
@@ -72,6 +77,7 @@ export function createAsyncJobs(options: AsyncJobsOptions): JobSet {
       // Those whose job was lost between the asking and the adding.
       await jobs.add((await book.waiting(SWEEP_BATCH)).map(({ id }) => asyncJob(id)));
       const gone = await book.expire(now(), SWEEP_BATCH);
+      await options.answers?.purge(now() - ANSWERS_KEPT_MS, SWEEP_BATCH);
       if (gone.length > 0) log.debug('results of requests were removed', { count: gone.length });
     },
   };

@@ -51,7 +51,7 @@ export const ONLY_IF_FOUND = extensionUrl('only-if-found');
 
 /**
  * Stores under one of `identifiers`: found and merged, or made. `removed`: top-level elements to empty; `defaults`:
- * those said only for a resource that is made.
+ * those said only for a resource that is made; `marks`: other extensions of the entry.
  */
 export function updateByIdentifier(
   fullUrl: string,
@@ -59,18 +59,16 @@ export function updateByIdentifier(
   identifiers: readonly Identifier[],
   removed: readonly string[] = [],
   defaults: readonly string[] = [],
+  marks: NonNullable<TransactionEntry['extension']> = [],
 ): TransactionEntry {
-  const url = `${resource.resourceType}?${identifierQuery(identifiers)}`;
+  const request = { method: 'PUT', url: `${resource.resourceType}?${identifierQuery(identifiers)}` } as const;
+  if (removed.length === 0 && defaults.length === 0 && marks.length === 0) return { fullUrl, resource, request };
   const extension = [
     ...removed.map((name) => ({ url: REMOVED_ELEMENTS, valueString: name })),
     ...defaults.map((name) => ({ url: DEFAULT_ELEMENTS, valueString: name })),
+    ...marks,
   ];
-  return {
-    ...(extension.length > 0 && { extension }),
-    fullUrl,
-    resource,
-    request: { method: 'PUT', url },
-  };
+  return { extension, fullUrl, resource, request };
 }
 
 /** Merges into what is stored under one of `identifiers`; nothing happens where there is none. */
@@ -112,9 +110,11 @@ export const transactionBundle = (entry: readonly TransactionEntry[]): Transacti
 
 /** `identifier=system|value,system|value`, escaped as a search value and as a URL; `_id=1` where a number is ours. */
 function identifierQuery(identifiers: readonly Identifier[]): string {
-  if (identifiers.length === 0) throw new Error('a conditional entry needs an identifier');
+  const [only] = identifiers;
+  if (only === undefined) throw new Error('a conditional entry needs an identifier');
   const own = ownNumberIn(identifiers);
   if (own !== undefined) return `_id=${encodeURIComponent(escapeValue(own))}`;
+  if (identifiers.length === 1) return rememberedQuery(`${escapeValue(only.system ?? '')}|${escapeValue(only.value)}`);
   return rememberedQuery(
     identifiers.map(({ system = '', value }) => `${escapeValue(system)}|${escapeValue(value)}`).join(','),
   );

@@ -7,6 +7,7 @@ import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
+import type { RequestAnswers } from './request-answers.ts';
 import type { SourceTimes } from './source-times.ts';
 import type { SubscriptionTransaction } from './subscriptions.ts';
 
@@ -117,6 +118,8 @@ export interface StoreTransaction {
   readonly subscriptions: SubscriptionTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
+  /** Answers to requests that may come again, kept together with what they did. */
+  readonly requestAnswers: RequestAnswers;
   /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
   readonly answers: AnswersTransaction;
   /** What dispensing leaves beside the record, kept together with it. */

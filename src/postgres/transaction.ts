@@ -29,6 +29,7 @@ import { createMessageTransaction } from './message-transaction.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
+import { createRequestAnswers } from './request-answers.ts';
 import { resolveChains } from './search/chains.ts';
 import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
@@ -325,6 +326,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     consumers: createConsumerTransaction(send),
     subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
+    requestAnswers: createRequestAnswers(send, tools.cipher, tools.now),
     answers: createAnswersTransaction(tools.cipher, send, tools.now),
     dispensing: createDispensingTransaction(tools.cipher, send),
   };

@@ -16,7 +16,7 @@ const FOR_APPS = /^\/(?:fhir|FHIR)\/R4(?:$|[/?])|^\/oauth2\/(?:token|introspect|
 
 const METHODS = { any: 'GET, HEAD', registered: 'GET, HEAD, POST, PUT, PATCH, DELETE' } as const;
 const REQUEST_HEADERS =
-  'Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-ID, X-Security-Context';
+  'Accept, Authorization, Content-Type, DPoP, Idempotency-Key, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-ID, X-Security-Context';
 const ANSWER_HEADERS =
   'Content-Location, DPoP-Nonce, ETag, Last-Modified, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, ' +
   'Retry-After, WWW-Authenticate, X-Request-ID, X-Security-Context';

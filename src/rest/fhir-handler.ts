@@ -13,6 +13,7 @@ import { type Presentation, presentationOf } from './formats.ts';
 import { createBundleHandler } from './interactions/batch.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
+import { parsePrefer } from './preferences.ts';
 import { present, presentFailure } from './present.ts';
 import { rateLimitHeaders } from './rate-limit.ts';
 import { readBody } from './read-body.ts';
@@ -28,7 +29,16 @@ const URL_SHOWN_MAX = 2048;
 /** A request without its caller and body. */
 type Target = Omit<FhirRequest, 'caller' | 'body'>;
 
-export function createFhirHandler(services: Services, door: Door): (req: IncomingMessage, res: ServerResponse) => void {
+export interface FhirDoor {
+  readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
+  /** One request to one answer, under the rights of its caller; never throws. */
+  readonly dispatch: (request: FhirRequest) => Promise<FhirAnswer>;
+}
+
+export const createFhirHandler = (services: Services, door: Door): FhirDoor['handle'] =>
+  createFhirDoor(services, door).handle;
+
+export function createFhirDoor(services: Services, door: Door): FhirDoor {
   const { parameters, settings, log } = services;
   const match = compileRoutes(
     createRoutes(createBundleHandler((request) => answer(request))),
@@ -105,7 +115,7 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
         const request = { ...target, caller, body: await bodyOf(req, target) };
         // An answer that is not a resource has a format of its own.
         if (!hasOwnFormat(target)) presentation = presentationOf(target.headers, target.query);
-        result = present(services.xml, target.method, await known.handle(services, request), presentation);
+        result = present(services.xml, target.method, await carryOut(known, request), presentation);
       }
     } catch (error) {
       await door.refusals.note(caller, error, `${req.method} ${req.url?.slice(0, URL_SHOWN_MAX)}`);
@@ -140,10 +150,18 @@ export function createFhirHandler(services: Services, door: Door): (req: Incomin
     return { status: 204, headers: { Allow: [...allowed, 'OPTIONS'].join(', ') } };
   }
 
-  return (req, res) => {
-    void respond(req, res);
-  };
+  /** At once, or later where that is asked for and can be had. */
+  async function carryOut(route: Route, request: FhirRequest): Promise<FhirAnswer> {
+    const { later } = services;
+    if (later && LATER.has(route.interaction) && parsePrefer(request.headers).isAsync) return later.accept(request);
+    return route.handle(services, request);
+  }
+
+  return { handle: (req, res) => void respond(req, res), dispatch: answer };
 }
+
+/** Interactions that may take their time. */
+const LATER = new Set(['search-type', 'batch', 'transaction']);
 
 const EMPTY = Buffer.alloc(0);
 /** First segments of paths that take more than one ordinary resource. */

@@ -2,7 +2,11 @@
  * Operations on what is stored: their routes, and how the capability statement names them. One row an operation.
  * https://hl7.org/fhir/R4/operations.html
  */
+import { documentOperation } from './operations/document.ts';
 import { everythingOf } from './operations/everything.ts';
+import { graphqlOperation } from './operations/graphql.ts';
+import { lastnOperation } from './operations/lastn.ts';
+import { matchOperation } from './operations/match.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
 import type { Route } from './routes.ts';
 import type { Handler } from './services.ts';
@@ -47,6 +51,14 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     at: [{ level: 'instance', methods: ['POST'], letters: 'u', handle: deleteMeta }],
   },
   {
+    name: 'graphql',
+    definition: official('Resource-graphql'),
+    at: [
+      { level: 'system', methods: BOTH, letters: '', handle: graphqlOperation },
+      { level: 'instance', methods: BOTH, letters: 'r', handle: graphqlOperation },
+    ],
+  },
+  {
     name: 'everything',
     type: 'Patient',
     definition: official('Patient-everything'),
@@ -60,6 +72,24 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
     type: 'Encounter',
     definition: official('Encounter-everything'),
     at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Encounter') }],
+  },
+  {
+    name: 'document',
+    type: 'Composition',
+    definition: official('Composition-document'),
+    at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: documentOperation }],
+  },
+  {
+    name: 'lastn',
+    type: 'Observation',
+    definition: official('Observation-lastn'),
+    at: [{ level: 'type', methods: BOTH, letters: 's', handle: lastnOperation }],
+  },
+  {
+    name: 'match',
+    type: 'Patient',
+    definition: official('Patient-match'),
+    at: [{ level: 'type', methods: ['POST'], letters: 's', handle: matchOperation }],
   },
   ...SUBSCRIPTION_OPERATIONS,
 ];

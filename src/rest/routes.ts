@@ -1,6 +1,7 @@
 /** The route table: what Express never sees, what /metadata is made from and what the tests walk. */
 
 import { MORTAR } from '../standards/fhir/canonical.ts';
+import { asyncCancel, asyncStatus } from './interactions/async-status.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { create } from './interactions/create.ts';
 import { conditionalDelete, deleteResource } from './interactions/delete.ts';
@@ -192,6 +193,22 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
   ...TERMINOLOGY_OPERATIONS.flatMap(terminologyRoutes),
   ...recordRoutes(),
+  {
+    method: 'GET',
+    path: '/_async/:id',
+    interaction: 'async-status',
+    level: 'operation',
+    access: 'token',
+    handle: asyncStatus,
+  },
+  {
+    method: 'DELETE',
+    path: '/_async/:id',
+    interaction: 'async-cancel',
+    level: 'operation',
+    access: 'token',
+    handle: asyncCancel,
+  },
   {
     method: 'POST',
     path: '/:type/$validate',

@@ -17,6 +17,7 @@ import type { ClaimDesk } from '../workflow/adjudication/desk.ts';
 import type { JudgePrescriptions } from '../workflow/eps/check-signatures.ts';
 import type { EpsDesk } from '../workflow/eps/desk.ts';
 import type { SubscriptionDesk } from '../workflow/subscriptions/desk.ts';
+import type { AsyncDesk } from './async-desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 
 export interface RestSettings {
@@ -55,6 +56,8 @@ export interface Services {
   readonly subscriptions?: SubscriptionDesk;
   /** Where authorities of signers are configured. */
   readonly judgePrescriptions?: JudgePrescriptions;
+  /** Requests that are answered later, where there are jobs. */
+  readonly later?: AsyncDesk;
   readonly definitions: Definitions;
   readonly parameters: SearchParameters;
   /** What refuses a resource. */

@@ -66,8 +66,14 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     const read = bundle.entry
       .filter((entry) => !isParted(entry))
       .map((entry, index) => readEntry(services, entry, index));
-    const met = await findEntries(tx, known, read);
-    const planned = uniteSame(await lockMissing(services, tx, known, met.filter(isToBeDone)));
+    const locked = read.filter((plan) => plan.criteria && tokensOf(plan.criteria).length > 0 && !isShared(plan));
+    // Both leave together; the look-up runs when the locks are had.
+    const [, met] = await Promise.all([
+      locked.length > 0 && tx.lockIdentity(locked.map((plan) => plan.criteria as Criteria)), // filtered
+      findEntries(tx, known, read),
+    ]);
+    const decided = new Set(locked.map(({ criteria }) => criteria));
+    const planned = uniteSame(await lockMissing(services, tx, known, met.filter(isToBeDone), decided));
     const lateness = origin.saying ? await findLateness(tx, origin.saying, saidIn(planned)) : IN_ORDER;
     const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
     const { writes: moves, rest } = await moveReferences(services, tx, mergesOf(planned), written);
@@ -187,28 +193,46 @@ async function findEntries(
 }
 
 /**
- * Those that are not there are looked for again under the identity lock: from there on nobody else decides about their
- * identifiers until the transaction ends. What is there needs no lock, so that messages of one hospital, which all name
- * its wards and doctors, do not wait for one another.
+ * Mentions of what many patients share are looked up without a lock, so that messages of one hospital, which all name its
+ * wards and doctors, do not wait for one another. All else is locked as it is looked up: from there on nobody else
+ * decides about its identifiers until the transaction ends.
  */
+const isShared = ({ type, entry }: Planned): boolean => entry.request.method === 'POST' && SHARED.has(type);
+
+const SHARED = new Set([
+  'Device',
+  'HealthcareService',
+  'Location',
+  'Medication',
+  'Organization',
+  'Practitioner',
+  'PractitionerRole',
+  'Substance',
+]);
+
+/** One that is there and lacks an identifier it will be given is decided about as one that is not there. */
+const isDoubtful = ({ criteria, current }: Planned): boolean =>
+  criteria !== undefined && !(current && hasAll(current.content, criteria));
+
+/** Those that are not there are looked for again under the identity lock, unless they were found to be so under it. */
 async function lockMissing(
   services: ApplyMessageServices,
   tx: StoreTransaction,
   known: Known,
   met: readonly Planned[],
+  decided: ReadonlySet<Criteria | undefined>,
 ): Promise<readonly Planned[]> {
-  // One that is there and lacks an identifier it will be given is decided about as one that is not there.
-  const missing = met.filter(({ criteria, current }) => criteria && !(current && hasAll(current.content, criteria)));
+  const missing = met.filter((plan) => isDoubtful(plan) && !decided.has(plan.criteria));
   checkOwnNumbers(missing);
-  if (missing.length === 0) return met;
   const criteria = missing.map((plan) => plan.criteria as Criteria); // filtered
-  // Both leave together; the look-up runs when the lock is had.
-  const [, again] = await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing, met)]);
+  const [, again] =
+    missing.length > 0
+      ? await Promise.all([tx.lockIdentity(criteria), findEntries(tx, known, missing, met)])
+      : [undefined, []];
   const settled = new Map(missing.map((plan, i) => [plan, again[i] as Planned])); // of the same length
   return met.map((plan) => {
-    const now = settled.get(plan);
-    if (!now) return plan;
-    return now.current ? now : { ...now, id: services.newId() };
+    const now = settled.get(plan) ?? plan;
+    return now.criteria && !now.current ? { ...now, id: services.newId() } : now;
   });
 }
 
@@ -370,10 +394,10 @@ function resolved(
 
 /** The number under which we told of a resource is its id, which it has. */
 function withoutOwnNumbers(resource: Resource): Resource {
-  const { identifier, ...rest } = resource;
-  if (!Array.isArray(identifier)) return resource;
-  const others = identifier.filter(({ system }) => system !== OWN_NUMBERS);
-  if (others.length === identifier.length) return resource;
+  if (!Array.isArray(resource['identifier'])) return resource;
+  const others = resource['identifier'].filter(({ system }) => system !== OWN_NUMBERS);
+  if (others.length === resource['identifier'].length) return resource;
+  const { identifier: _, ...rest } = resource;
   return others.length === 0 ? rest : { ...rest, identifier: others };
 }
 

@@ -14,6 +14,7 @@ import type {
 import type { SaidOf, SourceTime } from '../ports/source-times.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
 import { identitiesOf } from './criteria-tokens.ts';
+import type { Member, Step, Waiting, Write } from './shared-steps.ts';
 
 /** Work that ends with one `write` and its `last`, and waits for nothing but the transaction. */
 export type SharedWork<T> = (tx: StoreTransaction) => Promise<T>;
@@ -23,35 +24,6 @@ export type Outcome<T> =
   | { readonly kind: 'done'; readonly value: T }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'alone' };
-
-interface Write {
-  readonly kind: 'write';
-  readonly writes: readonly TransactionWrite[];
-  readonly last: (results: readonly WriteResult[]) => Promise<void>;
-  readonly beside: (results: readonly WriteResult[]) => readonly NewResource[];
-}
-type Step =
-  | { readonly kind: 'lock'; readonly criteria: readonly Criteria[] }
-  | { readonly kind: 'find'; readonly criteria: readonly Criteria[]; readonly limit: number }
-  | { readonly kind: 'times'; readonly asked: readonly SaidOf[] }
-  | Write;
-
-/** A step that somebody waits for. */
-interface Waiting<S extends Step = Step> {
-  readonly member: Member;
-  readonly step: S;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
-interface Member {
-  waiting: Waiting[];
-  hasEnded: boolean;
-  /** Another one holds what it decides about. */
-  gaveWay: boolean;
-  /** It has sent something of its own, which only the end of the transaction takes back. */
-  hasSent: boolean;
-}
 
 /** Thrown into work that is to be worked by itself. */
 class GiveWay extends Error {}
@@ -271,16 +243,14 @@ class Sharing {
           ? this.#wait(member, { kind: 'write', writes, last, beside })
           : Promise.reject(new Error('only work that ends with its write shares a transaction')),
       sourceTimes: {
+        ...allPassed(tx.sourceTimes),
         lock: (asked) => (asked.length === 0 ? Promise.resolve([]) : this.#wait(member, { kind: 'times', asked })),
         keep: async (times) => void this.#kept.push(...times),
-        read: passed(tx.sourceTimes.read),
       },
       messages: {
+        ...allPassed(tx.messages),
         settle: (id, settlement) =>
           new Promise((resolve) => void this.#settled.push({ one: { id, settlement }, resolve })),
-        settleAll: passed(tx.messages.settleAll),
-        queue: passed(tx.messages.queue),
-        queueOnce: passed(tx.messages.queueOnce),
       },
       find: passed(tx.find),
       read: passed(tx.read),
@@ -291,6 +261,7 @@ class Sharing {
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
       answers: allPassed(tx.answers),
+      requestAnswers: allPassed(tx.requestAnswers),
       dispensing: allPassed(tx.dispensing),
     };
   }

@@ -223,9 +223,13 @@ const NEEDED: Readonly<Record<string, string>> = {
   'POST /:type/:id/$meta': 'r',
   'POST /:type/:id/$meta-add': 'u',
   'POST /:type/:id/$meta-delete': 'u',
+  ...both('/:type/:id/$graphql', 'r'),
   ...both('/Patient/$everything', 's'),
   ...both('/Patient/:id/$everything', 'r'),
   ...both('/Encounter/:id/$everything', 'r'),
+  ...both('/Composition/:id/$document', 'r'),
+  ...both('/Observation/$lastn', 's'),
+  'POST /Patient/$match': 's',
   ...Object.fromEntries(
     TERMINOLOGY_OPERATIONS.flatMap(({ type, name }) =>
       ['GET', 'POST'].flatMap((method) => [

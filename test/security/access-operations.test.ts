@@ -59,7 +59,7 @@ describe('access › operations', () => {
       const hidden = await ask('alice', 'GET', 'Observation/obs-b/$meta');
       const absent = await ask('alice', 'GET', 'Observation/nowhere/$meta');
       expect(hidden.status).equal(404);
-      expect(hidden.text.replace('obs-b', 'nowhere')).equal(absent.text);
+      expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
     });
     for (const path of ['Observation/$meta', '$meta'])
       it(`[CP-03] ${path} is of what the caller may see`, async () => {
@@ -80,7 +80,7 @@ describe('access › operations', () => {
           const hidden = await ask('alice', 'POST', `Observation/obs-b/$${name}`, body);
           const absent = await ask('alice', 'POST', `Observation/nowhere/$${name}`, body);
           expect(hidden.status).equal(absent.status).and.to.be.oneOf([403, 404]);
-          expect(hidden.text.replace('obs-b', 'nowhere')).equal(absent.text);
+          expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
         }
         expect((await world.store.read(ROOT, 'Observation', 'obs-b')).versionId).equal(1);
       });
@@ -152,6 +152,100 @@ describe('access › operations', () => {
       expect(reply.status === 400 || idsIn(reply.text).every((id) => id !== 'Patient/b')).equal(true);
       const forged = Buffer.from(JSON.stringify([0, null, 'b', null])).toString('base64url');
       expect(idsIn((await ask('alice', 'GET', `Patient/$everything?_cursor=${forged}`)).text)).eql([]);
+    });
+  });
+
+  describe('$match, $lastn, $document', () => {
+    const match = {
+      resourceType: 'Parameters',
+      parameter: [
+        { name: 'resource', resource: { resourceType: 'Patient', name: [{ family: 'Hid' }], birthDate: '1990-01-01' } },
+      ],
+    };
+    before(() => world.put({ resourceType: 'Patient', id: 'hid', name: [{ family: 'Hid' }], birthDate: '1990-01-01' }));
+    it('[CP-25] $match is nothing for whoever sees their own record alone', async () => {
+      expect((await ask('alice', 'POST', 'Patient/$match', match)).status).equal(403);
+    });
+    it('[CP-25] $match finds whom the caller may see', async () => {
+      expect((await ask('root', 'POST', 'Patient/$match', match)).text).contain('"id":"hid"');
+      const reply = await ask('stranger', 'POST', 'Patient/$match', match);
+      expect(reply.status).equal(200);
+      expect(reply.text).not.contain('hid');
+    });
+    it('[CP-03] $lastn is of what the caller may see, and says the same of a hidden patient as of none', async () => {
+      expect((await ask('alice', 'GET', 'Observation/$lastn?patient=a&code=urn:codes|x')).text).contain('Patient/a');
+      const hidden = await ask('alice', 'GET', 'Observation/$lastn?patient=b&code=urn:codes|x');
+      const absent = await ask('alice', 'GET', 'Observation/$lastn?patient=0&code=urn:codes|x');
+      expect(hidden.status).equal(200);
+      expect(hidden.text.replaceAll('patient=b', 'patient=0')).equal(absent.text);
+    });
+    it('[CP-19] $document that needs a hidden resource is as one that needs what is not there', async () => {
+      const composition = (id: string, entry: string): Resource => ({
+        resourceType: 'Composition',
+        id,
+        status: 'final',
+        type: { text: 't' },
+        date: '2026-01-01',
+        title: 'T',
+        subject: { reference: 'Patient/a' },
+        author: [{ reference: 'Patient/a' }],
+        section: [{ title: 's', entry: [{ reference: entry }] }],
+      });
+      for (const [id, entry] of [
+        ['c-own', 'Observation/obs-a'],
+        ['c-hidden', 'Observation/obs-b'],
+        ['c-absent', 'Observation/nowhere'],
+      ] as const)
+        await world.put(composition(id, entry));
+      expect((await ask('alice', 'GET', 'Composition/c-own/$document')).status).equal(200);
+      const hidden = await ask('alice', 'GET', 'Composition/c-hidden/$document');
+      expect(hidden.status).equal(422);
+      expect(hidden.text).equal((await ask('alice', 'GET', 'Composition/c-absent/$document')).text);
+    });
+  });
+
+  describe('$graphql', () => {
+    const query = (text: string): string => `$graphql?query=${encodeURIComponent(text)}`;
+    it('[CP-16] a hidden resource is as none, by itself and by what refers to it', async () => {
+      await world.put(observation('cross', 'a', { hasMember: [{ reference: 'Observation/obs-b' }] }));
+      for (const text of [
+        '{ Observation(id: "ID") { id } }',
+        '{ ObservationList(_id: "ID") { id } }',
+        '{ PatientList(_id: "b") { id ObservationList(_reference: patient) { id } } }',
+      ]) {
+        const hidden = await ask('alice', 'GET', query(text.replace('ID', 'obs-b')));
+        const absent = await ask('alice', 'GET', query(text.replace('ID', 'nowhere').replace('"b"', '"0"')));
+        expect(hidden.status).equal(absent.status);
+        expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
+      }
+      const reply = await ask(
+        'alice',
+        'GET',
+        query('{ Observation(id: "cross") { hasMember { resource(optional: true) { id } } } }'),
+      );
+      expect(JSON.parse(reply.text)).eql({ data: { Observation: { hasMember: [{ resource: null }] } } });
+    });
+    it('[CP-16] [CP-03] lists and counts are of what the caller may see', async () => {
+      const text = '{ ObservationConnection(_count: 100) { count edges { resource { id subject { reference } } } } }';
+      const reply = await ask('alice', 'GET', query(text));
+      expect(reply.status, reply.text).equal(200);
+      expect(reply.text).contain('obs-a').and.not.contain('Patient/b').and.not.contain('obs-b');
+      const { data } = JSON.parse(reply.text) as {
+        data: { ObservationConnection: { count: number; edges: unknown[] } };
+      };
+      expect(data.ObservationConnection.count).equal(data.ObservationConnection.edges.length);
+    });
+    it('[CP-02] types that no scope names: refused, or null where they are referred to', async () => {
+      expect((await ask('alice-observations', 'GET', query('{ PractitionerList { id } }'))).status).equal(403);
+      expect((await ask('nothing', 'GET', query('{ PatientList { id } }'))).status).equal(403);
+      const referred = '{ Observation(id: "by-p") { performer { resource(optional: true) { id } } } }';
+      expect((await ask('alice-observations', 'GET', query(referred))).text).contain('"resource":null');
+    });
+    it('[CP-01] of a hidden resource is as of none, whatever is asked', async () => {
+      const hidden = await ask('alice', 'GET', `Observation/obs-b/${query('{')}`);
+      const absent = await ask('alice', 'GET', `Observation/nowhere/${query('{')}`);
+      expect(hidden.status).equal(404);
+      expect(hidden.text.replaceAll('obs-b', 'nowhere')).equal(absent.text);
     });
   });
 });

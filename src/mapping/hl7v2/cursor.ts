@@ -9,8 +9,8 @@ import { formatDate, formatDateTime } from './date-time.ts';
 /** What one translation collects, and what it was told. */
 export interface Reading {
   readonly issues: Issue[];
-  /** Leaves that became part of something. */
-  readonly used: Set<Part>;
+  /** Whether any leaf became part of something: each that did bears this reading as its mark (`Part.readBy`). */
+  hasRead: boolean;
   readonly timeZone: string;
   /** Offset of MSH-7 in minutes: times without one are in it. */
   readonly offset: number | undefined;
@@ -41,7 +41,8 @@ export class Cursor {
   get text(): string {
     if (this.part.raw === '') return '';
     const leaf = leafOf(this.part);
-    this.reading.used.add(leaf);
+    leaf.readBy = this.reading;
+    this.reading.hasRead = true;
     if (leaf.raw === '' || leaf.isNull) return '';
     const text = decodeEscapes(leaf.raw, leaf.encoding, (fault) => this.#tellEscape(fault)).trim();
     const clean = hasControls(text) ? this.#withoutControls(text) : text;
@@ -78,7 +79,8 @@ export class Cursor {
 
   /** Counts as read, for what is known and means nothing to FHIR. */
   ignore(): void {
-    for (const leaf of leavesOf(this.part)) this.reading.used.add(leaf);
+    for (const leaf of leavesOf(this.part)) leaf.readBy = this.reading;
+    this.reading.hasRead = true;
   }
 
   /** As many digits as were sent; undefined, with a warning, for what is no date. */

@@ -35,7 +35,10 @@ export interface StoreOptions {
 export const urlOf = (resourceType: string, { system = '', value }: Identifier): string =>
   nameUrl('hl7v2', resourceType, system, value);
 
-export function createEntries(defaultElements: string): Entries {
+const bounded = (identifiers: readonly Identifier[]): readonly Identifier[] =>
+  identifiers.length > IDENTIFIERS_MAX ? identifiers.slice(0, IDENTIFIERS_MAX) : identifiers;
+
+export function createEntries(): Entries {
   const entries = new Map<string, TransactionEntry>();
   return {
     get list() {
@@ -45,8 +48,7 @@ export function createEntries(defaultElements: string): Entries {
       const [key] = identifiers;
       if (key === undefined) throw new Error('a resource that is mentioned needs an identifier');
       const fullUrl = urlOf(resource.resourceType, key);
-      if (!entries.has(fullUrl))
-        entries.set(fullUrl, createUnlessFound(fullUrl, resource, identifiers.slice(0, IDENTIFIERS_MAX)));
+      if (!entries.has(fullUrl)) entries.set(fullUrl, createUnlessFound(fullUrl, resource, bounded(identifiers)));
       return { reference: fullUrl };
     },
     has: (resourceType, key) => entries.has(urlOf(resourceType, key)),
@@ -54,11 +56,8 @@ export function createEntries(defaultElements: string): Entries {
       const [key] = identifiers;
       if (key === undefined) throw new Error('a resource that is stored needs an identifier');
       const fullUrl = urlOf(resource.resourceType, key);
-      const entry = updateByIdentifier(fullUrl, resource, identifiers.slice(0, IDENTIFIERS_MAX), removed);
-      const marks = defaults.map((name) => ({ url: defaultElements, valueString: name }));
-      const extension = [...(entry.extension ?? []), ...marks, ...own];
-      const { extension: _, ...rest } = entry;
-      entries.set(fullUrl, extension.length > 0 ? { extension, ...rest } : rest);
+      const found = bounded(identifiers);
+      entries.set(fullUrl, updateByIdentifier(fullUrl, resource, found, removed, defaults, own));
       return fullUrl;
     },
   };

@@ -4,12 +4,7 @@ import { parseDateTime } from '../../standards/hl7v2/date-time.ts';
 import { kindOf, type Message } from '../../standards/hl7v2/message.ts';
 import type { Segment } from '../../standards/hl7v2/segment.ts';
 import type { Mapped } from '../../standards/mapped.ts';
-import {
-  DEFAULT_ELEMENTS,
-  type TransactionBundle,
-  type TransactionEntry,
-  transactionBundle,
-} from '../transaction-bundle.ts';
+import { type TransactionBundle, type TransactionEntry, transactionBundle } from '../transaction-bundle.ts';
 import { mapAdmissions } from './admission.ts';
 import { mapScheduling } from './appointment.ts';
 import { mapCharges } from './charges.ts';
@@ -171,7 +166,7 @@ function openTranslation(message: Message, rule: EventRule, context: MappingCont
   const country = header.value(17);
   const reading: Reading = {
     issues: [],
-    used: new Set(),
+    hasRead: false,
     timeZone: context.timeZone,
     offset: parseDateTime(header.value(7))?.offset,
     feed: encodeURIComponent(sender.toWellFormed()),
@@ -182,5 +177,5 @@ function openTranslation(message: Message, rule: EventRule, context: MappingCont
   const times = [cursor?.at(6), cursor?.at(2), new SegmentCursor(header, reading).at(7)];
   const eventTime = times.find((time) => time?.isValued)?.dateTime;
   const { receivedAt } = context;
-  return { message, rule, reading, entries: createEntries(DEFAULT_ELEMENTS), eventTime, receivedAt };
+  return { message, rule, reading, entries: createEntries(), eventTime, receivedAt };
 }

@@ -72,7 +72,7 @@ function readingOf({ header }: Message, timeZone: string): Reading {
   const feed = encodeURIComponent((header.value(4) || header.value(3)).toWellFormed());
   return {
     issues: [],
-    used: new Set(),
+    hasRead: false,
     timeZone,
     offset: parseDateTime(header.value(7))?.offset,
     feed,

@@ -53,13 +53,13 @@ const MEANINGLESS = new Map<string, readonly number[]>([
 const ENVELOPES = new Set(['MSH', 'SFT', 'DSC']);
 
 /** One note a place: a segment without a map, a field of which nothing was read, or a component. Repetitions share theirs. */
-export function findUnread({ segments }: Message, { used }: Reading): readonly Issue[] {
+export function findUnread({ segments }: Message, reading: Reading): readonly Issue[] {
   const places = new Set<string>();
   for (const segment of segments) {
     if (ENVELOPES.has(segment.id)) continue;
     const skipped = MEANINGLESS.get(segment.id);
-    if (skipped !== undefined) for (const place of unreadOf(segment, skipped, used)) places.add(place);
-    else if (segment.text.length > 4 && /^[A-Z][A-Z0-9]{2}$/.test(segment.id) && !isAllRead(segment, used))
+    if (skipped !== undefined) for (const place of unreadOf(segment, skipped, reading)) places.add(place);
+    else if (segment.text.length > 4 && /^[A-Z][A-Z0-9]{2}$/.test(segment.id) && !isAllRead(segment, reading))
       places.add(segment.id);
   }
   const notes = [...places].map((place) => note(`${place} is not mapped: it is kept in the message alone`, place));
@@ -68,31 +68,31 @@ export function findUnread({ segments }: Message, { used }: Reading): readonly I
 }
 
 /** A segment without a map of which a partner's rules took everything. */
-function isAllRead(segment: Segment, used: Reading['used']): boolean {
-  if (used.size === 0 || segment.fieldCount > RULED_MAX) return false;
-  return unreadOf(segment, [], used).length === 0;
+function isAllRead(segment: Segment, reading: Reading): boolean {
+  if (!reading.hasRead || segment.fieldCount > RULED_MAX) return false;
+  return unreadOf(segment, [], reading).length === 0;
 }
 
 /** Segments with more fields are nobody's mapping by hand. */
 const RULED_MAX = 50;
 
 /** `PID-8`, `PID-5.2` … */
-function unreadOf(segment: Segment, skipped: readonly number[], used: Reading['used']): readonly string[] {
+function unreadOf(segment: Segment, skipped: readonly number[], reading: Reading): readonly string[] {
   const places: string[] = [];
   const count = segment.fieldCount;
   for (let n = 1; n <= count; n++) {
     const field = segment.field(n);
-    if (field.raw !== '' && !isReadWhole(field, used) && !skipped.includes(n) && !field.isEmpty)
-      for (const place of placesIn(field, used)) places.push(`${segment.id}-${place}`);
+    if (field.raw !== '' && !isReadWhole(field, reading) && !skipped.includes(n) && !field.isEmpty)
+      for (const place of placesIn(field, reading)) places.push(`${segment.id}-${place}`);
   }
   return places;
 }
 
 /** The usual field: every leaf that holds something became part of something. */
-function isReadWhole(field: Field, used: Reading['used']): boolean {
+function isReadWhole(field: Field, reading: Reading): boolean {
   for (const repetition of field.repetitions)
     for (const component of repetition.parts)
-      for (const leaf of component.parts) if (leaf.raw !== '' && !used.has(leaf)) return false;
+      for (const leaf of component.parts) if (leaf.raw !== '' && leaf.readBy !== reading) return false;
   return true;
 }
 
@@ -100,7 +100,7 @@ function isReadWhole(field: Field, used: Reading['used']): boolean {
 export const isMappedSegment = (id: string): boolean => MEANINGLESS.has(id);
 
 /** `8` for a field of which nothing was read, else `8.2` for each component with something unread. */
-function placesIn(field: Field, used: Reading['used']): readonly string[] {
+function placesIn(field: Field, reading: Reading): readonly string[] {
   const components = new Set<string>();
   let someRead = false;
   for (const repetition of field.repetitions)
@@ -109,7 +109,7 @@ function placesIn(field: Field, used: Reading['used']): readonly string[] {
       let unread = false;
       for (const leaf of leavesOf(component)) {
         if (leaf.raw === '') continue;
-        if (used.has(leaf)) someRead = true;
+        if (leaf.readBy === reading) someRead = true;
         else unread = true;
       }
       if (unread) components.add(`${field.number}.${component.place.component ?? 1}`);

@@ -5,6 +5,7 @@ import { badRequest, badValue, FhirError, unprocessable } from '../../standards/
 import { bundleAnswer, outcomeAnswer } from '../answers.ts';
 import { readResource } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
+import { idempotent, refuseKey } from '../idempotency.ts';
 import { parsePrefer } from '../preferences.ts';
 import type { Handler, Services } from '../services.ts';
 import { type BundleEntry, readEntries } from './bundle-entry.ts';
@@ -21,8 +22,12 @@ export const createBundleHandler =
     const bundle = readResource(services, request, 'Bundle');
     const faults = services.validateStructure(frameOf(bundle), 'Bundle');
     if (faults.length > 0) throw unprocessable(faults);
-    if (bundle['type'] === 'transaction') return transaction(services, request, bundle);
-    if (bundle['type'] === 'batch') return batch(services, request, bundle, dispatch);
+    if (bundle['type'] === 'transaction')
+      return idempotent((services, request) => transaction(services, request, bundle))(services, request);
+    if (bundle['type'] === 'batch') {
+      refuseKey(request);
+      return batch(services, request, bundle, dispatch);
+    }
     throw badValue(
       'A bundle posted to the base must be of type transaction or batch: a document or message is stored at /Bundle',
       'Bundle.type',

@@ -4,9 +4,12 @@ import { writeAnswer } from '../answers.ts';
 import { checkValid, readResource } from '../body.ts';
 import { criteriaOf, onlyMatch } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
+import { idempotent } from '../idempotency.ts';
 import type { Services } from '../services.ts';
 
-export async function create(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+export const create = idempotent(createOnce);
+
+async function createOnce(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const type = request.segments[0] as string; // the route has it
   const resource = readResource(services, request, type);
   checkValid(services, resource, type);

@@ -24,6 +24,8 @@ export class Part {
   /** Which of its parent's, from 1. */
   readonly #number: number;
   #parts: readonly Part[] | undefined;
+  /** Whoever has read it last, as a mark of theirs: quicker than a set of all that was read. */
+  readBy: object | undefined;
 
   constructor(raw: string, encoding: Encoding, depth: Depth, parent: Field | Part, number: number) {
     this.raw = raw;
@@ -31,6 +33,7 @@ export class Part {
     this.#depth = depth;
     this.#parent = parent;
     this.#number = number;
+    this.readBy = undefined;
   }
 
   /** Component or subcomponent `n`, from 1. */
