@@ -48,10 +48,10 @@ begin
   if tg_op <> 'DELETE' and new.op <> 'D' and new.content like ${MARK} then
     c := new.content::json;
     reference := c #>> '{owner,reference}';
-    if reference like 'Organization/%' and c #>> '{restriction,period,end}' is not null then
+    if (reference is null or reference like 'Organization/%') and c #>> '{restriction,period,end}' is not null then
       made.rid := new.rid;
       made.id := new.id;
-      made.owner := substr(reference, 14);
+      made.owner := coalesce(substr(reference, 14), ''); -- any pharmacy's
       made.state := case c ->> 'status' when 'completed' then 1 when 'failed' then 2
         when 'cancelled' then 3 when 'rejected' then 3 when 'entered-in-error' then 3 when 'draft' then 3 else 0 end;
       made.rank := case c ->> 'priority' when 'asap' then 0 when 'stat' then 0 when 'urgent' then 1 else 2 end;
@@ -61,6 +61,11 @@ begin
       made.patient := substr(c #>> '{for,reference}', 9);
       made.issued := coalesce(made.issued, new.lu);
       insert into mortar.dispense_task select made.*;
+      -- A controlled drug is told of at once, and once: with the Task, or not at all.
+      if tg_op = 'INSERT' and made.rank = 0 and made.state = 0 and made.owner <> '' then
+        insert into mortar.job (id, kind, payload, run_at)
+        values (gen_random_uuid(), 'controlled-alert', jsonb_build_object('task', made.id), '-infinity');
+      end if;
     end if;
   end if;
   insert into mortar.dispense_count as t (owner, state, day, rank, shard, n)

@@ -4,6 +4,7 @@ import type { Clock } from './ports/clock.ts';
 import type { Resource, ResourceStore, TransactionWrite } from './ports/resource-store.ts';
 import type { Issue } from './standards/fhir/outcome.ts';
 import { importProvenance } from './workflow/import-provenance.ts';
+import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 const NHS = 'https://fhir.nhs.uk/Id/nhs-number';
 const ODS = 'https://fhir.nhs.uk/Id/ods-organization-code';
@@ -62,7 +63,10 @@ function demoResources(): Resource[] {
     {
       resourceType: 'Organization',
       id: 'demo-pharmacy',
-      identifier: [{ system: ODS, value: 'Z99902' }],
+      identifier: [
+        { system: ODS, value: 'Z99902' },
+        { system: PHARMACY_CODE_DEFAULT, value: 'PHB-PH-000001' },
+      ],
       name: 'Millbrook Pharmacy (demo)',
     },
     {

@@ -432,6 +432,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       subscriptions.jobs,
       asyncJobs,
       identity.jobs,
+      pharmacy.jobs,
       asyncJobs,
       ...subjects.jobs,
       ...(eps ? [eps.jobs] : []),

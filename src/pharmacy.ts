@@ -1,6 +1,9 @@
 /** Composition of the pharmacy's side: tokens, their routes, queue, register, and what is done in the background. docs/pharmacy.md */
 import type { Config } from './config.ts';
+import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { createPartners } from './gateways/partners.ts';
+import { createPharmacyJobs } from './jobs/pharmacy-jobs.ts';
+import type { JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
@@ -14,18 +17,22 @@ import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
+import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
+import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
+import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createExpire } from './workflow/dispensing/expire.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
+import { createPharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
-import { createQueueEvents } from './workflow/dispensing/queue-events.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'smtpUrl' | 'mailFrom'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -47,6 +54,7 @@ export interface Pharmacy {
   /** The pharmacies that people may choose. */
   readonly register: PharmacyRegister;
   readonly routes: readonly WorkflowRoute[];
+  readonly jobs: JobSet;
   stop(): void;
 }
 
@@ -91,14 +99,30 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
     onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
   });
+  const { smtpUrl, mailFrom, messageTimeZone: timeZone } = parts.config;
+  const send =
+    smtpUrl === undefined || mailFrom === undefined ? undefined : createSmtpSender({ url: smtpUrl, from: mailFrom });
+  const { queue, attempts } = plain.dispensing;
+  const notices = createPharmacyNotices({
+    store: plain,
+    queue,
+    pharmacies,
+    hasMail: send !== undefined,
+    url: parts.url,
+    timeZone,
+    now,
+  });
   return {
     tokens,
     register,
+    jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, send, now, log }),
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
       ...createPharmacyRoutes({ register, store, now }),
+      ...createTokenPrintRoutes(routed),
       ...createQueueRoutes({ ...routed, events }),
+      ...createRegisterRoutes(routed),
     ],
   };
 }

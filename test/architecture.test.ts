@@ -47,7 +47,7 @@ const LAYERS = new Map<string, Row>([
     'rest',
     {
       folders: DOOR,
-      packages: ['express', 'graphql', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws', 'ajv'],
+      packages: ['express', 'graphql', 'prom-client', 'rate-limiter-flexible', 'ioredis', 'ws', 'ajv', 'qrcode'],
       node: 'all',
     },
   ],

@@ -18,7 +18,7 @@ export interface Prescribed {
 }
 
 export interface PharmacyWorld {
-  readonly server: TestServer;
+  readonly server: Pick<TestServer, 'url' | 'fhirBaseUrl' | 'dataDir' | 'bearer'>;
   readonly tokens: PrescriptionTokens;
   /** Puts a prescription into a queue, as approval does. */
   prescribe(options?: PrescribeOptions): Promise<Prescribed>;
@@ -63,7 +63,10 @@ const CHUNK = 50;
 let serial = 0;
 
 /** Stores the people and pharmacies. */
-export async function makePharmacyWorld(server: TestServer, now: () => number = Date.now): Promise<PharmacyWorld> {
+export async function makePharmacyWorld(
+  server: Pick<TestServer, 'url' | 'fhirBaseUrl' | 'dataDir' | 'bearer'>,
+  now: () => number = Date.now,
+): Promise<PharmacyWorld> {
   const keys = openPrescriptionKeys(join(server.dataDir, 'keys', 'prescription.key'), now);
   const cipher = openKeyFile(join(server.dataDir, 'keys', 'message.key'));
   let number = 50_000_000;

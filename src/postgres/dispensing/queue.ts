@@ -119,7 +119,7 @@ ${parts.join('\nunion all\n')}
       translated(async () => {
         const rows = await reads.query({
           name: 'dispense-open',
-          text: `select owner from mortar.dispense_count where state = 0 and day > $1::int
+          text: `select owner from mortar.dispense_count where state = 0 and day > $1::int and owner <> ''
 group by owner having sum(n) > 0 order by owner limit ${OPEN_MAX}`,
           values: [Math.floor(at / DAY_MS) - 400],
         });

@@ -1,19 +1,18 @@
 /** Tokens that are shown at a counter: are they good, dispense on them, who showed them. MISSION M10; SECURITY RX-02, RX-04, RX-06 */
 import type { Caller } from '../../ports/caller.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { FhirError, notFound } from '../../standards/fhir/outcome.ts';
-import { isTokenId } from '../../standards/prescription-token/token-id.ts';
+import { FhirError } from '../../standards/fhir/outcome.ts';
 import { isControlledTask } from '../../workflow/dispensing/controlled.ts';
 import { createDispense, type Dispensed } from '../../workflow/dispensing/dispense.ts';
 import { dispensedBy } from '../../workflow/dispensing/dispense-record.ts';
-import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts';
+import type { FoundTask } from '../../workflow/dispensing/find-task.ts';
 import type { Node, Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
-import { PRESCRIPTION_TOKEN } from '../../workflow/dispensing/queue-entry.ts';
 import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import { createVerify, type Verdict } from '../../workflow/dispensing/verify.ts';
 import { throttled } from '../rate-limit.ts';
 import { type DispensingParts, PHARMACY_CODE, TEXT, TOKEN_ID } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
+import { readVisibleTask } from './visible-task.ts';
 
 const TAG = 'Tokens';
 const ATTEMPTS_MAX = 1000;
@@ -90,16 +89,6 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
     };
   }
 
-  /** The Task of the token, if the caller may see it. */
-  async function visibleTask(caller: Caller, tokenId: string): Promise<FoundTask> {
-    if (!isTokenId(tokenId)) throw notFound('That prescription');
-    const identifier = encodeURIComponent(`${PRESCRIPTION_TOKEN}|${tokenId}`);
-    const { matches } = await store.search(caller, searchOf('Task', `identifier=${identifier}&_count=1`));
-    const found = matches[0] && readTask(matches[0], tokens);
-    if (!found) throw notFound('That prescription');
-    return found;
-  }
-
   /** What was noted when it was handed over, for whoever may read that. */
   async function noteOf(caller: Caller, { task }: FoundTask): Promise<string> {
     const outputs = (task['output'] ?? []) as readonly Node[]; // validated
@@ -118,11 +107,12 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
 
   async function handleLog({ caller, path }: WorkflowCall): Promise<WorkflowAnswer> {
     const { id = '' } = path;
-    const found = await visibleTask(caller, id);
-    const [list, note] = await Promise.all([attempts.ofToken(id, ATTEMPTS_MAX), noteOf(caller, found)]);
+    const found = await readVisibleTask(parts, caller, id);
+    const { tokenId } = found.token;
+    const [list, note] = await Promise.all([attempts.ofToken(tokenId, ATTEMPTS_MAX), noteOf(caller, found)]);
     const by = dispensedBy(found.task);
     const json = {
-      prescription_id: id,
+      prescription_id: tokenId,
       patient_name: found.token.payload.patient,
       medication: found.token.payload.medication,
       dispensed: by !== undefined,

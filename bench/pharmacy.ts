@@ -1,0 +1,170 @@
+/**
+ * `npm run -s bench:pharmacy`: verification, dispensing and the queue of a running server, policy and audit on, from ten
+ * pharmacies. `--json FILE` keeps the figures; `--seconds N` how long each is measured; `--queue N` how many prescriptions
+ * are open when the queue is measured. docs/pharmacy.md
+ */
+import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import {
+  codeOf,
+  makePharmacyWorld,
+  PHARMACIES,
+  type PharmacyWorld,
+  type Prescribed,
+} from '../test/support/pharmacy.ts';
+import { runLoad, type Sample } from './load.ts';
+import { startMortar, withPostgres } from './processes.ts';
+
+interface Figure extends Sample {
+  readonly name: string;
+  /** What issue 9 asks: a rate, or a p99 in ms. */
+  readonly goal: string;
+  readonly isMet: boolean;
+}
+
+const CONNECTIONS = 32;
+const SMALL_QUEUE = 100;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    seconds: { type: 'string', default: '5' },
+    queue: { type: 'string', default: '100000' },
+  },
+});
+const durationMs = Number(values.seconds) * 1000;
+const large = Number(values.queue);
+if (!(durationMs > 0 && durationMs <= 60_000)) throw new Error('--seconds is a number up to 60');
+if (!(Number.isInteger(large) && large >= SMALL_QUEUE)) throw new Error(`--queue is a number from ${SMALL_QUEUE}`);
+
+await withPostgres(async ({ url, folder }) => {
+  process.env['RATE_LIMITS'] = 'verify=off,verify-prescription=off,read=off,write=off';
+  const mortar = await startMortar(url, folder);
+  try {
+    const base = `http://127.0.0.1:${mortar.port}`;
+    const world = await makePharmacyWorld({
+      url: base,
+      fhirBaseUrl: `${base}/fhir/R4`,
+      dataDir: folder,
+      bearer: { authorization: `Bearer ${mortar.token}` },
+    });
+    const people = await Promise.all(PHARMACIES.map((id) => world.pharmacist(id)));
+    const figures = [
+      ...(await measureTokens(world, mortar.port, people)),
+      ...(await measureQueue(world, mortar.port, people)),
+    ];
+    for (const { name, rate, p50, p99, failed, goal, isMet } of figures)
+      console.log(
+        `${name.padEnd(30)} ${rate.toFixed(0).padStart(6)}/s   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms   ${failed} failed   goal ${goal}   ${isMet ? 'met' : 'missed'}`,
+      );
+    console.log(`load ${loadavg()[0]?.toFixed(1)}; Node ${process.version}`);
+    if (values.json !== undefined)
+      writeFileSync(
+        values.json,
+        `${JSON.stringify({ node: process.version, load: loadavg(), figures }, undefined, 2)}\n`,
+      );
+  } finally {
+    await mortar.stop();
+  }
+});
+
+async function measureTokens(world: PharmacyWorld, port: number, people: readonly Record<string, string>[]) {
+  const made = await world.prescribeMany(2000, (i) => ({ pharmacyId: PHARMACIES[i % PHARMACIES.length] ?? '' }));
+  let turn = 0;
+  const verify = (body: (one: Prescribed) => object) => () => {
+    turn = (turn + 1) % made.length;
+    const [one, at] = [made[turn] as Prescribed, turn % PHARMACIES.length]; // turn is below its length
+    return post(port, '/api/prescriptions/verify', people[at], {
+      ...body(one),
+      pharmacy_code: codeOf(PHARMACIES[at] ?? ''),
+    });
+  };
+  const load = (next: () => Buffer): Promise<Sample> => runLoad({ port, connections: CONNECTIONS, durationMs, next });
+  await load(verify(({ token }) => ({ token: token.token }))); // warms up
+  const jws = await load(verify(({ token }) => ({ token: token.token })));
+  const hmac = await load(verify(({ token }) => ({ payload: token.payload, signature: token.signature })));
+  // Each once: as many as may be dispensed in the time, and a round before to warm up.
+  const warm = await world.prescribeMany(1000, (i) => ({ pharmacyId: PHARMACIES[i % PHARMACIES.length] ?? '' }));
+  const fresh = await world.prescribeMany(Math.ceil(durationMs / 1000) * 800, (i) => ({
+    pharmacyId: PHARMACIES[i % PHARMACIES.length] ?? '',
+  }));
+  await dispenseAll(port, warm, people);
+  const dispensed = await dispenseAll(port, fresh, people);
+  return [figure('verify, JWS', jws, 2000), figure('verify, HMAC', hmac, 2000), figure('dispense', dispensed, 500)];
+}
+
+/** Until the time is over, or all are dispensed. */
+async function dispenseAll(
+  port: number,
+  all: readonly Prescribed[],
+  people: readonly Record<string, string>[],
+): Promise<Sample> {
+  let turn = -1;
+  const started = performance.now();
+  const durations = Math.min(durationMs, (all.length / 800) * 1000);
+  return runLoad({
+    port,
+    connections: CONNECTIONS,
+    durationMs: durations,
+    next: () => {
+      turn += 1;
+      const one = all[turn % all.length] as Prescribed; // below its length
+      const at = turn % PHARMACIES.length;
+      if (turn === all.length) console.log(`all were dispensed after ${Math.round(performance.now() - started)} ms`);
+      return post(port, '/api/prescriptions/dispense', people[at], {
+        prescription_id: one.token.tokenId,
+        nonce: one.token.nonce,
+        pharmacy_code: codeOf(PHARMACIES[at] ?? ''),
+        pharmacist_name: 'Piotr Zielinski',
+      });
+    },
+  });
+}
+
+async function measureQueue(
+  world: PharmacyWorld,
+  port: number,
+  people: readonly Record<string, string>[],
+): Promise<Figure[]> {
+  // Of a pharmacy that has nothing else: the last one is measured with few, then with many.
+  const [small, big] = ['pharmacy-i', 'pharmacy-j'];
+  const fill = (pharmacyId: string, count: number) =>
+    world.prescribeMany(count, (i) => ({
+      pharmacyId,
+      priority: i % 50 === 0 ? 'controlled' : i % 10 === 0 ? 'high_risk' : 'routine',
+      issuedAt: Date.now() - (i % 1000) * 60_000,
+    }));
+  await fill(small, SMALL_QUEUE);
+  await fill(big, large);
+  const page = (at: number) => () => get(port, '/api/pharmacy/queue', people[at]);
+  const load = (at: number): Promise<Sample> => runLoad({ port, connections: 4, durationMs, next: page(at) });
+  await load(8);
+  const few = await load(8);
+  const many = await load(9);
+  const share = many.p50 / few.p50;
+  return [
+    { ...few, name: `queue page, ${SMALL_QUEUE} and more open`, goal: 'none', isMet: true },
+    { ...many, name: `queue page, ${large} open`, goal: 'p99 25 ms', isMet: many.p99 <= 25 },
+    { ...many, name: `the same, ${share.toFixed(2)} times the small one`, goal: '1.5 times', isMet: share <= 1.5 },
+  ];
+}
+
+function head(method: string, path: string, port: number, headers: Record<string, string> = {}): string {
+  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: ${headers['authorization']}\r\n`;
+}
+
+function get(port: number, path: string, headers: Record<string, string> | undefined): Buffer {
+  return Buffer.from(`${head('GET', path, port, headers)}\r\n`);
+}
+
+function post(port: number, path: string, headers: Record<string, string> | undefined, body: object): Buffer {
+  const json = JSON.stringify(body);
+  return Buffer.from(
+    `${head('POST', path, port, headers)}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
+  );
+}
+
+function figure(name: string, sample: Sample, rate: number): Figure {
+  return { ...sample, name, goal: `${rate}/s`, isMet: sample.rate >= rate && sample.failed === 0 };
+}
