@@ -24,6 +24,7 @@ import { createCheckPatients, createCheckRelation } from './workflow/eps/relatio
 import { createEpsSend } from './workflow/eps/send.ts';
 import { createEpsRecord } from './workflow/eps/settle.ts';
 import { createEpsTrack } from './workflow/eps/track.ts';
+import { createEpsFollow } from './workflow/prescribing/eps-follow.ts';
 import { createEpsOrders, type EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface EpsParts extends Omit<ApplyMessageServices, 'newId'> {
@@ -94,6 +95,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
     validate: parts.validate,
     sendingId,
     readSent: readSentEnvelope,
+    follow: createEpsFollow({ criteriaOf, newId: store.newId, now }),
     judge,
     toAsid: config.epsToAsid,
     baseUrl,

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { signDigest } from '../../src/mapping/eps/sign-order.ts';
+import { patientRelease } from '../support/eps-messages.ts';
+import { completeForEps, until } from '../support/eps-practice.ts';
 import { AMOXICILLIN, openPractice, type Practice } from '../support/prescribing.ts';
 import { startTestServer } from '../support/server.ts';
 import { startTestSpine, type TestSpine } from '../support/spine.ts';
@@ -11,65 +13,6 @@ import { makeTempFolder } from '../support/temp-folder.ts';
 
 const LIMITS = { RATE_LIMITS: 'read=off,write=off,search=off' };
 const MEDICATION = { quantity: 21, dosage_instructions: 'Take one capsule', frequency: 'three times a day' };
-
-/** What EPS needs to know of who prescribes, and where. */
-async function completeForEps({ fhir }: Practice): Promise<void> {
-  const put = async (resource: { resourceType: string; id: string }): Promise<void> => {
-    const { status, body } = await fhir('PUT', `${resource.resourceType}/${resource.id}`, resource);
-    if (status > 201) throw new Error(JSON.stringify(body));
-  };
-  const ods = (value: string): object[] => [{ system: 'https://fhir.nhs.uk/Id/ods-organization-code', value }];
-  await put({
-    resourceType: 'Organization',
-    id: 'board',
-    identifier: ods('Z999'),
-    name: 'Riverside (invented)',
-  } as never);
-  const { body: surgery } = await fhir('GET', 'Organization/surgery');
-  await put({
-    ...surgery,
-    type: [{ coding: [{ system: 'https://fhir.nhs.uk/CodeSystem/organisation-role', code: '76' }] }],
-    telecom: [{ system: 'phone', value: '01632 960110', use: 'work' }],
-    partOf: { reference: 'Organization/board' },
-  });
-  await put({
-    resourceType: 'Practitioner',
-    id: 'doc',
-    identifier: [
-      { system: 'https://fhir.nhs.uk/Id/sds-user-id', value: '999000000101' },
-      { system: 'https://fhir.hl7.org.uk/Id/gmc-number', value: 'C9990001' },
-    ],
-    name: [{ family: 'Penhallow', given: ['Idris'], prefix: ['Dr'] }],
-  } as never);
-  await put({
-    resourceType: 'PractitionerRole',
-    id: 'doc-role',
-    identifier: [{ system: 'https://fhir.nhs.uk/Id/sds-role-profile-id', value: '999000000202' }],
-    practitioner: { reference: 'Practitioner/doc' },
-    organization: { reference: 'Organization/surgery' },
-    code: [
-      {
-        coding: [
-          {
-            system: 'https://fhir.nhs.uk/CodeSystem/NHSDigital-SDS-JobRoleCode',
-            code: 'S8000:G8000:R8000',
-            display: 'Clinical Practitioner Access Role',
-          },
-        ],
-      },
-    ],
-    telecom: [{ system: 'phone', value: '01632 960111', use: 'work' }],
-  } as never);
-}
-
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (let i = 0; i < 200; i++) {
-    const found = await ask();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('it does not come about');
-}
 
 describe('journey › prescribing by EPS', function () {
   this.timeout(240_000);
@@ -103,7 +46,6 @@ describe('journey › prescribing by EPS', function () {
       expect((await practice.fhir('GET', `MedicationRequest/${orderId}`)).body.status).equal('active');
       const { body: seen } = await practice.call('pat', 'GET', `/api/prescriptions/${id}`);
       expect(seen.eps_reference).equal(order.groupIdentifier.value);
-      expect((await practice.call('pat', 'PUT', `/api/prescriptions/${id}/cancel`)).body.code).equal('RX-EPS');
     });
 
     it('what lacks a code is approved, not sent, and it is said why', async () => {
@@ -123,6 +65,13 @@ describe('journey › prescribing by EPS', function () {
     let spine: TestSpine;
     let practice: Practice;
     let folder: string;
+    let isStopped = false;
+    /** As the prescriber does, with their own key. */
+    const signed = (digest: string): Promise<string | undefined> => {
+      const key = createPrivateKey(readFileSync(join(folder, 'certificates/prescriber.key')));
+      const certificate = new X509Certificate(readFileSync(join(folder, 'certificates/prescriber.crt'))).raw;
+      return signDigest(digest, { certificate, sign: async (bytes) => sign('sha256', bytes, key) });
+    };
     before(async () => {
       folder = makeTempFolder();
       spine = await startTestSpine({ folder });
@@ -145,7 +94,7 @@ describe('journey › prescribing by EPS', function () {
     });
     after(async () => {
       await practice.server.stop();
-      await spine.stop();
+      if (!isStopped) await spine.stop();
     });
 
     it('the approval says what is to be signed; the signature sends it, once', async () => {
@@ -168,12 +117,10 @@ describe('journey › prescribing by EPS', function () {
         signature: 'AAAA',
       });
       expect(early.body.code).equal('RX-SIGNATURE');
-      const key = createPrivateKey(readFileSync(join(folder, 'certificates/prescriber.key')));
-      const certificate = new X509Certificate(readFileSync(join(folder, 'certificates/prescriber.crt'))).raw;
-      const signature = await signDigest(digest, { certificate, sign: async (bytes) => sign('sha256', bytes, key) });
+      const signature = await signed(digest);
       expect((await practice.call('doc', 'POST', path, { timestamp, signature })).body.code).equal('RX-NOT-SIGNER');
-      const signed = await practice.call('gp', 'POST', path, { timestamp, signature });
-      expect(signed.status, JSON.stringify(signed.body)).equal(202);
+      const taken = await practice.call('gp', 'POST', path, { timestamp, signature });
+      expect(taken.status, JSON.stringify(taken.body)).equal(202);
       expect((await practice.call('gp', 'POST', path, { timestamp, signature })).status).equal(409);
       const [orderId] = approved.prescription_ids;
       const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
@@ -189,6 +136,73 @@ describe('journey › prescribing by EPS', function () {
         .flatMap((one: { resource: { signature?: { data?: string }[] } }) => one.resource.signature ?? [])
         .find((one: { data?: string }) => one.data);
       expect(data.data).equal(signature);
+      const asked = await practice.call('pat', 'PUT', `/api/prescriptions/${id}/cancel`);
+      expect(asked.status).equal(409);
+      expect(asked.body.code).equal('RX-EPS');
+      // A pharmacy takes it: what the Spine says then is that it was not cancelled.
+      const number = order.groupIdentifier.value;
+      const uuid = order.groupIdentifier.extension[0].valueIdentifier.value;
+      const released = patientRelease({ kind: 'acute', id: number, uuid, items: [] }, spine.clock.now);
+      expect(await spine.tell(released)).equal('AA');
+      const cancelled = await practice.call('gp', 'PATCH', `/api/v2/prescriptions/${id}`, { status: 'cancelled' });
+      expect(cancelled.status, JSON.stringify(cancelled.body)).equal(202);
+      const settled = await until(async () => {
+        const { body: task } = await practice.fhir('GET', `Task/${id}`);
+        return task.status === 'completed' ? task : undefined;
+      });
+      expect(settled.statusReason.text).match(/not cancelled. With dispenser. Marked for cancellation/);
+      const { body: queue } = await practice.fhir('GET', `Task?focus=MedicationRequest/${orderId}`);
+      expect(queue.entry[0].resource.status).equal('ready');
+    });
+
+    it('what nobody has signed was never sent: it is cancelled without the Spine', async () => {
+      const { id, items } = await practice.ask([AMOXICILLIN]);
+      const { body: approved } = await practice.call('gp', 'POST', `/api/provider/prescriptions/${id}/approve`, {
+        medications: [{ item_id: items[0].id, ...MEDICATION }],
+      });
+      expect(approved.eps.status).equal('to-be-signed');
+      expect((await practice.call('pat', 'PUT', `/api/prescriptions/${id}/cancel`)).body.status).equal('CANCELLED');
+      const { timestamp } = approved.eps.to_sign;
+      const late = await practice.call('gp', 'POST', `/api/provider/prescriptions/${id}/signature`, {
+        timestamp,
+        signature: 'AAAA',
+      });
+      expect(late.status).equal(409);
+    });
+
+    it('[RX-04] while the Spine is away, what is being cancelled is on hold: no pharmacy dispenses it', async () => {
+      const { id, items } = await practice.ask([AMOXICILLIN]);
+      const { body: approved } = await practice.call('gp', 'POST', `/api/provider/prescriptions/${id}/approve`, {
+        medications: [{ item_id: items[0].id, ...MEDICATION }],
+      });
+      const { timestamp, digest } = approved.eps.to_sign;
+      const signature = await signed(digest);
+      const path = `/api/provider/prescriptions/${id}/signature`;
+      expect((await practice.call('gp', 'POST', path, { timestamp, signature })).status).equal(202);
+      const { body: seen } = await practice.call('pat', 'GET', `/api/prescriptions/${id}`);
+      const [{ token, payload }] = seen.tokens;
+      await spine.stop();
+      isStopped = true;
+      const asked = await practice.call('gp', 'PATCH', `/api/v2/prescriptions/${id}`, { status: 'cancelled' });
+      expect(asked.status, JSON.stringify(asked.body)).equal(202);
+      expect((await practice.fhir('GET', `Task/${id}`)).body.status).equal('on-hold');
+      const { body: verdict } = await practice.call('disp', 'POST', '/api/prescriptions/verify', { token });
+      expect(verdict.valid).equal(false);
+      expect(verdict.reason).equal('Prescription is on hold: it is being cancelled');
+      const dispensed = await practice.call('disp', 'POST', '/api/prescriptions/dispense', {
+        prescription_id: payload.id,
+        nonce: payload.nonce,
+        pharmacy_code: 'Z99902',
+        pharmacist_name: 'Piotr Zielinski',
+      });
+      expect(dispensed.status).equal(409);
+      expect(dispensed.body.message).equal('Prescription is on hold: it is being cancelled');
+      const { body: queue } = await practice.call('disp', 'GET', '/api/pharmacy/queue');
+      const shown: readonly { readonly prescription_id: string; readonly status: string }[] = queue.prescriptions;
+      expect(shown.find((one) => one.prescription_id === payload.id)?.status).equal('held');
+      const { body: again } = await practice.call('pat', 'GET', `/api/prescriptions/${id}`);
+      expect(again.status).equal('APPROVED');
+      expect(again.tokens[0].token).equal(null);
     });
   });
 });

@@ -99,8 +99,11 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
       rights: ['prescription:write'],
       kind: 'update',
       told: 'prescription-cancel',
-      answers: { 200: { about: 'It is cancelled, or its cancellation is on its way', schema: PRESCRIPTION } },
-      problems: ['RX-STATE', 'RX-DISPENSED'],
+      answers: {
+        200: { about: 'It is cancelled', schema: PRESCRIPTION },
+        202: { about: 'It is on hold until the Spine has confirmed the cancellation', schema: PRESCRIPTION },
+      },
+      problems: ['RX-STATE', 'RX-DISPENSED', 'RX-EPS'],
       async handle({ caller, path }) {
         const patientId = ownPatientOf(caller);
         const done = await cancelRequest(desk, caller, patientId, path['id'] ?? '');

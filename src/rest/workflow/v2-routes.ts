@@ -257,12 +257,15 @@ export function createV2Routes(desk: Prescribing): readonly WorkflowRoute[] {
       kind: 'update',
       told: 'prescription-cancel',
       request: { body: { type: 'object', required: ['status'], properties: { status: { enum: ['cancelled'] } } } },
-      answers: { 200: { about: 'The prescription', schema: ANY } },
+      answers: {
+        200: { about: 'The prescription', schema: ANY },
+        202: { about: 'It is on hold until the Spine has confirmed the cancellation', schema: ANY },
+      },
       problems: ['RX-STATE', 'RX-DISPENSED', 'RX-EPS'],
       async handle(call) {
         call.person();
-        await cancelRequest(desk, call.caller, undefined, call.path['id'] ?? '');
-        return whole(call);
+        const { state } = await cancelRequest(desk, call.caller, undefined, call.path['id'] ?? '');
+        return { ...(await whole(call)), status: state === 'cancelled' ? 200 : 202 };
       },
     },
     {

@@ -11,6 +11,7 @@ export type Fault =
   | 'unknown'
   | 'nonce'
   | 'dispensed'
+  | 'held'
   | 'cancelled'
   | 'pharmacy';
 
@@ -33,6 +34,7 @@ export const REASONS: Readonly<Record<Fault, Reason>> = {
   unknown: { step: 'prescription_lookup', text: 'Prescription not found', status: 404 },
   nonce: { step: 'nonce_verification', text: 'Nonce does not match - possible replay', status: 422 },
   dispensed: { step: 'dispensed_check', text: 'Prescription already dispensed', status: 409 },
+  held: { step: 'status_check', text: 'Prescription is on hold: it is being cancelled', status: 409 },
   cancelled: { step: 'status_check', text: 'Prescription was cancelled', status: 422 },
   pharmacy: { step: 'pharmacy_check', text: 'Prescription is for another pharmacy', status: 403 },
 };

@@ -44,6 +44,7 @@ const NOTICES = [
 ];
 const STATES: Readonly<Record<DispensingState, string>> = {
   ready: '',
+  held: 'ON HOLD - NOT VALID',
   dispensed: 'DISPENSED - NOT VALID',
   expired: 'EXPIRED - NOT VALID',
   cancelled: 'CANCELLED - NOT VALID',

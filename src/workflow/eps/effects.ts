@@ -70,7 +70,7 @@ function ofOrder({ verdict, answer, own }: Answered): readonly Effect[] {
 }
 
 /** The codes of the Spine's refusal, which are no patient's. */
-function reasonIn(answer: FhirResource | undefined): Node {
+export function reasonIn(answer: FhirResource | undefined): Node {
   const issues = (answer?.resourceType === 'OperationOutcome' ? answer['issue'] : []) as readonly Issue[]; // made by us
   const coding = issues.flatMap(({ details }) => details?.coding ?? []);
   const said = coding.map(({ display, code }: Coding) => display ?? code).join('; ');

@@ -27,7 +27,8 @@ import type { ApplyMessage } from '../apply-message.ts';
 import { importProvenance } from '../import-provenance.ts';
 import { answerIn, spineAnswerOf } from './answer.ts';
 import type { JudgePrescriptions } from './check-signatures.ts';
-import { type Effect, effectsOf } from './effects.ts';
+import { type Answered, type Effect, effectsOf } from './effects.ts';
+import type { EpsFollow } from './follow.ts';
 import { askedOf, currentOf, findMessage, patientsNamed, patientsOfMessage } from './message-record.ts';
 import { entriesIn, ownerIn, prescriptionsIn, releasedEntries } from './released.ts';
 import type { Outgoing, Queued } from './send.ts';
@@ -47,6 +48,8 @@ export interface EpsSettleServices {
     readonly userId: string | undefined;
     readonly roleProfileId: string | undefined;
   };
+  /** What of the record hangs on orders, beside what the answer says of them. */
+  readonly follow?: EpsFollow;
   readonly judge: JudgePrescriptions | undefined;
   readonly toAsid: string;
   readonly baseUrl: string;
@@ -70,6 +73,8 @@ export interface EpsRecord {
 /** Takes back what a message that was settled before would have brought again. */
 class SettledBefore extends Error {}
 
+/** Somebody else was faster: it is done again. */
+const RACED: readonly number[] = [409, 412];
 const GATEWAY = serviceCaller('gateway');
 /** Orders of one patient that are open at the same time. */
 const FOUND_MAX = 200;
@@ -96,7 +101,7 @@ export function createEpsRecord(services: EpsSettleServices): EpsRecord {
     } catch (error) {
       if (error instanceof SettledBefore) return;
       // What cannot be stored must not keep the answer from whoever waits for it.
-      if (!(error instanceof FhirError) || error.status >= 500 || error.status === 409) throw error;
+      if (!(error instanceof FhirError) || error.status >= 500 || RACED.includes(error.status)) throw error;
       const why = error.issues.map(textOf).join('; ');
       log.error('what the Spine answered could not be stored', { messageId: message.id, cause: why.slice(0, 500) });
       await bring(services, message, { ...settlement, error: `not stored: ${why}` }, false).catch(unlessBefore);
@@ -160,8 +165,9 @@ async function bring(
       const taken = { bundles: passed, owner: ownerIn(asked), messageId: message.id };
       return apply(tx, transactionBundle(await releasedEntries(tx, criteriaOf, taken)), origin, settle);
     }
-    const effects = await effectsIn(services, tx, message, settlement, { answer: answer?.body, asked });
-    const writes = await writesOf(services, tx, effects);
+    const answered = await answeredIn(services, tx, message, settlement, { answer: answer?.body, asked });
+    const followed = services.follow ? await services.follow(tx, answered) : [];
+    const writes = [...(await writesOf(services, tx, effectsOf(answered))), ...followed];
     if (writes.length === 0) return settle([]);
     const changed = (results: Awaited<ReturnType<StoreTransaction['write']>>): Promise<void> =>
       settle(
@@ -184,13 +190,13 @@ const SAYS_NO_MORE: ReadonlySet<string> = new Set([INTERACTIONS.ParentPrescripti
 const SPINE = { display: 'NHS Spine' };
 
 /** What the message brought when it was sent, and what the one did that it takes the place of. */
-async function effectsIn(
+async function answeredIn(
   { messages, sendingId, criteriaOf }: EpsSettleServices,
   tx: StoreTransaction,
   message: StoredMessage,
   { state }: Settlement,
   said: { readonly answer: FhirResource | undefined; readonly asked: FhirResource | undefined },
-): Promise<readonly Effect[]> {
+): Promise<Answered> {
   const stored = (versions: readonly string[]): Promise<readonly Resource[]> => currentOf(tx, criteriaOf, versions);
   const own = await stored(message.resources);
   const earlierId = earlierIn(said.asked, own);
@@ -198,13 +204,13 @@ async function effectsIn(
     earlierId === undefined
       ? undefined
       : await findMessage(messages, GATEWAY, sendingId(message.sender ?? '', earlierId));
-  return effectsOf({
+  return {
     kind: message.kind,
     verdict: state === 'acknowledged' ? 'accepted' : state === 'rejected' ? 'refused' : 'dead',
     ...said,
     own,
     earlier: earlier === undefined ? [] : await stored(earlier.resources),
-  });
+  };
 }
 
 /** The message that is amended, or taken back. */

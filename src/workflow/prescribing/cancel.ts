@@ -1,15 +1,17 @@
 /**
  * Cancelling: a request that waits ends at once. Of an approved one nothing may have been dispensed: its queue entries and
- * orders go with it in one transaction; what the Spine has is cancelled there first, and only then is it final. MISSION M9
+ * orders go with it in one transaction. What the Spine has is cancelled there first: until its answer the queue entries
+ * are on hold, and only then is it final. MISSION M9; docs/prescribing.md "EPS"
  */
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
-import type { Resource, TransactionWrite } from '../../ports/resource-store.ts';
+import type { Resource, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
-import { isOrder, nodeOf } from './chart.ts';
+import type { Queued } from '../eps/send.ts';
+import { isOrder, nodeOf, textIn } from './chart.ts';
 import { checkPatient } from './decide.ts';
-import { changed, type Found, findAllOf, notice, type Prescribing, raced } from './desk.ts';
-import { isEpsOrder } from './eps-approval.ts';
+import { changed, created, type Found, findAllOf, notice, type Prescribing, raced } from './desk.ts';
+import { cancellationsOf, sentOrdersOf, versionOf } from './eps-cancel.ts';
 import { findRequest } from './find-request.ts';
 import { ruleIssue } from './items.ts';
 import { withState } from './request-task.ts';
@@ -19,18 +21,21 @@ import { REQUEST_REFERENCE } from './systems.ts';
 export interface Cancelled {
   readonly id: string;
   readonly reference: string;
+  /** `cancelling`: the Spine has to confirm it. */
   readonly state: RequestState;
 }
 
-/** Throws not-found, 403 for another's, 409 where the state or the dispensing does not allow it. */
-/** `patientId`: whose it has to be; absent where a prescriber cancels for a patient of theirs. */
+/**
+ * `patientId`: whose it has to be; absent where a prescriber cancels for a patient of theirs. Throws not-found, 403 for
+ * another's, 409 where the state or the dispensing does not allow it, or nobody may speak to the Spine.
+ */
 export async function cancelRequest(
   desk: Prescribing,
   caller: Caller,
   patientId: string | undefined,
   id: string,
 ): Promise<Cancelled> {
-  const { store } = desk;
+  const { store, eps } = desk;
   try {
     const open = await store.transaction(caller, (tx) => findRequest(desk, tx, id));
     if (patientId !== undefined) checkPatient(open.task.resource, patientId);
@@ -42,33 +47,59 @@ export async function cancelRequest(
       const next = nextState(read.state, 'cancel');
       const at = desk.now();
       const cancelled = cancelledFor(why);
-      const isOrdered = next === 'cancelling';
-      const ordered = isOrdered ? await ordersAndQueue(desk, tx, read.reference, id, why) : [];
-      const state = isOrdered ? nextState(next, 'confirm-cancellation') : next;
-      const asked = isOrdered ? [] : proposals.map((one) => changed(one, cancelled));
-      const pharmacyId = read.pharmacyId;
-      await tx.write([changed(task, (r) => withState(r, state, at, why)), ...asked, ...ordered], undefined, () =>
-        isOrdered && pharmacyId !== undefined
-          ? [
-              {
-                id: store.newId(),
-                resource: notice(
-                  'prescription-cancelled',
-                  read.patientId,
-                  `Organization/${pharmacyId}`,
-                  'A prescription in the queue was cancelled.',
-                  at,
-                  `Task/${id}`,
-                ),
-              },
-            ]
-          : [],
+      if (next !== 'cancelling') {
+        const asked = proposals.map((one) => changed(one, cancelled));
+        await tx.write([changed(task, (r) => withState(r, next, at, why)), ...asked]);
+        return { id, reference: read.reference, state: next };
+      }
+      const { orders, queue } = await openOf(desk, tx, read.reference, id);
+      const pharmacies = new Set(queue.map(({ resource }) => textIn(nodeOf(resource['owner'])['reference']) ?? ''));
+      const tell = (kind: string, text: string): readonly TransactionWrite[] =>
+        [...pharmacies].filter(Boolean).map((pharmacy) => {
+          const told = notice(kind, read.patientId, pharmacy, text, at, `Task/${id}`);
+          return created({ ...told, id: store.newId() });
+        });
+      const sent = await sentOrdersOf(desk, tx, orders);
+      if (!eps || sent.length === 0) {
+        const state = nextState(next, 'confirm-cancellation');
+        await tx.write([
+          changed(task, (r) => withState(r, state, at, why)),
+          ...orders.map((one) => changed(one, cancelled)),
+          ...queue.map((one) => changed(one, withStatus('cancelled', why, at))),
+          ...tell('prescription-cancelled', 'A prescription in the queue was cancelled.'),
+        ]);
+        return { id, reference: read.reference, state };
+      }
+      const messages = await cancellationsOf(desk, tx, {
+        orders: sent,
+        patientId: read.patientId,
+        prescriber: patientId === undefined ? caller.user : undefined,
+        seed: `cancel ${id} ${task.versionId}`,
+        at,
+      });
+      await tx.write(
+        [
+          changed(task, (r) => withState(r, next, at, why)),
+          ...queue.map((one) => changed(one, withStatus('on-hold', `${why}: waiting for the Spine`, at))),
+          ...tell('prescription-on-hold', 'A prescription in the queue is being cancelled: do not dispense it.'),
+        ],
+        () => queueAll(desk, tx, messages, sent),
       );
-      return { id, reference: read.reference, state };
+      return { id, reference: read.reference, state: next };
     });
   } catch (error) {
     throw raced(error);
   }
+}
+
+async function queueAll(
+  { eps }: Prescribing,
+  tx: StoreTransaction,
+  messages: readonly Queued[],
+  orders: readonly Found[],
+): Promise<void> {
+  const queued = messages.map((one, i) => eps?.queue(tx, one, orders.slice(i, i + 1).map(versionOf)));
+  for (const one of await Promise.allSettled(queued)) if (one.status === 'rejected') throw one.reason;
 }
 
 const cancelledFor =
@@ -79,13 +110,22 @@ const cancelledFor =
     statusReason: { text },
   });
 
-async function ordersAndQueue(
+const withStatus =
+  (status: string, text: string, at: number) =>
+  (task: Resource): Resource => ({
+    ...task,
+    status,
+    statusReason: { text },
+    ...(nodeOf(task['executionPeriod'])['end'] === undefined && { lastModified: new Date(at).toISOString() }),
+  });
+
+/** What is still to be dispensed. Throws 409 where any of it was, or is being. */
+async function openOf(
   desk: Prescribing,
   tx: Parameters<typeof findAllOf>[1],
   reference: string,
   taskId: string,
-  why: string,
-): Promise<readonly TransactionWrite[]> {
+): Promise<{ readonly orders: readonly Found[]; readonly queue: readonly Found[] }> {
   const own = `${REQUEST_REFERENCE}|${encodeURIComponent(reference)}`;
   const [requests = [], tasks = []] = await findAllOf(desk, tx, [
     ['MedicationRequest', `identifier=${own}`],
@@ -102,26 +142,8 @@ async function ordersAndQueue(
         code: 'conflict',
       },
     ]);
-  if (desk.eps && orders.some(({ resource }) => isEpsOrder(resource)))
-    throw new FhirError(409, [
-      {
-        ...ruleIssue(
-          'RX-EPS',
-          'It is an electronic prescription: ask the practice, which cancels it at the Spine first',
-        ),
-        code: 'conflict',
-      },
-    ]);
-  const open = queue.filter(({ resource }) => resource['status'] === 'ready');
-  return [
-    ...orders.filter(({ resource }) => resource['status'] === 'active').map((one) => changed(one, cancelledFor(why))),
-    ...open.map((one) =>
-      changed(one, (r) => ({
-        ...r,
-        status: 'cancelled',
-        statusReason: { text: why },
-        ...(nodeOf(r['executionPeriod'])['end'] === undefined && { lastModified: new Date(desk.now()).toISOString() }),
-      })),
-    ),
-  ];
+  return {
+    orders: orders.filter(({ resource }) => resource['status'] === 'active'),
+    queue: queue.filter(({ resource }) => resource['status'] === 'ready'),
+  };
 }

@@ -36,7 +36,7 @@ const CURRENT_MAX = 200;
 
 /** The current resources that match each query, as far as the caller of the transaction sees them; all in one go. */
 export async function findAllOf(
-  { searchOf }: Pick<Prescribing, 'searchOf'>,
+  { searchOf }: { readonly searchOf: (type: string, query: string) => Pick<SearchRequest, 'conditions'> },
   tx: Pick<StoreTransaction, 'findCurrent'>,
   queries: readonly (readonly [type: string, query: string])[],
 ): Promise<readonly (readonly Found[])[]> {

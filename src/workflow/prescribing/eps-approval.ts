@@ -5,7 +5,7 @@ import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { Queued } from '../eps/send.ts';
 import { provenanceOf } from './approval.ts';
 import { idIn, isOrder, type Node, nodeOf, textIn } from './chart.ts';
-import { created, findAllOf, idQuery, type Keep, type Prescribing, raced } from './desk.ts';
+import { changed, created, type Found, findAllOf, idQuery, type Keep, type Prescribing, raced } from './desk.ts';
 import { asEpsOrder, type EpsParties, missingForEps } from './eps-message.ts';
 import type { EpsOrders, ToSign } from './eps-orders.ts';
 import { findRequest, selvesOf } from './find-request.ts';
@@ -34,18 +34,19 @@ type Finding = Pick<StoreTransaction, 'findCurrent'>;
 export async function partiesOf(
   desk: Prescribing,
   tx: Finding,
-  user: CallerUser,
+  user: Pick<CallerUser, 'practitionerId' | 'practitionerRoleIds' | 'organizationIds'>,
   patient: Resource,
   pharmacy: Resource | undefined,
 ): Promise<EpsParties> {
   const [roleId] = user.practitionerRoleIds;
-  const [roles = [], practitioners = []] = await findAllOf(desk, tx, [
-    ['PractitionerRole', idQuery(roleId ?? 'none')],
-    ['Practitioner', idQuery(user.practitionerId ?? 'none')],
-  ]);
-  const role = roles[0]?.resource;
+  const role = (await findAllOf(desk, tx, [['PractitionerRole', idQuery(roleId ?? 'none')]]))[0]?.[0]?.resource;
   const practiceId = idIn(role?.['organization'], 'Organization') ?? user.organizationIds[0] ?? 'none';
-  const practice = (await findAllOf(desk, tx, [['Organization', idQuery(practiceId)]]))[0]?.[0]?.resource;
+  const practitionerId = user.practitionerId ?? idIn(role?.['practitioner'], 'Practitioner') ?? 'none';
+  const [practitioners = [], practices = []] = await findAllOf(desk, tx, [
+    ['Practitioner', idQuery(practitionerId)],
+    ['Organization', idQuery(practiceId)],
+  ]);
+  const practice = practices[0]?.resource;
   const parentId = idIn(practice?.['partOf'], 'Organization');
   const parent =
     parentId === undefined
@@ -81,6 +82,7 @@ const EPS_NUMBER = 'https://fhir.nhs.uk/Id/prescription-order-number';
 export const isEpsOrder = (order: Node): boolean => nodeOf(order['groupIdentifier'])['system'] === EPS_NUMBER;
 
 interface Sendable {
+  readonly task: Found;
   readonly orders: readonly Resource[];
   readonly parties: EpsParties;
   readonly at: number;
@@ -90,7 +92,7 @@ interface Sendable {
 
 /** Throws 404; 409 where it is no electronic prescription; 403 where another has prescribed it. */
 async function findSendable(desk: Prescribing, tx: Finding, user: CallerUser, id: string): Promise<Sendable> {
-  const { read } = await findRequest(desk, tx, id);
+  const { task, read } = await findRequest(desk, tx, id);
   const own = `identifier=${REQUEST_REFERENCE}|${encodeURIComponent(read.reference)}`;
   const [requests = [], patients = []] = await findAllOf(desk, tx, [
     ['MedicationRequest', `${own}&status=active`],
@@ -116,6 +118,7 @@ async function findSendable(desk: Prescribing, tx: Finding, user: CallerUser, id
   const pharmacy = (await findAllOf(desk, tx, [['Organization', idQuery(pharmacyId)]]))[0]?.[0]?.resource;
   const parties = await partiesOf(desk, tx, user, patient, pharmacy);
   return {
+    task,
     orders,
     parties,
     at: Date.parse(textIn(first['authoredOn']) ?? ''),
@@ -159,7 +162,7 @@ export async function signForEps(
   if (!eps) throw noSpine();
   try {
     return await store.transaction(caller, async (tx) => {
-      const { orders, parties, reference, patientId, at } = await findSendable(desk, tx, user, id);
+      const { task, orders, parties, reference, patientId, at } = await findSendable(desk, tx, user, id);
       if (given.timestamp !== eps.toSign(orders, parties, id, at).timestamp)
         throw new FhirError(422, [
           ruleIssue('RX-SIGNATURE', 'The timestamp is not the one that was to be signed', 'timestamp'),
@@ -178,7 +181,10 @@ export async function signForEps(
       const versions = orders.map(
         (order) => `MedicationRequest/${String(order['id'])}/_history/${String(nodeOf(order['meta'])['versionId'])}`,
       );
-      await tx.write([created(provenanceOf(approval, undefined, given.signature))], async () => {
+      const lastModified = new Date(approval.at).toISOString();
+      // Whoever cancels it at the same moment finds the Task changed, and sees that it was sent.
+      const touched = changed(task, (current) => ({ ...current, lastModified }));
+      await tx.write([created(provenanceOf(approval, undefined, given.signature)), touched], async () => {
         await Promise.all([keep(tx, signed), eps.queue(tx, queued, versions)]);
       });
       return signed;

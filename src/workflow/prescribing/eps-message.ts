@@ -73,6 +73,16 @@ export function missingForEps(
 
 const odsOf = (organization: Resource): string | undefined => identifierIn(organization, ID_SYSTEM.odsOrganisation);
 
+/** What is missing to cancel in the name of a prescriber. */
+export const missingToCancel = ({ practitioner, role }: EpsParties): readonly string[] => [
+  ...(practitioner && identifierIn(practitioner, ID_SYSTEM.sdsUser) !== undefined
+    ? []
+    : ['SDS user id of the prescriber']),
+  ...(role && identifierIn(role, ID_SYSTEM.sdsRoleProfile) !== undefined
+    ? []
+    : ['SDS role profile id of the prescriber']),
+];
+
 /** `3C91D7-Z99901-4F2A6D`, with the check character of ISO 7064 MOD 37-2; the same for the same UUID. */
 export function shortFormId(uuid: string, odsCode: string): string {
   const hex = uuid.replaceAll('-', '').toUpperCase();
@@ -132,10 +142,46 @@ export function asEpsOrder(
   };
 }
 
-/** The message; the same for the same orders, however often it is made. */
-export function epsMessage(orders: readonly Resource[], parties: EpsParties, requestId: string, at: number): Node {
+const ORDER = { code: 'prescription-order', display: 'Prescription Order' };
+const UPDATE = { code: 'prescription-order-update', display: 'Prescription Order Update' };
+
+export interface ToCancelItem {
+  readonly order: Resource;
+  /** Of who prescribed it. */
+  readonly parties: EpsParties;
+  readonly canceller: EpsParties;
+  /** Of this message alone. */
+  readonly seed: string;
+  /** ms UTC */
+  readonly at: number;
+  readonly reason: { readonly code: string; readonly display: string };
+}
+
+/** That an item is not to be dispensed any more. */
+export function epsCancellation({ order, parties, canceller, seed, at, reason }: ToCancelItem): Node {
+  const cancelled = {
+    ...order,
+    status: 'cancelled',
+    statusReason: { coding: [{ system: CODE_SYSTEM.cancellationReason, ...reason }] },
+    requester: { reference: `PractitionerRole/${String(canceller.role?.['id'])}` },
+  };
+  return epsMessage([cancelled], parties, seed, at, UPDATE, canceller);
+}
+
+/** The message; the same for the same orders, however often it is made. `sentBy`: who sends it, where that is another. */
+export function epsMessage(
+  orders: readonly Resource[],
+  parties: EpsParties,
+  requestId: string,
+  at: number,
+  event: typeof ORDER = ORDER,
+  sentBy: EpsParties = parties,
+): Node {
   const { patient, practitioner, role, practice, parent, pharmacy } = parties;
-  const people = [patient, practitioner, role, practice, parent].filter((one) => one !== undefined);
+  const own = [patient, practitioner, role, practice, parent];
+  const theirs = [sentBy.practitioner, sentBy.role, sentBy.practice, sentBy.parent];
+  const all = [...own, ...theirs].filter((one) => one !== undefined);
+  const people = [...new Map(all.map((one) => [pathOf(one), one])).values()];
   const urls = new Map(
     [...orders, ...people].map((one) => [pathOf(one), `urn:uuid:${nameUuid('eps-entry', requestId, pathOf(one))}`]),
   );
@@ -152,7 +198,7 @@ export function epsMessage(orders: readonly Resource[], parties: EpsParties, req
   const header = {
     resourceType: 'MessageHeader',
     id: headerUrl.slice(9),
-    eventCoding: { system: CODE_SYSTEM.messageEvent, code: 'prescription-order', display: 'Prescription Order' },
+    eventCoding: { system: CODE_SYSTEM.messageEvent, ...event },
     destination: [{ endpoint: `urn:nhs-uk:addressing:ods:${receiver.identifier.value}`, receiver }],
     sender,
     source: { name: 'Mortar', endpoint: `urn:nhs-uk:addressing:ods:${sender.identifier.value}` },

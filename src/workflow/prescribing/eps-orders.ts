@@ -18,7 +18,7 @@ import { faultsIn, type JudgePrescriptions } from '../eps/check-signatures.ts';
 import type { Outgoing, Queued } from '../eps/send.ts';
 import type { SenderSettings } from '../eps/sender.ts';
 import { identifierIn, type Node } from './chart.ts';
-import { type EpsParties, epsMessage } from './eps-message.ts';
+import { type EpsParties, epsCancellation, epsMessage, type ToCancelItem } from './eps-message.ts';
 import { ruleIssue } from './items.ts';
 
 export interface EpsOrdersServices {
@@ -51,6 +51,10 @@ export interface EpsOrders {
     timestamp: string,
     data: string,
   ): Promise<Queued>;
+  /** Whether a key for trying may speak for prescribers. */
+  readonly hasKeyForTrying: boolean;
+  /** The message that cancels an item, ready to be queued: EPS has no signature in it. Throws 422 with what EPS finds wrong. */
+  cancellation(item: ToCancelItem): Queued;
   /** In the transaction that writes what is sent. `versions`: of the orders, `MedicationRequest/1/_history/2`. */
   queue(tx: Pick<StoreTransaction, 'messages' | 'jobs'>, queued: Queued, versions: readonly string[]): Promise<void>;
 }
@@ -107,6 +111,24 @@ export function createEpsOrders({ prepareSending, judge, settings, signer }: Eps
         fromPartyKey: context.fromPartyKey,
         toPartyKey: settings.toPartyKey,
         requestId: nameUuid('eps-request-id', requestId),
+        hash: createHash('sha256').update(formatJson(message)).digest(),
+        at,
+      });
+    },
+
+    hasKeyForTrying: signer !== undefined,
+
+    cancellation(item) {
+      const { canceller, seed, at } = item;
+      const message = epsCancellation(item);
+      const context = contextOf(canceller, seed, at);
+      const { value: v3, issues } = convertToV3(message, context);
+      if (v3 === undefined) throw refused(issues.map(textOf));
+      return prepareSending({
+        v3,
+        fromPartyKey: context.fromPartyKey,
+        toPartyKey: settings.toPartyKey,
+        requestId: nameUuid('eps-request-id', seed),
         hash: createHash('sha256').update(formatJson(message)).digest(),
         at,
       });

@@ -13,15 +13,21 @@ export type RequestEvent =
   | 'reject'
   | 'cancel'
   | 'confirm-cancellation'
-  | 'refuse-cancellation';
+  | 'refuse-cancellation'
+  /** The Spine does not take the prescription. */
+  | 'refuse-prescription';
 
 /** An event that a state does not name is refused. */
 export const TRANSITIONS: Readonly<Record<RequestState, Readonly<Partial<Record<RequestEvent, RequestState>>>>> = {
   requested: { triage: 'triaged', escalate: 'escalated', approve: 'approved', reject: 'rejected', cancel: 'cancelled' },
   triaged: { escalate: 'escalated', approve: 'approved', reject: 'rejected', cancel: 'cancelled' },
   escalated: { approve: 'approved', reject: 'rejected', cancel: 'cancelled' },
-  approved: { cancel: 'cancelling' },
-  cancelling: { 'confirm-cancellation': 'cancelled', 'refuse-cancellation': 'approved' },
+  approved: { cancel: 'cancelling', 'refuse-prescription': 'rejected' },
+  cancelling: {
+    'confirm-cancellation': 'cancelled',
+    'refuse-cancellation': 'approved',
+    'refuse-prescription': 'rejected',
+  },
   rejected: {},
   cancelled: {},
 };

@@ -29,17 +29,18 @@ const EVENTS: readonly RequestEvent[] = [
   'cancel',
   'confirm-cancellation',
   'refuse-cancellation',
+  'refuse-prescription',
 ];
 
 /** `.`: refused. */
 const TABLE: Readonly<Record<RequestState, readonly string[]>> = {
-  requested: ['triaged', 'escalated', 'approved', 'rejected', 'cancelled', '.', '.'],
-  triaged: ['.', 'escalated', 'approved', 'rejected', 'cancelled', '.', '.'],
-  escalated: ['.', '.', 'approved', 'rejected', 'cancelled', '.', '.'],
-  approved: ['.', '.', '.', '.', 'cancelling', '.', '.'],
-  rejected: ['.', '.', '.', '.', '.', '.', '.'],
-  cancelling: ['.', '.', '.', '.', '.', 'cancelled', 'approved'],
-  cancelled: ['.', '.', '.', '.', '.', '.', '.'],
+  requested: ['triaged', 'escalated', 'approved', 'rejected', 'cancelled', '.', '.', '.'],
+  triaged: ['.', 'escalated', 'approved', 'rejected', 'cancelled', '.', '.', '.'],
+  escalated: ['.', '.', 'approved', 'rejected', 'cancelled', '.', '.', '.'],
+  approved: ['.', '.', '.', '.', 'cancelling', '.', '.', 'rejected'],
+  rejected: ['.', '.', '.', '.', '.', '.', '.', '.'],
+  cancelling: ['.', '.', '.', '.', '.', 'cancelled', 'approved', 'rejected'],
+  cancelled: ['.', '.', '.', '.', '.', '.', '.', '.'],
 };
 
 describe('prescribing › states', () => {
