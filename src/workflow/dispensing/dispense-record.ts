@@ -1,5 +1,6 @@
 /** What dispensing writes: the Task done, the order completed, the MedicationDispense, and the Provenance of all. MISSION M10 */
 import type { NewResource, Resource, WriteResult } from '../../ports/resource-store.ts';
+import { NOTICE_CATEGORY } from '../prescribing/systems.ts';
 import type { FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
 import { DISPENSING_CODES } from './queue-entry.ts';
@@ -89,6 +90,21 @@ export function medicationDispense(found: FoundTask & { readonly order: Node }, 
     ...taken('dosageInstruction'),
   };
 }
+
+/** That it was handed over: to the patient, without naming the medicine. */
+export const dispensedNotice = (found: FoundTask, id: string, { at, pharmacy }: Dispensing): NewResource => ({
+  id,
+  resource: {
+    resourceType: 'Communication',
+    status: 'completed',
+    category: [{ coding: [{ system: NOTICE_CATEGORY, code: 'prescription-dispensed' }] }],
+    subject: { reference: `Patient/${found.patientId}` },
+    about: [{ reference: `Task/${found.taskId}` }],
+    recipient: [{ reference: `Patient/${found.patientId}` }],
+    sent: new Date(at).toISOString(),
+    payload: [{ contentString: `Prescription ${found.token.tokenId} was handed over by ${pharmacy.name}.` }],
+  },
+});
 
 const PARTICIPANT = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
 const DATA_OPERATION = 'http://terminology.hl7.org/CodeSystem/v3-DataOperation';

@@ -15,6 +15,7 @@ import {
   type DispensedBy,
   type Dispensing,
   dispensedBy,
+  dispensedNotice,
   dispensingProvenance,
   medicationDispense,
 } from './dispense-record.ts';
@@ -106,7 +107,7 @@ export function createDispense(services: DispenseServices): Dispense {
     const dispensing = dispensingOf(caller, request, now());
     const identity = readIdentity(found.task, request.identity, identityTypes);
     const line = identity && supplyLine(whole, dispensing, caller.user?.id ?? caller.name, identity);
-    const [dispenseId, provenanceId] = [store.newId(), store.newId()];
+    const [dispenseId, provenanceId, noticeId] = [store.newId(), store.newId(), store.newId()];
     const by = {
       dispensedAt: new Date(dispensing.at).toISOString(),
       pharmacy: request.pharmacy.name,
@@ -134,6 +135,7 @@ export function createDispense(services: DispenseServices): Dispense {
       }),
       { kind: 'create', id: dispenseId, resource: medicationDispense(whole, dispensing) },
     ];
+    const provenance = dispensingProvenance(provenanceId, found.patientId, dispensing);
     try {
       // What is nobody's yet is out of every pharmacy's reach: it becomes theirs with this.
       const actor = found.pharmacyId === undefined ? serviceCaller('dispensing', caller.correlationId) : caller;
@@ -148,7 +150,7 @@ export function createDispense(services: DispenseServices): Dispense {
             ];
             await allOf(sent);
           },
-          dispensingProvenance(provenanceId, found.patientId, dispensing),
+          (results) => [...provenance(results), dispensedNotice(found, noticeId, dispensing)],
         ),
       );
       return done;
