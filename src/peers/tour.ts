@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 // As an operator would: who can read the data folder has a token, so that the tour is one command.
 import { requestOperatorToken } from '../auth/oauth/operator-client.ts';
 import { formatSignature } from '../standards/xmldsig/sign.ts';
+import { walkPrescription } from './tour-prescribing.ts';
 
 const HELP = `npm run -s tour [-- --data-dir DIR]
 
@@ -74,6 +75,7 @@ async function walk(server: Server): Promise<void> {
   await script(server);
   await log(server);
   await searches(server);
+  await walkPrescription(server, { chapter, request, answer });
 }
 
 async function registerPartners(server: Server): Promise<void> {
