@@ -1,16 +1,19 @@
-/** `npm run rotate-keys`: new keys for the elements that are stored encrypted. SECURITY KS-06 */
+/** `npm run rotate-keys`: new keys for the elements that are stored encrypted, and for prescription tokens. SECURITY KS-06, RX-01 */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { openKeyFile } from './pki/key-file.ts';
+import { rotatePrescriptionKeys } from './pki/prescription-keys.ts';
 import { KeyFileError } from './pki/secret-file.ts';
 import { retireKeys, rewrapKeys } from './postgres/encryption/key-rotation.ts';
 import { createPools, type Pools } from './postgres/pools.ts';
 import { connectionOfRunning } from './postgres/running-cluster.ts';
 import { StartError } from './postgres/start-error.ts';
+import { prescriptionKeyFile } from './prescription-tokens.ts';
 
 const HELP = `npm run -s rotate-keys -- wrapping     wraps every data key with the first line of the data key file
 npm run -s rotate-keys -- data         gives everything new data keys; a running server does it in the background
+npm run -s rotate-keys -- tokens       new keys sign prescription tokens; those of before stay good
 
 For a new wrapping key write a line above the others of the file, restart every server, run this with \`wrapping\`,
 and take the old line out.
@@ -22,15 +25,15 @@ await main();
 
 async function main(): Promise<void> {
   const [command, ...more] = process.argv.slice(2);
-  const isUsage = (command !== 'wrapping' && command !== 'data') || more.length > 0;
-  if (isUsage) {
+  if ((command !== 'wrapping' && command !== 'data' && command !== 'tokens') || more.length > 0) {
     process[command === '--help' ? 'stdout' : 'stderr'].write(HELP);
     process.exitCode = command === '--help' ? 0 : 2;
     return;
   }
   try {
     if (existsSync('.env')) process.loadEnvFile('.env');
-    process.stdout.write(await rotate(command, readConfig(process.env)));
+    const config = readConfig(process.env);
+    process.stdout.write(command === 'tokens' ? rotateTokens(config) : await rotate(command, config));
   } catch (error) {
     const known = [ConfigError, KeyFileError, StartError].some((kind) => error instanceof kind);
     const code = (error as NodeJS.ErrnoException).code;
@@ -38,6 +41,14 @@ async function main(): Promise<void> {
     process.stderr.write(`rotate-keys: ${reason}\n`);
     process.exitCode = 1;
   }
+}
+
+function rotateTokens({ dataDir }: Config): string {
+  const file = prescriptionKeyFile(resolve(dataDir));
+  // It would be made if it were not there, and what was signed would be worthless.
+  if (!existsSync(file)) throw new KeyFileError(`there is no key file ${file}: no server has run on this data folder`);
+  rotatePrescriptionKeys(file, Date.now());
+  return `New keys sign prescription tokens: running servers read ${file} within seconds. Back it up\n`;
 }
 
 async function rotate(command: 'wrapping' | 'data', config: Config): Promise<string> {
