@@ -139,7 +139,12 @@ await withPostgres(async ({ folder, url, owner }) => {
   samples['look a medicine up'] = await run(lookUp);
   samples['approve'] = await run(() => {
     const { id } = approvable[approved++ % REQUESTS] as { readonly id: string };
-    const medication = { item_id: `${id}-1`, quantity: 1, dosage_instructions: 'Take one tablet', frequency: 'once a day' };
+    const medication = {
+      item_id: `${id}-1`,
+      quantity: 1,
+      dosage_instructions: 'Take one tablet',
+      frequency: 'once a day',
+    };
     return request(doctor, 'POST', `/api/provider/prescriptions/${id}/approve`, { medications: [medication] });
   });
   samples['ask'] = await run(() => {

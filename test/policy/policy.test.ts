@@ -229,6 +229,8 @@ const NEEDED: Readonly<Record<string, string>> = {
   ...both('/Encounter/:id/$everything', 'r'),
   ...both('/Composition/:id/$document', 'r'),
   ...both('/Observation/$lastn', 's'),
+  ...both('/Patient/$export', 'rs'),
+  ...both('/Group/:id/$export', 'rs'),
   'POST /Patient/$match': 's',
   ...both('/Subscription/:id/$status', 'r'),
   ...both('/Subscription/:id/$events', 'r'),

@@ -276,6 +276,19 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
       const tasks = [...orgs, ...selves];
       if (type === 'MedicationRequest' && reads)
         ways.push({ test: (resource) => hits(resource, 'dispenseRequest.performer', orgs) });
+      if (type === 'MedicationRequest' && tasks.length > 0)
+        ways.push({
+          test: (resource, t, facts) =>
+            resource['intent'] === 'proposal' &&
+            ofPatient((patient, { current }) =>
+              current.some(
+                (one) =>
+                  one.type === 'Task' &&
+                  hits(one.resource, 'for', [`Patient/${patient['id']}`]) &&
+                  hits(one.resource, 'owner', tasks),
+              ),
+            )(resource, t, facts),
+        });
       if (type === 'Task' && tasks.length > 0) ways.push({ test: (resource) => hits(resource, 'owner', tasks) });
       if (type === 'MedicationDispense' && tasks.length > 0)
         ways.push({ test: (resource) => hits(resource, 'performer.actor', tasks) });
