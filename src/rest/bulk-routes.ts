@@ -49,7 +49,7 @@ export const BULK_OPERATIONS: readonly RecordOperation[] = [
 
 const common = { interaction: 'export', level: 'operation', access: 'token' } as const;
 
-const ofImport = { ...common, interaction: 'import-status' } as const;
+const ofImport = { ...common, interaction: 'import' } as const;
 
 /** Where an export or import is asked for, given and ended; each looks at whose it is. */
 export const BULK_ROUTES: readonly Route[] = [

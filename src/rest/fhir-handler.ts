@@ -113,7 +113,7 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
         const rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
         if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
         if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
-        const request = STREAMED.has(known.interaction)
+        const request = STREAMED.has(`${target.method} ${known.path}`)
           ? { ...target, caller, body: EMPTY, upload: streamBody(req, settings.importBytesMax) }
           : { ...target, caller, body: await bodyOf(req, target) };
         // An answer that is not a resource has a format of its own.
@@ -166,8 +166,8 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
 /** Interactions that may take their time. */
 const LATER = new Set(['search-type', 'batch', 'transaction']);
 
-/** Interactions whose body is read while it comes. */
-const STREAMED = new Set(['import']);
+/** Routes whose body is read while it comes. */
+const STREAMED = new Set(['POST /$import']);
 
 const EMPTY = Buffer.alloc(0);
 /** First segments of paths that take more than one ordinary resource. */
