@@ -75,6 +75,7 @@ const SETTINGS: RestSettings = {
   pageSizeMax: 1000,
   bodyBytesMax: 2 ** 20,
   bundleBytesMax: 2 ** 25,
+  importBytesMax: 2 ** 25,
   bundleEntriesMax: 10_000,
   messageTimeZone: 'Europe/London',
   epsToAsid: '000000000000',

@@ -10,8 +10,9 @@ import { formatJson, parseJson } from './standards/fhir/json.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { SubscriptionParts } from './subscriptions.ts';
 import { createExportWorker } from './workflow/bulk/export.ts';
+import { createImportWorker, type ImportOptions } from './workflow/bulk/import.ts';
 
-export interface BulkParts {
+export interface BulkParts extends Pick<ImportOptions, 'store' | 'validate' | 'isType' | 'lineBytesMax'> {
   /** Where requests are kept that are answered later. */
   readonly book: AsyncRequests;
   readonly plain: OpenStore;
@@ -23,17 +24,19 @@ export interface BulkParts {
   readonly now: () => number;
 }
 
-/** Exports of one client that are kept or under way, and of all that are under way. */
+/** Exports and imports of one client that are kept or under way, and of all that are under way. */
 const LIMITS = { ownerMax: 10, max: 50 };
 const FILTERS_MAX = 50;
 
-export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly worker: AsyncWorker } {
+export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly workers: readonly AsyncWorker[] } {
   const { book, plain, now } = parts;
-  const worker = createExportWorker({
+  const findCaller: ImportOptions['findCaller'] = (owner, correlationId) =>
+    parts.subscribers().findSubscriber(owner, correlationId);
+  const exporting = createExportWorker({
     scan: plain.scan,
     store: plain,
     searchOf: parts.searchOf,
-    findCaller: (owner, correlationId) => parts.subscribers().findSubscriber(owner, correlationId),
+    findCaller,
     stop: parts.stop,
     subset: (content, elements) => formatJson(parts.subset(parseJson(content) as Resource, { elements })),
     audit: parts.audit,
@@ -48,6 +51,6 @@ export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly 
       limits: LIMITS,
       maxFilters: FILTERS_MAX,
     },
-    worker,
+    workers: [exporting, createImportWorker({ ...parts, findCaller })],
   };
 }

@@ -215,6 +215,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       pageSizeMax: config.pageSizeMax,
       bodyBytesMax: config.bodyBytesMax,
       bundleBytesMax: config.bundleBytesMax,
+      importBytesMax: config.importBytesMax,
       bundleEntriesMax: config.bundleEntriesMax,
       messageTimeZone: config.messageTimeZone,
       epsToAsid: config.epsToAsid,
@@ -265,6 +266,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     book,
     plain,
     searchOf: (type, query) => searchOf(services, type, query),
+    store,
+    validate: services.validate,
+    isType: (type) => parameters.get(type) !== undefined,
+    lineBytesMax: config.bodyBytesMax,
     subset: services.subset,
     subscribers() {
       if (!identity) throw new Error('nobody is known yet');
@@ -412,7 +417,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     book,
     jobs: plain.jobs,
     answers: createRequestAnswerPurge(pools),
-    workers: [createInteractionWorker(fhir.dispatch, now), bulk.worker],
+    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
     concurrency: 2,
     now,
     log,

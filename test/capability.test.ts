@@ -228,6 +228,13 @@ describe('capability statement', function () {
         expect([asked.status, ended.status]).deep.equal([202, 202]);
         return fhir.get('metadata');
       },
+      import: async () => {
+        const headers = { prefer: 'respond-async', 'content-type': 'application/fhir+ndjson' };
+        const asked = await fhir.post('$import', '{"resourceType":"Basic","code":{"text":"x"}}', headers);
+        const ended = await fhir.delete(asked.headers.get('content-location') ?? '');
+        expect([asked.status, ended.status]).deep.equal([202, 202]);
+        return fhir.get('metadata');
+      },
       'viewdefinition-run': () =>
         fhir.post('$viewdefinition-run', {
           resourceType: 'ViewDefinition',

@@ -8,7 +8,7 @@ import type { JobTable, NewJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
 import type { RequestAnswerPurge } from '../ports/request-answers.ts';
 import { FhirError, issue } from '../standards/fhir/outcome.ts';
-import type { JobHandler, JobSet } from './runner.ts';
+import { type JobHandler, type JobSet, PostponedJobError } from './runner.ts';
 
 export interface AsyncJobsOptions {
   readonly book: AsyncRequests;
@@ -29,6 +29,7 @@ const FAILURE_KEPT_MS = 60 * 60 * 1000;
 /** How long a request may come again. */
 const ANSWERS_KEPT_MS = 24 * 60 * 60 * 1000;
 const KIND = 'async-request';
+const NOT_READY_MS = 2000;
 
 /** The job that carries a request out: of several for the same one is kept. */
 export const asyncJob = (id: string): NewJob => ({ kind: KIND, dedupe: id, payload: { request: id } });
@@ -50,6 +51,7 @@ export function createAsyncJobs(options: AsyncJobsOptions): JobSet {
       if (!at) return; // done, cancelled, or gone
       const worker = workers.get(at.kind);
       if (!worker) return fail(id, unknownKind());
+      if (worker.isReady?.(at) === false) throw new PostponedJobError('what it needs is on its way', NOT_READY_MS);
       try {
         const step = await worker.step(at, signal);
         const times = { endedAt: now(), expiresAt: now() + worker.keptMs };
@@ -75,9 +77,12 @@ export function createAsyncJobs(options: AsyncJobsOptions): JobSet {
     ...retry,
     async run() {
       // Those whose job was lost between the asking and the adding.
-      await jobs.add((await book.waiting(SWEEP_BATCH)).map(({ id }) => asyncJob(id)));
+      const waiting = await book.waiting(SWEEP_BATCH);
+      await jobs.add(waiting.map(({ id }) => asyncJob(id)));
       const gone = await book.expire(now(), SWEEP_BATCH);
-      await options.answers?.purge(now() - ANSWERS_KEPT_MS, SWEEP_BATCH);
+      // What was interrupted goes by them, however long ago that was.
+      const isNeeded = waiting.some(({ kind }) => workers.get(kind)?.keepsAnswers === true);
+      if (!isNeeded) await options.answers?.purge(now() - ANSWERS_KEPT_MS, SWEEP_BATCH);
       if (gone.length > 0) log.debug('results of requests were removed', { count: gone.length });
     },
   };

@@ -71,6 +71,8 @@ export interface AsyncStep {
   readonly pieces: readonly AsyncPiece[];
   readonly checkpoint?: AsyncValue;
   readonly progress?: string;
+  /** A file of which nothing that was kept before is needed any more. */
+  readonly removes?: string;
   /** All is done. */
   readonly result?: AsyncValue;
 }
@@ -89,8 +91,12 @@ export interface AsyncWorker {
    * A step that was interrupted is made again: a worker that must not do so looks at `isInterrupted`.
    */
   step(work: AsyncWork, signal: AbortSignal): Promise<AsyncStep>;
+  /** False while what the work needs is still on its way: it is looked at again a little later. */
+  isReady?(work: AsyncWork): boolean;
   /** How long the result is kept, ms. */
   readonly keptMs: number;
+  /** Its steps keep answers of their own in the store's transactions, which stay while there is work. */
+  readonly keepsAnswers?: true;
 }
 
 export interface AsyncRequests {
@@ -112,6 +118,8 @@ export interface AsyncRequests {
   files(id: string): Promise<readonly AsyncFile[]>;
   /** The bytes of a file, piece by piece; ends early, with an error, when it goes meanwhile. */
   readFile(id: string, file: string): AsyncIterable<Buffer>;
+  /** What one step kept of a file, while the request is running; undefined where there is nothing. */
+  readStep(id: string, file: string, step: number): Promise<Buffer | undefined>;
   /** Not yet over, oldest first: for jobs that were lost. */
   waiting(limit: number): Promise<readonly Pick<AsyncRequest, 'id' | 'kind'>[]>;
   /** Removes content and key of those whose time is over at `now`, and the rows a day later. Resolves to what has gone. */

@@ -23,7 +23,9 @@ const pieceContext = (id: string, file: string, step: number, part: number): str
 export const sealValue = (own: Cipher, id: string, what: string, value: unknown): Buffer =>
   own.seal(Buffer.from(JSON.stringify(value)), valueContext(id, what));
 
-export function createAsyncPieces(options: AsyncPiecesOptions): Pick<AsyncRequests, 'append' | 'files' | 'readFile'> {
+export function createAsyncPieces(
+  options: AsyncPiecesOptions,
+): Pick<AsyncRequests, 'append' | 'files' | 'readFile' | 'readStep'> {
   const { reads, writes, resultBytesMax, openKey } = options;
 
   async function append(id: string, step: number, done: AsyncStep, times: AsyncTimes): Promise<boolean> {
@@ -44,6 +46,8 @@ export function createAsyncPieces(options: AsyncPiecesOptions): Pick<AsyncReques
   insert into mortar.async_piece (request_id, file, step, part, count, length, bytes)
   select m.id, p.file, $2, p.part - 1, p.count, p.length, p.bytes
   from moved m, unnest($7::text[], $8::int[], $9::int[], $10::bytea[]) with ordinality p(file, count, length, bytes, part)
+), removed as (
+  delete from mortar.async_piece p using moved m where p.request_id = m.id and p.file = $14
 )
 select 1 from moved`,
       values: [
@@ -60,6 +64,7 @@ select 1 from moved`,
         done.result ? sealValue(own, id, 'outcome', done.result) : null,
         done.result ? new Date(times.endedAt) : null,
         done.result ? new Date(times.expiresAt) : null,
+        done.removes ?? null,
       ],
     });
     if (rows.length === 1) return true;
@@ -96,8 +101,22 @@ select 1 from moved`,
     }
   }
 
+  async function readStep(id: string, file: string, step: number): Promise<Buffer | undefined> {
+    const own = await openKey(id, ['running']);
+    if (!own) return undefined;
+    const rows = await reads.query({
+      name: 'async-step',
+      text: `select part, bytes from mortar.async_piece where request_id = $1 and file = $2 and step = $3 order by part`,
+      values: [id, file, step],
+    });
+    const parts = rows as unknown as [number, Buffer][];
+    if (parts.length === 0) return undefined;
+    return Buffer.concat(parts.map(([part, bytes]) => own.open(bytes, pieceContext(id, file, step, part))));
+  }
+
   return {
     readFile,
+    readStep: (id, file, step) => translated(() => readStep(id, file, step)),
     append: (id, step, done, times) => translated(() => append(id, step, done, times)),
 
     files: (id) =>

@@ -1,4 +1,5 @@
 /** Routes of bulk data. https://hl7.org/fhir/uv/bulkdata/STU2/export.html */
+import { MORTAR } from '../standards/fhir/canonical.ts';
 import {
   cancelExport,
   exportFile,
@@ -7,6 +8,7 @@ import {
   exportStatus,
   exportSystem,
 } from './operations/export.ts';
+import { cancelImport, importFile, importLines, importStatus } from './operations/import.ts';
 import { runView } from './operations/view-run.ts';
 import type { RecordOperation } from './record-routes.ts';
 import type { Route } from './routes.ts';
@@ -38,13 +40,23 @@ export const BULK_OPERATIONS: readonly RecordOperation[] = [
     definition: bulk('group-export'),
     at: [{ level: 'instance', methods: BOTH, letters: 'rs', handle: exportGroup }],
   },
+  {
+    name: 'import',
+    definition: `${MORTAR}/OperationDefinition/import`,
+    at: [{ level: 'system', methods: ['POST'], letters: '', handle: importLines }],
+  },
 ];
 
 const common = { interaction: 'export', level: 'operation', access: 'token' } as const;
 
-/** Where an export is asked for, given and ended; each looks at whose it is. */
+const ofImport = { ...common, interaction: 'import' } as const;
+
+/** Where an export or import is asked for, given and ended; each looks at whose it is. */
 export const BULK_ROUTES: readonly Route[] = [
   { ...common, method: 'GET', path: '/$export-status/:id', handle: exportStatus },
   { ...common, method: 'DELETE', path: '/$export-status/:id', handle: cancelExport },
   { ...common, method: 'GET', path: '/$export-file/:id/:version', handle: exportFile },
+  { ...ofImport, method: 'GET', path: '/$import-status/:id', handle: importStatus },
+  { ...ofImport, method: 'DELETE', path: '/$import-status/:id', handle: cancelImport },
+  { ...ofImport, method: 'GET', path: '/$import-file/:id/:version', handle: importFile },
 ];

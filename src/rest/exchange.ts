@@ -16,6 +16,8 @@ export interface FhirRequest {
   readonly headers: Headers;
   /** The whole body; empty when there is none. */
   readonly body: Buffer;
+  /** Of routes that take more than can be held: the body as it comes, inflated, in the place of `body`. */
+  readonly upload?: AsyncIterable<Buffer>;
 }
 
 /** What a client is sent. */

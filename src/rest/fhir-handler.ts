@@ -17,7 +17,7 @@ import { decodePath } from './path.ts';
 import { parsePrefer } from './preferences.ts';
 import { present, presentFailure } from './present.ts';
 import { rateLimitHeaders } from './rate-limit.ts';
-import { readBody } from './read-body.ts';
+import { readBody, streamBody } from './read-body.ts';
 import { compileRoutes, createRoutes, type Route } from './routes.ts';
 import type { Services } from './services.ts';
 
@@ -113,7 +113,9 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
         const rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
         if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
         if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
-        const request = { ...target, caller, body: await bodyOf(req, target) };
+        const request = STREAMED.has(`${target.method} ${known.path}`)
+          ? { ...target, caller, body: EMPTY, upload: streamBody(req, settings.importBytesMax) }
+          : { ...target, caller, body: await bodyOf(req, target) };
         // An answer that is not a resource has a format of its own.
         if (!hasOwnFormat(target)) presentation = presentationOf(target.headers, target.query);
         result = present(services.xml, target.method, await carryOut(known, request), presentation);
@@ -163,6 +165,9 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
 
 /** Interactions that may take their time. */
 const LATER = new Set(['search-type', 'batch', 'transaction']);
+
+/** Routes whose body is read while it comes. */
+const STREAMED = new Set(['POST /$import']);
 
 const EMPTY = Buffer.alloc(0);
 /** First segments of paths that take more than one ordinary resource. */

@@ -1,8 +1,8 @@
-/** Reads a request's body, refusing it while it streams when it is too large. SECURITY: IN-01, IN-23 */
+/** Reads a request's body, whole or as it comes, refusing it while it streams when it is too large. SECURITY: IN-01, IN-23 */
 import type { IncomingMessage } from 'node:http';
-import type { Transform } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { badStructure, type FhirError, tooLarge, unsupportedMediaType } from '../standards/fhir/outcome.ts';
+import { badStructure, FhirError, tooLarge, unsupportedMediaType } from '../standards/fhir/outcome.ts';
 
 /** RFC 9110 section 8.4.1 */
 const DECODERS: ReadonlyMap<string, () => Transform> = new Map<string, () => Transform>([
@@ -21,17 +21,9 @@ const RATIO_FROM_BYTES = 1024 * 1024;
  * more than a hundredfold; 415 for encodings that are not known or nested; 400 for a broken body.
  */
 export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const encoding = req.headers['content-encoding']?.trim().toLowerCase();
-  const isPlain = encoding === undefined || encoding === 'identity';
-  const decoder = isPlain ? undefined : DECODERS.get(encoding)?.();
-  if (!isPlain && decoder === undefined)
-    return Promise.reject(
-      unsupportedMediaType(
-        'This Content-Encoding is not supported: send the body plain, or in one of gzip, deflate, br',
-      ),
-    );
-  const over = (): FhirError =>
-    tooLarge(`The body is larger than the ${Math.floor(bytesMax / 1024 / 1024)} MiB allowed here`);
+  const decoder = decoderOf(req);
+  if (decoder === null) return Promise.reject(unknownEncoding());
+  const over = (): FhirError => tooLong(bytesMax);
   if (Number(req.headers['content-length'] ?? 0) > bytesMax) {
     decoder?.destroy();
     return Promise.reject(over());
@@ -49,8 +41,7 @@ export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer
   const take = (chunk: Buffer): void => {
     bytes += chunk.length;
     if (bytes > bytesMax) stop(over());
-    else if (bytes > RATIO_FROM_BYTES && decoder !== undefined && bytes > received * RATIO_MAX)
-      stop(tooLarge(`The body inflates more than ${RATIO_MAX} times: send it plain`));
+    else if (bytes > RATIO_FROM_BYTES && decoder !== undefined && bytes > received * RATIO_MAX) stop(bomb());
     else chunks.push(chunk);
   };
   const end = (): void => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
@@ -75,3 +66,56 @@ export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer
   req.on('aborted', broken);
   return promise;
 }
+
+/**
+ * The body as it comes, inflated, no faster than it is taken. The iteration throws what `readBody` throws; whoever stops
+ * it early leaves the rest unread.
+ */
+export async function* streamBody(req: IncomingMessage, bytesMax: number): AsyncIterable<Buffer> {
+  const decoder = decoderOf(req);
+  if (decoder === null) throw unknownEncoding();
+  if (Number(req.headers['content-length'] ?? 0) > bytesMax) {
+    decoder?.destroy();
+    throw tooLong(bytesMax);
+  }
+  let received = 0;
+  let bytes = 0;
+  let source: Readable = req;
+  if (decoder) {
+    req.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    const broken = (): void => void decoder.destroy(new Error('the request broke off'));
+    req.once('error', broken).once('aborted', broken);
+    source = req.pipe(decoder);
+  }
+  try {
+    // A request that is destroyed could not be answered.
+    for await (const chunk of source.iterator({ destroyOnReturn: decoder !== undefined }) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) throw tooLong(bytesMax);
+      if (decoder && bytes > RATIO_FROM_BYTES && bytes > received * RATIO_MAX) throw bomb();
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof FhirError) throw error;
+    throw badStructure(
+      req.complete
+        ? 'The body is not what its Content-Encoding says'
+        : 'The request ended before its body was complete, or is not what its Content-Encoding says',
+    );
+  }
+}
+
+/** Undefined for a plain body, null for an encoding that is not known. */
+function decoderOf(req: IncomingMessage): Transform | undefined | null {
+  const encoding = req.headers['content-encoding']?.trim().toLowerCase();
+  if (encoding === undefined || encoding === 'identity') return undefined;
+  return DECODERS.get(encoding)?.() ?? null;
+}
+
+const unknownEncoding = (): FhirError =>
+  unsupportedMediaType('This Content-Encoding is not supported: send the body plain, or in one of gzip, deflate, br');
+const tooLong = (bytesMax: number): FhirError =>
+  tooLarge(`The body is larger than the ${Math.floor(bytesMax / 1024 / 1024)} MiB allowed here`);
+const bomb = (): FhirError => tooLarge(`The body inflates more than ${RATIO_MAX} times: send it plain`);

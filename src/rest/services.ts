@@ -31,6 +31,7 @@ export interface RestSettings {
   readonly pageSizeMax: number;
   readonly bodyBytesMax: number;
   readonly bundleBytesMax: number;
+  readonly importBytesMax: number;
   readonly bundleEntriesMax: number;
   /** IANA name of the zone in which HL7 v2 times without an offset are read. */
   readonly messageTimeZone: string;

@@ -88,6 +88,12 @@ export const STORE = {
     ...integer(1024, 1024 * MIB),
     about: 'Largest body of a single resource, in bytes.',
   },
+  importBytesMax: {
+    env: 'IMPORT_BYTES_MAX',
+    fallback: String(512 * MIB),
+    ...integer(1024, 16_384 * MIB),
+    about: 'Largest body of `$import`, in bytes, inflated. A line is bounded by `BODY_BYTES_MAX`.',
+  },
   bundleBytesMax: {
     env: 'BUNDLE_BYTES_MAX',
     fallback: String(50 * MIB),

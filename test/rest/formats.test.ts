@@ -241,7 +241,9 @@ describe('formats', () => {
     const patch = [{ op: 'add', path: '/active', value: true }];
     const reply = await fhir.patch(`Patient/${id}`, patch, { accept: 'application/fhir+xml' });
     expect(xmlOf(reply)).property('active', true);
-    expect((await fhir.request('PATCH', `Patient/${id}`, '<x/>', XML)).status).equal(415);
+    // XML is FHIRPath Patch, and nothing else.
+    expect((await fhir.request('PATCH', `Patient/${id}`, '<x/>', XML)).status).equal(400);
+    expect((await fhir.request('PATCH', `Patient/${id}`, 'x', { 'content-type': 'text/plain' })).status).equal(415);
   });
 
   it('$process-message in XML, and the same bytes again are answered as the first time', async () => {

@@ -13,7 +13,7 @@ describe('routes', () => {
   after(() => stopChecked(server));
 
   for (const [path, allow] of [
-    ['', 'POST, OPTIONS'],
+    ['', 'POST, GET, HEAD, OPTIONS'],
     ['metadata', 'GET, HEAD, OPTIONS'],
     ['_history', 'GET, HEAD, OPTIONS'],
     ['$process-message', 'POST, OPTIONS'],

@@ -148,6 +148,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
       pageSizeMax: 200,
       bodyBytesMax: 1e6,
       bundleBytesMax: 1e6,
+      importBytesMax: 1e6,
       bundleEntriesMax: 100,
       messageTimeZone: 'Europe/London',
       epsToAsid: '1',

@@ -37,10 +37,10 @@ export interface BulkDesk {
 const NAMES = ['_outputFormat', '_since', '_type', '_typeFilter', '_elements'];
 const FORMATS = new Set(['application/fhir+ndjson', 'application/ndjson', 'ndjson']);
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
-const NDJSON = 'application/fhir+ndjson';
-const RETRY_AFTER_S = '2';
+export const NDJSON = 'application/fhir+ndjson';
+export const RETRY_AFTER_S = '2';
 
-function deskOf({ bulk }: Services): BulkDesk {
+export function deskOf({ bulk }: Services): BulkDesk {
   if (!bulk) throw notSupported('There is no bulk data here');
   return bulk;
 }
@@ -51,7 +51,7 @@ function checkProgram({ kind, scopes }: Caller): void {
 }
 
 /** Whose requests they are: nobody else hears of them. */
-const ownerName = ({ clientId }: Caller): string => `client ${clientId ?? ''}`;
+export const ownerName = ({ clientId }: Caller): string => `client ${clientId ?? ''}`;
 
 export const exportSystem = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
   ask(services, request, { level: 'system' });

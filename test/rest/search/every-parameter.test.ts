@@ -315,6 +315,8 @@ describe('search-type › every parameter', function () {
     (DEEP[type] ?? []).forEach((deep, i) => {
       resources.push({ ...minimal(type), ...deep, resourceType: type, id: `d${i}` });
     });
+    // One that is on is a subscription, whose criteria and channel must be some.
+    if (type === 'Subscription') for (const resource of resources) resource['status'] = 'off';
     const entry = resources.map(
       (resource): Json => ({ resource, request: { method: 'PUT', url: `${type}/${resource.id}` } }),
     );
