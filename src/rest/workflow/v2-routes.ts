@@ -33,7 +33,7 @@ export function createV2Routes(desk: Prescribing): readonly WorkflowRoute[] {
     ...doctors,
     method: 'GET',
     kind: 'read',
-    answers: { 200: { about: 'As seed 001 has it', schema: ANY } },
+    answers: { 200: { about: 'The prescription', schema: ANY } },
   } as const;
   const own = {
     tag: 'Prescriptions of a patient',
@@ -271,7 +271,7 @@ export function createV2Routes(desk: Prescribing): readonly WorkflowRoute[] {
     {
       ...own,
       path: '/api/v2/patient/me/prescriptions',
-      summary: 'Own prescriptions, as seed 001 has them',
+      summary: 'Own prescriptions, newest first',
       kind: 'search',
       told: 'prescriptions',
       request: { query: PAGE },
