@@ -33,7 +33,7 @@ export function createV2Routes(desk: Prescribing): readonly WorkflowRoute[] {
     ...doctors,
     method: 'GET',
     kind: 'read',
-    answers: { 200: { about: 'The prescription', schema: ANY } },
+    answers: { 200: { about: 'What was asked for', schema: ANY } },
   } as const;
   const own = {
     tag: 'Prescriptions of a patient',
@@ -258,7 +258,7 @@ export function createV2Routes(desk: Prescribing): readonly WorkflowRoute[] {
       told: 'prescription-cancel',
       request: { body: { type: 'object', required: ['status'], properties: { status: { enum: ['cancelled'] } } } },
       answers: {
-        200: { about: 'The prescription', schema: ANY },
+        200: { about: 'What was asked for', schema: ANY },
         202: { about: 'It is on hold until the Spine has confirmed the cancellation', schema: ANY },
       },
       problems: ['RX-STATE', 'RX-DISPENSED', 'RX-EPS'],
