@@ -92,7 +92,9 @@ describe('hl7v2 › MLLP frames', () => {
       ['x', 64],
       ['\x1cx\x0by', 64 * 1024],
     ] as const) {
-      const [small, large] = [time(frameOf(1e6, fill), size), time(frameOf(10e6, fill), size)];
+      // The least of three: the process also collects what the tests before have left.
+      const least = (length: number): number => Math.min(...[1, 2, 3].map(() => time(frameOf(length, fill), size)));
+      const [small, large] = [least(1e6), least(10e6)];
       // A hundred times were it looked at anew for each chunk.
       expect(large / Math.max(small, 10_000)).lessThan(50);
     }
