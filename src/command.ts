@@ -31,6 +31,18 @@ export function endWithReader(): void {
   });
 }
 
+/** What goes on until it is stopped: npm hands SIGTERM to the shell between us, which ends without handing it on. */
+export function endWithNpm(script: string, stop: () => void): void {
+  if (process.env['npm_lifecycle_event'] !== script) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, 250);
+  timer.unref();
+}
+
 /** The words of `parseArgs`, whose faults are those of the user. Throws `UsageError`. */
 export function parsed<T>(parse: () => T): T {
   try {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endWithNpm } from './command.ts';
 import type { Config } from './config.ts';
 import type { ContextLog } from './log.ts';
 import type { RunningServer } from './server.ts';
@@ -139,7 +140,7 @@ function handleSignals(log: ContextLog): StopSignal {
     void stopAndExit(EXIT.other);
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  if (process.env['npm_lifecycle_event'] === 'start') whenOrphaned(() => onSignal('SIGTERM'));
+  endWithNpm('start', () => onSignal('SIGTERM'));
   process.on('uncaughtException', onCrash).on('unhandledRejection', onCrash);
   return {
     signal: controller.signal,
@@ -148,17 +149,6 @@ function handleSignals(log: ContextLog): StopSignal {
       if (controller.signal.aborted) void stopAndExit(0);
     },
   };
-}
-
-/** npm hands SIGTERM to the shell between us, which ends without handing it on. */
-function whenOrphaned(stop: () => void): void {
-  const parent = process.ppid;
-  const timer = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(timer);
-    stop();
-  }, 250);
-  timer.unref();
 }
 
 /** One line for what the operator can mend; a logged stack for what is our bug. */

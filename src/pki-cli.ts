@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { endWithReader } from './command.ts';
+import { endWithNpm, endWithReader } from './command.ts';
 import {
   DAY_MS,
   initAuthorities,
@@ -350,7 +350,9 @@ async function serve(pki: PkiFolder, values: Values): Promise<void> {
     const { port: bound } = server.address() as { readonly port: number }; // it listens on a port
     print(`lists, authorities and answers: http://127.0.0.1:${bound}${pathname}\n`);
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close(() => stopped()));
+  const stop = (): void => void server.close(() => stopped());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  endWithNpm('pki', stop);
   await promise;
 }
 
