@@ -281,8 +281,7 @@ function where(
 ): string {
   const answered: readonly StoreCondition[] = driver === 'none' ? [] : driver.answers;
   const named = conditions.map((c) => namedRids(context, c)).find((rids) => rids !== undefined);
-  const rids = named && context.params.add(named.map(String), 'bigint[]');
-  const within: FilterContext = rids === undefined ? context : { ...context, among: { alias: 'm', rids } };
+  const within: FilterContext = named ? { ...context, among: { alias: 'm', rids: named } } : context;
   const filters = conditions.filter((c) => !answered.includes(c)).map((c) => compileFilter(within, type, c));
   return and(["m.op <> 'D'", ...filters]);
 }

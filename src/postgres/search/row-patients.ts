@@ -26,8 +26,9 @@ export function isOfPatientAmong(context: FilterContext, type: string, m: string
   const { among } = context;
   const hasOne = ['Patient', 'Bundle', 'Binary'].includes(type) || context.parameters.get(type)?.singlePatient;
   if (among?.alias !== m || hasOne) return undefined;
+  const rids = context.params.add(among.rids.map(String), 'bigint[]');
   // Rows of one kind share most of their tokens.
-  const tokens = `select distinct e from ${tableOf(type).main} n, unnest(n.tok) e where n.rid = any(${among.rids})`;
+  const tokens = `select distinct e from ${tableOf(type).main} n, unnest(n.tok) e where n.rid = any(${rids})`;
   const patients = `select e # x from (${tokens}) t(e), unnest(${patientMasks(context, type, 'any')}) x`;
   return (k) => `${k}.pat = any(array(${patients}))`;
 }

@@ -32,6 +32,8 @@ export interface WorkflowCall {
 export interface WorkflowAnswer extends PersonAnswer {
   /** Instead of `json`: text or bytes of `mediaType`. */
   readonly content?: string | Buffer;
+  /** What the trail is told beside: the type that was searched, by which words, and whose data was found. SECURITY AU-03 */
+  readonly searched?: { readonly type: string; readonly query: string; readonly patientIds: readonly string[] };
 }
 
 export interface WorkflowRoute {
