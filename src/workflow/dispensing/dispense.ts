@@ -19,10 +19,11 @@ import {
   dispensingProvenance,
   medicationDispense,
 } from './dispense-record.ts';
-import { type FindTaskServices, type FoundTask, findTask } from './find-task.ts';
+import type { FindTaskServices, FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
 import { DISPENSED, type Fault, REASONS } from './reasons.ts';
 import { STATUS_OF, stateOf, TRANSITIONS } from './states.ts';
+import { createTaskLookup } from './task-lookup.ts';
 
 export interface DispenseRequest {
   readonly tokenId: string;
@@ -75,6 +76,7 @@ const NO_NONCE = '00000000-0000-0000-0000-000000000000';
 
 export function createDispense(services: DispenseServices): Dispense {
   const { store, attempts, identityTypes, now } = services;
+  const lookUp = createTaskLookup({ ...services, store: services.lookup }, true);
 
   /** Why it cannot be, before anything is locked. */
   function faultOf(found: FoundTask | undefined, { nonce, pharmacy }: DispenseRequest): Fault | undefined {
@@ -96,9 +98,7 @@ export function createDispense(services: DispenseServices): Dispense {
   }
 
   return async (caller, request, last) => {
-    const found = isTokenId(request.tokenId)
-      ? await findTask({ ...services, store: services.lookup }, request.tokenId, true)
-      : undefined;
+    const found = isTokenId(request.tokenId) ? await lookUp(request.tokenId) : undefined;
     const fault = faultOf(found, request);
     if (fault !== undefined || !found) return refuse(request, fault ?? 'unknown', found);
     const { order } = found;
