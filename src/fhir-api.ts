@@ -113,7 +113,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
   const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  const pharmacy = openPharmacy({ ...common, store, plain, limits });
+  const pharmacy = openPharmacy({ ...common, store, visible: base.visible, plain, limits });
   stack.defer(pharmacy.stop);
   const eps = (): EpsOrders | undefined => known.epsOrders;
   const { answers } = plain;

@@ -106,13 +106,14 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
           keep,
         }),
       );
-      const { patientId, detail, status } = given;
+      const { patientId, detail, status, searched } = given;
       if (!route.isUntold)
         await audit.record({
           ...asked,
           outcome: status < 400 ? 0 : 4,
           ...(patientId !== undefined && { patientId }),
           ...(detail && { detail }),
+          ...searched,
         });
       return given;
     } catch (error) {

@@ -29,7 +29,10 @@ export interface WorkflowCall {
   readonly keep: (tx: Pick<StoreTransaction, 'requestAnswers'>, answer: WorkflowAnswer) => Promise<void>;
 }
 
-export type WorkflowAnswer = PersonAnswer;
+export interface WorkflowAnswer extends PersonAnswer {
+  /** What the trail is told beside: the type that was searched, by which words, and whose data was found. SECURITY AU-03 */
+  readonly searched?: { readonly type: string; readonly query: string; readonly patientIds: readonly string[] };
+}
 
 export interface WorkflowRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
