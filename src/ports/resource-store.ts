@@ -63,15 +63,20 @@ export interface SearchPage {
 export interface Criteria {
   readonly type: string;
   readonly conditions: readonly Condition[];
+  /** Who asks, where several share a transaction; else it is the transaction's own caller. */
+  readonly caller?: Caller;
 }
 
 /** A resource that is stored beside what was asked. */
 export interface NewResource {
   readonly id: string;
   readonly resource: Resource;
+  /** As in `Criteria`. */
+  readonly caller?: Caller;
 }
 
-export type TransactionWrite =
+/** `caller`: as in `Criteria`. */
+export type TransactionWrite = { readonly caller?: Caller } & (
   | { readonly kind: 'create'; readonly resource: Resource; readonly id: string }
   | {
       readonly kind: 'update';
@@ -82,7 +87,8 @@ export type TransactionWrite =
       /** Makes the new content from the current one (absent when there is none or it was deleted). */
       readonly change: (current: Resource | undefined) => Resource;
     }
-  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number };
+  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number }
+);
 
 /** A transaction in progress: reads see its own snapshot, writes are sent together by `write`. */
 export interface StoreTransaction {
@@ -123,6 +129,14 @@ export interface StoreTransaction {
   readonly dispensing: DispensingTransaction;
 }
 
+export interface TransactionOptions {
+  /**
+   * It may be done in one database transaction with what others ask at the same time, each with their own rights: work
+   * that looks up by `findCurrent`, ends with one `write` and its `last`, waits for nothing else, and may be begun anew.
+   */
+  readonly mayShare?: boolean;
+}
+
 export interface ResourceStore {
   /** A new id for a resource of any type. */
   newId(): string;
@@ -144,5 +158,5 @@ export interface ResourceStore {
   /** A search over several types. Throws forbidden for a named one that the caller may not search; others are left out. */
   searchSystem(caller: Caller, request: SystemSearchRequest): Promise<SearchPage>;
   history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
-  transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }

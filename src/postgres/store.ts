@@ -51,10 +51,12 @@ import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import type { Differences } from './search/shared-run.ts';
 import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
+import type { Party } from './transaction-write.ts';
 import { visibleHistory } from './visible-history.ts';
 import { readVisible, vreadVisible } from './visible-reader.ts';
 import { leaseWorker } from './worker.ts';
@@ -191,9 +193,23 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       return access.callerKey;
     },
   });
+  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
-      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, shield, now },
+      {
+        pool: pools.transactions,
+        ...partyOf(access),
+        partyOf: (caller) => partyOf(accessOf(caller)),
+        nameOf,
+        differences,
+        rowOf,
+        cipher,
+        jobs,
+        audit,
+        shield,
+        now,
+      },
       work,
     );
   /** Where rights depend on the resource, they are checked in the transaction that writes it. */

@@ -45,10 +45,15 @@ export function chooseDriver(
   const named = conditions.find((condition) => (namedRids(context, condition)?.length ?? Number.NaN) <= NAMED_MAX);
   if (named) return driverOf(context, frequencies, type, named);
   const found = conditions.flatMap((condition) => driverOf(context, frequencies, type, condition) ?? []);
+  // Before statistics a code such as `status=active` looks rare, and may be every row of the table; one patient never is.
+  if (!frequencies.isKnown(type) && conditions.some((condition) => patientRids(context, type, condition)))
+    return best(found);
   const tokens = tokenDriver(context, frequencies, type, conditions);
-  if (tokens) found.push(tokens);
-  return found.reduce<Driver | undefined>((best, next) => (best && best.rows <= next.rows ? best : next), undefined);
+  return best(tokens ? [...found, tokens] : found);
 }
+
+const best = (drivers: readonly Driver[]): Driver | undefined =>
+  drivers.reduce<Driver | undefined>((least, next) => (least && least.rows <= next.rows ? least : next), undefined);
 
 /** Single tokens in one `@>`: the index intersects them. */
 function tokenDriver(
