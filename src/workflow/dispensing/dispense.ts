@@ -139,7 +139,7 @@ export function createDispense(services: DispenseServices): Dispense {
     try {
       // What is nobody's yet is out of every pharmacy's reach: it becomes theirs with this.
       const actor = found.pharmacyId === undefined ? serviceCaller('dispensing', caller.correlationId) : caller;
-      await store.transaction(actor, (tx) =>
+      const work = (tx: StoreTransaction): Promise<unknown> =>
         tx.write(
           writes,
           async () => {
@@ -151,8 +151,9 @@ export function createDispense(services: DispenseServices): Dispense {
             await allOf(sent);
           },
           (results) => [...provenance(results), dispensedNotice(found, noticeId, dispensing)],
-        ),
-      );
+        );
+      // Who writes into the register waits for the line before, and nobody else shall wait with them.
+      await store.transaction(actor, work, { mayShare: line === undefined });
       return done;
     } catch (error) {
       if (!(error instanceof NotReady)) throw error;
