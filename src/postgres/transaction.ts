@@ -26,6 +26,7 @@ import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
 import { createAnswersTransaction } from './kept-answers.ts';
 import { createMessageTransaction } from './message-transaction.ts';
+import { createNoticeTransaction } from './notices.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
@@ -325,6 +326,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
     subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
+    notices: createNoticeTransaction(send, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
     requestAnswers: createRequestAnswers(send, tools.cipher, tools.now),
     answers: createAnswersTransaction(tools.cipher, send, tools.now),

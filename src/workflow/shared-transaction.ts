@@ -260,6 +260,7 @@ class Sharing {
       jobs: allPassed(tx.jobs),
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
+      notices: allPassed(tx.notices),
       answers: allPassed(tx.answers),
       requestAnswers: allPassed(tx.requestAnswers),
       dispensing: allPassed(tx.dispensing),
