@@ -3,6 +3,7 @@
  * whatever happens; what the Spine does not take is told to the pharmacy. MISSION M9, M10; docs/eps.md
  */
 import { expect } from 'chai';
+import { type CatalogueEntry, toMedicationKnowledge } from '../../src/workflow/prescribing/catalogue/entry.ts';
 import { addDispenser, completeForEps, until } from '../support/eps-practice.ts';
 import { AMOXICILLIN, openPractice, type Practice } from '../support/prescribing.ts';
 import { startTestServer } from '../support/server.ts';
@@ -14,6 +15,8 @@ const PARACETAMOL = {
   quantity: 32,
   instructions: 'four times a day',
 };
+/** Said of what the catalogue does not hold. */
+const CATALOGUE = /dm\+d code of Morphine/;
 /** Interactions of the messages of a dispenser. */
 const RELEASE = 'PORX_IN132004SM30';
 const NOTIFICATION = 'PORX_IN080101SM31';
@@ -218,9 +221,64 @@ describe('journey › dispensed, and the Spine knows', function () {
     expect((await taken(RELEASE)) - released).equal(0);
   });
 
+  it('a controlled drug of Schedule 2 goes with its quantity in words, is dispensed and told', async () => {
+    const morphine: CatalogueEntry = {
+      id: 'med-morphine-eps',
+      name: 'Morphine 10mg tablets (invented)',
+      form: 'tablets',
+      strength: '10mg',
+      substances: ['morphine'],
+      codes: { dmd: '322236009' },
+      ukSchedule: '2',
+      maxQuantity: 60,
+      classes: [],
+      requiresApproval: true,
+      isActive: true,
+      interactions: [],
+    };
+    const put = await practice.fhir('PUT', `MedicationKnowledge/${morphine.id}`, toMedicationKnowledge(morphine));
+    expect(put.status, JSON.stringify(put.body)).oneOf([200, 201]);
+    const item = { ...AMOXICILLIN, medication_name: morphine.name, quantity: 28, instructions: 'twice a day' };
+    const one = await approveSoon([item], [{ ...MEDICATION, quantity: 28, frequency: 'twice a day' }]);
+    const [orderId] = one.orderIds;
+    const order = await orderOf(orderId);
+    const url = 'https://fhir.nhs.uk/StructureDefinition/Extension-DM-ControlledDrug';
+    const mark = order.extension.find((found: { url: string }) => found.url === url).extension;
+    expect(mark[0].valueCoding.code).equal('CD2');
+    expect(mark[1].valueString).equal('twenty eight');
+    await until(() => spine(`/prescriptions/${one.number}`));
+    await practice.call('petra', 'POST', '/api/pharmacy/register/entries', {
+      product: order.medicationCodeableConcept.coding[0].code,
+      type: 'stock-in',
+      quantity: 100,
+      reason: 'Delivery',
+    });
+    const { payload } = one.tokens[0] as Approved['tokens'][number];
+    const { status, body } = await practice.call('petra', 'POST', '/api/prescriptions/dispense', {
+      prescription_id: payload.id,
+      nonce: payload.nonce,
+      pharmacy_code: 'Z99902',
+      pharmacist_name: 'Petra Lindqvist',
+      patient_id_type: 'passport',
+      patient_id_number: '999000111',
+    });
+    expect(status, JSON.stringify(body)).equal(200);
+    await entryIs(orderId, 'notified');
+    expect(await stateOf(one.number)).equal('0006 Dispensed');
+  });
+
+  /** The catalogue is read anew every second or so. */
+  const approveSoon = (items: readonly object[], medications: (typeof MEDICATION)[]): Promise<Approved> =>
+    until(() =>
+      approve(items, medications).catch((error: Error) =>
+        CATALOGUE.test(error.message) ? undefined : Promise.reject(error),
+      ),
+    );
+
   it('[CP-07] another pharmacy learns nothing of it', async () => {
-    const { body } = await practice.fhir('GET', 'Task?code=dispense&status=completed&_count=1');
-    const id = body.entry[0].resource.id;
+    const one = await approve();
+    await dispense(one, 0, 'disp');
+    const { id } = await entryIs(one.orderIds[0], 'not-sent');
     for (const path of [`Task/${id}`, `Communication?about=Task/${id}`]) {
       const { body: seen } = await practice.call('away', 'GET', `/fhir/R4/${path}`);
       expect(JSON.stringify(seen)).not.include('eps-notification');
