@@ -122,7 +122,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   stack.defer(await keepPartitions(parts));
   const cipher = openCipher(config);
   await checkKey(pools.writes, 'messages', cipher.cipher, cipher.path);
-  const parameters = createSearchParameters(definitions);
+  const parameters = createSearchParameters(definitions, config.fullText);
   const extractorOf = createExtractors(definitions, parameters);
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
   const beside = patientParametersBeside(definitions, parameters, 'any');

@@ -45,7 +45,7 @@ function once(name: string, make: () => string): string {
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 const CHANGE = 'insert into mortar.change (at, rid, pat, ver, type, shard, op)';
-const MAIN_COLUMNS = '(rid, pat, lu, sd, se, pm, ver, op, id, tok, content)';
+const MAIN_COLUMNS = '(rid, pat, lu, sd, se, pm, ver, op, id, tok, content, txt)';
 
 const mainValues = (v: NewVersion): unknown[] => [
   int8(v.row.ridHi, v.row.ridLo),
@@ -59,6 +59,7 @@ const mainValues = (v: NewVersion): unknown[] => [
   v.id,
   int8Array(v.row.tok, v.row.tok.length / 2),
   v.stored ?? v.content,
+  v.row.text ?? null,
 ];
 
 /** One new resource in one statement: row, side rows, change. Fails with a unique violation when the rid exists. */
@@ -75,7 +76,7 @@ export function insertStatement(v: NewVersion): Statement {
   const rulesAt = values.length + 1;
   if (v.row.rules !== undefined) values.push(joinConsentRules([v]));
   const text = once(name, () => {
-    const n = 12;
+    const n = 13;
     const s = withNumbers ? n + 3 : n;
     return `with c as (
   ${CHANGE} values ($3::bigint, $1::bigint, $2::bigint, $7::int, ${number}, $1::bigint & 15, $8::"char")
@@ -99,7 +100,7 @@ export function insertStatement(v: NewVersion): Statement {
 )`
     }
 insert into ${main} ${MAIN_COLUMNS}
-values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11)`;
+values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11, $12::tsvector)`;
   });
   return { name, text, values };
 }
@@ -180,6 +181,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
     float8Array(from, count),
     float8Array(to, count),
     textArray(versions.map((v) => v.stored ?? v.content)),
+    textArray(versions.map((v) => v.row.text ?? '')),
   ];
   if (nv.length > 0)
     values.push(
@@ -194,7 +196,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   const rulesAt = values.length + 1;
   if (withRules) values.push(joinConsentRules(versions));
   const text = once(name, () => {
-    const s = nv.length > 0 ? 18 : 14;
+    const s = nv.length > 0 ? 19 : 15;
     return `with c as (
   ${CHANGE}
   select u.lu::bigint, u.rid, u.pat, u.ver::int, ${number}, u.rid & 15, u.op::"char"
@@ -203,7 +205,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
       nv.length > 0
         ? `, n as (
   insert into ${numbers} (h, v, w, rid)
-  select u.h, u.v, u.w, u.rid from unnest($14::bigint[], $15::float8[], $16::float8[], $17::bigint[]) u(h, v, w, rid)
+  select u.h, u.v, u.w, u.rid from unnest($15::bigint[], $16::float8[], $17::float8[], $18::bigint[]) u(h, v, w, rid)
 )`
         : ''
     }${
@@ -228,9 +230,9 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
     }
 insert into ${main} ${MAIN_COLUMNS}
 select u.rid, u.pat, u.lu::bigint, u.sd::bigint, u.se::bigint, u.pm, u.ver::int, u.op::"char", u.id,
-  ($10::bigint[])[u.f::int : u.t::int], u.content
+  ($10::bigint[])[u.f::int : u.t::int], u.content, nullif(u.txt, '')::tsvector
 from unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::float8[], $6::bigint[], $7::float8[],
-  $8::text[], $9::text[], $11::float8[], $12::float8[], $13::text[]) u(rid, pat, lu, sd, se, pm, ver, op, id, f, t, content)`;
+  $8::text[], $9::text[], $11::float8[], $12::float8[], $13::text[], $14::text[]) u(rid, pat, lu, sd, se, pm, ver, op, id, f, t, content, txt)`;
   });
   return { name, text, values };
 }
@@ -366,8 +368,8 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
     name,
     () => `with u as (
   update ${main}
-  set pat = $2::bigint, lu = $3::bigint, sd = $4, se = $5, pm = $6, ver = $7::int, op = $8::"char", id = $9, tok = $10, content = $11
-  where rid = $1::bigint and ver = $12::int
+  set pat = $2::bigint, lu = $3::bigint, sd = $4, se = $5, pm = $6, ver = $7::int, op = $8::"char", id = $9, tok = $10, content = $11, txt = $12::tsvector
+  where rid = $1::bigint and ver = $13::int
   returning rid
 ), h as (
   insert into ${history} (rid, ver, lu, op, content)

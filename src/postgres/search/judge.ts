@@ -28,7 +28,8 @@ export async function isMatch(
   select ${params.add(int8(row.ridHi, row.ridLo), 'bigint')} as rid, ${params.add(row.pat ? int8(row.pat.hi, row.pat.lo) : null, 'bigint')} as pat,
     ${params.add(lastUpdated, 'bigint')} as lu, ${params.add(orNull(row.sd), 'bigint')} as sd, ${params.add(orNull(row.se), 'bigint')} as se,
     ${params.add(int8(row.pmHi, row.pmLo), 'bigint')} as pm, ${params.add(id, 'text')} as id,
-    ${params.add(int8Array(row.tok, row.tok.length / 2), 'bigint[]')} as tok, ${params.add(content, 'text')} as content
+    ${params.add(int8Array(row.tok, row.tok.length / 2), 'bigint[]')} as tok, ${params.add(content, 'text')} as content,
+    ${params.add(row.text ?? null, 'text')}::tsvector as txt
 ), m_n as (
   select m.rid, u.* from m, unnest(${params.add(int8Array(row.nh, row.nv.length), 'bigint[]')}, ${params.add(float8Array(row.nv, row.nv.length), 'float8[]')}, ${params.add(float8Array(row.nw, row.nv.length), 'float8[]')}) u(h, v, w)
 ), m_s as (

@@ -10,6 +10,7 @@ import { parseFilter } from './parse-filter.ts';
 import { parseNear } from './parse-near.ts';
 import type { Condition } from './request.ts';
 import { suggestNames } from './suggest.ts';
+import { isTextParameter, parseText } from './text-query.ts';
 
 const HAS = '_has:';
 const LIST = '_list';
@@ -36,6 +37,7 @@ export function parseNamed(
   if (name.startsWith(HAS)) return parseHas(context, type, name.slice(HAS.length), value, depth);
   if (name === LIST) return parseList(context, type, value, depth);
   if (name === NEAR && type === 'Location') return parseNear(value);
+  if (isTextParameter(name)) return parseText(context, type, name, value);
   if (name === '_filter') return parseFilter(context, type, value);
   const dot = name.indexOf('.');
   const [code = '', modifier, ...more] = (dot < 0 ? name : name.slice(0, dot)).split(':');
@@ -105,6 +107,8 @@ function targetsWith(context: ParseContext, parameter: SearchParameter, rest: st
   const { code, targets } = parameter;
   if (rest.startsWith(HAS) || rest === LIST) return targets;
   if (rest === NEAR && targets.includes('Location')) return ['Location'];
+  if (isTextParameter(rest))
+    return rest.startsWith('_text') ? targets.filter((t) => context.parameters.get(t)?.hasNarrative) : targets;
   const [next = ''] = rest.split(/[:.]/, 1);
   const having = targets.filter((target) => context.parameters.get(target)?.parameters.has(next));
   if (having.length > 0) return having;

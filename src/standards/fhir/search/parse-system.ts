@@ -11,6 +11,7 @@ import { CONTROLS, type Controls, parseInclude } from './parse-controls.ts';
 import type { Pair } from './query-string.ts';
 import type { Condition, Include, SystemSearchRequest } from './request.ts';
 import { suggestNames } from './suggest.ts';
+import { isTextParameter } from './text-query.ts';
 
 export interface ParseSystemOptions extends Omit<ParseSearchOptions, 'type'> {
   /** The types that are searched when none is named. */
@@ -117,8 +118,8 @@ function parsePair(
   }
   const [one] = refused.values();
   if (one === undefined) return [];
-  // What one type can never be referred to by, another can: it is no match, and no fault.
-  if (!name.startsWith(HAS) || refused.size === contexts.size) return one.map(inOneType);
+  // What one type can never be referred to by, another can, and some have no narrative: no match, and no fault.
+  if (!(name.startsWith(HAS) || isTextParameter(name)) || refused.size === contexts.size) return one.map(inOneType);
   for (const type of refused.keys()) conditions.delete(type);
   return [];
 }
