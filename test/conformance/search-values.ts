@@ -24,6 +24,14 @@ export const SEARCH_VALUES = [
     ['SHOULD', '_list of a List’s entries', finds('Patient?_list=none', '')],
     [
       'SHOULD',
+      '_list of what is current, which no List keeps',
+      [
+        finds('Condition?_list=$current-problems&patient=p2', ''),
+        refused('Patient?_list=$current-problems', /list of Condition/),
+      ],
+    ],
+    [
+      'SHOULD',
       '_text searches the narrative: words, AND, OR, brackets',
       [
         finds('Practitioner?_text=(bone OR liver) and clinic', 'doc'),

@@ -10,6 +10,7 @@ import type { FilterContext, StoreCondition } from './condition.ts';
 import type { Frequencies } from './frequencies.ts';
 import { rarestWords, textFilter } from './full-text.ts';
 import { atomKeys } from './hashes.ts';
+import { nearBoxes, nearShare } from './near.ts';
 import { lowBoundRange } from './ranges.ts';
 import { or, type Params } from './sql.ts';
 import { tokenAlternatives } from './token-keys.ts';
@@ -110,6 +111,13 @@ function driverOf(
     );
   if (condition.kind === 'string' && condition.modifier === undefined)
     return stringDriver(context, frequencies, type, condition);
+  if (condition.kind === 'near')
+    return {
+      rows: Math.max(1, frequencies.rows(type) * nearShare(condition.values)),
+      answers: [], // what lies in the corners is not near
+      from: (params) =>
+        `(select * from ${main} where position('"position"' in content) > 0 and ${nearBoxes(params, condition.values)} offset 0) m`,
+    };
   if (condition.kind === 'text') return textDriver(frequencies, type, condition);
   const numbers = numberDriver(context, frequencies, type, condition);
   if (numbers) return numbers;

@@ -2,6 +2,7 @@
  * Parameter names: plain, chained and reversed. https://hl7.org/fhir/R4/search.html#chaining,
  * https://hl7.org/fhir/R4/search.html#has
  */
+import { currentList } from './current-lists.ts';
 import type { SearchParameter } from './parameter.ts';
 import { UNSUPPORTED_PARAMETERS } from './parameters.ts';
 import { type Parsed, parseCondition } from './parse-condition.ts';
@@ -137,14 +138,21 @@ function parseHas(context: ParseContext, type: string, rest: string, value: stri
 }
 
 /**
- * `_list=42`: what an entry of `List/42` names. Lists that a server would keep by itself are not there.
+ * `_list=42`: what an entry of `List/42` names; `_list=$current-allergies`: what is current by its own elements.
  * https://hl7.org/fhir/R4/search.html#list
  */
 function parseList(context: ParseContext, type: string, value: string, depth: Depth): Parsed {
-  if (value.startsWith('$'))
-    return fail(
-      problem('not-supported', "'_list': lists such as $current-allergies are not kept here: name a List's id"),
-    );
+  if (value.startsWith('$')) {
+    const query = currentList(value, type);
+    if (typeof query === 'string') return fail(unknown('value', `'_list': ${query}`));
+    const conditions: Condition[] = [];
+    for (const [name, asked] of query) {
+      const parsed = parseNamed(context, type, name, asked, depth);
+      if ('problems' in parsed) return parsed;
+      conditions.push(parsed.condition);
+    }
+    return { condition: { kind: 'every', conditions } };
+  }
   const ids = parseHas(context, type, 'List:item:_id', value, { ...depth, has: 0 });
   if ('condition' in ids) return ids;
   return fail(problem('value', "'_list': the value must be the id of a List, or several with commas between them"));

@@ -23,6 +23,7 @@ export interface ParseSystemOptions extends Omit<ParseSearchOptions, 'type'> {
 /** Conditions that the untyped chains of one such search may fan out to, over all types. */
 const BRANCHES_MAX = 4000;
 const HAS = '_has:';
+const LIST = '_list';
 
 interface Collected {
   /** By type, in the order of names; a type that nothing can match is not there. */
@@ -119,7 +120,11 @@ function parsePair(
   const [one] = refused.values();
   if (one === undefined) return [];
   // What one type can never be referred to by, another can, and some have no narrative: no match, and no fault.
-  if (!(name.startsWith(HAS) || isTextParameter(name)) || refused.size === contexts.size) return one.map(inOneType);
+  if (
+    !(name.startsWith(HAS) || isTextParameter(name) || (name === LIST && value.startsWith('$'))) ||
+    refused.size === contexts.size
+  )
+    return one.map(inOneType);
   for (const type of refused.keys()) conditions.delete(type);
   return [];
 }
