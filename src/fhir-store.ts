@@ -87,7 +87,7 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
   stack.defer(await keepPartitions(parts));
   const { cipher, path } = openCipher(config);
   await checkKey(pools.writes, 'messages', cipher, path);
-  const parameters = createSearchParameters(definitions);
+  const parameters = createSearchParameters(definitions, config.fullText);
   const beside = patientParametersBeside(definitions, parameters, 'any');
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
   const policy = createPolicy({

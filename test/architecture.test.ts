@@ -112,6 +112,7 @@ const COMPOSITION = new Set([
   'claims.ts',
   'prescription-tokens.ts',
   'pharmacy.ts',
+  'notices.ts',
   'local-payer.ts',
   'local-spine.ts',
   'script-push.ts',

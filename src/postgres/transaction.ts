@@ -17,6 +17,7 @@ import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
 import { createMessageTransaction } from './message-transaction.ts';
+import { createNoticeTransaction } from './notices.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
 import { createRequestAnswers } from './request-answers.ts';
@@ -211,6 +212,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
     subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
+    notices: createNoticeTransaction(send, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
     requestAnswers: createRequestAnswers(send, tools.cipher, tools.now),
     dispensing: createDispensingTransaction(tools.cipher, send),

@@ -269,6 +269,7 @@ class Sharing {
       jobs: allPassed(tx.jobs),
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
+      notices: allPassed(tx.notices),
       requestAnswers: allPassed(tx.requestAnswers),
       dispensing: allPassed(tx.dispensing),
     };

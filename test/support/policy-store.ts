@@ -25,6 +25,7 @@ import {
 import { createPathPatch } from '../../src/standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
+import type { SearchParameters } from '../../src/standards/fhir/search/parameter.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
@@ -46,6 +47,8 @@ export const ROOT: Caller = serviceCaller('test');
 /** Compiled once a run: the types, their parameters and rules. */
 const definitions = testDefinitions();
 export const parameters = createSearchParameters(definitions);
+/** The same where every text is searched. */
+export const parametersOfAll: SearchParameters = { ...parameters, fullText: 'all' };
 const extractorOf = createExtractors(definitions, parameters);
 const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
 
@@ -56,7 +59,7 @@ const beside = patientParametersBeside(definitions, parameters, 'any');
 export const mayNamePatients = (type: string): boolean => beside.has(type);
 
 export const parseQuery = (type: string, query: string): SearchRequest =>
-  parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
+  parseSearch({ type, query, parameters: parametersOfAll, definitions, handling: 'strict', baseUrl: BASE_URL });
 
 export interface PolicyStore {
   readonly store: OpenStore;
@@ -78,6 +81,8 @@ export interface PolicyStoreOptions {
   /** Something between the engine and the store. */
   readonly wrap?: (policy: Policy) => Policy;
   readonly frequencies?: Frequencies;
+  /** What is searched by words; narratives unless given. */
+  readonly parameters?: SearchParameters;
   /** Elements that are stored encrypted, as `ENCRYPTED_ELEMENTS` names them. */
   readonly encrypted?: string;
   /** Wraps their keys. */
@@ -112,7 +117,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   const store = await openStore({
     pools,
     policy,
-    parameters,
+    parameters: options.parameters ?? parameters,
     beside,
     conditionsOf: (type, query) => parseQuery(type, query).conditions,
     extractorOf,

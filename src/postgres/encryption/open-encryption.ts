@@ -90,7 +90,7 @@ export async function openEncryption(
     wrapping,
     elements,
     blind: { key, isProtected: (type, { index }) => protectedAtomsOf(type)?.[index] === true },
-    search: createProtectedSearch(protectedAtomsOf),
+    search: createProtectedSearch(protectedAtomsOf, (type) => elements.has(type)),
     pools: shieldedPools(pools, shield),
     protectedAtomsOf,
     // What is sealed though the setting does not name it is from before, and may be anything.

@@ -57,6 +57,8 @@ export interface WorkflowRoute {
     /** An object schema. */
     readonly body?: JsonSchema;
     readonly bodyBytesMax?: number;
+    /** Whatever is sent is not looked at: a form of somebody else's making. */
+    readonly isBodyIgnored?: true;
   };
   readonly answers: Readonly<
     Record<number, { readonly about: string; readonly schema?: JsonSchema; readonly mediaType?: string }>
