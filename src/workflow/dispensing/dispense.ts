@@ -148,7 +148,7 @@ export function createDispense(services: DispenseServices): Dispense {
           writes,
           async () => {
             const sent = [
-              tx.dispensing.attempt(attemptOf(request, dispensing.at, true, DISPENSED)),
+              tx.dispensing.attempts([attemptOf(request, dispensing.at, true, DISPENSED)]),
               ...(line ? [tx.dispensing.register(line)] : []),
               ...(jobs.length > 0 ? [tx.jobs.add(jobs)] : []),
               last(tx, done),
