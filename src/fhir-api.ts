@@ -64,7 +64,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const base = await openFhirStore(parts);
   stack.defer(base.stop);
-  const { dataDir, cipher, parameters, beside, policy, plain, audited, validation, required } = base;
+  const { dataDir, cipher, parameters, official, beside, policy, plain, audited, validation, required } = base;
   const { trail: audit, view } = base.audit;
   // Parts that know one another: each is asked for when it is needed, and then it is there.
   const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
@@ -131,7 +131,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...protection.doors(authenticate),
       ...workflow.doors(authenticate),
     ],
-    vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
+    vocabulary: { isType, isParameter: (type, name) => official.get(type)?.parameters.has(name) === true },
     addressOf,
     limits,
     refusals,

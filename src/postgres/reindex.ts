@@ -50,7 +50,7 @@ export interface ReindexTools {
 const REINDEX = 'reindex';
 const BATCH = 100;
 const FIRST = String(-(2n ** 63n));
-const LOCK_NOT_AVAILABLE = '55P03';
+export const LOCK_NOT_AVAILABLE = '55P03';
 const BUSY_MS = 20;
 
 /** `after`: a rid of the type at `type` in the list of types of this scope. A migration writes the scope alone. */
@@ -130,12 +130,12 @@ async function step(tools: ReindexTools, send: Send): Promise<'nothing' | 'more'
   return 'more';
 }
 
-/** Makes the values of the rows after a rid again; `last`: the last of them, absent at the end of the table. */
-async function reindexRows(
-  { rowOf, shield }: ReindexTools,
+/** Makes the values of the next rows after a rid again; `last`: the last of them, absent at the end of the table. */
+export async function reindexRows(
+  { rowOf, shield }: Pick<ReindexTools, 'rowOf' | 'shield'>,
   send: Send,
   table: TypeTable,
-  after: string,
+  after = FIRST,
 ): Promise<{ readonly last?: string; readonly count: number }> {
   const isEmpty = (await send({ text: `select 1 from ${table.main} limit 1`, values: [] })).length === 0;
   if (isEmpty) return { count: 0 };

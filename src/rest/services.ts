@@ -82,8 +82,11 @@ export interface Services {
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;
-  /** The published CapabilityStatement, without what is one server's own. */
-  readonly capability: Readonly<Record<string, unknown>>;
+  /**
+   * The published CapabilityStatement with the custom parameters of the moment, without what else is one server's own; the
+   * same object while nothing changes.
+   */
+  readonly capability: () => Readonly<Record<string, unknown>>;
   readonly now: Clock;
   readonly log: Log;
 }

@@ -47,6 +47,7 @@ export const ROOT: Caller = serviceCaller('test');
 const definitions = testDefinitions();
 export const parameters = createSearchParameters(definitions);
 const extractorOf = createExtractors(definitions, parameters);
+const capability = publishedCapability(parameters);
 const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
 
 /** Types of the official Patient compartment, Patient included. */
@@ -139,7 +140,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: publishedCapability(parameters),
+    capability: () => capability,
     settings: {
       baseUrl: BASE_URL,
       searchHandling: 'strict',

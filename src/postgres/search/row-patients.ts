@@ -27,7 +27,7 @@ export function patientsOf(context: FilterContext, type: string, m: string, reac
   const known = parameters.get(type);
   if (known?.singlePatient) return `select ${m}.pat as pat`;
   const codes = new Set(['patient', ...(reach === 'any' ? (beside.get(type) ?? []) : [])]);
-  const named = [...codes].flatMap((code) => known?.parameters.get(code) ?? []);
+  const named = [...codes].flatMap((code) => known?.parameters.get(code) ?? []).filter((one) => !one.custom);
   const masks = [keys.compartment('Patient'), ...named.flatMap((one) => referenceMasks(keys, one, 'Patient'))];
   const list = params.add(
     masks.map((mask) => String(lanesToBigInt(mask))),
@@ -78,7 +78,9 @@ export function isInOddContext({ parameters, params }: FilterContext, m: string)
     (type) =>
       !known.has(type) &&
       !OF_NOBODY.some((types) => types.has(type)) &&
-      [...(parameters.get(type)?.parameters.values() ?? [])].some(({ targets }) => targets.includes('Patient')),
+      [...(parameters.get(type)?.parameters.values() ?? [])].some(
+        ({ targets, custom }) => !custom && targets.includes('Patient'),
+      ),
   );
   const pattern = params.add(`^$|(^|/)(${odd.join('|')})/`, 'text');
   return `case when position('"securityContext"' in ${m}.content) > 0
