@@ -1,11 +1,12 @@
 /** Composition of posted search parameters: known at the start, told of by other processes, indexed here. docs/fhir.md */
 import { setTimeout } from 'node:timers/promises';
 import { every } from './every.ts';
-import type { ContextLog } from './log.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { Clock } from './ports/clock.ts';
+import type { CustomParameterDesk } from './ports/custom-parameters.ts';
+import type { Log } from './ports/log.ts';
 import type { StoredVersion } from './ports/resource-store.ts';
-import type { KnownParameters, ParameterStatus } from './postgres/custom-parameters.ts';
+import type { KnownParameters } from './postgres/custom-parameters.ts';
 import { withCustomParameters } from './postgres/custom-store.ts';
 import { readAndFollow } from './postgres/known-profiles.ts';
 import type { OpenStore } from './postgres/store.ts';
@@ -19,11 +20,7 @@ export interface CustomParameterParts {
   readonly parameters: CustomRegistry;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly now: Clock;
-  readonly log: ContextLog;
-}
-
-export interface CustomParameterDesk {
-  status(): Promise<readonly ParameterStatus[]>;
+  readonly log: Log;
 }
 
 export interface CustomParameters {
@@ -35,7 +32,7 @@ export interface CustomParameters {
 
 /** How soon a process knows what another has written. */
 const CATCH_UP_EVERY_MS = 5_000;
-const TELL_EVERY_STEPS = 20;
+const TELL_EVERY_STEPS = 5;
 const BUSY_MS = 20;
 /** While other processes have still to hear of it. */
 const AGAIN_MS = 250;

@@ -38,6 +38,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
+import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 export interface FhirApi {
@@ -159,11 +160,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     door,
   );
+  const reindexing = createReindexWorker({
+    batches: plain.reindex,
+    findCaller: (owner, correlationId) => subscribers().findSubscriber(owner, correlationId),
+    audit,
+    now,
+  });
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
     answers,
-    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
+    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers, reindexing],
     concurrency: 2,
     now,
     log,

@@ -32,6 +32,7 @@ export function createServices(parts: FhirParts, base: FhirStore, store: OpenSto
     policy: base.policy,
     definitions,
     parameters,
+    customParameters: base.customParameters,
     ...base.validation,
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },

@@ -2,8 +2,8 @@
  * Where the values of posted search parameters stand, for all processes of a database: each says what it makes values of,
  * and when all do, what was stored before is done in one pass. docs/fhir.md, docs/decisions/0003-storage.md
  */
+import type { CustomParameterDesk, CustomParameterStatus } from '../ports/custom-parameters.ts';
 import type { IndexState } from '../standards/fhir/search/custom-registry.ts';
-import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import { errorCode } from './database-error.ts';
 import { inTransaction, type Send } from './in-transaction.ts';
 import type { Pools } from './pools.ts';
@@ -27,36 +27,21 @@ export interface KnownParameters {
   drained(): Promise<void>;
 }
 
-/** One row, for those who watch. */
-export interface ParameterStatus {
-  readonly id: string;
-  readonly state: 'waiting' | 'indexing' | 'ready' | 'retired';
-  /** Types that are done, of how many; rows so far. */
-  readonly types: number;
-  readonly typesAll: number;
-  readonly rows: number;
-  /** ms UTC */
-  readonly changed: number;
-  readonly ready?: number;
-}
-
-export interface CustomParameterBook {
+export interface CustomParameterBook extends CustomParameterDesk {
   /** Notes what this process knows; resolves to where each parameter stands. */
   agree(known: KnownParameters): Promise<ReadonlyMap<string, IndexState>>;
   /** It defines nothing any more as of this version. */
   retire(id: string, version: number): Promise<void>;
   /** Takes away rows of SearchParameters that are gone, and of those that ended a day ago. */
   tidy(known: Pick<KnownParameters, 'list'>): Promise<void>;
-  status(): Promise<readonly ParameterStatus[]>;
   /** One batch of a pass, or the beginning or end of one; `nothing`: none is due, `busy`: somebody holds a row. */
   step(): Promise<'nothing' | 'busy' | 'more'>;
 }
 
-export interface BookOptions extends ReindexTools {
+export interface BookOptions extends Pick<ReindexTools, 'pools' | 'rowOf' | 'shield'> {
   /** The lease of this process. */
   readonly worker: number;
   readonly holder: string;
-  readonly parameters: SearchParameters;
 }
 
 /** Raised with what `custom-parameter.ts` calls by that name; an older release never takes a newer one's place. */
@@ -83,19 +68,26 @@ where c.version < excluded.version and (c.state = 'retired' or c.fingerprint is 
       values: [JSON.stringify(list)],
     });
 
+  const read = async (): Promise<readonly StateRow[]> =>
+    (await writes.query({
+      text: `select c.id, c.version, c.fingerprint, c.state, c.generation::text, cardinality(p.types), p.type, p.rows::text
+from mortar.custom_parameter c left join mortar.index_pass p on p.id = c.pass order by c.generation`,
+      values: [],
+    })) as unknown as readonly StateRow[]; // the columns above
+
   return {
     async agree(known) {
-      if (known.list.length > 0) await note(known.list);
-      const rows = await writes.query({
-        text: `select c.id, c.version, c.fingerprint, c.state, c.generation::text, cardinality(p.types), p.type, p.rows::text
-from mortar.custom_parameter c left join mortar.index_pass p on p.id = c.pass order by c.generation`,
-        values: [],
-      });
+      let rows = await read();
+      const missing = known.list.filter((one) => isUnnoted(one, rows));
+      if (missing.length > 0) {
+        await note(missing);
+        rows = await read();
+      }
       const mine = new Map(known.list.map((one) => [one.id, one.fingerprint]));
       const states = new Map<string, IndexState>();
       let reached = told;
       let isBehind = false;
-      for (const [id, version, fingerprint, state, generation, types, type, done] of rows as readonly StateRow[]) {
+      for (const [id, version, fingerprint, state, generation, types, type, done] of rows) {
         isBehind ||= (known.versionOf(id) ?? 0) < version || (mine.get(id) ?? fingerprint) !== fingerprint;
         if (!isBehind && BigInt(generation) > BigInt(reached)) reached = generation;
         if (fingerprint !== null)
@@ -144,7 +136,7 @@ from mortar.custom_parameter c left join mortar.index_pass p on p.id = c.pass or
       });
       return rows.map(([id, state, types, typesAll, done, changed, ready]) => ({
         id: id as string,
-        state: state as ParameterStatus['state'], // the table allows no other
+        state: state as CustomParameterStatus['state'], // the table allows no other
         types: types as number,
         typesAll: typesAll as number,
         rows: Number(done),
@@ -168,12 +160,17 @@ type StateRow = readonly [
   id: string,
   version: number,
   fingerprint: string | null,
-  state: ParameterStatus['state'],
+  state: CustomParameterStatus['state'],
   generation: string,
   types: number | null,
   type: number | null,
   rows: string | null,
 ];
+
+function isUnnoted({ id, version, fingerprint }: IndexedParameter, rows: readonly StateRow[]): boolean {
+  const row = rows.find(([noted]) => noted === id);
+  return !row || (row[1] <= version && (row[2] !== fingerprint || row[3] === 'retired'));
+}
 
 function progressOf(state: string, types: number | null, type: number | null, rows: string | null): string {
   if (state !== 'indexing' || types === null) return 'it waits until every process of this server knows it';

@@ -1,6 +1,7 @@
 /** What the handlers are given. Built once by `server.ts`. */
 import type { AuditLog } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { CustomParameterDesk } from '../ports/custom-parameters.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -54,6 +55,8 @@ export interface Services {
   readonly eps?: EpsDesk;
   /** Where a payer is configured. */
   readonly claims?: ClaimDesk;
+  /** Where posted search parameters stand. */
+  readonly customParameters?: CustomParameterDesk;
   /** Who takes much at once. */
   readonly bulk?: BulkDesk;
   /** Who is told of changes. */
