@@ -101,6 +101,7 @@ const COMPOSITION = new Set([
   'organizations.ts',
   'audit.ts',
   'anonymise.ts',
+  'custom-parameters.ts',
   'data-subjects.ts',
   'eps.ts',
   'hl7v2-doors.ts',

@@ -25,6 +25,7 @@ import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
+import { type CustomParameterBook, createCustomParameterBook } from './custom-parameters.ts';
 import { translated } from './database-error.ts';
 import { createTokenAttempts } from './dispensing/attempts.ts';
 import { createDispenseQueue } from './dispensing/queue.ts';
@@ -113,6 +114,8 @@ export interface OpenStore extends ResourceStore {
   readonly rotation?: KeyRotation;
   /** Makes the search values of what is stored again. */
   readonly reindex: Reindex;
+  /** Where the values of posted search parameters stand. */
+  readonly customParameters: CustomParameterBook;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -269,7 +272,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
-    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
+    reindex: createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid }),
+    customParameters: createCustomParameterBook({
+      pools,
+      rowOf,
+      shield,
+      worker: lease.number,
+      holder: options.holder,
+    }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,

@@ -4,7 +4,7 @@
  */
 import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
-import { lanesToBigInt } from '../keys.ts';
+import { keyOf, lanesToBigInt, PRESENT } from '../keys.ts';
 import { attachmentMask, contextMask } from '../pointers.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
@@ -144,8 +144,13 @@ function impliedFilter(context: FilterContext, m: string, condition: Extract<Con
   return condition.modifier === 'not' ? `not ${filter}` : filter;
 }
 
-const presence = ({ params }: FilterContext, m: string, { bit }: SearchParameter, compare: '=' | '<>'): string =>
-  `${m}.pm & ${params.add(String(BigInt.asIntN(64, 1n << BigInt(bit))), 'bigint')} ${compare} 0`;
+function presence(context: FilterContext, m: string, parameter: SearchParameter, compare: '=' | '<>'): string {
+  const { keys, params } = context;
+  if (!parameter.custom)
+    return `${m}.pm & ${params.add(String(BigInt.asIntN(64, 1n << BigInt(parameter.bit))), 'bigint')} ${compare} 0`;
+  const found = parameter.atoms.map((atom) => keyOf(keys, atomKeys(keys, parameter, atom).exact, PRESENT));
+  return `${compare === '=' ? 'not ' : ''}${hasToken(context, m, found)}`;
+}
 
 /** `:text` on tokens: the texts beside the codes start with the value, case ignored. */
 function leafText({ params }: FilterContext, m: string, parameter: SearchParameter, values: readonly string[]): string {
