@@ -3,12 +3,12 @@
  * Rights, Consents and members are those of the moment of each step. https://hl7.org/fhir/uv/bulkdata/STU2/export.html
  * SECURITY CP-14, CP-15, DP-05
  */
-import type { AsyncPiece, AsyncStep, AsyncWork, AsyncWorker } from '../../ports/async-requests.ts';
+import type { AsyncPiece, AsyncRequests, AsyncStep, AsyncWork, AsyncWorker } from '../../ports/async-requests.ts';
 import type { AuditLog } from '../../ports/audit.ts';
-import type { Scan, ScanRequest } from '../../ports/bulk.ts';
+import type { Scan, ScanLines, ScanRequest } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
-import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
-import type { ProcessingStop } from '../../ports/subject-rights.ts';
+import type { ResourceStore } from '../../ports/resource-store.ts';
+import type { BulkStop } from '../../ports/subject-rights.ts';
 import type { FindSubscriber, SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, forbidden, issue, tooCostly } from '../../standards/fhir/outcome.ts';
@@ -33,9 +33,10 @@ export interface ExportOrder {
 export interface ExportOptions {
   readonly scan: Scan;
   readonly store: Pick<ResourceStore, 'read'>;
+  readonly book: Pick<AsyncRequests, 'pack'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly findCaller: FindSubscriber;
-  readonly stop: ProcessingStop;
+  readonly stop: BulkStop;
   /** A resource with these elements alone. */
   readonly subset: (content: string, elements: readonly string[]) => string;
   readonly audit: AuditLog;
@@ -46,8 +47,11 @@ export interface ExportOptions {
 }
 
 export const EXPORT = 'export';
-const PAGE = 4000;
-const STEP = 16_000;
+const PAGE = 8000;
+const PAGE_BYTES = 8 * 1024 * 1024;
+const STEP = 64_000;
+/** Bytes of a step, as they are kept. */
+const STEP_BYTES = 32 * 1024 * 1024;
 /** Resources of one file. */
 const FILE_MAX = 128_000;
 const MEMBERS_MAX = 1000;
@@ -65,7 +69,7 @@ interface Place {
 }
 
 export function createExportWorker(options: ExportOptions): AsyncWorker {
-  const { scan, store, searchOf, findCaller, stop, subset, audit, now } = options;
+  const { scan, store, book, searchOf, findCaller, stop, subset, audit, now } = options;
   const pageSize = options.pageSize ?? PAGE;
   const stepSize = options.stepSize ?? STEP;
 
@@ -107,16 +111,16 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     };
   }
 
-  /** Without what is about patients whose data may only be stored. */
-  async function allowed(versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]> {
-    const named = versions.map(patientsOf);
+  /** Without what is about patients whose data may only be stored, and of the rest what was asked for. */
+  async function shown({ text, count }: ScanLines, elements?: readonly string[]): Promise<Omit<ScanLines, 'next'>> {
+    if (count === 0) return { text: '', count: 0 };
+    const isAnybody = await stop.isAnyRestricted();
+    if (!isAnybody && elements === undefined) return { text, count };
+    const lines = text.split('\n');
+    const named = isAnybody ? lines.map(patientsOf) : [];
     const restricted = await stop.restrictedAmong([...new Set(named.flat())]);
-    return restricted.size === 0 ? versions : versions.filter((_, i) => !named[i]?.some((id) => restricted.has(id)));
-  }
-
-  function pieceOf(versions: readonly StoredVersion[], file: string, elements?: readonly string[]): AsyncPiece {
-    const lines = versions.map(({ content }) => `${elements ? subset(content, elements) : content}\n`);
-    return { file, bytes: Buffer.from(lines.join('')), count: lines.length };
+    const mine = restricted.size === 0 ? lines : lines.filter((_, i) => !named[i]?.some((id) => restricted.has(id)));
+    return { text: (elements ? mine.map((line) => subset(line, elements)) : mine).join('\n'), count: mine.length };
   }
 
   async function begin(order: ExportOrder, caller: Caller): Promise<AsyncStep> {
@@ -132,6 +136,10 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     return { pieces: [], checkpoint: { at, type: 0, file: 1, inFile: 0, total: 0 } satisfies Place, progress: '0 %' };
   }
 
+  const isFull = (pieces: readonly AsyncPiece[], more = 0): boolean =>
+    pieces.reduce((sum, { count }) => sum + count, more) >= stepSize ||
+    pieces.reduce((sum, { bytes }) => sum + bytes.length, 0) >= STEP_BYTES;
+
   /** Some pages of one type; the pieces are added to those there are. */
   async function readType(
     caller: Caller,
@@ -142,22 +150,28 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   ): Promise<Place> {
     const request = await scanOf(caller, order, from);
     const read = (after: string | undefined) =>
-      scan.page(caller, { ...request, limit: pageSize, ...(after !== undefined && { after }) });
+      scan.lines(caller, {
+        ...request,
+        limit: pageSize,
+        bytesMax: PAGE_BYTES,
+        ...(after !== undefined && { after }),
+      });
     let place = from;
     let page = await read(place.after);
     for (;;) {
       signal.throwIfAborted();
       const { next } = page;
-      const isEnough = countOf(pieces) + page.versions.length >= stepSize;
-      // The database reads on while this page is written.
+      const isEnough = isFull(pieces, page.count);
+      // The database reads on while this page is packed.
       const ahead = next === undefined || isEnough ? undefined : read(next);
       ahead?.catch(() => undefined);
-      const mine = await allowed(page.versions);
-      if (place.inFile >= FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
-      if (mine.length > 0) pieces.push(pieceOf(mine, `${request.type}-${place.file}.ndjson`, order.elements));
-      const { after: _after, ...rest } = { ...place, total: place.total + mine.length };
+      const { text, count } = await shown(page, order.elements);
+      if (place.inFile > 0 && place.inFile + count > FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
+      const file = `${request.type}-${place.file}.ndjson`;
+      if (count > 0) pieces.push(await book.pack({ file, bytes: Buffer.from(`${text}\n`), count }));
+      const { after: _after, ...rest } = { ...place, total: place.total + count };
       if (next === undefined) return { ...rest, type: place.type + 1, file: 1, inFile: 0 };
-      place = { ...rest, inFile: place.inFile + mine.length, after: next };
+      place = { ...rest, inFile: place.inFile + count, after: next };
       if (!ahead) return place;
       page = await ahead;
     }
@@ -170,7 +184,7 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     let place = checkpoint as unknown as Place; // what the last step left
     if (place.type >= order.types.length) return finish(order, place, caller);
     const pieces: AsyncPiece[] = [];
-    while (place.type < order.types.length && countOf(pieces) < stepSize)
+    while (place.type < order.types.length && !isFull(pieces))
       place = await readType(caller, order, place, pieces, signal);
     const share = Math.floor((100 * place.type) / order.types.length);
     return { pieces, checkpoint: { ...place }, progress: `${place.total} resources, ${share} % of the types` };
@@ -185,8 +199,6 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   return { kind: EXPORT, step, keptMs: options.keptMs ?? KEPT_MS };
 }
 
-const countOf = (pieces: readonly AsyncPiece[]): number => pieces.reduce((sum, { count }) => sum + count, 0);
-
 /** SECURITY CP-14: by a system scope that reads and searches, without a constraint. */
 export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>
   kind === 'client' &&
@@ -196,9 +208,13 @@ export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>
 
 const PATIENT = /\bPatient\/([A-Za-z0-9.-]{1,64})/g;
 
-function patientsOf({ type, id, content }: StoredVersion): readonly string[] {
-  const named = content.includes('Patient/') ? [...content.matchAll(PATIENT)].map(([, found]) => found as string) : [];
-  return type === 'Patient' ? [id, ...named] : named;
+/** How the text of a Patient begins, as it is stored. */
+const OWN_ID = /^\{"resourceType":"Patient","id":"([A-Za-z0-9.-]{1,64})"/;
+
+function patientsOf(line: string): readonly string[] {
+  const named = line.includes('Patient/') ? [...line.matchAll(PATIENT)].map(([, found]) => found as string) : [];
+  const own = OWN_ID.exec(line)?.[1];
+  return own === undefined ? named : [own, ...named];
 }
 
 /** Throws 400 for a filter that is none. */

@@ -33,7 +33,11 @@ describe('$export › between its steps', function () {
       store: world.store,
       searchOf: parseQuery,
       findCaller: async () => caller,
-      stop: { restrictedAmong: async (ids) => new Set(ids.filter((id) => restricted.has(id))) },
+      book: { pack: async (piece) => piece },
+      stop: {
+        restrictedAmong: async (ids) => new Set(ids.filter((id) => restricted.has(id))),
+        isAnyRestricted: async () => restricted.size > 0,
+      },
       subset: (content) => content,
       audit: { record: async () => {} },
       now: world.clock.now,
