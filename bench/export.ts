@@ -14,7 +14,7 @@ import { RECORD_SIZE } from './records.ts';
 
 const { values: flags } = parseArgs({
   options: {
-    size: { type: 'string', default: '100000' },
+    size: { type: 'string', default: '200000' },
     rounds: { type: 'string', default: '3' },
     json: { type: 'string' },
   },

@@ -4,7 +4,7 @@ import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
 import { hostInUrl, listenAddresses } from './config-checks.ts';
 import { every } from './every.ts';
-import type { FhirParts } from './fhir-api.ts';
+import type { FhirParts } from './fhir-store.ts';
 import { ListenError } from './listen-error.ts';
 import type { ContextLog } from './log.ts';
 import { findHolder, openCardTable } from './pki/card-table.ts';

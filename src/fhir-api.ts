@@ -1,45 +1,28 @@
 /** The FHIR API put together from its parts; a piece of the composition root. */
-import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
-import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import type pg from 'pg';
-import packageJson from '../package.json' with { type: 'json' };
-import { openAudit } from './audit.ts';
-import { interactiveOf } from './auth/authorize/create-authorize.ts';
-import { oauthUris } from './auth/oauth/discovery.ts';
-import type { CardOptions } from './auth/people/card-sign-in.ts';
+import { join } from 'node:path';
 import { openBulk } from './bulk.ts';
-import { publishedCapability } from './capability.ts';
 import { openClaims } from './claims.ts';
-import { createCloseness } from './closeness.ts';
-import type { Config } from './config.ts';
 import { createDataSubjects } from './data-subjects.ts';
 import { loadDemo } from './demo.ts';
 import { openEps, openSignerTrust } from './eps.ts';
-import { createGateway, type Gateway, type PartnerDoors } from './gateway.ts';
+import { createServices } from './fhir-services.ts';
+import { type FhirParts, openFhirStore } from './fhir-store.ts';
+import { createGateway, type Gateway } from './gateway.ts';
 import { createIdentityDoors, type Identity } from './identity.ts';
 import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
-import { encryptionOptions, openArchive, openCipher } from './keys.ts';
+import { openArchive } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
-import type { ContextLog } from './log.ts';
 import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
-import { createPolicy } from './policy/policy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
-import type { Clock } from './ports/clock.ts';
+import type { Criteria } from './ports/resource-store.ts';
 import { createAsyncRequests } from './postgres/async-requests.ts';
-import { auditedStore } from './postgres/audit/audited-store.ts';
-import { withElementRights } from './postgres/element-rights.ts';
-import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
-import { checkKey } from './postgres/key-check.ts';
-import { withKnownProfiles } from './postgres/known-profiles.ts';
 import type { Pools } from './postgres/pools.ts';
 import { createRequestAnswerPurge } from './postgres/request-answers.ts';
-import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
-import { openProfiles, requiredOf } from './profiles.ts';
+import type { OpenStore } from './postgres/store.ts';
+import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
 import { createAsyncDesk } from './rest/async-desk.ts';
 import { createInteractionWorker } from './rest/async-interaction.ts';
@@ -49,53 +32,14 @@ import type { Door } from './rest/door.ts';
 import { createFhirDoor } from './rest/fhir-handler.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import { reprocessMessage } from './rest/interactions/process-message.ts';
-import type { RateLimits } from './rest/rate-limit.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
 import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
-import type { Definitions } from './standards/fhir/definitions.ts';
-import { createSubsetter } from './standards/fhir/elements.ts';
-import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
-import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
-import { createExtractors } from './standards/fhir/search/extract.ts';
-import type { SearchParameter } from './standards/fhir/search/parameter.ts';
-import { createSearchParameters } from './standards/fhir/search/parameters.ts';
-import { parseSearch } from './standards/fhir/search/parse.ts';
-import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
-import { createValidation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
-import { createXmlReader } from './standards/fhir/xml/read.ts';
-import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
-import { createOfficialTerminology } from './terminology-cache.ts';
-import { keepIndexed, keepPartitions, keepSealed } from './upkeep.ts';
+import { keepIndexed, keepSealed } from './upkeep.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
-
-/** What the FHIR API is built from. */
-export interface FhirParts {
-  readonly config: Config;
-  readonly log: ContextLog;
-  readonly definitions: Definitions;
-  readonly pools: Pools;
-  /** Connects as the role that may make tables. */
-  readonly owner: pg.ClientConfig;
-  /** Base of every link, `Location` and `fullUrl`: PUBLIC_URL and `/fhir/R4`. */
-  readonly baseUrl: string;
-  readonly now: Clock;
-  /** The peer's address, behind trusted proxies as well. */
-  readonly addressOf: (req: IncomingMessage) => string;
-  readonly limits: RateLimits;
-  /** Told of every message that was answered. */
-  readonly observeMessage?: (dialect: string, verdict: string, ms: number) => void;
-  /** Decides between the access paths of a search; the database's own statistics unless given. */
-  readonly frequencies?: StoreOptions['frequencies'];
-  /** What resources are checked for on writes; everything unless given. */
-  readonly checks?: ValidationOptions['checks'];
-  /** Where people sign in with smart cards. */
-  readonly card?: CardOptions | undefined;
-  /** Whom certificates name; absent where no table of partners is given. */
-  readonly partners?: Pick<PartnerDoors, 'partnerOf' | 'createServer'>;
-}
 
 export interface FhirApi {
   readonly handle: RequestHandler;
@@ -116,298 +60,102 @@ const FHIR_PATH = '/fhir/R4';
 /** Where it rejects, nothing of what was begun goes on. */
 export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   await using stack = new AsyncDisposableStack();
-  const { config, log, definitions, pools, baseUrl, now } = parts;
+  const { config, log, definitions, pools, owner, baseUrl, now, addressOf, limits } = parts;
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
-  const dataDir = resolve(config.dataDir);
-  stack.defer(await keepPartitions(parts));
-  const cipher = openCipher(config);
-  await checkKey(pools.writes, 'messages', cipher.cipher, cipher.path);
-  const parameters = createSearchParameters(definitions);
-  const extractorOf = createExtractors(definitions, parameters);
-  const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
-  const beside = patientParametersBeside(definitions, parameters, 'any');
-  const policy = createPolicy({
-    isPatientType: (type) => patientTypes.has(type),
-    mayNamePatients: (type) => beside.has(type),
-    now,
-    closedEncounterDays: config.closedEncounterDays,
-  });
-  const holder = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const audit = await openAudit({
-    owner: parts.owner,
-    years: config.auditRetentionYears,
-    dataDir,
-    fhirBaseUrl: baseUrl,
-    policy,
-    dateParameter: dateOfAuditEvent(parameters),
-    pageSizeDefault: config.pageSizeDefault,
-    pools,
-    holder,
-    now,
-    log,
-  });
-  stack.defer(audit.stop);
-  const plain = await openStore({
-    pools,
-    policy,
-    parameters,
-    beside,
-    conditionsOf: (type, query) =>
-      parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl }).conditions,
-    extractorOf,
-    baseUrl,
-    pageSizeDefault: config.pageSizeDefault,
-    holder,
-    audit: audit.trail,
-    cipher: cipher.cipher,
-    encryption: encryptionOptions(config, definitions, parameters),
-    now,
-    log,
-    ...(parts.frequencies && { frequencies: parts.frequencies }),
-  });
-  stack.defer(plain.close);
-  audit.lookWith(createCloseness({ store: plain, now }));
-  const required = requiredOf(config.requiredProfiles, definitions);
-  const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
-  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
-  const audited = auditedStore(visible, audit.trail, audit.view.events);
-  let identity: Identity | undefined;
-  const subscriptions = openSubscriptions({
-    config,
-    pools,
-    audited,
-    plain,
-    searchOf: (type, query) => searchOf(services, type, query),
-    subscribers() {
-      if (!identity) throw new Error('nobody is known yet');
-      return identity;
-    },
-    cipher: cipher.cipher,
-    baseUrl,
-    now,
-    log,
-  });
-  const store = subscriptions.own(audited);
-  const services: Services = {
-    store,
-    unaudited: visible,
-    audit: audit.trail,
-    messages: store.messages,
-    policy,
-    definitions,
-    parameters,
-    ...validation,
-    subset: createSubsetter(definitions),
-    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
-    terminology: createOfficialTerminology(join(dataDir, 'cache')),
-    applyPathPatch: createPathPatch(definitions),
-    rewriteReferences: createReferenceRewriter(definitions),
-    capability: plain.protection
-      ? withProtectedParameters(publishedCapability(parameters), plain.protection, (type, code) =>
-          parameters.get(type)?.parameters.get(code),
-        )
-      : publishedCapability(parameters),
-    settings: {
-      baseUrl,
-      searchHandling: config.searchHandling,
-      conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
-      pageSizeDefault: config.pageSizeDefault,
-      pageSizeMax: config.pageSizeMax,
-      bodyBytesMax: config.bodyBytesMax,
-      bundleBytesMax: config.bundleBytesMax,
-      importBytesMax: config.importBytesMax,
-      bundleEntriesMax: config.bundleEntriesMax,
-      messageTimeZone: config.messageTimeZone,
-      epsToAsid: config.epsToAsid,
-      isProduction: config.nodeEnv === 'production',
-      softwareVersion: packageJson.version,
-      oauthUris: oauthUris({ issuer: url, interactive: interactiveOf(url) }),
-    },
-    now,
-    log,
+  const base = await openFhirStore(parts);
+  stack.defer(base.stop);
+  const { dataDir, cipher, parameters, beside, policy, plain, audited, validation, required } = base;
+  const { trail: audit, view } = base.audit;
+  // Parts that know one another: each is asked for when it is needed, and then it is there.
+  const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
+  const subscribers = (): Identity => {
+    if (!known.identity) throw new Error('nobody is known yet');
+    return known.identity;
   };
-  stack.defer(
-    await openProfiles({
-      profiles: validation.profiles,
-      store: plain,
-      searchOf: (type, query) => searchOf(services, type, query),
-      packagesDir: join(dataDir, 'packages'),
-      profileBase: config.profileBase,
-      required,
-      now,
-      log,
-    }),
-  );
-  const refusals = createRefusals({ audit: audit.trail, now, log });
-  let gateway: Gateway | undefined;
+  const isType = (type: string): boolean => parameters.get(type) !== undefined;
+  const search = {
+    searchOf: (type: string, query: string): SearchRequest => searchOf(services, type, query),
+    criteriaOf: (type: string, query: string): Criteria => criteriaOf(services, type, query),
+  };
+  const common = { config, dataDir, url, baseUrl, definitions, pools, cipher, policy, audit, ...search, now, log };
+
+  const subscriptions = openSubscriptions({ ...common, audited, plain, subscribers });
+  const store = subscriptions.own(audited);
+  const services: Services = createServices(parts, base, store, url);
+  const { validate, rewriteReferences } = services;
+  const { profiles } = validation;
+  const { profileBase } = config;
+  const packagesDir = join(dataDir, 'packages');
+  stack.defer(await openProfiles({ ...common, profiles, store: plain, packagesDir, profileBase, required }));
+  const refusals = createRefusals({ audit, now, log });
   const subjects = createDataSubjects({
-    pools,
+    ...common,
     store: plain,
     audited: store,
-    searchOf: (type, query) => searchOf(services, type, query),
-    definitions,
     beside,
-    baseUrl,
-    rids: audit.trail.rids,
-    translate: (message) => gateway?.translate(message),
-    visits: audit.view,
-    policy,
-    audit: audit.trail,
-    cipher: cipher.cipher,
-    now,
-    log,
+    rids: audit.rids,
+    translate: (message) => known.gateway?.translate(message),
+    visits: view,
   });
-  const book = createAsyncRequests({
-    ...pools,
-    cipher: cipher.cipher,
-    cipherOf: (key) => createCipher([{ number: 1, key }]),
-  });
+  const cipherOf = (key: Buffer) => createCipher([{ number: 1, key }]);
+  const book = createAsyncRequests({ ...pools, cipher, cipherOf });
   const bulk = openBulk({
+    ...common,
     book,
     plain,
-    searchOf: (type, query) => searchOf(services, type, query),
     store,
-    validate: services.validate,
-    isType: (type) => parameters.get(type) !== undefined,
+    validate,
+    isType,
     lineBytesMax: config.bodyBytesMax,
     subset: services.subset,
-    subscribers() {
-      if (!identity) throw new Error('nobody is known yet');
-      return identity;
-    },
+    subscribers,
     stop: subjects.stop,
-    audit: audit.trail,
-    now,
   });
-  const protection = await openProtection({
-    config,
-    dataDir,
-    pools,
-    owner: parts.owner,
-    cipher: cipher.cipher,
-    store: plain,
-    policy,
-    audit: audit.trail,
-    checkQuery: (type, query) => void criteriaOf(services, type, query),
-    now,
-    log,
-  });
+  const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
+  const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  let epsOrders: EpsOrders | undefined;
-  const pharmacy = openPharmacy({
-    config,
-    dataDir,
-    pools,
-    cipher: cipher.cipher,
-    url,
-    store,
-    plain,
-    searchOf: (type, query) => searchOf(services, type, query),
-    limits: parts.limits,
-    audit: audit.trail,
-    now,
-    log,
-  });
+  const pharmacy = openPharmacy({ ...common, store, plain, limits });
   stack.defer(pharmacy.stop);
-  const workflow = createWorkflowDoors({
-    pharmacy,
-    url,
-    store,
-    plain,
-    answers: plain.answers,
-    eps: () => epsOrders,
-    searchOf: (type, query) => searchOf(services, type, query),
-    policy,
-    audit: audit.trail,
-    limits: parts.limits,
-    addressOf: parts.addressOf,
-    now,
-    log,
-  });
+  const eps = (): EpsOrders | undefined => known.epsOrders;
+  const { answers } = plain;
+  const workflow = createWorkflowDoors({ ...common, pharmacy, store, plain, answers, eps, limits, addressOf });
   stack.defer(workflow.stop);
-  identity = await createIdentityDoors({
-    config,
-    dataDir,
-    url,
+  const onError = (error: unknown): void => log.error('a request failed', { error });
+  const identity = await createIdentityDoors({
+    ...common,
     fhirBaseUrl: baseUrl,
-    pools,
     store,
-    searchOf: (type, query) => searchOf(services, type, query),
-    policy,
-    audit: audit.trail,
-    auditApi: (authenticate) =>
-      createAuditApi({
-        audit: audit.trail,
-        trail: audit.view,
-        policy,
-        authenticate,
-        onError: (error) => log.error('a request failed', { error }),
-      }),
+    auditApi: (authenticate) => createAuditApi({ audit, trail: view, policy, authenticate, onError }),
     moreDoors: (authenticate) => [
       ...subjects.doors(authenticate),
       ...protection.doors(authenticate),
       ...workflow.doors(authenticate),
     ],
-    cipher: cipher.cipher,
-    vocabulary: {
-      isType: (type) => parameters.get(type) !== undefined,
-      isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true,
-    },
-    addressOf: parts.addressOf,
-    limits: parts.limits,
+    vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
+    addressOf,
+    limits,
     refusals,
     card: parts.card,
-    now,
-    log,
   });
+  known.identity = identity;
   stack.defer(identity.stop);
   const { authenticate } = identity;
-  const { addressOf, limits } = parts;
-  const door: Door = { authenticate, policy, addressOf, limits, refusals, audit: audit.trail };
+  const door: Door = { authenticate, policy, addressOf, limits, refusals, audit };
   const judge = openSignerTrust(config, now, log);
-  const eps = openEps({
-    config,
-    messages: store.messages,
-    store,
-    policy,
-    audit: audit.trail,
-    judge,
-    signer: openTrySigner(config, dataDir),
-    validate: services.validate,
-    rewriteReferences: services.rewriteReferences,
-    criteriaOf: (type, query) => criteriaOf(services, type, query),
-    baseUrl,
-    now,
-    log,
-  });
-  if (eps) stack.defer(eps.stop);
-  epsOrders = eps?.orders;
-  const claims = openClaims({
-    config,
-    messages: store.messages,
-    store,
-    audit: audit.trail,
-    validate: services.validate,
-    rewriteReferences: services.rewriteReferences,
-    criteriaOf: (type, query) => criteriaOf(services, type, query),
-    now,
-    log,
-  });
+  const messaging = { ...common, messages: store.messages, store, validate, rewriteReferences };
+  const spine = openEps({ ...messaging, judge, signer: openTrySigner(config, dataDir) });
+  if (spine) stack.defer(spine.stop);
+  known.epsOrders = spine?.orders;
+  const claims = openClaims(messaging);
   if (claims) stack.defer(claims.stop);
-  const later = createAsyncDesk({
-    book,
-    begin: (id) => plain.jobs.add([asyncJob(id)]),
-    audit: audit.trail,
-    baseUrl,
-    now,
-  });
+  const begin = (id: string): Promise<void> => plain.jobs.add([asyncJob(id)]);
   const fhir = createFhirDoor(
     {
       ...services,
-      later,
+      later: createAsyncDesk({ ...common, book, begin }),
       subscriptions: subscriptions.desk,
       bulk: bulk.desk,
-      ...(eps && { eps: eps.desk }),
+      ...(spine && { eps: spine.desk }),
       ...(claims && { claims: claims.desk }),
       ...(judge && { judgePrescriptions: judge }),
     },
@@ -422,15 +170,10 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     now,
     log,
   });
-  gateway = createGateway({
-    config,
-    store,
-    epcsArchive: createEpcsArchive({ ...pools, cipher: cipher.cipher, key: openArchive(config) }),
+  known.gateway = createGateway({
+    ...messaging,
+    epcsArchive: createEpcsArchive({ ...pools, cipher, key: openArchive(config) }),
     door,
-    validate: services.validate,
-    rewriteReferences: services.rewriteReferences,
-    criteriaOf: (type, query) => criteriaOf(services, type, query),
-    searchOf: (type, query) => searchOf(services, type, query),
     reprocessFhir: (id, raw) => reprocessMessage(services, id, raw),
     queueName: await queueNameOf(pools),
     moreJobs: [
@@ -438,9 +181,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       asyncJobs,
       identity.jobs,
       pharmacy.jobs,
-      asyncJobs,
       ...subjects.jobs,
-      ...(eps ? [eps.jobs] : []),
+      ...(spine ? [spine.jobs] : []),
       ...(claims ? [claims.jobs] : []),
     ],
     stop: subjects.stop,
@@ -449,8 +191,6 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...parts.partners,
       authenticate: identity.authenticatePartner(parts.partners.partnerOf),
     },
-    now,
-    log,
   });
   await subscriptions.start();
   stack.defer(subscriptions.stop);
@@ -461,27 +201,21 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   stack.defer(keepIndexed(plain, log).stop);
   const everything = stack.move();
   return {
-    audit: audit.trail,
+    audit,
     store,
-    gateway,
+    gateway: known.gateway,
     identity,
     upgrade: sockets.upgrade,
     handle: fhir.handle,
     stop: () => everything.disposeAsync(),
     async loadDemo() {
-      const text = await loadDemo(store, services.validate, serviceCaller('demo'), now);
+      const text = await loadDemo(store, validate, serviceCaller('demo'), now);
       const users = await identity.loadDemoUsers();
       return [text, ...users.map(({ role, email, password }) => `${role.padEnd(13)}${email}   ${password}`)].join(
         '\n             ',
       );
     },
   };
-}
-
-function dateOfAuditEvent(parameters: Services['parameters']): SearchParameter {
-  const date = parameters.get('AuditEvent')?.parameters.get('date');
-  if (!date) throw new Error('AuditEvent has no search parameter date');
-  return date;
 }
 
 /** Processes of one database share a queue in Redis, and no others do. */

@@ -85,6 +85,8 @@ const COMPOSITION = new Set([
   'upkeep.ts',
   'main.ts',
   'fhir-api.ts',
+  'fhir-services.ts',
+  'fhir-store.ts',
   'gateway.ts',
   'ncpdp.ts',
   'convert.ts',

@@ -1,0 +1,66 @@
+/** What the handlers of the FHIR API are given; a piece of the composition root. */
+import { join } from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
+import { interactiveOf } from './auth/authorize/create-authorize.ts';
+import { oauthUris } from './auth/oauth/discovery.ts';
+import { publishedCapability } from './capability.ts';
+import type { FhirParts, FhirStore } from './fhir-store.ts';
+import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
+import type { OpenStore } from './postgres/store.ts';
+import type { RestSettings, Services } from './rest/services.ts';
+import { createSubsetter } from './standards/fhir/elements.ts';
+import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
+import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
+import { createXmlReader } from './standards/fhir/xml/read.ts';
+import { createXmlWriter } from './standards/fhir/xml/write.ts';
+import { createOfficialTerminology } from './terminology-cache.ts';
+
+/**
+ * @param store is what the doors read and write
+ * @param url how clients reach the server, without a trailing slash
+ */
+export function createServices(parts: FhirParts, base: FhirStore, store: OpenStore, url: string): Services {
+  const { definitions, now, log } = parts;
+  const { parameters, plain } = base;
+  const published = publishedCapability(parameters);
+  return {
+    store,
+    unaudited: base.visible,
+    audit: base.audit.trail,
+    messages: store.messages,
+    policy: base.policy,
+    definitions,
+    parameters,
+    ...base.validation,
+    subset: createSubsetter(definitions),
+    xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
+    terminology: createOfficialTerminology(join(base.dataDir, 'cache')),
+    applyPathPatch: createPathPatch(definitions),
+    rewriteReferences: createReferenceRewriter(definitions),
+    capability: plain.protection
+      ? withProtectedParameters(published, plain.protection, (type, code) => parameters.get(type)?.parameters.get(code))
+      : published,
+    settings: restSettings(parts, url),
+    now,
+    log,
+  };
+}
+
+function restSettings({ config, baseUrl }: FhirParts, url: string): RestSettings {
+  return {
+    baseUrl,
+    searchHandling: config.searchHandling,
+    conditionalDeleteMax: config.conditionalDelete === 'multiple' ? config.conditionalDeleteMax : 1,
+    pageSizeDefault: config.pageSizeDefault,
+    pageSizeMax: config.pageSizeMax,
+    bodyBytesMax: config.bodyBytesMax,
+    bundleBytesMax: config.bundleBytesMax,
+    importBytesMax: config.importBytesMax,
+    bundleEntriesMax: config.bundleEntriesMax,
+    messageTimeZone: config.messageTimeZone,
+    epsToAsid: config.epsToAsid,
+    isProduction: config.nodeEnv === 'production',
+    softwareVersion: packageJson.version,
+    oauthUris: oauthUris({ issuer: url, interactive: interactiveOf(url) }),
+  };
+}
