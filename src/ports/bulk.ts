@@ -9,6 +9,8 @@ export interface ScanRequest {
   readonly anyOf: readonly (readonly Condition[])[];
   /** Those in the compartment of some patient, or of one of these; absent: all. */
   readonly patients?: 'any' | readonly string[];
+  /** Of these ids alone; absent: all. */
+  readonly ids?: readonly string[];
   /** ms UTC, inclusive: changed since. */
   readonly since?: number;
   /** The instant of which the scan tells, ms UTC. */

@@ -9,6 +9,7 @@ import type { HistoryPage, HistoryRequest, StoredVersion } from '../ports/resour
 import { MARK } from '../standards/fhir/encryption/sealed-text.ts';
 import { unavailable } from '../standards/fhir/outcome.ts';
 import type { Condition } from '../standards/fhir/search/request.ts';
+import { int8Array } from './binary.ts';
 import { translated } from './database-error.ts';
 import type { Pipeline } from './pools.ts';
 import { toVersion } from './reader.ts';
@@ -37,18 +38,24 @@ const SETTLE_POLL_MS = 50;
 const SETTLE_MAX_MS = 60_000;
 /** A write has its time before its transaction begins. */
 const STAMP_MS = 500;
+/** Patients up to which each is asked for by itself. */
+const FEW = 100;
+/** Rows that are looked at for more of them in one statement. */
+const WINDOW = 50_000;
+const RID_MIN = '-9223372036854775808';
 /** Versions of before that are looked up at once. */
 const BEFORE_AT_ONCE = 16;
 
 export function createScan({ writes, run, rawRun, toolsOf, checked, history, rewrite }: ScanOptions): Scan {
   async function conditionsOf(tools: SearchOptions, request: ScanRequest): Promise<readonly StoreCondition[]> {
-    const { type, anyOf, patients, since } = request;
+    const { type, anyOf, patients, since, ids } = request;
     const branches: StoreCondition[] = [];
     for (const asked of anyOf)
       branches.push({ kind: 'every', conditions: await resolveChains(tools, type, asked.map(rewrite), run) });
     return [
       ...(branches.length === 0 ? [] : [{ kind: 'any', conditions: branches } as const]),
-      ...(patients === undefined ? [] : [ofPatients(type, patients)]),
+      ...(patients === undefined ? [] : [ofPatients(tools, type, patients)]),
+      ...(ids === undefined ? [] : [{ kind: 'rids', rids: ids.map((id) => tools.keys.rids.rid(id)) } as const]),
       ...(since === undefined
         ? []
         : [{ kind: 'last-updated', values: [{ prefix: 'ge', low: since, high: since }] } as const]),
@@ -62,8 +69,21 @@ export function createScan({ writes, run, rawRun, toolsOf, checked, history, rew
     return versions.filter((one) => one.operation !== 'delete' && one.content !== '' && one.lastUpdated >= since);
   }
 
+  /** Many patients are looked for row by row, in so many rows at once: the last of them, where there are more. */
+  async function windowEnd({ type, patients, after }: ScanRequest): Promise<string | undefined> {
+    if (!isMany(patients)) return undefined;
+    const [row] = await run(
+      `select max(rid)::text, count(*)::int from (
+  select rid from ${tableOf(type).main} where rid > $1::bigint order by rid limit $2::int
+) r`,
+      [after ?? RID_MIN, WINDOW],
+    );
+    return row?.[1] === WINDOW ? (row[0] as string) : undefined;
+  }
+
   async function compile(caller: Caller, request: ScanRequest) {
     const { type, after } = request;
+    const end = await windowEnd(request);
     const visible = checked(caller, type);
     const tools = toolsOf(caller);
     const context = contextOf(tools);
@@ -71,20 +91,21 @@ export function createScan({ writes, run, rawRun, toolsOf, checked, history, rew
     const where = and([
       "m.op <> 'D'",
       ...(after === undefined ? [] : [`m.rid > ${params.add(after, 'bigint')}`]),
+      ...(end === undefined ? [] : [`m.rid <= ${params.add(end, 'bigint')}`]),
       ...[...(await conditionsOf(tools, request)), ...visible].map((one) => compileFilter(context, type, one)),
     ]);
-    return { params, where, main: tableOf(type).main };
+    return { params, where, end, main: tableOf(type).main };
   }
 
   async function page(caller: Caller, request: ScanRequest): Promise<ScanPage> {
     const { type, at, limit } = request;
-    const { params, where, main } = await compile(caller, request);
+    const { params, where, end, main } = await compile(caller, request);
     const text = `select m.id, m.ver, m.lu, m.op, m.content, m.pat, m.rid::text from ${main} m
 where ${where}
 order by m.rid
 limit ${params.add(limit, 'int')}`;
     const rows = await run(text, params.values, 'as-empty');
-    const last = rows.length === limit ? (rows.at(-1)?.[6] as string) : undefined;
+    const last = rows.length === limit ? (rows.at(-1)?.[6] as string) : end;
     const versions: StoredVersion[] = [];
     for (const row of rows) {
       const version = toVersion(type, row);
@@ -97,7 +118,7 @@ limit ${params.add(limit, 'int')}`;
   /** The database joins the texts: one row of any length costs here what a short one does. */
   async function joined(caller: Caller, request: ScanRequest & { readonly bytesMax: number }): Promise<ScanLines> {
     const { type, at, limit, bytesMax } = request;
-    const { params, where, main } = await compile(caller, request);
+    const { params, where, end, main } = await compile(caller, request);
     const [atP, limitP, bytesP] = [params.add(at, 'bigint'), params.add(limit, 'int'), params.add(bytesMax, 'bigint')];
     const text = `select string_agg(content, E'\\n') filter (where fits and lu <= ${atP}),
   count(*) filter (where fits and lu <= ${atP})::int, max(rid) filter (where fits)::text,
@@ -122,10 +143,11 @@ from (
       const found = await Promise.all(some.map((id) => versionAt(caller, type, id, request)));
       before.push(...found.flat().map(({ content }) => content));
     }
+    const next = isMore && last !== null ? last : end;
     return {
       text: [...(lines === null ? [] : [lines]), ...before].join('\n'),
       count: count + before.length,
-      ...(isMore && last !== null && { next: last }),
+      ...(next !== undefined && { next }),
     };
   }
 
@@ -152,12 +174,38 @@ const linesOf = ({ versions, next }: ScanPage): ScanLines => ({
   ...(next !== undefined && { next }),
 });
 
-function ofPatients(type: string, patients: 'any' | readonly string[]): StoreCondition {
+const isMany = (patients: ScanRequest['patients']): boolean => typeof patients === 'object' && patients.length > FEW;
+
+function ofPatients({ keys }: SearchOptions, type: string, patients: 'any' | readonly string[]): StoreCondition {
   if (patients === 'any') return { kind: 'patient', conditions: [] };
   if (patients.length === 0) return { kind: 'never' };
+  if (isMany(patients)) return membersOf(keys, patients);
   if (type === 'Patient') return { kind: 'id', ids: patients };
   return {
     kind: 'any',
     conditions: patients.map((id) => ({ kind: 'compartment', compartment: 'Patient', id })),
   };
+}
+
+/** Of a list that several pages are asked with. */
+const known = new WeakMap<readonly string[], StoreCondition>();
+
+function membersOf({ rids, compartment }: SearchOptions['keys'], patients: readonly string[]): StoreCondition {
+  const found = known.get(patients);
+  if (found) return found;
+  const mask = compartment('Patient');
+  const own: number[] = [];
+  const members: number[] = [];
+  for (const id of patients) {
+    rids.lanes(id);
+    own.push(rids.hi, rids.lo);
+    members.push(rids.hi ^ mask.hi, rids.lo ^ mask.lo);
+  }
+  const made: StoreCondition = {
+    kind: 'members',
+    rids: int8Array(own, patients.length),
+    tokens: int8Array(members, patients.length),
+  };
+  known.set(patients, made);
+  return made;
 }

@@ -7,13 +7,14 @@ import type { AsyncPiece, AsyncRequests, AsyncStep, AsyncWork, AsyncWorker } fro
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Scan, ScanLines, ScanRequest } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
-import type { ResourceStore } from '../../ports/resource-store.ts';
+import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import type { BulkStop } from '../../ports/subject-rights.ts';
 import type { FindSubscriber, SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, forbidden, issue, tooCostly } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { covers } from '../../standards/smart/scope.ts';
+import { type Associated, type AssociatedOptions, findAssociated } from './associated.ts';
 
 /** What is to be exported; kept sealed with the request. */
 export interface ExportOrder {
@@ -26,8 +27,12 @@ export interface ExportOrder {
   /** `Observation?code=x` */
   readonly typeFilters: readonly string[];
   readonly elements?: readonly string[];
+  /** Provenances of what is exported; then they are none of the types. */
+  readonly associated?: Associated;
   /** URL of the request, for the manifest. */
   readonly request: string;
+  /** Absolute references below it are local. */
+  readonly baseUrl: string;
 }
 
 export interface ExportOptions {
@@ -47,6 +52,7 @@ export interface ExportOptions {
 }
 
 export const EXPORT = 'export';
+export const PROVENANCE = 'Provenance';
 const PAGE = 8000;
 const PAGE_BYTES = 8 * 1024 * 1024;
 const STEP = 64_000;
@@ -54,13 +60,21 @@ const STEP = 64_000;
 const STEP_BYTES = 32 * 1024 * 1024;
 /** Resources of one file. */
 const FILE_MAX = 128_000;
-const MEMBERS_MAX = 1000;
+const MEMBERS_MAX = 100_000;
+/** Provenances that are judged at once. */
+const ASSOCIATED_PAGE = 500;
 const KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** One part of an export, page by page. */
+interface Pages {
+  readonly type: string;
+  readonly read: (after: string | undefined) => Promise<ScanLines>;
+}
 
 interface Place {
   /** The instant of which the export tells, ms UTC. */
   readonly at: number;
-  /** Index of the type. */
+  /** Index of the type; one more: what is associated. */
   readonly type: number;
   readonly after?: string;
   readonly file: number;
@@ -92,8 +106,12 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     return [...new Set(ids)];
   }
 
-  async function scanOf(caller: Caller, order: ExportOrder, place: Place): Promise<Omit<ScanRequest, 'limit'>> {
-    const type = order.types[place.type] as string; // a place is within the types
+  async function scanOf(
+    caller: Caller,
+    order: ExportOrder,
+    type: string,
+    at: number,
+  ): Promise<Omit<ScanRequest, 'limit'>> {
     if (!isCovered(caller, type)) throw forbidden();
     const queries = order.typeFilters.filter((one) => one.startsWith(`${type}?`));
     const patients =
@@ -107,7 +125,43 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
       anyOf: queries.map((one) => searchOf(type, one.slice(type.length + 1)).conditions),
       ...(patients !== undefined && { patients }),
       ...(order.since !== undefined && { since: order.since }),
-      at: place.at,
+      at,
+    };
+  }
+
+  async function allowed(versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]> {
+    const named = versions.map(({ content }) => patientsOf(content));
+    const restricted = await stop.restrictedAmong([...new Set(named.flat())]);
+    return versions.filter((_, i) => !named[i]?.some((id) => restricted.has(id)));
+  }
+
+  /** Pages of a type; after the last type of what is associated with them. */
+  async function pagesOf(caller: Caller, order: ExportOrder, { type: index, at }: Place): Promise<Pages> {
+    const type = order.types[index];
+    if (type !== undefined) {
+      const request = await scanOf(caller, order, type, at);
+      return {
+        type,
+        read: (after) => scan.lines(caller, { ...request, ...paged(pageSize, after), bytesMax: PAGE_BYTES }),
+      };
+    }
+    if (!isCovered(caller, PROVENANCE)) throw forbidden();
+    const requests = new Map<string, Promise<Omit<ScanRequest, 'limit'>>>();
+    const exportOf = (exported: string): ReturnType<AssociatedOptions['exportOf']> => {
+      if (!order.types.includes(exported)) return Promise.resolve(undefined);
+      const request = requests.get(exported) ?? scanOf(caller, order, exported, at);
+      requests.set(exported, request);
+      return request;
+    };
+    const judging = { scan, searchOf, exportOf, allowed, baseUrl: order.baseUrl, caller, at };
+    return {
+      type: PROVENANCE,
+      async read(after) {
+        const page = await scan.page(caller, { type: PROVENANCE, anyOf: [], at, ...paged(ASSOCIATED_PAGE, after) });
+        const found = await findAssociated(judging, page.versions, order.associated as Associated); // else no such place
+        const text = found.map(({ content }) => content).join('\n');
+        return { text, count: found.length, ...(page.next !== undefined && { next: page.next }) };
+      },
     };
   }
 
@@ -148,14 +202,7 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     pieces: AsyncPiece[],
     signal: AbortSignal,
   ): Promise<Place> {
-    const request = await scanOf(caller, order, from);
-    const read = (after: string | undefined) =>
-      scan.lines(caller, {
-        ...request,
-        limit: pageSize,
-        bytesMax: PAGE_BYTES,
-        ...(after !== undefined && { after }),
-      });
+    const { type, read } = await pagesOf(caller, order, from);
     let place = from;
     let page = await read(place.after);
     for (;;) {
@@ -167,7 +214,7 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
       ahead?.catch(() => undefined);
       const { text, count } = await shown(page, order.elements);
       if (place.inFile > 0 && place.inFile + count > FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
-      const file = `${request.type}-${place.file}.ndjson`;
+      const file = `${type}-${place.file}.ndjson`;
       if (count > 0) pieces.push(await book.pack({ file, bytes: Buffer.from(`${text}\n`), count }));
       const { after: _after, ...rest } = { ...place, total: place.total + count };
       if (next === undefined) return { ...rest, type: place.type + 1, file: 1, inFile: 0 };
@@ -182,11 +229,11 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     const caller = await callerOf(order, id);
     if (!checkpoint) return begin(order, caller);
     let place = checkpoint as unknown as Place; // what the last step left
-    if (place.type >= order.types.length) return finish(order, place, caller);
+    const parts = order.types.length + (order.associated === undefined ? 0 : 1);
+    if (place.type >= parts) return finish(order, place, caller);
     const pieces: AsyncPiece[] = [];
-    while (place.type < order.types.length && !isFull(pieces))
-      place = await readType(caller, order, place, pieces, signal);
-    const share = Math.floor((100 * place.type) / order.types.length);
+    while (place.type < parts && !isFull(pieces)) place = await readType(caller, order, place, pieces, signal);
+    const share = Math.floor((100 * place.type) / parts);
     return { pieces, checkpoint: { ...place }, progress: `${place.total} resources, ${share} % of the types` };
   }
 
@@ -198,6 +245,11 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
 
   return { kind: EXPORT, step, keptMs: options.keptMs ?? KEPT_MS };
 }
+
+const paged = (limit: number, after: string | undefined): Pick<ScanRequest, 'limit' | 'after'> => ({
+  limit,
+  ...(after !== undefined && { after }),
+});
 
 /** SECURITY CP-14: by a system scope that reads and searches, without a constraint. */
 export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>

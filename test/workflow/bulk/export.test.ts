@@ -15,6 +15,7 @@ const ORDER: ExportOrder = {
   level: 'system',
   typeFilters: [],
   request: 'http://mortar.test/fhir/R4/$export',
+  baseUrl: 'http://mortar.test/fhir/R4',
 };
 const SIGNAL = new AbortController().signal;
 
