@@ -47,6 +47,7 @@ export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly 
     desk: {
       book,
       scan: plain.scan,
+      stop: parts.stop,
       ownerOf: (caller) => parts.subscribers().ownerOf(caller),
       start: (id) => plain.jobs.add([asyncJob(id)]),
       limits: LIMITS,

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { AsyncRequest, AsyncRequests } from '../../ports/async-requests.ts';
 import type { Scan } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
+import type { ProcessingStop } from '../../ports/subject-rights.ts';
 import type { SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import {
@@ -28,6 +29,8 @@ import { type OperationInput, readInput } from './parameters.ts';
 export interface BulkDesk {
   readonly book: AsyncRequests;
   readonly scan: Scan;
+  /** Whose data may only be stored. */
+  readonly stop: ProcessingStop;
   readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
   /** Has the request carried out. */
   readonly start: (id: string) => Promise<void>;

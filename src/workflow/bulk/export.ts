@@ -15,6 +15,7 @@ import { FhirError, forbidden, issue, tooCostly } from '../../standards/fhir/out
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { covers } from '../../standards/smart/scope.ts';
 import { type Associated, type AssociatedOptions, findAssociated } from './associated.ts';
+import { withoutRestricted } from './restricted.ts';
 
 /** What is to be exported; kept sealed with the request. */
 export interface ExportOrder {
@@ -129,11 +130,8 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     };
   }
 
-  async function allowed(versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]> {
-    const named = versions.map(({ content }) => patientsOf(content));
-    const restricted = await stop.restrictedAmong([...new Set(named.flat())]);
-    return versions.filter((_, i) => !named[i]?.some((id) => restricted.has(id)));
-  }
+  const allowed = (versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]> =>
+    withoutRestricted(stop, versions, ({ content }) => content);
 
   /** Pages of a type; after the last type of what is associated with them. */
   async function pagesOf(caller: Caller, order: ExportOrder, { type: index, at }: Place): Promise<Pages> {
@@ -171,9 +169,7 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     const isAnybody = await stop.isAnyRestricted();
     if (!isAnybody && elements === undefined) return { text, count };
     const lines = text.split('\n');
-    const named = isAnybody ? lines.map(patientsOf) : [];
-    const restricted = await stop.restrictedAmong([...new Set(named.flat())]);
-    const mine = restricted.size === 0 ? lines : lines.filter((_, i) => !named[i]?.some((id) => restricted.has(id)));
+    const mine = isAnybody ? await withoutRestricted(stop, lines, (line) => line) : lines;
     return { text: (elements ? mine.map((line) => subset(line, elements)) : mine).join('\n'), count: mine.length };
   }
 
@@ -257,17 +253,6 @@ export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>
   (['r', 's'] as const).every((letter) =>
     scopes.some((scope) => scope.level === 'system' && scope.constraint === undefined && covers(scope, type, letter)),
   );
-
-const PATIENT = /\bPatient\/([A-Za-z0-9.-]{1,64})/g;
-
-/** How the text of a Patient begins, as it is stored. */
-const OWN_ID = /^\{"resourceType":"Patient","id":"([A-Za-z0-9.-]{1,64})"/;
-
-function patientsOf(line: string): readonly string[] {
-  const named = line.includes('Patient/') ? [...line.matchAll(PATIENT)].map(([, found]) => found as string) : [];
-  const own = OWN_ID.exec(line)?.[1];
-  return own === undefined ? named : [own, ...named];
-}
 
 /** Throws 400 for a filter that is none. */
 export function checkTypeFilters(
