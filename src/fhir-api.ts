@@ -20,7 +20,6 @@ import type { Criteria } from './ports/resource-store.ts';
 import { createAsyncRequests } from './postgres/async-requests.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import type { Pools } from './postgres/pools.ts';
-import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
@@ -119,7 +118,6 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const eps = (): EpsOrders | undefined => known.epsOrders;
   const { answers } = plain;
   const workflow = createWorkflowDoors({ ...common, pharmacy, store, plain, answers, eps, limits, addressOf });
-  stack.defer(workflow.stop);
   const onError = (error: unknown): void => log.error('a request failed', { error });
   const identity = await createIdentityDoors({
     ...common,
@@ -164,7 +162,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
-    answers: createRequestAnswerPurge(pools),
+    answers,
     workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
     concurrency: 2,
     now,

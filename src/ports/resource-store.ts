@@ -5,7 +5,6 @@ import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
-import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
 import type { RequestAnswers } from './request-answers.ts';
 import type { SourceTimes } from './source-times.ts';
@@ -120,8 +119,6 @@ export interface StoreTransaction {
   readonly sourceTimes: SourceTimes;
   /** Answers to requests that may come again, kept together with what they did. */
   readonly requestAnswers: RequestAnswers;
-  /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
-  readonly answers: AnswersTransaction;
   /** What dispensing leaves beside the record, kept together with it. */
   readonly dispensing: DispensingTransaction;
 }

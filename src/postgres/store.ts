@@ -6,10 +6,10 @@ import type { Cipher } from '../ports/cipher.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
 import type { JobTable } from '../ports/jobs.ts';
-import type { KeptAnswers } from '../ports/kept-answers.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
+import type { KeptAnswers } from '../ports/request-answers.ts';
 import type {
   ResourceStore,
   StoredVersion,
@@ -34,7 +34,6 @@ import { type EncryptionOptions, openEncryption } from './encryption/open-encryp
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
-import { createKeptAnswers } from './kept-answers.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
@@ -44,6 +43,7 @@ import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createReindex, type Reindex } from './reindex.ts';
+import { createKeptAnswers } from './request-answers.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';

@@ -24,7 +24,6 @@ import { byType } from './group-commit.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
-import { createAnswersTransaction } from './kept-answers.ts';
 import { createMessageTransaction } from './message-transaction.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
@@ -327,7 +326,6 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
     requestAnswers: createRequestAnswers(send, tools.cipher, tools.now),
-    answers: createAnswersTransaction(tools.cipher, send, tools.now),
     dispensing: createDispensingTransaction(tools.cipher, send),
   };
 }

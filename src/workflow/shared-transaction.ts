@@ -260,7 +260,6 @@ class Sharing {
       jobs: allPassed(tx.jobs),
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
-      answers: allPassed(tx.answers),
       requestAnswers: allPassed(tx.requestAnswers),
       dispensing: allPassed(tx.dispensing),
     };
