@@ -12,6 +12,7 @@ import type {
   WriteResult,
 } from '../ports/resource-store.ts';
 import { conflict } from '../standards/fhir/outcome.ts';
+import { mapInTurns } from '../standards/turns.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
@@ -110,6 +111,18 @@ interface TransactionEnd {
   readonly added: AddedJob[];
   /** On its way already. */
   commit: Promise<pg.QueryResult> | undefined;
+}
+
+/** Rows of one statement: it is put together without a pause. */
+const INSERT_MAX = 500;
+
+const chunksOf = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+
+/** What is under way while others have their turn; it is seen when all is sent. */
+function promised(rows: Promise<readonly Row[]>): { readonly rows: Promise<readonly Row[]> } {
+  rows.catch(() => undefined);
+  return { rows };
 }
 
 /** Below this many types each is locked at once: asking first would be one more statement. */
@@ -238,7 +251,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
         made.push(audited(created));
         return { version: storedVersion(created), outcome: 'created' };
       };
-      const results = writes.map((write): WriteResult => {
+      const results = await mapInTurns(writes, (write): WriteResult => {
         if (write.kind === 'create') return create(write);
         const reference = `${write.type}/${write.id}`;
         const before = old.get(reference);
@@ -276,8 +289,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       }
       const rest = inserts.filter((made) => !isFirst(made));
       const held = holdKeys([...inserts, ...replacing.map(({ made }) => made)]);
-      const writing = [...byType(rest).map(insertManyStatement), ...updates];
-      const sending = all([...writing, ...held].map(send));
+      const groups = byType(rest).flatMap((of) => chunksOf(of, INSERT_MAX));
+      const turn = rest.length > INSERT_MAX ? 1 : groups.length;
+      const inserting = await mapInTurns(groups, (of) => promised(send(insertManyStatement(of))), turn);
+      const sending = all([...inserting.map(({ rows }) => rows), ...[...updates, ...held].map(send)]);
       const ending = last?.(everything);
       if (last) {
         end.commit = client.query('commit');
@@ -285,7 +300,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       }
       await all<unknown>(ending ? [sending, ending] : [sending]);
       const sent = await sending;
-      for (const rows of sent.slice(writing.length - updates.length, writing.length))
+      for (const rows of sent.slice(groups.length, groups.length + updates.length))
         if (rows[0]?.[0] !== 1) throw new Error('a locked row changed under its lock');
       return everything;
     },
