@@ -266,6 +266,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     scan: createScan({
       writes: pools.writes,
       run,
+      ...(shield && { rawRun: createRun(options.pools.reads, nameOf) }),
       toolsOf: (caller) => toolsOf(accessOf(caller)),
       checked: (caller, type) => accessOf(caller).conditions(type, 's'),
       history: (caller, request) => store.history(caller, request),
