@@ -11,7 +11,7 @@ import { mapCharges } from './charges.ts';
 import type { Json } from './compact.ts';
 import { type Reading, SegmentCursor } from './cursor.ts';
 import { mapDocument } from './document.ts';
-import { createEntries } from './entries.ts';
+import { Entries } from './entries.ts';
 import { EVENTS, type EventRule, type Family } from './events.ts';
 import { mapVaccinations } from './immunization.ts';
 import { mapPlaces, mapStaff } from './master-file.ts';
@@ -177,5 +177,5 @@ function openTranslation(message: Message, rule: EventRule, context: MappingCont
   const times = [cursor?.at(6), cursor?.at(2), new SegmentCursor(header, reading).at(7)];
   const eventTime = times.find((time) => time?.isValued)?.dateTime;
   const { receivedAt } = context;
-  return { message, rule, reading, entries: createEntries(), eventTime, receivedAt };
+  return { message, rule, reading, entries: new Entries(), eventTime, receivedAt };
 }
