@@ -15,7 +15,15 @@ import { Entries } from './entries.ts';
 import { EVENTS, type EventRule, type Family } from './events.ts';
 import { mapVaccinations } from './immunization.ts';
 import { mapPlaces, mapStaff } from './master-file.ts';
-import { mapDeletion, mapIdentifiers, mapLinks, mapMerges, mapMoves, mapUnlinks } from './merge.ts';
+import {
+  mapDeletion,
+  mapIdentifiers,
+  mapLinks,
+  mapMerges,
+  mapMovedIdentifiers,
+  mapMoves,
+  mapUnlinks,
+} from './merge.ts';
 import { applyFieldRules, readExtensions } from './partner-rules.ts';
 import { mapPharmacy } from './pharmacy.ts';
 import { mapResults } from './report.ts';
@@ -64,6 +72,7 @@ const MAPS: Readonly<Record<Family, (to: Translation) => void>> = {
   link: mapLinks,
   merge: mapMerges,
   move: mapMoves,
+  'move-identifiers': mapMovedIdentifiers,
   orders: mapOrders,
   pharmacy: mapPharmacy,
   places: mapPlaces,
