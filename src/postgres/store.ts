@@ -198,10 +198,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
     visible: access.visible,
-    // Reads have no use for it.
-    get callerKey() {
-      return access.callerKey;
-    },
+    // Its key is made when it is asked for: reads have no use for it.
+    asker: access,
   });
   const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
   const differences: Differences = new Map();
