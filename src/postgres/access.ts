@@ -31,6 +31,8 @@ export interface Access {
   readonly visible: Visible;
   /** What a resource must meet to be referred to by what this caller writes. */
   readonly referable: Visible;
+  /** Whether that is met by all that `conditions(type, 's')` let through. */
+  mayReferToFound(type: string): boolean;
   /** Throws `forbidden` when a chain or `_has` needs a type of which the caller may see nothing (CP-06). */
   checkChains(conditions: readonly Condition[]): void;
 }
@@ -91,6 +93,7 @@ export function createAccess(given: AccessOptions): (caller: Caller) => Access {
         return found;
       },
       visible: (type) => of(type, 's'),
+      mayReferToFound: (type) => policy.mayReferToFound(caller, type),
       referable: (type) => remember(`ref:${type}`, type, () => policy.referenceFilter(caller, type)),
       checkChains,
     };

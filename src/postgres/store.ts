@@ -193,7 +193,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       return access.callerKey;
     },
   });
-  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const partyOf = (access: Access): Omit<Party, 'found'> => ({ access, search: toolsOf(access) });
   const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
