@@ -201,7 +201,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     // Its key is made when it is asked for: reads have no use for it.
     asker: access,
   });
-  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const partyOf = (access: Access): Omit<Party, 'found'> => ({ access, search: toolsOf(access) });
   const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
