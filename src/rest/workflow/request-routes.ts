@@ -101,7 +101,7 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
       told: 'prescription-cancel',
       answers: {
         200: { about: 'It is cancelled', schema: PRESCRIPTION },
-        202: { about: 'It is on hold until the Spine has confirmed the cancellation', schema: PRESCRIPTION },
+        202: { about: 'On hold until the Spine has confirmed it; or the practice was asked', schema: PRESCRIPTION },
       },
       problems: ['RX-STATE', 'RX-DISPENSED', 'RX-EPS'],
       async handle({ caller, path }) {
@@ -116,9 +116,7 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
             id: done.id,
             request_reference: done.reference,
             status: isFinal ? 'CANCELLED' : 'APPROVED',
-            message: isFinal
-              ? 'The request is cancelled.'
-              : 'The cancellation is on its way: it is final when the Spine has confirmed it.',
+            message: CANCELLATION.get(done.state) ?? '',
           },
         };
       },
@@ -139,6 +137,12 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
     },
   ];
 }
+
+const CANCELLATION: ReadonlyMap<string, string> = new Map([
+  ['cancelled', 'The request is cancelled.'],
+  ['cancelling', 'The cancellation is on its way: it is final when the Spine has confirmed it.'],
+  ['approved', 'Your practice has been asked to cancel it at the Spine: until they have, the prescription stands.'],
+]);
 
 /** As the schema of a page reads them. */
 export const pageOf = (query: Readonly<Record<string, unknown>>) => ({
