@@ -5,6 +5,7 @@ import { checkPatient } from '../../workflow/prescribing/decide.ts';
 import { type Prescribing, warningJson } from '../../workflow/prescribing/desk.ts';
 import { listRequests, medicinesOf, readRequest, repeatable } from '../../workflow/prescribing/read.ts';
 import { makeRequest, ownPatientOf, type RequestMade, readAsked } from '../../workflow/prescribing/request.ts';
+import { approveByProtocol } from '../../workflow/prescribing/standing-approval.ts';
 import { summaryJson } from '../../workflow/prescribing/view.ts';
 import { nextLink } from './page.ts';
 import { LIST, PAGE_QUERY, PRESCRIPTION, REQUEST_BODY, RULE_CODES, WARNINGS } from './prescribing-schemas.ts';
@@ -28,7 +29,7 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
   async function ask(call: WorkflowCall): Promise<WorkflowAnswer> {
     call.person();
     const patientId = ownPatientOf(call.caller);
-    const answer = (made: RequestMade): WorkflowAnswer => ({
+    const answer = (made: RequestMade, status = 'REQUESTED'): WorkflowAnswer => ({
       status: 201,
       headers: { Location: `/api/prescriptions/${made.id}` },
       patientId,
@@ -36,15 +37,15 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
       json: {
         id: made.id,
         request_reference: made.reference,
-        status: 'REQUESTED',
+        status,
         items: made.itemIds.map((id, i) => ({ id, medication_name: made.names[i] })),
         interactionWarnings: made.warnings.map(warningJson),
       },
     });
-    const made = await makeRequest(desk, call.caller, readAsked(patientId, call.body), (tx, done) =>
-      call.keep(tx, answer(done)),
-    );
-    return answer(made);
+    const asked = readAsked(patientId, call.body);
+    const made = await makeRequest(desk, call.caller, asked, (tx, done) => call.keep(tx, answer(done)));
+    const approved = await approveByProtocol(desk, asked, made, call.caller.correlationId);
+    return answer(made, approved ? 'APPROVED' : 'REQUESTED');
   }
 
   return [
