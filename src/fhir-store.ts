@@ -25,6 +25,7 @@ import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { requiredOf } from './profiles.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
+import { withSharedTransactions } from './shared-transactions.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { isProtectedAtom } from './standards/fhir/encryption/protected-elements.ts';
 import { createCustomCompiler } from './standards/fhir/search/custom-parameter.ts';
@@ -97,7 +98,7 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
   stack.defer(await keepPartitions(parts));
   const { cipher, path } = openCipher(config);
   await checkKey(pools.writes, 'messages', cipher, path);
-  const official = createSearchParameters(definitions);
+  const official = createSearchParameters(definitions, config.fullText);
   const encryption = encryptionOptions(config, definitions, official);
   const parameters = createCustomRegistry(
     official,
@@ -159,7 +160,8 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
   audit.lookWith(createCloseness({ store: plain, now }));
   const required = requiredOf(config.requiredProfiles, definitions);
   const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
-  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const sharing = withSharedTransactions(plain);
+  const visible = withElementRights(withKnownProfiles(sharing, validation.profiles), policy, parameters);
   const audited = auditedStore(visible, audit.trail, audit.view.events);
   const kept = stack.move();
   return {

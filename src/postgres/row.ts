@@ -32,6 +32,8 @@ export interface SearchRow {
   readonly nw: readonly number[];
   readonly sh: readonly number[];
   readonly sv: readonly string[];
+  /** Words, as `txt` takes them; absent: none. */
+  readonly text?: string | undefined;
   /** Rules of a Consent, as `mortar.consent_rule` takes them; absent: none. */
   readonly rules?: string;
   /** Of a Consent: the patient wrote it. Not read from it, as anybody can write that. SECURITY FA-09 */
@@ -64,6 +66,8 @@ export function createRowBuilder(options: {
   readonly baseUrl: string;
   /** Atoms whose values are stored encrypted. */
   readonly protectedAtomsOf?: (type: string) => readonly boolean[] | undefined;
+  /** The words of a resource. */
+  readonly textOf?: (resource: Readonly<Record<string, unknown>>, type: string) => string | undefined;
 }): (resource: Readonly<Record<string, unknown>>, type: string, id: string, lastUpdated: number) => SearchRow {
   const types = new Map<string, TypeKeys>();
   const typeKeys = (type: string): TypeKeys => {
@@ -90,6 +94,7 @@ export function createRowBuilder(options: {
     const sink = keys.protected ? protectedSink(row, keys.protected, options.parametersOf(type).atoms) : row;
     options.extractorOf(type)(resource, sink);
     const finished = row.finish(type, id, lastUpdated);
+    row.text = options.textOf?.(resource, type);
     row.tok.push(...pointerLanes(resource, type, options.keys, options.baseUrl));
     if (type !== 'Consent') return finished;
     const rules = formatConsentRules(resource, options.baseUrl);
@@ -115,6 +120,7 @@ class RowSink implements SearchSink {
   readonly sh: number[] = [];
   readonly sv: string[] = [];
   readonly #hot: number[] = [];
+  text: string | undefined;
 
   constructor(keys: Keys, type: TypeKeys, base: string) {
     this.#keys = keys;

@@ -29,7 +29,7 @@ import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewr
 import { createCustomCompiler } from '../../src/standards/fhir/search/custom-parameter.ts';
 import { createCustomRegistry } from '../../src/standards/fhir/search/custom-registry.ts';
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
-import type { Atom } from '../../src/standards/fhir/search/parameter.ts';
+import type { Atom, SearchParameters } from '../../src/standards/fhir/search/parameter.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
@@ -51,6 +51,8 @@ export const ROOT: Caller = serviceCaller('test');
 /** Compiled once a run: the types, their parameters and rules. */
 const definitions = testDefinitions();
 export const parameters = createSearchParameters(definitions);
+/** The same where every text is searched. */
+export const parametersOfAll: SearchParameters = { ...parameters, fullText: 'all' };
 const extractorOf = createExtractors(definitions, parameters);
 const capability = publishedCapability(parameters);
 const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
@@ -62,7 +64,7 @@ const beside = patientParametersBeside(definitions, parameters, 'any');
 export const mayNamePatients = (type: string): boolean => beside.has(type);
 
 export const parseQuery = (type: string, query: string): SearchRequest =>
-  parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
+  parseSearch({ type, query, parameters: parametersOfAll, definitions, handling: 'strict', baseUrl: BASE_URL });
 
 export interface PolicyStore {
   readonly store: OpenStore;
@@ -86,6 +88,8 @@ export interface PolicyStoreOptions {
   /** Something between the engine and the store. */
   readonly wrap?: (policy: Policy) => Policy;
   readonly frequencies?: Frequencies;
+  /** What is searched by words; narratives unless given. */
+  readonly parameters?: SearchParameters;
   /** Elements that are stored encrypted, as `ENCRYPTED_ELEMENTS` names them. */
   readonly encrypted?: string;
   /** Wraps their keys. */
@@ -135,7 +139,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   const opened = await openStore({
     pools,
     policy,
-    parameters: table,
+    parameters: options.parameters ?? table,
     beside,
     conditionsOf: (type, query) => parseQuery(type, query).conditions,
     extractorOf: extractor,

@@ -94,7 +94,7 @@ export async function openEncryption(
     wrapping,
     elements,
     blind: { key, isProtected },
-    search: createProtectedSearch(isProtected),
+    search: createProtectedSearch(isProtected, (type) => elements.has(type)),
     pools: shieldedPools(pools, shield),
     protectedAtomsOf,
     // What is sealed though the setting does not name it is from before, and may be anything.

@@ -10,12 +10,17 @@ import { DAY, dayOf, EXACT, isLowEntropy, WORD, wordOf } from './protected-words
 
 export interface ProtectedSearch {
   isProtected(parameter: SearchParameter): boolean;
+  /** Whether any element of the type is. */
+  isProtectedType(type: string): boolean;
   /** The same question in the form that rows answer. Throws `notSupported`. */
   rewrite(condition: Condition): Condition;
   check(request: SearchRequest): SearchRequest;
 }
 
-export function createProtectedSearch(isProtectedAtom: (type: string, atom: Atom) => boolean): ProtectedSearch {
+export function createProtectedSearch(
+  isProtectedAtom: (type: string, atom: Atom) => boolean,
+  isProtectedType: (type: string) => boolean,
+): ProtectedSearch {
   const isProtected = ({ resourceType, atoms }: SearchParameter): boolean =>
     atoms.some((atom) => isProtectedAtom(resourceType, atom));
   const rewrite = (condition: Condition): Condition => {
@@ -31,12 +36,19 @@ export function createProtectedSearch(isProtectedAtom: (type: string, atom: Atom
       case 'not':
       case 'has':
         return { ...condition, condition: rewrite(condition.condition) };
+      case 'text':
+        if (isProtectedType(condition.type))
+          throw notSupported(
+            `${condition.type} is stored encrypted on this server, in part: it cannot be searched by words`,
+          );
+        return condition;
       default:
         return 'parameter' in condition && isProtected(condition.parameter) ? equality(condition) : condition;
     }
   };
   return {
     isProtected,
+    isProtectedType,
     rewrite,
     check(request) {
       for (const { by } of request.sort)
@@ -98,7 +110,7 @@ const refused = ({ resourceType, code }: SearchParameter, why: string): FhirErro
 
 /** A store whose searches by protected elements are looked up or refused. */
 export function withProtectedSearch<S extends ResourceStore>(store: S, { check, rewrite }: ProtectedSearch): S {
-  const asked = ({ type, conditions }: Criteria): Criteria => ({ type, conditions: conditions.map(rewrite) });
+  const asked = (criteria: Criteria): Criteria => ({ ...criteria, conditions: criteria.conditions.map(rewrite) });
   const inside = (tx: StoreTransaction): StoreTransaction => ({
     ...tx,
     find: async (criteria, limit) => tx.find(asked(criteria), limit),
@@ -113,7 +125,7 @@ export function withProtectedSearch<S extends ResourceStore>(store: S, { check, 
         ...request,
         parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
       }),
-    transaction: (caller, work) => store.transaction(caller, (tx) => work(inside(tx))),
+    transaction: (caller, work, options) => store.transaction(caller, (tx) => work(inside(tx)), options),
   };
   return wrapped as S; // the same functions, and what else the store has
 }
@@ -128,6 +140,7 @@ export function withProtectedParameters(
   const resource = rest.resource.map((each) => ({
     ...each,
     searchParam: each.searchParam.flatMap((param) => {
+      if (param.name === '_text' && protection.isProtectedType(each.type)) return [];
       const parameter = parameterOf(each.type, param.name);
       if (!parameter || !protection.isProtected(parameter)) return [param];
       const documentation = PROMISE.get(parameter.type);

@@ -9,6 +9,7 @@ import { attachmentMask, contextMask } from '../pointers.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import { permittedFilter, undeniedFilter } from './consent-filter.ts';
+import { textFilter } from './full-text.ts';
 import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { nearFilter } from './near.ts';
 import { compareDate, compareNumber } from './ranges.ts';
@@ -107,6 +108,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
     case 'not':
       return `not coalesce(${compileFilter(context, type, condition.condition, m)}, false)`;
+    case 'text':
+      return textFilter(params, condition, m);
     case 'near':
       return or(condition.values.map((value) => nearFilter(params, m, value)));
     case 'unchanged':

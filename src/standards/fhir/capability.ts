@@ -39,7 +39,10 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
         security: SECURITY,
         resource: source.types.map((type) => resourceCapability(source, type)),
         interaction: source.systemInteractions.map((code) => ({ code })),
-        searchParam: [{ name: '_filter', definition: 'http://hl7.org/fhir/SearchParameter/filter', type: 'special' }],
+        searchParam: [
+          { name: '_filter', definition: 'http://hl7.org/fhir/SearchParameter/filter', type: 'special' },
+          ...(source.parameters.fullText === 'all' ? [CONTENT] : []),
+        ],
         operation: source.operations,
         compartment: ['Device', 'Encounter', 'Patient', 'Practitioner', 'RelatedPerson'].map(
           (kind) => `http://hl7.org/fhir/CompartmentDefinition/${kind.toLowerCase()}`,
@@ -137,17 +140,30 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     referencePolicy: ['literal', 'logical'],
     searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
     searchRevInclude: reverseIncludes(source, type),
-    searchParam: [...parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })), ...specialOf(type)],
+    searchParam: [
+      ...parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+      ...specialOf(source, type),
+    ],
     operation,
     ...(type === 'Subscription' && { extension: TOPICS.map(({ url }) => ({ url: TOPIC, valueCanonical: url })) }),
   };
 }
 
 /** What is searched by without values of its own. https://hl7.org/fhir/R4/search.html#special */
-const specialOf = (type: string): object[] =>
-  type === 'Location'
+const specialOf = ({ parameters }: CapabilitySource, type: string): object[] => [
+  ...(type === 'Location'
     ? [{ name: 'near', definition: 'http://hl7.org/fhir/SearchParameter/Location-near', type: 'special' }]
-    : [];
+    : []),
+  ...(parameters.fullText !== undefined && parameters.get(type)?.hasNarrative === true
+    ? [{ name: '_text', definition: 'http://hl7.org/fhir/SearchParameter/DomainResource-text', type: 'string' }]
+    : []),
+];
+
+const CONTENT = {
+  name: '_content',
+  definition: 'http://hl7.org/fhir/SearchParameter/Resource-content',
+  type: 'string',
+};
 
 /** Reference parameters of any type that may point to this one. */
 function reverseIncludes(source: CapabilitySource, type: string): string[] {

@@ -87,6 +87,8 @@ export interface TypeParameters {
   readonly atoms: readonly Atom[];
   /** The single-valued date atom kept in the row itself (`sd`, `se`), when the type has one. */
   readonly mainDate: Atom | undefined;
+  /** Whether its resources have a narrative. */
+  readonly hasNarrative: boolean;
   /**
    * Whether `pat` may be set: a `patient` or `subject` parameter of the Patient compartment is one single-valued
    * element. The compartment can have members through further parameters (Observation `performer`): those are
@@ -104,7 +106,11 @@ export interface TypeParameters {
   readonly indexing?: ReadonlyMap<string, () => string>;
 }
 
+export type FullText = 'narrative' | 'all';
+
 /** All types. `get` throws nothing: an unknown type is `undefined`. */
 export interface SearchParameters {
   get(resourceType: string): TypeParameters | undefined;
+  /** What is searched by words: narratives (`_text`), or every text (`_content` as well). Absent: nothing. */
+  readonly fullText?: FullText;
 }

@@ -8,9 +8,9 @@ import { assignAtoms, type Candidate } from './atoms.ts';
 import { type PathExpression, parseExpression } from './expression.ts';
 import { LEAF_TYPES, type ResolvedLeaf, resolveLeaves } from './leaves.ts';
 import { MAIN_DATES } from './main-dates.ts';
-import type { Atom, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
+import type { Atom, FullText, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
 
-/** Known, but not searchable: `_text` and `_content` are full text, `near` is geography (parse-near.ts), the others are languages. */
+/** Known, but without values of their own: full text (text-query.ts), geography (parse-near.ts), languages. */
 export const UNSUPPORTED_PARAMETERS: ReadonlySet<string> = new Set([
   ...['_text', '_content', '_query', '_filter', 'near'],
 ]);
@@ -29,11 +29,15 @@ export const storableTypes = (definitions: Definitions): string[] =>
   definitions.resourceTypes.filter((type) => type !== NOT_STORED);
 
 /** All search parameters; each type is compiled when it is first asked for. */
-export function createSearchParameters(definitions: Definitions): SearchParameters {
+export function createSearchParameters(
+  definitions: Definitions,
+  fullText: FullText | 'off' = 'narrative',
+): SearchParameters {
   const storable = new Set(storableTypes(definitions));
   const source = createSource(definitions);
   const compiled = new Map<string, TypeParameters>();
   return {
+    ...(fullText !== 'off' && { fullText }),
     get(resourceType) {
       let found = compiled.get(resourceType);
       if (found === undefined && storable.has(resourceType)) {
@@ -107,6 +111,7 @@ function compileType(source: Source, type: string): TypeParameters {
     resourceType: type,
     parameters,
     atoms,
+    hasNarrative: hasNarrative(source.definitions, type),
     mainDate: parameters.get(MAIN_DATES.get(type) ?? '')?.atoms[0],
     ...patientAnswer(source.definitions, type, parameters),
   };
@@ -205,6 +210,9 @@ export function impliedSystems(definitions: Definitions, { type, leaves }: Candi
   }
   return [...systems].sort();
 }
+
+const hasNarrative = ({ types }: Definitions, type: string): boolean =>
+  types[type]?.elements.some((e) => e.name === 'text' && e.types.some((t) => t.code === 'Narrative')) === true;
 
 /** The line of a shared definition's description that speaks of this type. */
 function describe(parameter: Definition, type: string): string {
