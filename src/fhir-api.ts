@@ -12,6 +12,7 @@ import { createIdentityDoors, type Identity } from './identity.ts';
 import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { openArchive } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
+import { openNotices } from './notices.ts';
 import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -113,11 +114,23 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
   const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  const pharmacy = openPharmacy({ ...common, store, plain, limits });
+  const pharmacy = openPharmacy({ ...common, store, visible: base.visible, plain, limits });
   stack.defer(pharmacy.stop);
+  const { stop } = subjects;
+  const notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });
   const eps = (): EpsOrders | undefined => known.epsOrders;
   const { answers } = plain;
-  const workflow = createWorkflowDoors({ ...common, pharmacy, store, plain, answers, eps, limits, addressOf });
+  const workflow = createWorkflowDoors({
+    ...common,
+    pharmacy,
+    moreRoutes: notices.routes,
+    store,
+    plain,
+    answers,
+    eps,
+    limits,
+    addressOf,
+  });
   const onError = (error: unknown): void => log.error('a request failed', { error });
   const identity = await createIdentityDoors({
     ...common,
@@ -128,6 +141,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...subjects.doors(authenticate),
       ...protection.doors(authenticate),
       ...workflow.doors(authenticate),
+      ...notices.doors,
     ],
     vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
     addressOf,
@@ -179,6 +193,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       asyncJobs,
       identity.jobs,
       pharmacy.jobs,
+      notices.jobs,
       ...subjects.jobs,
       ...(spine ? [spine.jobs] : []),
       ...(claims ? [claims.jobs] : []),
@@ -190,6 +205,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       authenticate: identity.authenticatePartner(parts.partners.partnerOf),
     },
   });
+  await notices.start();
+  stack.defer(notices.stop);
   await subscriptions.start();
   stack.defer(subscriptions.stop);
   const sockets = subscriptions.openSockets(authenticate);

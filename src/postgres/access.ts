@@ -21,6 +21,8 @@ export interface Access {
   readonly mayLabel: boolean;
   /** Whether the caller holds the right to write down what patients consent to (FA-06). */
   readonly mayRecordConsents: boolean;
+  /** Whether the caller may be told how searches are answered. */
+  readonly mayExplain: boolean;
   /** What a MedicationRequest meets that the caller signed (AZ-08). */
   readonly signed: readonly StoreCondition[];
   /** What leaves for the caller passes here. */
@@ -78,6 +80,9 @@ export function createAccess(given: AccessOptions): (caller: Caller) => Access {
       },
       get mayLabel() {
         return policy.allows(caller, 'labels:write').allowed;
+      },
+      get mayExplain() {
+        return policy.allows(caller, 'admin:configuration').allowed;
       },
       get mayRecordConsents() {
         return policy.allows(caller, 'consents:record').allowed;

@@ -12,14 +12,16 @@ import type { Policy } from '../ports/policy.ts';
 import type { KeptAnswers } from '../ports/request-answers.ts';
 import type {
   ResourceStore,
+  SearchPage,
   StoredVersion,
   StoreTransaction,
   TransactionWrite,
   WriteResult,
 } from '../ports/resource-store.ts';
 import type { SourceTimePurge } from '../ports/source-times.ts';
+import { forbidden } from '../standards/fhir/outcome.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
-import type { Condition } from '../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
@@ -49,14 +51,18 @@ import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
+import { createRecorder } from './search/explain.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { textVector } from './search/full-text.ts';
 import { isMatch } from './search/judge.ts';
+import type { Run } from './search/page.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import type { Differences } from './search/shared-run.ts';
 import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
+import type { Party } from './transaction-write.ts';
 import { visibleHistory } from './visible-history.ts';
 import { readVisible, vreadVisible } from './visible-reader.ts';
 import { leaseWorker } from './worker.ts';
@@ -178,6 +184,19 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf, log });
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
+  const plainly = createRun(pools.reads, () => undefined);
+  /** A search with, where that is asked, how it was answered. */
+  const explained = async (
+    access: Access,
+    request: Pick<SearchRequest, 'explain'>,
+    search: (run: Run) => Promise<SearchPage>,
+  ): Promise<SearchPage> => {
+    if (!request.explain) return search(run);
+    if (!access.mayExplain) throw forbidden();
+    const recorder = createRecorder(run);
+    const page = await search(recorder.run);
+    return { ...page, explained: await recorder.explain(plainly) };
+  };
   const reader = createReader(pools.reads, rids);
   const writer = createWriter({
     writes: pools.writes,
@@ -198,9 +217,23 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       return access.callerKey;
     },
   });
+  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
-      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, shield, now },
+      {
+        pool: pools.transactions,
+        ...partyOf(access),
+        partyOf: (caller) => partyOf(accessOf(caller)),
+        nameOf,
+        differences,
+        rowOf,
+        cipher,
+        jobs,
+        audit,
+        shield,
+        now,
+      },
       work,
     );
   /** Where rights depend on the resource, they are checked in the transaction that writes it. */
@@ -320,14 +353,16 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         const access = accessOf(caller);
         access.conditions(request.type, 's');
         access.checkChains(request.conditions);
-        const page = await runSearch(toolsOf(access), request, run);
+        const page = await explained(access, request, (running) => runSearch(toolsOf(access), request, running));
         access.belt([...page.matches, ...page.included]);
         return page;
       }),
     searchSystem: (caller, request) =>
       translated(async () => {
         const access = accessOf(caller);
-        const page = await runSystemSearch(toolsOf(access), access, request, run);
+        const page = await explained(access, request, (running) =>
+          runSystemSearch(toolsOf(access), access, request, running),
+        );
         access.belt([...page.matches, ...page.included]);
         return page;
       }),

@@ -1,5 +1,5 @@
 /** search by type, by POST, and in a compartment. https://hl7.org/fhir/R4/http.html#search */
-import type { Resource, SearchPage, StoredVersion } from '../../ports/resource-store.ts';
+import type { Explained, Resource, SearchPage, StoredVersion } from '../../ports/resource-store.ts';
 import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
@@ -98,7 +98,7 @@ export function searchBody(
     ...page.matches.map((version) => searchEntry(services, parsed, version, 'match')),
     ...page.included.map((version) => searchEntry(services, parsed, version, 'include')),
   ];
-  const issues = [...page.issues, ...ignoredIssues(parsed)];
+  const issues = [...page.issues, ...ignoredIssues(parsed), ...(page.explained ?? []).map(explainedIssue)];
   if (issues.length > 0)
     entries.push(`{"resource":${JSON.stringify(operationOutcome(issues))},"search":{"mode":"outcome"}}`);
   return formatBundle('searchset', links, page.total, entries);
@@ -141,6 +141,13 @@ function distanceOf({ near = [] }: Asked, { type, content }: StoredVersion): str
   const valueDistance = { value, unit: 'km', system: 'http://unitsofmeasure.org', code: 'km' };
   return `"extension":[${JSON.stringify({ url: LOCATION_DISTANCE, valueDistance })}],`;
 }
+
+/** A statement with its plan, as text. */
+const explainedIssue = ({ sql, plan, indexes }: Explained): Issue => ({
+  severity: 'information',
+  code: 'informational',
+  diagnostics: [sql, '', ...plan, '', `indexes: ${indexes.length === 0 ? 'none' : indexes.join(', ')}`].join('\n'),
+});
 
 const ignoredIssues = (request: Asked): Issue[] =>
   request.ignored.map(({ name, reason }) => ({

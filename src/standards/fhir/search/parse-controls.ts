@@ -17,6 +17,7 @@ export interface Controls {
   elements?: readonly string[];
   summary?: NonNullable<SearchRequest['summary']>;
   cursor?: string;
+  explain?: boolean;
   offset: number;
 }
 
@@ -72,6 +73,14 @@ export const CONTROLS: ReadonlyMap<string, Control> = new Map<string, Control>([
     },
   ],
   ['_elements', parseElements],
+  [
+    '_explain',
+    (_context, _type, value, controls) => {
+      if (value !== 'true' && value !== 'false') return wrong("'_explain' must be true or false");
+      controls.explain = value === 'true';
+      return NONE;
+    },
+  ],
   [
     '_cursor',
     (_context, _type, value, controls) => {

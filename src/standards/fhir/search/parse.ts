@@ -137,7 +137,7 @@ export function finish(
   applied: SearchRequest['applied'],
   ignored: SearchRequest['ignored'],
 ): SearchRequest {
-  const { sort, includes, revincludes, offset, count, total = 'none', elements, summary, cursor } = controls;
+  const { sort, includes, revincludes, offset, count, total = 'none', elements, summary, cursor, explain } = controls;
   // "If _count has the value 0, this shall be treated the same as _summary=count"
   const onlyCount = count === 0 || summary === 'count';
   return {
@@ -154,5 +154,6 @@ export function finish(
     ...(onlyCount ? { summary: 'count' } : summary !== undefined && { summary }),
     ...(elements !== undefined && { elements }),
     ...(cursor !== undefined && { cursor }),
+    ...(explain && { explain }),
   };
 }

@@ -163,6 +163,8 @@ export interface SearchRequest {
   readonly cursor?: string;
   /** Skips that many matches (compatibility); 0 when absent. */
   readonly offset: number;
+  /** Tells how it was answered. Administrators only. */
+  readonly explain?: boolean;
   /** The parameters that took part, as given (for the self link), without the cursor. */
   readonly applied: readonly (readonly [name: string, value: string])[];
   /** Parameters left out under lenient handling, with the reason. */
