@@ -29,14 +29,9 @@ export async function isMatch(
   const text = `with m as (
   select ${params.add(String(rid), 'bigint')} as rid, ${params.add(pat ? String(toBigInt(pat.hi, pat.lo)) : null, 'bigint')} as pat,
     ${params.add(lastUpdated, 'bigint')} as lu, ${params.add(orNull(row.sd), 'bigint')} as sd, ${params.add(orNull(row.se), 'bigint')} as se,
-<<<<<<< HEAD
-    ${params.add(int8(row.pmHi, row.pmLo), 'bigint')} as pm, ${params.add(id, 'text')} as id,
-    ${params.add(int8Array(row.tok, row.tok.length / 2), 'bigint[]')} as tok, ${params.add(content, 'text')} as content,
-    ${params.add(row.text ?? null, 'text')}::tsvector as txt
-=======
     ${params.add(String(pm), 'bigint')} as pm, ${params.add(id, 'text')} as id,
-    ${params.add(decimals(row.tok), 'bigint[]')} as tok, ${params.add(content, 'text')} as content
->>>>>>> main
+    ${params.add(decimals(row.tok), 'bigint[]')} as tok, ${params.add(content, 'text')} as content,
+    ${params.add(row.text ?? null, 'text')}::tsvector as txt
 ), m_n as (
   select m.rid, u.* from m, unnest(${params.add(decimals(row.nh), 'bigint[]')}, ${params.add(row.nv.map(orNull), 'float8[]')}, ${params.add(row.nw.map(orNull), 'float8[]')}) u(h, v, w)
 ), m_s as (
