@@ -28,10 +28,11 @@ import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
+import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -88,6 +89,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     pharmacies,
     identityTypes: IDENTITY_TYPES,
     timeZone: parts.config.messageTimeZone,
+    // Without a Spine there is nobody to tell.
+    ...(parts.config.spineUrl !== undefined && { jobsOf: epsDispensedJobs }),
   };
   const register = createPharmacyRegister({
     store: plain,

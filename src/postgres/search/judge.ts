@@ -30,8 +30,7 @@ export async function isMatch(
   select ${params.add(String(rid), 'bigint')} as rid, ${params.add(pat ? String(toBigInt(pat.hi, pat.lo)) : null, 'bigint')} as pat,
     ${params.add(lastUpdated, 'bigint')} as lu, ${params.add(orNull(row.sd), 'bigint')} as sd, ${params.add(orNull(row.se), 'bigint')} as se,
     ${params.add(String(pm), 'bigint')} as pm, ${params.add(id, 'text')} as id,
-    ${params.add(decimals(row.tok), 'bigint[]')} as tok, ${params.add(content, 'text')} as content,
-    ${params.add(row.text ?? null, 'text')}::tsvector as txt
+    ${params.add(decimals(row.tok), 'bigint[]')} as tok, ${params.add(content, 'text')} as content
 ), m_n as (
   select m.rid, u.* from m, unnest(${params.add(decimals(row.nh), 'bigint[]')}, ${params.add(row.nv.map(orNull), 'float8[]')}, ${params.add(row.nw.map(orNull), 'float8[]')}) u(h, v, w)
 ), m_s as (
