@@ -70,6 +70,13 @@ export interface SearchPage {
   readonly explained?: readonly Explained[];
 }
 
+/** `meta` of one resource as JSON text. */
+export interface VisibleMeta {
+  readonly meta: string;
+  /** Whom the resource is about; for the audit trail. */
+  readonly patientRid?: string;
+}
+
 /** Conditions that pick at most one resource of a type (`ifNoneExist`, conditional update …). */
 export interface Criteria {
   readonly type: string;
@@ -171,5 +178,10 @@ export interface ResourceStore {
   /** A search over several types. Throws forbidden for a named one that the caller may not search; others are left out. */
   searchSystem(caller: Caller, request: SystemSearchRequest): Promise<SearchPage>;
   history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
+  /**
+   * `meta` of what the caller may see of these types, where it has profiles, labels or tags; at most `limit`. Throws
+   * forbidden for a type that the caller may not search. Leaves no entry in the trail: who asks records one.
+   */
+  metas(caller: Caller, types: readonly string[], limit: number): Promise<readonly VisibleMeta[]>;
   transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }

@@ -37,6 +37,12 @@ export function withElementRights<S extends ResourceStore>(
       for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
       return shownPage(elements, await store.searchSystem(caller, { ...request, parts }));
     },
+    metas: (caller, types, limit) =>
+      store.metas(
+        caller,
+        types.filter((type) => elementsOf(caller)(type)?.has('meta') !== false),
+        limit,
+      ),
     async history(caller, request) {
       const page = await store.history(caller, request);
       return { ...page, versions: page.versions.map((version) => shown(elementsOf(caller), version)) };

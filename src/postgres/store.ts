@@ -55,6 +55,7 @@ import { createRecorder } from './search/explain.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { textVector } from './search/full-text.ts';
 import { isMatch } from './search/judge.ts';
+import { visibleMetas } from './search/metas.ts';
 import type { Run } from './search/page.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
 import type { Differences } from './search/shared-run.ts';
@@ -373,6 +374,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         const page = await visibleHistory({ history, search: toolsOf(access), rowOf }, access, request, run);
         access.belt(page.versions);
         return page;
+      }),
+    metas: (caller, types, limit) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        for (const type of types) access.conditions(type, 's');
+        return visibleMetas(toolsOf(access), types, limit, plainly);
       }),
     transaction: (caller, work) => translated(() => inTransaction(accessOf(caller), work)),
     refreshStatistics: () => frequencies.refresh(),
