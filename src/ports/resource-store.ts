@@ -25,6 +25,8 @@ export interface StoredVersion {
   readonly patientRid?: string;
   readonly operation: 'create' | 'update' | 'patch' | 'delete';
   readonly content: string;
+  /** Of a match: what is meant is the resource that this one contains under this id. */
+  readonly fragment?: string;
 }
 
 /** `unchanged`: the new content equals the stored one, so no version was made. */

@@ -178,6 +178,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     baseUrl: options.baseUrl,
     cursors,
     pageSizeDefault: options.pageSizeDefault,
+    rowOf,
   };
   const conditionsOf: StoreOptions['conditionsOf'] = protection
     ? (type, query) => options.conditionsOf(type, query).map(protection.rewrite)
@@ -248,7 +249,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
   };
   await frequencies.refresh();
-  if (await noteFullText(pools, [parameters.fullText ?? 'off', ...(encryption?.elements.keys() ?? [])], now()))
+  if (
+    await noteFullText(
+      pools,
+      [parameters.fullText ?? 'off', 'contained', ...(encryption?.elements.keys() ?? [])],
+      now(),
+    )
+  )
     log.info('FULL_TEXT is another than before: what is stored follows in the background');
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
   const removal = createRemoval({
