@@ -39,6 +39,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
+import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 export interface FhirApi {
@@ -64,7 +65,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const base = await openFhirStore(parts);
   stack.defer(base.stop);
-  const { dataDir, cipher, parameters, beside, policy, plain, audited, validation, required } = base;
+  const { dataDir, cipher, parameters, official, beside, policy, plain, audited, validation, required } = base;
   const { trail: audit, view } = base.audit;
   // Parts that know one another: each is asked for when it is needed, and then it is there.
   const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
@@ -143,7 +144,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...workflow.doors(authenticate),
       ...notices.doors,
     ],
-    vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
+    vocabulary: { isType, isParameter: (type, name) => official.get(type)?.parameters.has(name) === true },
     addressOf,
     limits,
     refusals,
@@ -173,11 +174,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     door,
   );
+  const reindexing = createReindexWorker({
+    batches: plain.reindex,
+    findCaller: (owner, correlationId) => subscribers().findSubscriber(owner, correlationId),
+    audit,
+    now,
+  });
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
     answers,
-    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
+    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers, reindexing],
     concurrency: 2,
     now,
     log,

@@ -242,6 +242,12 @@ describe('capability statement', function () {
         expect([asked.status, ended.status]).deep.equal([202, 202]);
         return fhir.get('metadata');
       },
+      reindex: async () => {
+        const asked = await fhir.post('$reindex', '', { prefer: 'respond-async' });
+        const ended = await fhir.delete(asked.headers.get('content-location') ?? '');
+        expect([asked.status, ended.status]).deep.equal([202, 202]);
+        return fhir.get('metadata');
+      },
       'viewdefinition-run': () =>
         fhir.post('$viewdefinition-run', {
           resourceType: 'ViewDefinition',

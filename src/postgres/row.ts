@@ -8,7 +8,7 @@ import { containedIn, containedLanes } from './contained-tokens.ts';
 import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
-import { repeatsQuantities, tokenForms } from './keys.ts';
+import { PRESENT, repeatsQuantities, tokenForms } from './keys.ts';
 import { pointerLanes } from './pointers.ts';
 import { canonicalForm, codeAndCanonicalForm } from './search/canonical-quantities.ts';
 import { findTable } from './tables.ts';
@@ -49,6 +49,7 @@ const DATE_BOUND = 8.64e15;
 const COMPARTMENT_OF = new Map<string, number>(COMPARTMENTS.map((kind, index) => [kind, index]));
 
 interface TypeKeys {
+  readonly of: TypeParameters;
   readonly atoms: readonly AtomKeys[];
   readonly mainDate: number;
   readonly patient: number;
@@ -71,12 +72,13 @@ export function createRowBuilder(options: {
 }): (resource: Readonly<Record<string, unknown>>, type: string, id: string, lastUpdated: number) => SearchRow {
   const types = new Map<string, TypeKeys>();
   const typeKeys = (type: string): TypeKeys => {
-    const known = types.get(type);
-    if (known) return known;
     const parameters = options.parametersOf(type);
+    const known = types.get(type);
+    if (known?.of === parameters) return known;
     const patientAtom = parameters.parameters.get(parameters.patientCodes[0] ?? '')?.atoms[0];
     const hotCode = HOT_TOKENS.get(type);
     const made: TypeKeys = {
+      of: parameters,
       atoms: parameters.atoms.map((atom: Atom) => options.keys.atom(type, atom)),
       mainDate: parameters.mainDate?.index ?? -1,
       patient: parameters.singlePatient ? (patientAtom?.index ?? -1) : -1,
@@ -152,6 +154,10 @@ class RowSink implements SearchSink {
   present(bit: number): void {
     if (bit < 32) this.pmLo |= 1 << bit;
     else this.pmHi |= 1 << (bit - 32);
+  }
+
+  presentAtom(atom: number): void {
+    this.#tok(this.#atom(atom).exact, PRESENT);
   }
 
   token(atom: number, system: string | undefined, code: string | undefined): void {

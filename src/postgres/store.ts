@@ -27,6 +27,7 @@ import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
+import { type CustomParameterBook, createCustomParameterBook } from './custom-parameters.ts';
 import { translated } from './database-error.ts';
 import { createTokenAttempts } from './dispensing/attempts.ts';
 import { createDispenseQueue } from './dispensing/queue.ts';
@@ -118,6 +119,8 @@ export interface OpenStore extends ResourceStore {
   readonly rotation?: KeyRotation;
   /** Makes the search values of what is stored again. */
   readonly reindex: Reindex;
+  /** Where the values of posted search parameters stand. */
+  readonly customParameters: CustomParameterBook;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -288,13 +291,21 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     scan: createScan({
       writes: pools.writes,
       run,
+      ...(shield && { rawRun: createRun(options.pools.reads, nameOf) }),
       toolsOf: (caller) => toolsOf(accessOf(caller)),
       checked: (caller, type) => accessOf(caller).conditions(type, 's'),
       history: (caller, request) => store.history(caller, request),
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
-    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
+    reindex: createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid }),
+    customParameters: createCustomParameterBook({
+      pools,
+      rowOf,
+      shield,
+      worker: lease.number,
+      holder: options.holder,
+    }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,

@@ -4,7 +4,7 @@
  */
 import type { Criteria, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
 import { type FhirError, notSupported } from '../../standards/fhir/outcome.ts';
-import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
+import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { DAY, dayOf, EXACT, isLowEntropy, WORD, wordOf } from './protected-words.ts';
 
@@ -18,13 +18,11 @@ export interface ProtectedSearch {
 }
 
 export function createProtectedSearch(
-  protectedAtomsOf: (type: string) => readonly boolean[] | undefined,
+  isProtectedAtom: (type: string, atom: Atom) => boolean,
   isProtectedType: (type: string) => boolean,
 ): ProtectedSearch {
-  const isProtected = ({ resourceType, atoms }: SearchParameter): boolean => {
-    const found = protectedAtomsOf(resourceType);
-    return found !== undefined && atoms.some(({ index }) => found[index]);
-  };
+  const isProtected = ({ resourceType, atoms }: SearchParameter): boolean =>
+    atoms.some((atom) => isProtectedAtom(resourceType, atom));
   const rewrite = (condition: Condition): Condition => {
     switch (condition.kind) {
       case 'chain':

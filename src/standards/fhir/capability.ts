@@ -2,7 +2,7 @@
  * The CapabilityStatement, made from the tables that route and search. https://hl7.org/fhir/R4/capabilitystatement.html
  */
 
-import type { SearchParameters } from './search/parameter.ts';
+import type { SearchParameter, SearchParameters } from './search/parameter.ts';
 import { TOPICS } from './subscription/topics.ts';
 
 /** What the statement is made from. */
@@ -88,6 +88,39 @@ export function withOAuthUris(
 /** What may be subscribed to. */
 const TOPIC =
   'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical';
+
+type RestResource = Readonly<Record<string, unknown>> & {
+  readonly type: string;
+  readonly searchParam: readonly object[];
+  readonly searchInclude: readonly string[];
+  readonly searchRevInclude: readonly string[];
+};
+
+/** The statement with the posted parameters that are searched by; the same one where there are none. */
+export function withCustomParameters(
+  statement: Readonly<Record<string, unknown>>,
+  parameters: readonly SearchParameter[],
+): Readonly<Record<string, unknown>> {
+  if (parameters.length === 0) return statement;
+  const [rest, ...more] = statement['rest'] as [{ readonly resource: readonly RestResource[] }]; // formatCapability has made it
+  const references = parameters.filter(({ type }) => type === 'reference');
+  const nameOf = ({ resourceType, code }: SearchParameter): string => `${resourceType}:${code}`;
+  const resource = rest.resource.map((each) => {
+    const own = parameters.filter(({ resourceType }) => resourceType === each.type);
+    const included = references.filter(({ resourceType }) => resourceType === each.type);
+    const pointing = references.filter((one) =>
+      (one.onlyTargets.length > 0 ? one.onlyTargets : one.targets).includes(each.type),
+    );
+    if (own.length + pointing.length === 0) return each;
+    return {
+      ...each,
+      searchInclude: [...each.searchInclude, ...included.map(nameOf)],
+      searchRevInclude: [...each.searchRevInclude, ...pointing.map(nameOf)],
+      searchParam: [...each.searchParam, ...own.map(({ code, url, type }) => ({ name: code, definition: url, type }))],
+    };
+  });
+  return { ...statement, rest: [{ ...rest, resource }, ...more] };
+}
 
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];

@@ -54,6 +54,8 @@ export interface Atom {
   readonly leaves: readonly Leaf[];
   /** The value is not the leaf but whether one exists that is not `false` (Patient `deceased`), as token `true`/`false`. */
   readonly notFalse: boolean;
+  /** Of a SearchParameter that was posted: it comes and goes, and decides about nobody's rights. */
+  readonly custom?: true;
 }
 
 export interface SearchParameter {
@@ -68,12 +70,14 @@ export interface SearchParameter {
   readonly targets: readonly string[];
   /** References: targets that the parameter's own expression restricts to (`resolve() is Patient`); empty = no limit. */
   readonly onlyTargets: readonly string[];
-  /** Bit of the row's presence mask, 0–62; serves `:missing`. */
+  /** Bit of the row's presence mask, 0–62; serves `:missing`. Custom: -1, as they have a token in its place. */
   readonly bit: number;
   /** Composites: the component parameters' types and codes in order. */
   readonly components: readonly { readonly type: SearchType; readonly code: string }[];
   /** Tokens whose every leaf is a `code` bound to known systems: the systems that a query may name; else empty. */
   readonly impliedSystems: readonly string[];
+  /** Of a SearchParameter that was posted. */
+  readonly custom?: true;
 }
 
 /** Everything the store and the query parser need to know about searching one type. */
@@ -98,6 +102,8 @@ export interface TypeParameters {
   readonly patientCodes: readonly string[];
   /** The atom whose `Patient/…` reference is `pat`; set exactly when `singlePatient`. */
   readonly patientAtom: Atom | undefined;
+  /** Codes of posted parameters whose values are still being made, each with how far that is. */
+  readonly indexing?: ReadonlyMap<string, () => string>;
 }
 
 export type FullText = 'narrative' | 'all';

@@ -52,7 +52,7 @@ export function createSearchParameters(
 type Definition = SearchParameterDefinition;
 
 /** The definitions with what is looked up for each type. */
-interface Source {
+export interface Source {
   readonly definitions: Definitions;
   readonly storable: readonly string[];
   readonly byUrl: ReadonlyMap<string, Definition>;
@@ -61,7 +61,7 @@ interface Source {
   readonly parse: (expression: string) => readonly PathExpression[];
 }
 
-function createSource(definitions: Definitions): Source {
+export function createSource(definitions: Definitions): Source {
   const byBase = new Map<string, Definition[]>();
   for (const parameter of definitions.searchParameters)
     for (const base of parameter.base) byBase.set(base, [...(byBase.get(base) ?? []), parameter]);
@@ -118,7 +118,7 @@ function compileType(source: Source, type: string): TypeParameters {
 }
 
 /** The parameter with its leaves in this type; throws when there are none, so that none is lost unseen. */
-function candidate(source: Source, type: string, parameter: Definition): Candidate {
+export function candidate(source: Source, type: string, parameter: Definition): Candidate {
   const { definitions } = source;
   const branches = source.parse(parameter.expression ?? '').flatMap((branch) => {
     const [first] = branch.steps;
@@ -179,7 +179,7 @@ function onlyTargets(leaves: readonly ResolvedLeaf[], name: string): readonly st
 }
 
 /** What may be pointed to: what parameter and element both allow; what the restriction leaves when there is one. */
-function targetTypes(
+export function targetTypes(
   { storable }: Source,
   parameter: Definition,
   { leaves, onlyTargets }: Candidate,
@@ -196,7 +196,7 @@ function targetTypes(
   return allowed.size > 0 ? [...allowed].sort() : storable;
 }
 
-function impliedSystems(definitions: Definitions, { type, leaves }: Candidate): readonly string[] {
+export function impliedSystems(definitions: Definitions, { type, leaves }: Candidate): readonly string[] {
   if (type !== 'token') return [];
   if (leaves.every((leaf) => leaf.type === 'boolean')) return [BOOLEAN_SYSTEM];
   const systems = new Set<string>();

@@ -56,6 +56,8 @@ export function findParameter(context: ParseContext, type: string, code: string)
   const parameters = context.parameters.get(type)?.parameters;
   const found = parameters?.get(code);
   if (found !== undefined) return found;
+  const progress = context.parameters.get(type)?.indexing?.get(code);
+  if (progress) return problem('not-supported', `Parameter '${code}' of ${type} is being indexed: ${progress()}`);
   if (UNSUPPORTED_PARAMETERS.has(code)) return unsupported(code);
   const names = [...(parameters?.keys() ?? []), ...GENERAL_NAMES];
   return unknown('invalid', `Unknown parameter '${shown(code)}' for ${type}${hint(code, names)}`);
