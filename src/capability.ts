@@ -2,7 +2,8 @@
 
 import { STORED_TYPES } from './postgres/tables.ts';
 import { everyTypeOperations, singleTypeOperations, systemOperations } from './rest/record-routes.ts';
-import { createRoutes, OPERATIONS, TERMINOLOGY_OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
+import { createRoutes, OPERATIONS, TYPE_OPERATIONS } from './rest/routes.ts';
+import { TERMINOLOGY_OPERATIONS } from './rest/terminology-routes.ts';
 import { formatCapability } from './standards/fhir/capability.ts';
 import type { SearchParameters } from './standards/fhir/search/parameter.ts';
 

@@ -146,12 +146,22 @@ const TARGETS_MAX = 100;
 
 /** In one spelling: `mllps://host:port`. */
 export function parseFeedTargets(text: string): ReadonlySet<string> | undefined {
-  const targets = text.split(',').map((target) => target.trim().toLowerCase());
+  const targets = text.split(',').map((target) => readTarget(target.trim()));
   const isTarget = (target: string): boolean => {
+    if (/^(?:https|file):/.test(target)) return true;
     const [, port = '0'] = /^mllps?:\/\/(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\]):([1-9]\d{0,4})$/.exec(target) ?? [];
     return Number(port) > 0 && Number(port) <= 65_535;
   };
   return targets.length <= TARGETS_MAX && targets.every(isTarget) ? new Set(targets) : undefined;
+}
+
+/** Hosts in lower case; paths as they are. */
+function readTarget(target: string): string {
+  if (!/^(?:https|file):\/\//i.test(target)) return target.toLowerCase();
+  const url = URL.canParse(target) ? new URL(target) : undefined;
+  const isBare = url?.username === '' && url.password === '' && !/[?#]/.test(target);
+  const isPlace = url?.protocol === 'https:' || (url?.host === '' && url.pathname !== '/');
+  return url && isBare && isPlace ? url.href : '';
 }
 
 const SENDERS_MAX = 100;

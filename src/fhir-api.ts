@@ -21,7 +21,6 @@ import type { Criteria } from './ports/resource-store.ts';
 import { createAsyncRequests } from './postgres/async-requests.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import type { Pools } from './postgres/pools.ts';
-import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
@@ -115,7 +114,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
   const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  const pharmacy = openPharmacy({ ...common, store, plain, limits });
+  const pharmacy = openPharmacy({ ...common, store, visible: base.visible, plain, limits });
   stack.defer(pharmacy.stop);
   const { stop } = subjects;
   const notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });
@@ -132,7 +131,6 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     limits,
     addressOf,
   });
-  stack.defer(workflow.stop);
   const onError = (error: unknown): void => log.error('a request failed', { error });
   const identity = await createIdentityDoors({
     ...common,
@@ -178,7 +176,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
-    answers: createRequestAnswerPurge(pools),
+    answers,
     workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
     concurrency: 2,
     now,

@@ -23,6 +23,7 @@ import type { Pools } from './postgres/pools.ts';
 import { type OpenStore, openStore, type StoreOptions } from './postgres/store.ts';
 import { requiredOf } from './profiles.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
+import { withSharedTransactions } from './shared-transactions.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter, SearchParameters } from './standards/fhir/search/parameter.ts';
@@ -133,7 +134,8 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
   audit.lookWith(createCloseness({ store: plain, now }));
   const required = requiredOf(config.requiredProfiles, definitions);
   const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
-  const visible = withElementRights(withKnownProfiles(plain, validation.profiles), policy, parameters);
+  const sharing = withSharedTransactions(plain);
+  const visible = withElementRights(withKnownProfiles(sharing, validation.profiles), policy, parameters);
   const audited = auditedStore(visible, audit.trail, audit.view.events);
   const opened = stack.move();
   return {

@@ -39,6 +39,8 @@ export interface PharmacyParts {
   readonly url: string;
   /** Audited. */
   readonly store: ResourceStore;
+  /** The same, not audited. */
+  readonly visible: ResourceStore;
   /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;

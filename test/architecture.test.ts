@@ -87,6 +87,7 @@ const COMPOSITION = new Set([
   'fhir-api.ts',
   'fhir-services.ts',
   'fhir-store.ts',
+  'shared-transactions.ts',
   'gateway.ts',
   'ncpdp.ts',
   'convert.ts',

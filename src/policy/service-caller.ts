@@ -14,6 +14,8 @@ const SERVICES = {
   jobs: everything(['r', 's']),
   /** Tells subscribers of changes, and in their Subscription how that goes. */
   subscriptions: [...everything(['r', 's']), { level: 'system', type: 'Subscription', letters: ['u'] }],
+  /** Opens transactions that several share, each with rights of their own; it has none. */
+  shared: [],
   demo: everything(['c', 'r', 'u', 's']),
   /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
   auth: everything(['r', 's']),

@@ -41,7 +41,8 @@ export function withElementRights<S extends ResourceStore>(
       const page = await store.history(caller, request);
       return { ...page, versions: page.versions.map((version) => shown(elementsOf(caller), version)) };
     },
-    transaction: (caller, work) => store.transaction(caller, (tx) => work(limited(tx, elementsOf(caller), parameters))),
+    transaction: (caller, work, options) =>
+      store.transaction(caller, (tx) => work(limited(tx, elementsOf(caller), parameters)), options),
   };
   return wrapped as S; // the same functions, and what else the store has
 }

@@ -1,6 +1,6 @@
 /** A store that tells of the profiles and value sets written to it, and what was written elsewhere meanwhile. */
 import type { Caller } from '../ports/caller.ts';
-import type { ResourceStore, StoredVersion, WriteResult } from '../ports/resource-store.ts';
+import type { ResourceStore, StoredVersion, StoreTransaction, WriteResult } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import type { SearchRequest } from '../standards/fhir/search/request.ts';
 
@@ -35,17 +35,16 @@ export function withKnownProfiles<S extends ResourceStore>(store: S, known: Know
       note([result]);
       return result;
     },
-    async transaction(caller, work) {
+    async transaction(caller, work, options) {
       let written: readonly WriteResult[] = [];
-      const made = await store.transaction(caller, (tx) =>
-        work({
-          ...tx,
-          async write(writes, last, beside) {
-            written = await tx.write(writes, last, beside);
-            return written;
-          },
-        }),
-      );
+      const noting = (tx: StoreTransaction): typeof tx => ({
+        ...tx,
+        async write(writes, last, beside) {
+          written = await tx.write(writes, last, beside);
+          return written;
+        },
+      });
+      const made = await store.transaction(caller, (tx) => work(noting(tx)), options);
       // Only what was committed counts.
       note(written);
       return made;

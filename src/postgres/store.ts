@@ -6,10 +6,10 @@ import type { Cipher } from '../ports/cipher.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
 import type { JobTable } from '../ports/jobs.ts';
-import type { KeptAnswers } from '../ports/kept-answers.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
+import type { KeptAnswers } from '../ports/request-answers.ts';
 import type {
   ResourceStore,
   StoredVersion,
@@ -34,7 +34,6 @@ import { type EncryptionOptions, openEncryption } from './encryption/open-encryp
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
-import { createKeptAnswers } from './kept-answers.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
@@ -44,6 +43,7 @@ import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createReindex, type Reindex } from './reindex.ts';
+import { createKeptAnswers } from './request-answers.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
@@ -51,10 +51,12 @@ import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import type { Differences } from './search/shared-run.ts';
 import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
+import type { Party } from './transaction-write.ts';
 import { visibleHistory } from './visible-history.ts';
 import { readVisible, vreadVisible } from './visible-reader.ts';
 import { leaseWorker } from './worker.ts';
@@ -191,9 +193,23 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       return access.callerKey;
     },
   });
+  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
-      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, shield, now },
+      {
+        pool: pools.transactions,
+        ...partyOf(access),
+        partyOf: (caller) => partyOf(accessOf(caller)),
+        nameOf,
+        differences,
+        rowOf,
+        cipher,
+        jobs,
+        audit,
+        shield,
+        now,
+      },
       work,
     );
   /** Where rights depend on the resource, they are checked in the transaction that writes it. */

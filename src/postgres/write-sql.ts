@@ -34,7 +34,8 @@ export interface OldVersion {
 }
 
 const texts = new Map<string, string>();
-function once(name: string, make: () => string): string {
+/** The text of a statement, made once. */
+export function once(name: string, make: () => string): string {
   let text = texts.get(name);
   if (text === undefined) {
     text = make();
@@ -44,7 +45,7 @@ function once(name: string, make: () => string): string {
 }
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
-const CHANGE = 'insert into mortar.change (at, rid, pat, ver, type, shard, op)';
+export const CHANGE = 'insert into mortar.change (at, rid, pat, ver, type, shard, op)';
 const MAIN_COLUMNS = '(rid, pat, lu, sd, se, pm, ver, op, id, tok, content)';
 
 const mainValues = (v: NewVersion): unknown[] => [
@@ -252,7 +253,7 @@ interface SideStrings {
 }
 
 /** Side rows only in the old and only in the new version. */
-function sideDifference(old: SearchRow, next: SearchRow): SideDifference {
+export function sideDifference(old: SearchRow, next: SearchRow): SideDifference {
   return {
     deleteNumbers: numbersMissing(old, next),
     insertNumbers: numbersMissing(next, old),

@@ -4,7 +4,7 @@ import type { Policy } from '../ports/policy.ts';
 import { FhirError, issue } from '../standards/fhir/outcome.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import type { FhirRequest } from './exchange.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 /** Letters that a request needs on its type: those of the route, and search where a header makes it conditional. */
 export function lettersOf(route: Route, { headers }: Pick<FhirRequest, 'headers'>): readonly Letter[] {

@@ -11,7 +11,7 @@ import {
 import { cancelImport, importFile, importLines, importStatus } from './operations/import.ts';
 import { runView } from './operations/view-run.ts';
 import type { RecordOperation } from './record-routes.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 const BOTH = ['GET', 'POST'] as const;
 const bulk = (name: string): string => `http://hl7.org/fhir/uv/bulkdata/OperationDefinition/${name}`;

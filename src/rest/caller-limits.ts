@@ -1,7 +1,7 @@
 /** How many requests an app may make for a person. Systems are limited by their share, not by a rate. SECURITY WB-06 */
 import type { Caller } from '../ports/caller.ts';
 import { type RateLimits, type RateVerdict, throttled } from './rate-limit.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 /** The verdict for an answer's headers; undefined where nothing is limited. Throws 429. */
 export async function checkRate(limits: RateLimits, caller: Caller, route: Route): Promise<RateVerdict | undefined> {

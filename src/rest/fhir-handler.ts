@@ -18,7 +18,8 @@ import { parsePrefer } from './preferences.ts';
 import { present, presentFailure } from './present.ts';
 import { rateLimitHeaders } from './rate-limit.ts';
 import { readBody, streamBody } from './read-body.ts';
-import { compileRoutes, createRoutes, type Route } from './routes.ts';
+import { compileRoutes, type Route } from './route.ts';
+import { createRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
 /** Length of `/fhir/R4`. */

@@ -10,7 +10,7 @@ import { graphqlOperation } from './operations/graphql.ts';
 import { lastnOperation } from './operations/lastn.ts';
 import { matchOperation } from './operations/match.ts';
 import { addMeta, deleteMeta, metaOfInstance, metaOfMany } from './operations/meta.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 import type { Handler } from './services.ts';
 import { SUBSCRIPTION_OPERATIONS } from './subscription-routes.ts';
 

@@ -3,6 +3,7 @@
  * lock and write at the same step goes in one statement. Two that decide about the same do not share: the second gives
  * way, and is worked by itself. All that is written is committed, or nothing. docs/gateway.md "Together"
  */
+import type { Caller } from '../ports/caller.ts';
 import type { Settled } from '../ports/message-log.ts';
 import type {
   Criteria,
@@ -30,13 +31,19 @@ class GiveWay extends Error {}
 
 /**
  * Runs all in `tx`, which is committed when this resolves. Throws when nothing may be kept: then each is to be worked by
- * itself, which tells who was at fault.
+ * itself, which tells who was at fault. `callers`: whose each of them is, where it is not `tx`'s; then `tx` is one that may
+ * do nothing by itself.
  */
 export function shareTransaction<T>(
   tx: StoreTransaction,
   works: readonly SharedWork<T>[],
+  callers: readonly (Caller | undefined)[] = [],
 ): Promise<readonly Outcome<T>[]> {
-  return new Sharing(tx, works.length).run(works);
+  const members = works.map((_, i): Member => {
+    const caller = callers[i];
+    return { waiting: [], hasEnded: false, gaveWay: false, hasSent: false, ...(caller && { caller }) };
+  });
+  return new Sharing(tx, members).run(works);
 }
 
 class Sharing {
@@ -51,14 +58,9 @@ class Sharing {
   readonly #settled: { readonly one: Settled; readonly resolve: (done: boolean) => void }[] = [];
   readonly #kept: (SourceTime & SaidOf)[] = [];
 
-  constructor(tx: StoreTransaction, count: number) {
+  constructor(tx: StoreTransaction, members: readonly Member[]) {
     this.#tx = tx;
-    this.#members = Array.from({ length: count }, () => ({
-      waiting: [],
-      hasEnded: false,
-      gaveWay: false,
-      hasSent: false,
-    }));
+    this.#members = members;
   }
 
   async run<T>(works: readonly SharedWork<T>[]): Promise<readonly Outcome<T>[]> {
@@ -70,7 +72,10 @@ class Sharing {
           return { kind: 'done', value: await work(this.#facadeOf(member)) };
         } catch (error) {
           if (member.gaveWay) return { kind: 'alone' };
-          const isItsOwn = error instanceof FhirError && error.status < 500 && error.status !== 409;
+          const isConflict = error instanceof FhirError && error.status === 409;
+          // Of what somebody else did, which may be one of the others.
+          if (isConflict && member.caller && !this.#broken && !member.hasSent) return { kind: 'alone' };
+          const isItsOwn = error instanceof FhirError && error.status < 500 && !isConflict;
           if (this.#broken || !isItsOwn || member.hasSent) this.#breakOff(error);
           return { kind: 'failed', error };
         } finally {
@@ -235,12 +240,16 @@ class Sharing {
     /** A part of the transaction whose members are functions that answer later. */
     const allPassed = <Part extends object>(part: Part): Part =>
       Object.fromEntries(Object.entries(part).map(([name, ask]) => [name, passed(ask)])) as Part;
+    const { caller } = member;
+    /** Judged as asked by who it is. */
+    const own = <A extends object>(asked: readonly A[]): readonly A[] =>
+      caller ? asked.map((one) => ({ ...one, caller })) : asked;
     return {
       lockIdentity: (criteria) => this.#wait(member, { kind: 'lock', criteria }),
-      findCurrent: (criteria, limit) => this.#wait(member, { kind: 'find', criteria, limit }),
+      findCurrent: (criteria, limit) => this.#wait(member, { kind: 'find', criteria: own(criteria), limit }),
       write: (writes, last, beside = () => []) =>
         last
-          ? this.#wait(member, { kind: 'write', writes, last, beside })
+          ? this.#wait(member, { kind: 'write', writes: own(writes), last, beside: (made) => own(beside(made)) })
           : Promise.reject(new Error('only work that ends with its write shares a transaction')),
       sourceTimes: {
         ...allPassed(tx.sourceTimes),
@@ -261,7 +270,6 @@ class Sharing {
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
       notices: allPassed(tx.notices),
-      answers: allPassed(tx.answers),
       requestAnswers: allPassed(tx.requestAnswers),
       dispensing: allPassed(tx.dispensing),
     };

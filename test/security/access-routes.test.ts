@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
 import { singleTypeOperations } from '../../src/rest/record-routes.ts';
-import { createRoutes, type Route } from '../../src/rest/routes.ts';
+import type { Route } from '../../src/rest/route.ts';
+import { createRoutes } from '../../src/rest/routes.ts';
 import { FhirError, issue } from '../../src/standards/fhir/outcome.ts';
 import { client, patientApp, person } from '../support/callers.ts';
 import { openPolicyStore, type PolicyStore, ROOT } from '../support/policy-store.ts';

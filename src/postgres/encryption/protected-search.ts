@@ -102,7 +102,7 @@ const refused = ({ resourceType, code }: SearchParameter, why: string): FhirErro
 
 /** A store whose searches by protected elements are looked up or refused. */
 export function withProtectedSearch<S extends ResourceStore>(store: S, { check, rewrite }: ProtectedSearch): S {
-  const asked = ({ type, conditions }: Criteria): Criteria => ({ type, conditions: conditions.map(rewrite) });
+  const asked = (criteria: Criteria): Criteria => ({ ...criteria, conditions: criteria.conditions.map(rewrite) });
   const inside = (tx: StoreTransaction): StoreTransaction => ({
     ...tx,
     find: async (criteria, limit) => tx.find(asked(criteria), limit),
@@ -117,7 +117,7 @@ export function withProtectedSearch<S extends ResourceStore>(store: S, { check, 
         ...request,
         parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
       }),
-    transaction: (caller, work) => store.transaction(caller, (tx) => work(inside(tx))),
+    transaction: (caller, work, options) => store.transaction(caller, (tx) => work(inside(tx)), options),
   };
   return wrapped as S; // the same functions, and what else the store has
 }

@@ -64,6 +64,8 @@ export interface FilterContext {
   readonly sealedTargets?: SealedTargets;
   /** Holds for every row that a chain, `_has` or include leads to. */
   readonly visible: Visible;
+  /** Every row under this alias is one of these. */
+  readonly among?: { readonly alias: string; readonly rids: readonly bigint[] };
   /** The row under alias `m` is not in its table but in `m`, `m_n` and `m_s` of the statement. */
   readonly isCandidate?: boolean;
 }

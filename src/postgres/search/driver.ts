@@ -32,6 +32,8 @@ const STRING_SHARE = 0.02;
 const RANGE_SHARE = 0.05;
 /** Further tokens are intersected in the same index look-up while they are at most this much more common. */
 const INTERSECT_FACTOR = 50;
+/** So many rows that are named cost less than a wrong guess about what is not. */
+const NAMED_MAX = 200;
 
 /** The best driver, or undefined when no condition has one. */
 export function chooseDriver(
@@ -40,11 +42,18 @@ export function chooseDriver(
   type: string,
   conditions: readonly StoreCondition[],
 ): Driver | undefined {
+  const named = conditions.find((condition) => (namedRids(context, condition)?.length ?? Number.NaN) <= NAMED_MAX);
+  if (named) return driverOf(context, frequencies, type, named);
   const found = conditions.flatMap((condition) => driverOf(context, frequencies, type, condition) ?? []);
+  // Before statistics a code such as `status=active` looks rare, and may be every row of the table; one patient never is.
+  if (!frequencies.isKnown(type) && conditions.some((condition) => patientRids(context, type, condition)))
+    return best(found);
   const tokens = tokenDriver(context, frequencies, type, conditions);
-  if (tokens) found.push(tokens);
-  return found.reduce<Driver | undefined>((best, next) => (best && best.rows <= next.rows ? best : next), undefined);
+  return best(tokens ? [...found, tokens] : found);
 }
+
+const best = (drivers: readonly Driver[]): Driver | undefined =>
+  drivers.reduce<Driver | undefined>((least, next) => (least && least.rows <= next.rows ? least : next), undefined);
 
 /** Single tokens in one `@>`: the index intersects them. */
 function tokenDriver(
@@ -94,10 +103,10 @@ function driverOf(
 ): Driver | undefined {
   const { main } = tableOf(type);
   const make = (rows: number, from: Driver['from']): Driver => ({ rows, from, answers: [condition] });
-  if (condition.kind === 'rids') return make(condition.rids.length, (params) => byRids(main, params, condition.rids));
-  if (condition.kind === 'id') {
-    const rids = condition.ids.map((id) => context.keys.rids.rid(id));
-    return { ...make(rids.length, (params) => byRids(main, params, rids)), answers: [] };
+  const rids = namedRids(context, condition);
+  if (rids) {
+    const driver = make(rids.length, (params) => byRids(main, params, rids));
+    return condition.kind === 'rids' ? driver : { ...driver, answers: [] };
   }
   const patients = patientRids(context, type, condition);
   if (patients)
@@ -118,6 +127,14 @@ function driverOf(
     (params) => `(select * from ${main} where tok && ${params.add(keys.map(String), 'bigint[]')} offset 0) m`,
   );
 }
+
+/** Rows that a condition names one by one; it holds for no others. */
+export const namedRids = ({ keys }: FilterContext, condition: StoreCondition): readonly bigint[] | undefined =>
+  condition.kind === 'rids'
+    ? condition.rids
+    : condition.kind === 'id'
+      ? condition.ids.map((id) => keys.rids.rid(id))
+      : undefined;
 
 const byRids = (main: string, params: Params, rids: readonly bigint[]): string =>
   `(select * from ${main} where rid = any(${params.add(rids.map(String), 'bigint[]')}) offset 0) m`;

@@ -18,6 +18,8 @@ interface TypeFrequencies {
 
 export interface Frequencies {
   rows(type: string): number;
+  /** Whether Postgres has analysed the type's table; otherwise every estimate is a guess. */
+  isKnown(type: string): boolean;
   /** Estimated rows that hold any of these tokens. */
   tokenRows(type: string, keys: readonly bigint[]): number;
   /** Reads the statistics again now (after a bulk load and ANALYZE). */
@@ -57,6 +59,7 @@ where c.relkind = 'r' and c.reltuples > 0`,
 
   return {
     rows: (type) => types.get(type)?.rows ?? ROWS_UNKNOWN,
+    isKnown: (type) => types.has(type),
     tokenRows(type, keys) {
       const known = types.get(type);
       const rows = known?.rows ?? ROWS_UNKNOWN;

@@ -11,7 +11,7 @@ import { parseBody } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { withNhsHeaders } from '../nhs-headers.ts';
 import { checkContentType, parsePrefer, parseQuery, parseRepeatedQuery, RESOURCE_TYPES } from '../preferences.ts';
-import type { Route } from '../routes.ts';
+import type { Route } from '../route.ts';
 import type { Handler, Services } from '../services.ts';
 
 /** What a request that is none of EPS needs. */

@@ -50,7 +50,7 @@ export function readTask(
   tokens: Pick<PrescriptionTokens, 'open'>,
   included: readonly StoredVersion[] = [],
 ): FoundTask | undefined {
-  const task = parseJson(content) as Node; // stored: it is valid
+  const task = JSON.parse(content) as Node; // stored: it is valid; nothing that is read here is a decimal
   const token = tokens.open(task);
   const orderId = idIn(task['focus'], 'MedicationRequest');
   const patientId = idIn(task['for'], 'Patient');
