@@ -28,10 +28,9 @@ import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
-import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -76,7 +75,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const pharmacies = createPharmacies({
     store: plain,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,
   });
@@ -92,7 +91,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   const register = createPharmacyRegister({
     store: plain,
     searchOf,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     timeZone: parts.config.messageTimeZone,
     now,
   });
