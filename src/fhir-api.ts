@@ -17,7 +17,7 @@ import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
-import type { Criteria } from './ports/resource-store.ts';
+import type { Criteria, ResourceStore } from './ports/resource-store.ts';
 import { createAsyncRequests } from './postgres/async-requests.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -35,10 +35,13 @@ import { reprocessMessage } from './rest/interactions/process-message.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
 import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
+import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
+import { CLINICAL_TYPES, withIntegrity } from './workflow/clinical-integrity.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
+import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 export interface FhirApi {
@@ -64,7 +67,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const base = await openFhirStore(parts);
   stack.defer(base.stop);
-  const { dataDir, cipher, parameters, beside, policy, plain, audited, validation, required } = base;
+  const { dataDir, cipher, parameters, official, beside, policy, plain, audited, validation, required } = base;
   const { trail: audit, view } = base.audit;
   // Parts that know one another: each is asked for when it is needed, and then it is there.
   const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
@@ -79,8 +82,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   };
   const common = { config, dataDir, url, baseUrl, definitions, pools, cipher, policy, audit, ...search, now, log };
 
+  const referrersOf = (target: string): readonly (readonly [string, string])[] =>
+    CLINICAL_TYPES.flatMap((type) =>
+      [...(parameters.get(type)?.parameters.values() ?? [])]
+        .filter((one) => one.type === 'reference' && refersTo(one, target))
+        .map(({ code }) => [type, code] as const),
+    );
+  const guarded = <S extends ResourceStore>(of: S): S =>
+    config.referredDelete === 'refuse' ? withIntegrity(of, { referrersOf, ...search }) : of;
+
   const subscriptions = openSubscriptions({ ...common, audited, plain, subscribers });
-  const store = subscriptions.own(audited);
+  const store = guarded(subscriptions.own(audited));
   const services: Services = createServices(parts, base, store, url);
   const { validate, rewriteReferences } = services;
   const { profiles } = validation;
@@ -143,7 +155,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...workflow.doors(authenticate),
       ...notices.doors,
     ],
-    vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
+    vocabulary: { isType, isParameter: (type, name) => official.get(type)?.parameters.has(name) === true },
     addressOf,
     limits,
     refusals,
@@ -173,11 +185,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     door,
   );
+  const reindexing = createReindexWorker({
+    batches: plain.reindex,
+    findCaller: (owner, correlationId) => subscribers().findSubscriber(owner, correlationId),
+    audit,
+    now,
+  });
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
     answers,
-    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
+    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers, reindexing],
     concurrency: 2,
     now,
     log,
@@ -232,6 +250,9 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
   };
 }
+
+const refersTo = ({ targets, onlyTargets }: SearchParameter, type: string): boolean =>
+  onlyTargets.length > 0 ? onlyTargets.includes(type) : targets.includes(type);
 
 /** Processes of one database share a queue in Redis, and no others do. */
 async function queueNameOf({ reads }: Pools): Promise<string> {

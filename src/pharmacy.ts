@@ -28,9 +28,10 @@ import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
+import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -87,6 +88,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     pharmacies,
     identityTypes: IDENTITY_TYPES,
     timeZone: parts.config.messageTimeZone,
+    // Without a Spine there is nobody to tell.
+    ...(parts.config.spineUrl !== undefined && { jobsOf: epsDispensedJobs }),
   };
   const register = createPharmacyRegister({
     store: plain,

@@ -54,6 +54,13 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  fullText: {
+    env: 'FULL_TEXT',
+    fallback: 'narrative',
+    ...oneOf('off', 'narrative', 'all'),
+    about:
+      'What is searched by words: nothing, narratives (`_text`), or every text as well (`_content`), which costs time on each write and room: docs/fhir.md#words. After a change what is stored follows in the background.',
+  },
   conditionalDelete: {
     env: 'CONDITIONAL_DELETE',
     fallback: 'single',
@@ -65,6 +72,13 @@ export const STORE = {
     fallback: '100',
     ...integer(2, 1000),
     about: 'How many one such request may delete; when more match, none is deleted.',
+  },
+  referredDelete: {
+    env: 'REFERRED_DELETE',
+    fallback: 'allow',
+    ...oneOf('allow', 'refuse'),
+    about:
+      'Whether a Patient, Practitioner, Organization, Encounter or Medication is deleted while clinical records refer to it. Nothing is ever deleted with it.',
   },
   profileBase: {
     env: 'PROFILE_BASE',

@@ -8,7 +8,9 @@ import { tableOf } from '../tables.ts';
 import { canonicalKey, canonicalQuantity, codeAndCanonicalKey } from './canonical-quantities.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import type { Frequencies } from './frequencies.ts';
+import { rarestWords, textFilter } from './full-text.ts';
 import { atomKeys } from './hashes.ts';
+import { nearBoxes, nearShare } from './near.ts';
 import { lowBoundRange } from './ranges.ts';
 import { or, type Params } from './sql.ts';
 import { tokenAlternatives } from './token-keys.ts';
@@ -30,6 +32,7 @@ const PATIENT_ROWS = 100;
 const REFERENCE_ROWS = 20;
 const STRING_SHARE = 0.02;
 const RANGE_SHARE = 0.05;
+const WORD_SHARE = 0.001;
 /** Further tokens are intersected in the same index look-up while they are at most this much more common. */
 const INTERSECT_FACTOR = 50;
 /** So many rows that are named cost less than a wrong guess about what is not. */
@@ -117,6 +120,14 @@ function driverOf(
     );
   if (condition.kind === 'string' && condition.modifier === undefined)
     return stringDriver(context, frequencies, type, condition);
+  if (condition.kind === 'near')
+    return {
+      rows: Math.max(1, frequencies.rows(type) * nearShare(condition.values)),
+      answers: [], // what lies in the corners is not near
+      from: (params) =>
+        `(select * from ${main} where position('"position"' in content) > 0 and ${nearBoxes(params, condition.values)} offset 0) m`,
+    };
+  if (condition.kind === 'text') return textDriver(frequencies, type, condition);
   const numbers = numberDriver(context, frequencies, type, condition);
   if (numbers) return numbers;
   if (!positive(condition)) return undefined;
@@ -166,6 +177,22 @@ const onlyPatient = ({ onlyTargets, targets }: SearchParameter): boolean => {
 export function isPatientParameter(context: FilterContext, type: string, parameter: SearchParameter): boolean {
   const parameters = context.parameters.get(type);
   return parameters?.singlePatient === true && parameters.patientCodes.includes(parameter.code);
+}
+
+/** Rows with the words: the index on `txt`. */
+function textDriver(
+  frequencies: Frequencies,
+  type: string,
+  condition: Extract<StoreCondition, { kind: 'text' }>,
+): Driver {
+  const all = frequencies.rows(type);
+  const rowsOf = (word: string): number => frequencies.wordRows?.(type, word) ?? all * WORD_SHARE;
+  const rows = condition.values.reduce((sum, value) => sum + (rarestWords(value, rowsOf)?.rows ?? all), 0);
+  return {
+    rows: Math.max(1, Math.min(all, rows)),
+    answers: [condition],
+    from: (params) => `(select * from ${tableOf(type).main} where ${textFilter(params, condition)} offset 0) m`,
+  };
 }
 
 function stringDriver(

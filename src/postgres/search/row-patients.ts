@@ -44,7 +44,7 @@ export function patientsOf(context: FilterContext, type: string, m: string, reac
 function patientMasks({ keys, params, parameters, beside }: FilterContext, type: string, reach: Reach): string {
   const known = parameters.get(type);
   const codes = new Set(['patient', ...(reach === 'any' ? (beside.get(type) ?? []) : [])]);
-  const named = [...codes].flatMap((code) => known?.parameters.get(code) ?? []);
+  const named = [...codes].flatMap((code) => known?.parameters.get(code) ?? []).filter((one) => !one.custom);
   const masks = [keys.compartment('Patient'), ...named.flatMap((one) => referenceMasks(keys, one, 'Patient'))];
   return params.add([...new Set(masks.map((mask) => String(lanesToBigInt(mask))))], 'bigint[]');
 }
@@ -91,7 +91,9 @@ export function isInOddContext({ parameters, params }: FilterContext, m: string)
     (type) =>
       !known.has(type) &&
       !OF_NOBODY.some((types) => types.has(type)) &&
-      [...(parameters.get(type)?.parameters.values() ?? [])].some(({ targets }) => targets.includes('Patient')),
+      [...(parameters.get(type)?.parameters.values() ?? [])].some(
+        ({ targets, custom }) => !custom && targets.includes('Patient'),
+      ),
   );
   const pattern = params.add(`^$|(^|/)(${odd.join('|')})/`, 'text');
   return `case when position('"securityContext"' in ${m}.content) > 0

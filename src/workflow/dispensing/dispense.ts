@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { TokenAttempt, TokenAttempts } from '../../ports/dispensing.ts';
+import type { NewJob } from '../../ports/jobs.ts';
 import type { ResourceStore, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
 import { isTokenId } from '../../standards/prescription-token/token-id.ts';
 import { readIdentity, supplyLine } from './controlled.ts';
@@ -52,6 +53,8 @@ export interface DispenseServices extends Omit<FindTaskServices, 'store'> {
   readonly attempts: Pick<TokenAttempts, 'record'>;
   /** Kinds of proof of identity that are taken. */
   readonly identityTypes: readonly string[];
+  /** What else is to be done of an order that was dispensed, when it is kept. */
+  readonly jobsOf?: (order: Node, taskId: string) => readonly NewJob[];
   readonly now: () => number;
 }
 
@@ -135,6 +138,7 @@ export function createDispense(services: DispenseServices): Dispense {
       }),
       { kind: 'create', id: dispenseId, resource: medicationDispense(whole, dispensing) },
     ];
+    const jobs = services.jobsOf?.(order, found.taskId) ?? [];
     const provenance = dispensingProvenance(provenanceId, found.patientId, dispensing);
     try {
       // What is nobody's yet is out of every pharmacy's reach: it becomes theirs with this.
@@ -146,6 +150,7 @@ export function createDispense(services: DispenseServices): Dispense {
             const sent = [
               tx.dispensing.attempt(attemptOf(request, dispensing.at, true, DISPENSED)),
               ...(line ? [tx.dispensing.register(line)] : []),
+              ...(jobs.length > 0 ? [tx.jobs.add(jobs)] : []),
               last(tx, done),
             ];
             await allOf(sent);
