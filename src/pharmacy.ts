@@ -31,7 +31,7 @@ import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'spineUrl'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -76,6 +76,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const pharmacies = createPharmacies({
     store: plain,
+    countries: parts.config.dispensingCountries,
     pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,

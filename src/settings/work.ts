@@ -3,6 +3,7 @@ import {
   identifierSystem,
   integer,
   mailAddress,
+  parseCountries,
   parseDomains,
   parseHosts,
   parseRedisUrl,
@@ -59,6 +60,14 @@ export const WORK = {
     ...identifierSystem,
     about:
       '`Organization.identifier.system` of the codes by which pharmacies are known; without such a code the ODS code holds.',
+  },
+  dispensingCountries: {
+    env: 'DISPENSING_COUNTRIES',
+    fallbackAbout: 'none: pharmacies act wherever they are',
+    allowed: 'codes of countries of two or three letters, with commas between, such as `GB,GBR`',
+    about:
+      '`Organization.address.country` of pharmacies that may verify and dispense; all others are refused, also those that say nothing of their country.',
+    parse: parseCountries,
   },
   healthNumberSystem: {
     env: 'HEALTH_NUMBER_SYSTEM',

@@ -67,6 +67,7 @@ describe('journey › systems of pharmacies', function () {
         SUBSCRIPTION_TARGETS: endpoint.host,
         PHARMACY_CODE_SYSTEM: CODES,
         HEALTH_NUMBER_SYSTEM: NUMBERS,
+        DISPENSING_COUNTRIES: 'gb, GBR',
       },
     });
     // On this machine people and programs come without TLS.
@@ -87,6 +88,7 @@ describe('journey › systems of pharmacies', function () {
     await practice.fhir('PUT', 'Organization/pharmacy', {
       ...body,
       identifier: [...body.identifier, { system: CODES, value: 'SHOP-17' }],
+      address: [{ ...body.address[0], country: 'GB' }],
     });
   });
   after(async () => {
@@ -271,6 +273,27 @@ describe('journey › systems of pharmacies', function () {
     const taken = await overTls(other, 'GET', '/api/pharmacy/queue', { authorization: `Bearer ${token}` });
     expect(taken.status).equal(401);
   });
+
+  for (const country of ['FR', undefined, 'G'])
+    it(`a pharmacy in ${country ?? 'a country that it does not say'} is outside the fence of DISPENSING_COUNTRIES`, async () => {
+      const id = `abroad-${country ?? 'somewhere'}`;
+      await practice.fhir('PUT', `Organization/${id}`, {
+        resourceType: 'Organization',
+        id,
+        name: 'Abroad',
+        identifier: [{ system: CODES, value: `X-${id}` }],
+        address: [{ city: 'Somewhere', ...(country && { country }) }],
+      });
+      const { clientId, call } = await withKey();
+      await link(clientId, id);
+      for (const [method, path, body] of [
+        ['GET', '/api/pharmacy/queue', undefined],
+        ['POST', '/api/prescriptions/verify', { token: 'x', pharmacy_code: `X-${id}` }],
+      ] as const) {
+        const { status, body: problem } = await call(method, path, body);
+        expect([status, JSON.stringify(problem).includes('pharmacy-country')], path).eql([403, true]);
+      }
+    });
 
   it('[AZ-01] a system of no pharmacy, or of another, neither sees nor dispenses', async () => {
     const { clientId, call } = await withKey();
