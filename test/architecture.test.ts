@@ -67,7 +67,12 @@ const LAYERS = new Map<string, Row>([
 ]);
 
 /** Every standard speaks of its faults in issues and returns them with the value. */
-const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome.ts', 'standards/fhir/canonical.ts']);
+const SHARED_STANDARDS = new Set([
+  'standards/mapped.ts',
+  'standards/turns.ts',
+  'standards/fhir/outcome.ts',
+  'standards/fhir/canonical.ts',
+]);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
   ['fhir', ['xml', 'ucum']],

@@ -201,12 +201,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
     visible: access.visible,
-    // Reads have no use for it.
-    get callerKey() {
-      return access.callerKey;
-    },
+    // Its key is made when it is asked for: reads have no use for it.
+    asker: access,
   });
-  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const partyOf = (access: Access): Omit<Party, 'found'> => ({ access, search: toolsOf(access) });
   const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
@@ -269,6 +267,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     scan: createScan({
       writes: pools.writes,
       run,
+      ...(shield && { rawRun: createRun(options.pools.reads, nameOf) }),
       toolsOf: (caller) => toolsOf(accessOf(caller)),
       checked: (caller, type) => accessOf(caller).conditions(type, 's'),
       history: (caller, request) => store.history(caller, request),

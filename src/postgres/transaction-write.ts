@@ -5,6 +5,7 @@
 import { isPatientsOwn } from '../policy/consent-writing.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { NewResource, StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import { mapInTurns } from '../standards/turns.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
@@ -29,6 +30,8 @@ import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilde
 export interface Party {
   readonly access: Access;
   readonly search: SearchOptions;
+  /** `Type/id` of what was found for them in this transaction. */
+  readonly found: Set<string>;
 }
 
 export interface WriteTools {
@@ -46,6 +49,17 @@ export interface WriteTools {
 
 /** Below this many types each is locked at once: asking first would be one more statement. */
 const ASK_TYPES_MIN = 3;
+/** Of one statement: it is put together without a pause. */
+const ROWS_MAX = 500;
+
+const chunksOf = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+
+/** What is under way while others have their turn; it is seen when all is sent. */
+function promised(rows: Promise<readonly Row[]>): { readonly rows: Promise<readonly Row[]> } {
+  rows.catch(() => undefined);
+  return { rows };
+}
 
 /** The checks of one party, and which of the writes are its own. */
 interface PartyChecks {
@@ -62,8 +76,9 @@ export async function writeTogether(
   commit: () => void,
 ): Promise<readonly WriteResult[]> {
   const { audit, shield, rowOf, partyOf, together, send } = tools;
+  const whoOf = (caller: Caller | undefined): Caller => caller ?? partyOf(undefined).access.caller;
   const admit = (of: readonly { readonly caller?: Caller }[]) =>
-    all([...new Set(of.map(({ caller }) => partyOf(caller)))].map(async ({ access }) => audit?.admit(access.caller)));
+    all([...new Set(of.map(({ caller }) => whoOf(caller)))].map(async (caller) => audit?.admit(caller)));
   await admit(asked);
   const writes = asked.flatMap((write) => guardWrites(partyOf(write.caller).access, [write]));
   const judges = judgesOf(tools, writes);
@@ -73,16 +88,15 @@ export async function writeTogether(
   const made: NewVersion[] = [];
   const changed: Replaced[] = [];
   const audited = (caller: Caller | undefined, version: NewVersion, replaced?: OldVersion): NewVersion => {
-    const { access } = partyOf(caller);
-    const given = withGiver(tools.rids, access, version);
-    return audit ? audit.audited(access.caller, given, replaced?.row.pat) : given;
+    const given = withGiver(tools.rids, whoOf(caller), version);
+    return audit ? audit.audited(whoOf(caller), given, replaced?.row.pat) : given;
   };
   const create = ({ id, resource, caller }: NewResource): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
     made.push(audited(caller, created));
     return { version: storedVersion(created), outcome: 'created' };
   };
-  const results = writes.map((write): WriteResult => {
+  const results = await mapInTurns(writes, (write): WriteResult => {
     if (write.kind === 'create') return create(write);
     const reference = `${write.type}/${write.id}`;
     const before = old.get(reference);
@@ -122,8 +136,13 @@ export async function writeTogether(
   const rest = inserts.filter((version) => !isFirst(version));
   const updating = replacements(replacing);
   const held = holdKeys([...inserts, ...replacing.map((c) => c.made)]);
-  const inserting = byType(rest).map(insertManyStatement);
-  const sending = all([...inserting, ...updating.map(({ statement }) => statement), ...held].map(send));
+  const groups = byType(rest).flatMap((of) => chunksOf(of, ROWS_MAX));
+  const turn = rest.length > ROWS_MAX ? 1 : groups.length;
+  const inserting = await mapInTurns(groups, (of) => promised(send(insertManyStatement(of))), turn);
+  const sending = all([
+    ...inserting.map(({ rows }) => rows),
+    ...[...updating.map(({ statement }) => statement), ...held].map(send),
+  ]);
   const ending = last?.(everything);
   if (last) commit();
   await all<unknown>(ending ? [sending, ending] : [sending]);
@@ -135,10 +154,10 @@ export async function writeTogether(
 
 function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly TransactionWrite[]): PartyChecks[] {
   const places = Map.groupBy(writes.keys(), (i) => partyOf(writes[i]?.caller));
-  return [...places].map(([{ access, search }, own]) => ({
+  return [...places].map(([{ access, search, found }, own]) => ({
     places: own,
     checks: createWriteChecks(
-      { search, baseUrl, rowOf },
+      { search, baseUrl, rowOf, found },
       access,
       own.map((i) => writes[i] as TransactionWrite), // a place in them
     ),
@@ -146,7 +165,7 @@ function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly Tran
 }
 
 /** A Consent, with whether it comes from its patient. SECURITY FA-09 */
-function withGiver(rids: RidCodec, { caller }: Access, made: NewVersion): NewVersion {
+function withGiver(rids: RidCodec, caller: Caller, made: NewVersion): NewVersion {
   const { pat, rules } = made.row;
   if (rules === undefined || !pat) return made;
   const own = (caller.user?.patientIds ?? []).filter((id) => isPatientsOwn(caller, id));
@@ -159,7 +178,7 @@ function replacements(changes: readonly Replaced[]): { readonly statement: State
   const groups = Map.groupBy(changes, ({ made }) => made.table.type);
   return [...groups].flatMap(([type, group]) =>
     group.length > 1 && mayGoTogether(type)
-      ? [{ statement: updateManyStatement(group), count: group.length }]
+      ? chunksOf(group, ROWS_MAX).map((some) => ({ statement: updateManyStatement(some), count: some.length }))
       : group.map(({ made, replaced }) => ({ statement: updateStatement(made, replaced), count: 1 })),
   );
 }

@@ -103,8 +103,8 @@ export interface PolicyStoreOptions {
 }
 
 /** What a store is searched by: R4, or also what is posted to it. */
-function tablesOf({ custom, encrypted = '' }: PolicyStoreOptions) {
-  if (!custom) return { table: parameters, registry: undefined, extractor: extractorOf };
+function tablesOf({ custom, encrypted = '', parameters: given }: PolicyStoreOptions) {
+  if (!custom) return { table: given ?? parameters, registry: undefined, extractor: extractorOf };
   const elements = compileProtectedElements(parseProtectedPaths(encrypted) ?? [], definitions, parameters);
   const isSealed = (type: string, atom: Atom): boolean => isProtectedAtom(elements, type, atom);
   const compiler = createCustomCompiler({ definitions, official: parameters, isSealed });
@@ -139,7 +139,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   const opened = await openStore({
     pools,
     policy,
-    parameters: options.parameters ?? table,
+    parameters: table,
     beside,
     conditionsOf: (type, query) => parseQuery(type, query).conditions,
     extractorOf: extractor,

@@ -17,6 +17,8 @@ export type StoreCondition =
       readonly rids: readonly bigint[];
     }
   | { readonly kind: 'rids'; readonly rids: readonly bigint[] }
+  /** In the compartment of one of many patients; `bigint[]` of their rids, and of the tokens of their members. */
+  | { readonly kind: 'members'; readonly rids: Buffer; readonly tokens: Buffer }
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'never' }

@@ -90,6 +90,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       );
     case 'rids':
       return `${m}.rid = any(${params.add(condition.rids.map(String), 'bigint[]')})`;
+    case 'members':
+      return membersFilter(context, type, m, condition);
     case 'chain':
       return or(
         condition.branches.map((branch) => chainFilter(context, m, condition.parameter, branch.type, branch.condition)),
@@ -130,6 +132,17 @@ export function compileFilter(context: FilterContext, type: string, condition: S
         condition.conditions.map((c) => compileFilter(context, condition.type, c, t)),
       );
   }
+}
+
+/** As sub-selects, which are hashed once a statement: an array would be gone through for each row. */
+function membersFilter(
+  { params }: FilterContext,
+  type: string,
+  m: string,
+  { rids, tokens }: Extract<StoreCondition, { kind: 'members' }>,
+): string {
+  if (type === 'Patient') return `${m}.rid in (select unnest(${params.add(rids, 'bigint[]')}))`;
+  return `exists (select from unnest(${m}.tok) t where t in (select unnest(${params.add(tokens, 'bigint[]')})))`;
 }
 
 function isMainDate(context: FilterContext, type: string, atom: Atom): boolean {

@@ -136,6 +136,7 @@ export function createCustomRegistry(
       // What is the same stays the same: much is remembered by it.
       if (described(given) !== before) rebuild();
     },
+    ...(official.fullText !== undefined && { fullText: official.fullText }),
     list: counting,
     searchable: () => counting().filter((one) => stateOf(one)?.isReady),
     versionOf: (id) => versions.get(id),
