@@ -30,10 +30,9 @@ import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensi
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
-import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'spineUrl'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -78,7 +77,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const pharmacies = createPharmacies({
     store: plain,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    countries: parts.config.dispensingCountries,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,
   });
@@ -96,7 +96,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   const register = createPharmacyRegister({
     store: plain,
     searchOf,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     timeZone: parts.config.messageTimeZone,
     now,
   });
