@@ -14,6 +14,8 @@ import type { RateLimits } from '../rate-limit.ts';
 export interface DispensingParts {
   /** Audited. */
   readonly store: ResourceStore;
+  /** Not audited: what is shown of it the routes tell themselves. */
+  readonly visible: Pick<ResourceStore, 'search'>;
   /** Not audited: for looking tokens up. */
   readonly plain: Pick<ResourceStore, 'search'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
