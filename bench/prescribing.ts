@@ -1,6 +1,6 @@
 /**
- * `npm run -s bench:prescribing -- [--seconds N] [--connections N] [--json FILE]`
- * Approvals a second from end to end (orders, Provenance, token, queue entry, notices), requests of patients and look-ups in a
+ * `npm run -s bench:prescribing -- [--seconds N] [--connections N] [--prescribers N] [--rounds N] [--json FILE]`
+ * Approvals a second by as many prescribers from end to end (orders, Provenance, token, queue entry, notices), requests of patients and look-ups in a
  * catalogue of 100,000, with policy and audit on. The goals are those of two cores: 300 approvals a second, 20 ms a look-up.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,12 +13,20 @@ import { readMedicines } from '../src/workflow/prescribing/catalogue/file.ts';
 import { medicationRequestOf } from '../src/workflow/prescribing/items.ts';
 import { requestTask } from '../src/workflow/prescribing/request-task.ts';
 import { runLoad, type Sample } from './load.ts';
-import { startMortar, withPostgres } from './processes.ts';
+import { cpuBetween, cpuOf, cpuOfTree, startMortar, withPostgres } from './processes.ts';
+
+interface Figure extends Sample {
+  /** Processor time a request, ms. */
+  readonly server: number;
+  readonly postgres: number;
+}
 
 const { values: flags } = parseArgs({
   options: {
     seconds: { type: 'string', default: '4' },
     connections: { type: 'string', default: '16' },
+    rounds: { type: 'string', default: '1' },
+    prescribers: { type: 'string', default: '16' },
     catalogue: { type: 'string', default: '100000' },
     json: { type: 'string' },
   },
@@ -26,8 +34,9 @@ const { values: flags } = parseArgs({
 const durationMs = Number(flags.seconds) * 1000;
 const connections = Number(flags.connections);
 const PATIENTS = 1000;
+const PRESCRIBERS = Number(flags.prescribers);
 /** More than can be approved in the time. */
-const REQUESTS = Math.ceil(Number(flags.seconds) * 800);
+const REQUESTS = Math.ceil(Number(flags.seconds) * Number(flags.rounds) * 1000);
 const NOW = Date.now();
 
 const csv = readFileSync(join(import.meta.dirname, '../fixtures/catalogue/medicines.csv'), 'utf8');
@@ -67,7 +76,11 @@ await withPostgres(async ({ folder, url, owner }) => {
   await store([
     organization('surgery'),
     organization('pharmacy'),
-    { resourceType: 'Practitioner', id: 'doc', name: [{ family: 'Doc' }] },
+    ...Array.from({ length: PRESCRIBERS }, (_, i) => ({
+      resourceType: 'Practitioner',
+      id: `doc${i}`,
+      name: [{ family: `Doc${i}` }],
+    })),
   ]);
   await store(
     Array.from({ length: PATIENTS }, (_, i) => ({
@@ -79,13 +92,14 @@ await withPostgres(async ({ folder, url, owner }) => {
     })),
   );
   const users = '/api/v2/admin/users';
-  await send(users, {
-    name: 'doc',
-    email: 'doc@bench.example',
-    roles: ['PRESCRIBER'],
-    practitioner_id: 'doc',
-    organization_ids: ['surgery'],
-  });
+  for (let i = 0; i < PRESCRIBERS; i++)
+    await send(users, {
+      name: `doc${i}`,
+      email: `doc${i}@bench.example`,
+      roles: ['PRESCRIBER'],
+      practitioner_id: `doc${i}`,
+      organization_ids: ['surgery'],
+    });
   await send(users, { name: 'pat', email: 'pat@bench.example', roles: ['PATIENT'], patient_ids: ['p0'] });
   const approvable = Array.from({ length: REQUESTS }, (_, i) => {
     const id = `bench-${i}`;
@@ -120,7 +134,9 @@ await withPostgres(async ({ folder, url, owner }) => {
   await client.connect();
   await client.query('analyze');
   await client.end();
-  const [doctor, patient] = [await tokenOf('doc@bench.example'), await tokenOf('pat@bench.example')];
+  const patient = await tokenOf('pat@bench.example');
+  const doctors: string[] = [];
+  for (let i = 0; i < PRESCRIBERS; i++) doctors.push(await tokenOf(`doc${i}@bench.example`));
   const request = (token: string, method: string, path: string, body?: object): Buffer => {
     const text = body === undefined ? '' : JSON.stringify(body);
     const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${mortar.port}\r\nAuthorization: Bearer ${token}\r\n`;
@@ -131,14 +147,19 @@ await withPostgres(async ({ folder, url, owner }) => {
   const words = ['amox', 'par', 'ome 20', 'tab', 'metf mod', 'sal inh'];
   let n = 0;
   let approved = 0;
-  const run = (next: () => Buffer): Promise<Sample> => runLoad({ port: mortar.port, connections, durationMs, next });
+  const postmaster = Number(readFileSync(join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
+  const run = async (next: () => Buffer, at = connections): Promise<Figure> => {
+    const before = [cpuOf(mortar.pid), cpuOfTree(postmaster)] as const;
+    const sample = await runLoad({ port: mortar.port, connections: at, durationMs, next });
+    const ms = (seconds: number): number => (seconds * 1000) / Math.max(1, sample.count);
+    const server = ms(cpuOf(mortar.pid) - before[0]);
+    return { ...sample, server, postgres: ms(cpuBetween(before[1], cpuOfTree(postmaster))) };
+  };
   const lookUp = (): Buffer =>
     request(patient, 'GET', `/api/v2/medications?query=${encodeURIComponent(words[n++ % words.length] ?? '')}`);
-  await runLoad({ port: mortar.port, connections: 4, durationMs: 1500, next: lookUp }); // warms up, and reads the catalogue
-  const samples: Record<string, Sample> = {};
-  samples['look a medicine up'] = await run(lookUp);
-  samples['approve'] = await run(() => {
+  const approve = (): Buffer => {
     const { id } = approvable[approved++ % REQUESTS] as { readonly id: string };
+    const doctor = doctors[approved % PRESCRIBERS] ?? '';
     const medication = {
       item_id: `${id}-1`,
       quantity: 1,
@@ -146,17 +167,25 @@ await withPostgres(async ({ folder, url, owner }) => {
       frequency: 'once a day',
     };
     return request(doctor, 'POST', `/api/provider/prescriptions/${id}/approve`, { medications: [medication] });
-  });
-  samples['ask'] = await run(() => {
+  };
+  const ask = (): Buffer => {
     const name = medicines[n++ % 5]?.name;
     const items = [{ medication_name: name, dose: 'one', quantity: 1, instructions: 'once a day' }];
     return request(patient, 'POST', '/api/prescriptions', { items });
-  });
-  for (const [name, { rate, p50, p99, failed, count }] of Object.entries(samples))
-    console.log(
-      `${name.padEnd(20)}${rate.toFixed(0).padStart(8)}/s   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms   ${failed} of ${count} failed`,
-    );
+  };
+  await runLoad({ port: mortar.port, connections: 4, durationMs: 1500, next: lookUp }); // warms up, and reads the catalogue
+  const figures: Record<string, Figure> = {};
+  for (let round = 1; round <= Number(flags.rounds); round++) {
+    figures['look a medicine up, 1 connection'] = await run(lookUp, 1);
+    figures['look a medicine up'] = await run(lookUp);
+    figures['approve'] = await run(approve);
+    figures['ask'] = await run(ask);
+    for (const [name, { rate, p50, p99, failed, count, server, postgres }] of Object.entries(figures))
+      console.log(
+        `${name.padEnd(34)}${rate.toFixed(0).padStart(8)}/s   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms   server ${server.toFixed(2)} ms   postgres ${postgres.toFixed(2)} ms   ${failed} of ${count} failed`,
+      );
+  }
   console.log(`goal: approve 300/s on two cores, a look-up in 20 ms over 100,000 medicines`);
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(samples, undefined, 2)}\n`);
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(figures, undefined, 2)}\n`);
   await mortar.stop();
 });

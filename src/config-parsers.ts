@@ -179,6 +179,14 @@ export function parseSpineUrl(text: string): URL | undefined {
   return url?.protocol === 'https:' && isBare ? url : undefined;
 }
 
+/** A service that is posted to: over TLS, unless it is on this machine. */
+export function parseServiceUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
+  const isHere = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isHere) ? url.href : undefined;
+}
+
 /** `P:0300123,D:6301875277001` */
 export function parseScriptAddresses(text: string): readonly string[] | undefined {
   const names = text.split(',').flatMap((name) => name.trim() || []);

@@ -12,6 +12,7 @@ import { createIdentityDoors, type Identity } from './identity.ts';
 import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { openArchive } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
+import { openNotices } from './notices.ts';
 import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -38,6 +39,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
+import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 export interface FhirApi {
@@ -63,7 +65,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const base = await openFhirStore(parts);
   stack.defer(base.stop);
-  const { dataDir, cipher, parameters, beside, policy, plain, audited, validation, required } = base;
+  const { dataDir, cipher, parameters, official, beside, policy, plain, audited, validation, required } = base;
   const { trail: audit, view } = base.audit;
   // Parts that know one another: each is asked for when it is needed, and then it is there.
   const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
@@ -113,11 +115,23 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
   const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  const pharmacy = openPharmacy({ ...common, store, plain, limits });
+  const pharmacy = openPharmacy({ ...common, store, visible: base.visible, plain, limits });
   stack.defer(pharmacy.stop);
+  const { stop } = subjects;
+  const notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });
   const eps = (): EpsOrders | undefined => known.epsOrders;
   const { answers } = plain;
-  const workflow = createWorkflowDoors({ ...common, pharmacy, store, plain, answers, eps, limits, addressOf });
+  const workflow = createWorkflowDoors({
+    ...common,
+    pharmacy,
+    moreRoutes: notices.routes,
+    store,
+    plain,
+    answers,
+    eps,
+    limits,
+    addressOf,
+  });
   const onError = (error: unknown): void => log.error('a request failed', { error });
   const identity = await createIdentityDoors({
     ...common,
@@ -128,8 +142,9 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...subjects.doors(authenticate),
       ...protection.doors(authenticate),
       ...workflow.doors(authenticate),
+      ...notices.doors,
     ],
-    vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
+    vocabulary: { isType, isParameter: (type, name) => official.get(type)?.parameters.has(name) === true },
     addressOf,
     limits,
     refusals,
@@ -159,11 +174,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     door,
   );
+  const reindexing = createReindexWorker({
+    batches: plain.reindex,
+    findCaller: (owner, correlationId) => subscribers().findSubscriber(owner, correlationId),
+    audit,
+    now,
+  });
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
     answers,
-    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
+    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers, reindexing],
     concurrency: 2,
     now,
     log,
@@ -179,6 +200,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       asyncJobs,
       identity.jobs,
       pharmacy.jobs,
+      notices.jobs,
       ...subjects.jobs,
       ...(spine ? [spine.jobs] : []),
       ...(claims ? [claims.jobs] : []),
@@ -190,6 +212,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       authenticate: identity.authenticatePartner(parts.partners.partnerOf),
     },
   });
+  await notices.start();
+  stack.defer(notices.stop);
   await subscriptions.start();
   stack.defer(subscriptions.stop);
   const sockets = subscriptions.openSockets(authenticate);

@@ -36,6 +36,8 @@ export interface WorkflowParts {
   /** Known once the way to the Spine is open. */
   readonly eps: () => EpsOrders | undefined;
   readonly pharmacy: Pick<Pharmacy, 'tokens' | 'register' | 'routes'>;
+  /** Of parts that stand beside prescribing and dispensing. */
+  readonly moreRoutes: readonly WorkflowRoute[];
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
@@ -71,6 +73,7 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
       ...createV2Routes(desk),
       ...createHooksRoutes(desk),
       ...parts.pharmacy.routes,
+      ...parts.moreRoutes,
     ],
     {
       title: 'Mortar workflow API',

@@ -2,6 +2,7 @@
  * Work that waits at the same time is done in one transaction; a lone one is never delayed. What cannot be shared, or was in
  * a transaction that failed, is done by itself: nobody fails for another. docs/gateway.md "Together"
  */
+import type { Caller } from '../ports/caller.ts';
 import type { StoreTransaction } from '../ports/resource-store.ts';
 import { type SharedWork, shareTransaction } from '../workflow/shared-transaction.ts';
 
@@ -16,20 +17,31 @@ const SHARING_MIN = 8;
 const SLOW_MS = 200;
 const IN_FLIGHT_MAX = 4;
 
+/** Whose the work is, and how it is done by itself. */
+export interface Own {
+  readonly caller: Caller;
+  readonly transact: Transact;
+}
+
 interface Queued {
   readonly work: SharedWork<unknown>;
+  readonly own: Own | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The same as `transact` for work that can share: see `SharedWork`. */
-export function createTransactionGroup(transact: Transact): <T>(work: SharedWork<T>) => Promise<T> {
+/**
+ * The same as `transact` for work that can share: see `SharedWork`. Where the work of several callers comes, each brings
+ * their `own`, and `transact` is of a caller who may do nothing.
+ */
+export function createTransactionGroup(transact: Transact): <T>(work: SharedWork<T>, own?: Own) => Promise<T> {
   let queue: Queued[] = [];
   let inFlight = 0;
   let slow = 0;
   let isScheduled = false;
 
-  const alone = ({ work, resolve, reject }: Queued): Promise<void> => transact(work).then(resolve, reject);
+  const alone = ({ work, own, resolve, reject }: Queued): Promise<void> =>
+    (own?.transact ?? transact)(work).then(resolve, reject);
 
   async function together(group: readonly Queued[]): Promise<void> {
     let tries = 0;
@@ -39,6 +51,7 @@ export function createTransactionGroup(transact: Transact): <T>(work: SharedWork
       return shareTransaction(
         tx,
         group.map(({ work }) => work),
+        group.map(({ own }) => own?.caller),
       );
     }).catch(() => undefined);
     const left: Queued[] = [];
@@ -81,9 +94,9 @@ export function createTransactionGroup(transact: Transact): <T>(work: SharedWork
     pump();
   }
 
-  return <T>(work: SharedWork<T>) =>
+  return <T>(work: SharedWork<T>, own?: Own) =>
     new Promise<T>((resolve, reject) => {
-      queue.push({ work, resolve: resolve as (value: unknown) => void, reject }); // it resolves with what this work gives
+      queue.push({ work, own, resolve: resolve as (value: unknown) => void, reject }); // it resolves with what this work gives
       if (isScheduled) return;
       isScheduled = true;
       setImmediate(pump);

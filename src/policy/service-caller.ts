@@ -14,9 +14,13 @@ const SERVICES = {
   jobs: everything(['r', 's']),
   /** Tells subscribers of changes, and in their Subscription how that goes. */
   subscriptions: [...everything(['r', 's']), { level: 'system', type: 'Subscription', letters: ['u'] }],
+  /** Opens transactions that several share, each with rights of their own; it has none. */
+  shared: [],
   demo: everything(['c', 'r', 'u', 's']),
   /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
   auth: everything(['r', 's']),
+  /** Tells people of what is in their app: whom, and where they are reached. */
+  notices: everything(['r', 's']),
   /** Messages about what happened to a record. */
   alerts: everything(['c']),
   /** Retention and erasure: takes references to what is gone out of what stays. */

@@ -6,6 +6,7 @@ import type { ConsumerTransaction } from './change-feed.ts';
 import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
 import type { MessageTransaction } from './message-log.ts';
+import type { NoticeTransaction } from './notices.ts';
 import type { RequestAnswers } from './request-answers.ts';
 import type { SourceTimes } from './source-times.ts';
 import type { SubscriptionTransaction } from './subscriptions.ts';
@@ -63,15 +64,20 @@ export interface SearchPage {
 export interface Criteria {
   readonly type: string;
   readonly conditions: readonly Condition[];
+  /** Who asks, where several share a transaction; else it is the transaction's own caller. */
+  readonly caller?: Caller;
 }
 
 /** A resource that is stored beside what was asked. */
 export interface NewResource {
   readonly id: string;
   readonly resource: Resource;
+  /** As in `Criteria`. */
+  readonly caller?: Caller;
 }
 
-export type TransactionWrite =
+/** `caller`: as in `Criteria`. */
+export type TransactionWrite = { readonly caller?: Caller } & (
   | { readonly kind: 'create'; readonly resource: Resource; readonly id: string }
   | {
       readonly kind: 'update';
@@ -82,7 +88,8 @@ export type TransactionWrite =
       /** Makes the new content from the current one (absent when there is none or it was deleted). */
       readonly change: (current: Resource | undefined) => Resource;
     }
-  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number };
+  | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number }
+);
 
 /** A transaction in progress: reads see its own snapshot, writes are sent together by `write`. */
 export interface StoreTransaction {
@@ -115,12 +122,22 @@ export interface StoreTransaction {
   readonly consumers: ConsumerTransaction;
   /** Who is told of changes, and of which. */
   readonly subscriptions: SubscriptionTransaction;
+  /** Notices on their way to people. */
+  readonly notices: NoticeTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
   /** Answers to requests that may come again, kept together with what they did. */
   readonly requestAnswers: RequestAnswers;
   /** What dispensing leaves beside the record, kept together with it. */
   readonly dispensing: DispensingTransaction;
+}
+
+export interface TransactionOptions {
+  /**
+   * It may be done in one database transaction with what others ask at the same time, each with their own rights: work
+   * that looks up by `findCurrent`, ends with one `write` and its `last`, waits for nothing else, and may be begun anew.
+   */
+  readonly mayShare?: boolean;
 }
 
 export interface ResourceStore {
@@ -144,5 +161,5 @@ export interface ResourceStore {
   /** A search over several types. Throws forbidden for a named one that the caller may not search; others are left out. */
   searchSystem(caller: Caller, request: SystemSearchRequest): Promise<SearchPage>;
   history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
-  transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }

@@ -31,6 +31,8 @@ export interface Access {
   readonly visible: Visible;
   /** What a resource must meet to be referred to by what this caller writes. */
   readonly referable: Visible;
+  /** Whether that is met by all that `conditions(type, 's')` let through. */
+  mayReferToFound(type: string): boolean;
   /** Throws `forbidden` when a chain or `_has` needs a type of which the caller may see nothing (CP-06). */
   checkChains(conditions: readonly Condition[]): void;
 }
@@ -56,6 +58,7 @@ class CallerAccess implements Access {
   readonly belt: Belt;
   readonly visible: Visible;
   readonly referable: Visible;
+  readonly mayReferToFound: Access['mayReferToFound'];
   readonly #options: AccessOptions;
   readonly #known = new Map<string, readonly StoreCondition[]>();
 
@@ -64,6 +67,7 @@ class CallerAccess implements Access {
     this.caller = caller;
     this.belt = createBelt(caller, options.log);
     this.visible = (type) => this.#of(type, 's');
+    this.mayReferToFound = (type) => options.policy.mayReferToFound(caller, type);
     this.referable = (type) => this.#remember(`ref:${type}`, type, () => options.policy.referenceFilter(caller, type));
   }
 

@@ -25,6 +25,7 @@ import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
+import { type CustomParameterBook, createCustomParameterBook } from './custom-parameters.ts';
 import { translated } from './database-error.ts';
 import { createTokenAttempts } from './dispensing/attempts.ts';
 import { createDispenseQueue } from './dispensing/queue.ts';
@@ -32,6 +33,7 @@ import { createControlledRegister } from './dispensing/register.ts';
 import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/open-encryption.ts';
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
+import { noteFullText } from './full-text-setting.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
 import { createKeys } from './keys.ts';
@@ -49,12 +51,15 @@ import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
+import { textVector } from './search/full-text.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import type { Differences } from './search/shared-run.ts';
 import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
 import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
+import type { Party } from './transaction-write.ts';
 import { visibleHistory } from './visible-history.ts';
 import { readVisible, vreadVisible } from './visible-reader.ts';
 import { leaseWorker } from './worker.ts';
@@ -109,6 +114,8 @@ export interface OpenStore extends ResourceStore {
   readonly rotation?: KeyRotation;
   /** Makes the search values of what is stored again. */
   readonly reindex: Reindex;
+  /** Where the values of posted search parameters stand. */
+  readonly customParameters: CustomParameterBook;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -150,6 +157,11 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     extractorOf: options.extractorOf,
     baseUrl: options.baseUrl,
     ...(encryption && { protectedAtomsOf: encryption.protectedAtomsOf }),
+    // Where elements of a type are stored encrypted, its narrative may repeat what they say.
+    ...(parameters.fullText !== undefined && {
+      textOf: (resource, type) =>
+        encryption?.elements.has(type) ? undefined : textVector(resource, parameters.fullText === 'all'),
+    }),
   });
   const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
@@ -189,9 +201,23 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     // Its key is made when it is asked for: reads have no use for it.
     asker: access,
   });
+  const partyOf = (access: Access): Omit<Party, 'found'> => ({ access, search: toolsOf(access) });
+  const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(
-      { pool: pools.transactions, access, search: toolsOf(access), nameOf, rowOf, cipher, jobs, audit, shield, now },
+      {
+        pool: pools.transactions,
+        ...partyOf(access),
+        partyOf: (caller) => partyOf(accessOf(caller)),
+        nameOf,
+        differences,
+        rowOf,
+        cipher,
+        jobs,
+        audit,
+        shield,
+        now,
+      },
       work,
     );
   /** Where rights depend on the resource, they are checked in the transaction that writes it. */
@@ -205,6 +231,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
   };
   await frequencies.refresh();
+  if (await noteFullText(pools, [parameters.fullText ?? 'off', ...(encryption?.elements.keys() ?? [])], now()))
+    log.info('FULL_TEXT is another than before: what is stored follows in the background');
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
   const removal = createRemoval({
     pools,
@@ -236,13 +264,21 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     scan: createScan({
       writes: pools.writes,
       run,
+      ...(shield && { rawRun: createRun(options.pools.reads, nameOf) }),
       toolsOf: (caller) => toolsOf(accessOf(caller)),
       checked: (caller, type) => accessOf(caller).conditions(type, 's'),
       history: (caller, request) => store.history(caller, request),
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
-    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
+    reindex: createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid }),
+    customParameters: createCustomParameterBook({
+      pools,
+      rowOf,
+      shield,
+      worker: lease.number,
+      holder: options.holder,
+    }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,

@@ -1,4 +1,5 @@
 /** Steps at which work that shares a transaction waits for the others: `shared-transaction.ts`. */
+import type { Caller } from '../ports/caller.ts';
 import type { Criteria, NewResource, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
 import type { SaidOf } from '../ports/source-times.ts';
 
@@ -23,6 +24,8 @@ export interface Waiting<S extends Step = Step> {
 }
 
 export interface Member {
+  /** Who works, where it is not whose the transaction is. */
+  readonly caller?: Caller;
   waiting: Waiting[];
   hasEnded: boolean;
   /** Another one holds what it decides about. */

@@ -3,6 +3,7 @@
  * lock and write at the same step goes in one statement. Two that decide about the same do not share: the second gives
  * way, and is worked by itself. All that is written is committed, or nothing. docs/gateway.md "Together"
  */
+import type { Caller } from '../ports/caller.ts';
 import type { Settled } from '../ports/message-log.ts';
 import type {
   Criteria,
@@ -14,6 +15,7 @@ import type {
 import type { SaidOf, SourceTime } from '../ports/source-times.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
 import { identitiesOf } from './criteria-tokens.ts';
+import { SharedAttempts } from './shared-attempts.ts';
 import type { Member, Step, Waiting, Write } from './shared-steps.ts';
 
 /** Work that ends with one `write` and its `last`, and waits for nothing but the transaction. */
@@ -30,13 +32,19 @@ class GiveWay extends Error {}
 
 /**
  * Runs all in `tx`, which is committed when this resolves. Throws when nothing may be kept: then each is to be worked by
- * itself, which tells who was at fault.
+ * itself, which tells who was at fault. `callers`: whose each of them is, where it is not `tx`'s; then `tx` is one that may
+ * do nothing by itself.
  */
 export function shareTransaction<T>(
   tx: StoreTransaction,
   works: readonly SharedWork<T>[],
+  callers: readonly (Caller | undefined)[] = [],
 ): Promise<readonly Outcome<T>[]> {
-  return new Sharing(tx, works.length).run(works);
+  const members = works.map((_, i): Member => {
+    const caller = callers[i];
+    return { waiting: [], hasEnded: false, gaveWay: false, hasSent: false, ...(caller && { caller }) };
+  });
+  return new Sharing(tx, members).run(works);
 }
 
 class Sharing {
@@ -50,15 +58,11 @@ class Sharing {
   /** What goes with the writes. */
   readonly #settled: { readonly one: Settled; readonly resolve: (done: boolean) => void }[] = [];
   readonly #kept: (SourceTime & SaidOf)[] = [];
+  readonly #attempts = new SharedAttempts();
 
-  constructor(tx: StoreTransaction, count: number) {
+  constructor(tx: StoreTransaction, members: readonly Member[]) {
     this.#tx = tx;
-    this.#members = Array.from({ length: count }, () => ({
-      waiting: [],
-      hasEnded: false,
-      gaveWay: false,
-      hasSent: false,
-    }));
+    this.#members = members;
   }
 
   async run<T>(works: readonly SharedWork<T>[]): Promise<readonly Outcome<T>[]> {
@@ -70,7 +74,10 @@ class Sharing {
           return { kind: 'done', value: await work(this.#facadeOf(member)) };
         } catch (error) {
           if (member.gaveWay) return { kind: 'alone' };
-          const isItsOwn = error instanceof FhirError && error.status < 500 && error.status !== 409;
+          const isConflict = error instanceof FhirError && error.status === 409;
+          // Of what somebody else did, which may be one of the others.
+          if (isConflict && member.caller && !this.#broken && !member.hasSent) return { kind: 'alone' };
+          const isItsOwn = error instanceof FhirError && error.status < 500 && !isConflict;
           if (this.#broken || !isItsOwn || member.hasSent) this.#breakOff(error);
           return { kind: 'failed', error };
         } finally {
@@ -212,7 +219,9 @@ class Sharing {
     const ends = writing.map(({ step }, i) => step.last(results[i] ?? []));
     // Of a transaction that failed the first error is the one that says why.
     for (const end of ends) end.catch(() => undefined);
-    const settling = this.#tx.messages.settleAll(this.#settled.map(({ one }) => one));
+    const settled = this.#settled.map(({ one }) => one);
+    const settling = settled.length > 0 ? this.#tx.messages.settleAll(settled) : Promise.resolve(true);
+    this.#attempts.send(this.#tx.dispensing);
     const keeping = this.#tx.sourceTimes.keep(this.#kept);
     keeping.catch(() => undefined);
     return settling
@@ -235,12 +244,16 @@ class Sharing {
     /** A part of the transaction whose members are functions that answer later. */
     const allPassed = <Part extends object>(part: Part): Part =>
       Object.fromEntries(Object.entries(part).map(([name, ask]) => [name, passed(ask)])) as Part;
+    const { caller } = member;
+    /** Judged as asked by who it is. */
+    const own = <A extends object>(asked: readonly A[]): readonly A[] =>
+      caller ? asked.map((one) => ({ ...one, caller })) : asked;
     return {
       lockIdentity: (criteria) => this.#wait(member, { kind: 'lock', criteria }),
-      findCurrent: (criteria, limit) => this.#wait(member, { kind: 'find', criteria, limit }),
+      findCurrent: (criteria, limit) => this.#wait(member, { kind: 'find', criteria: own(criteria), limit }),
       write: (writes, last, beside = () => []) =>
         last
-          ? this.#wait(member, { kind: 'write', writes, last, beside })
+          ? this.#wait(member, { kind: 'write', writes: own(writes), last, beside: (made) => own(beside(made)) })
           : Promise.reject(new Error('only work that ends with its write shares a transaction')),
       sourceTimes: {
         ...allPassed(tx.sourceTimes),
@@ -260,8 +273,12 @@ class Sharing {
       jobs: allPassed(tx.jobs),
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
+      notices: allPassed(tx.notices),
       requestAnswers: allPassed(tx.requestAnswers),
-      dispensing: allPassed(tx.dispensing),
+      dispensing: {
+        ...allPassed(tx.dispensing),
+        attempts: (attempts) => this.#attempts.add(attempts),
+      },
     };
   }
 }

@@ -127,17 +127,18 @@ export function auditedStore<S extends ResourceStore>(store: S, audit: AuditLog,
       ),
     history: (caller, request) =>
       recorded(caller, historyEvent(request), () => historyOf(caller, request), patientsOfHistory),
-    transaction: (caller, work) =>
+    transaction: (caller, work, options) =>
       recorded(
         caller,
         { kind: 'operation', operation: 'transaction' },
         async () => {
           let seen: AuditEvent[] = [];
           try {
-            return await store.transaction(caller, (tx) => {
+            const attempt = (tx: StoreTransaction): ReturnType<typeof work> => {
               seen = []; // what an attempt read that lost against another was given to nobody
               return work(auditedTransaction(tx, caller, seen, checkWritable));
-            });
+            };
+            return await store.transaction(caller, attempt, options);
           } finally {
             // Never while it is open: an entry may wait for a connection that waits for a row which the transaction holds.
             await Promise.all(seen.map((event) => audit.record(event)));

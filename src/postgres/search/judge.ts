@@ -1,7 +1,7 @@
 /** Conditions asked of a content that lies in no current row: an old version, or one about to be written. */
 import type { StoredVersion } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { float8Array, int8, int8Array, textArray } from '../binary.ts';
+import { toBigInt } from '../hash.ts';
 import type { RowBuilder } from '../writer.ts';
 import type { StoreCondition } from './condition.ts';
 import { compileFilter } from './filters.ts';
@@ -24,16 +24,25 @@ export async function isMatch(
   const row = rowOf(parseJson(content) as Record<string, unknown>, type, id, lastUpdated); // stored text was checked
   const context = { ...contextOf(tools), isCandidate: true };
   const { params } = context;
+  // As text, so that what is asked of several contents at once goes as one statement.
+  const { rid, pat, pm } = { rid: toBigInt(row.ridHi, row.ridLo), pat: row.pat, pm: toBigInt(row.pmHi, row.pmLo) };
   const text = `with m as (
-  select ${params.add(int8(row.ridHi, row.ridLo), 'bigint')} as rid, ${params.add(row.pat ? int8(row.pat.hi, row.pat.lo) : null, 'bigint')} as pat,
+  select ${params.add(String(rid), 'bigint')} as rid, ${params.add(pat ? String(toBigInt(pat.hi, pat.lo)) : null, 'bigint')} as pat,
     ${params.add(lastUpdated, 'bigint')} as lu, ${params.add(orNull(row.sd), 'bigint')} as sd, ${params.add(orNull(row.se), 'bigint')} as se,
-    ${params.add(int8(row.pmHi, row.pmLo), 'bigint')} as pm, ${params.add(id, 'text')} as id,
-    ${params.add(int8Array(row.tok, row.tok.length / 2), 'bigint[]')} as tok, ${params.add(content, 'text')} as content
+    ${params.add(String(pm), 'bigint')} as pm, ${params.add(id, 'text')} as id,
+    ${params.add(decimals(row.tok), 'bigint[]')} as tok, ${params.add(content, 'text')} as content
 ), m_n as (
-  select m.rid, u.* from m, unnest(${params.add(int8Array(row.nh, row.nv.length), 'bigint[]')}, ${params.add(float8Array(row.nv, row.nv.length), 'float8[]')}, ${params.add(float8Array(row.nw, row.nv.length), 'float8[]')}) u(h, v, w)
+  select m.rid, u.* from m, unnest(${params.add(decimals(row.nh), 'bigint[]')}, ${params.add(row.nv.map(orNull), 'float8[]')}, ${params.add(row.nw.map(orNull), 'float8[]')}) u(h, v, w)
 ), m_s as (
-  select m.rid, u.* from m, unnest(${params.add(int8Array(row.sh, row.sv.length), 'bigint[]')}, ${params.add(textArray(row.sv), 'text[]')}) u(h, v)
+  select m.rid, u.* from m, unnest(${params.add(decimals(row.sh), 'bigint[]')}, ${params.add(row.sv, 'text[]')}) u(h, v)
 )
 select 1 from m where ${and(conditions.map((condition) => compileFilter(context, type, condition)))}`;
   return (await run(text, params.values)).length > 0;
+}
+
+/** Lanes (high, low, high, low …) as numbers. */
+function decimals(lanes: ArrayLike<number>): readonly string[] {
+  const numbers: string[] = [];
+  for (let i = 0; i < lanes.length; i += 2) numbers.push(String(toBigInt(lanes[i] as number, lanes[i + 1] as number)));
+  return numbers;
 }

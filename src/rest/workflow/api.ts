@@ -92,7 +92,7 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
       route.checkQuery(query);
       const bytes =
         route.method === 'GET' ? NO_BODY : await readBody(req, route.request?.bodyBytesMax ?? BODY_BYTES_MAX);
-      const body = readJson(route, bytes);
+      const body = route.request?.isBodyIgnored ? {} : readJson(route, bytes);
       const { find: findKept, keep } = keepingOf(answers, req, caller, bytes);
       const given = await once(findKept, () =>
         route.handle({
@@ -106,13 +106,14 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
           keep,
         }),
       );
-      const { patientId, detail, status } = given;
+      const { patientId, detail, status, searched } = given;
       if (!route.isUntold)
         await audit.record({
           ...asked,
           outcome: status < 400 ? 0 : 4,
           ...(patientId !== undefined && { patientId }),
           ...(detail && { detail }),
+          ...searched,
         });
       return given;
     } catch (error) {

@@ -29,7 +29,10 @@ export interface WorkflowCall {
   readonly keep: (tx: Pick<StoreTransaction, 'requestAnswers'>, answer: WorkflowAnswer) => Promise<void>;
 }
 
-export type WorkflowAnswer = PersonAnswer;
+export interface WorkflowAnswer extends PersonAnswer {
+  /** What the trail is told beside: the type that was searched, by which words, and whose data was found. SECURITY AU-03 */
+  readonly searched?: { readonly type: string; readonly query: string; readonly patientIds: readonly string[] };
+}
 
 export interface WorkflowRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -54,6 +57,8 @@ export interface WorkflowRoute {
     /** An object schema. */
     readonly body?: JsonSchema;
     readonly bodyBytesMax?: number;
+    /** Whatever is sent is not looked at: a form of somebody else's making. */
+    readonly isBodyIgnored?: true;
   };
   readonly answers: Readonly<
     Record<number, { readonly about: string; readonly schema?: JsonSchema; readonly mediaType?: string }>

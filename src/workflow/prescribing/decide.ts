@@ -39,56 +39,60 @@ export async function decideOnly(
 ): Promise<Decided> {
   const { store, now } = desk;
   try {
-    return await store.transaction(caller, async (tx) => {
-      const { task, read, proposals } = await findRequest(desk, tx, id);
-      const state = nextState(read.state, event);
-      const at = now();
-      const decided: Decided = {
-        reference: read.reference,
-        patientId: read.patientId,
-        prescriptionIds: [],
-        warnings: [],
-        event,
-      };
-      const rejected =
-        event === 'reject'
-          ? proposals.map((one) =>
-              changed(one, (r) => ({ ...r, status: 'cancelled', statusReason: { text: words.reason ?? '' } })),
-            )
-          : [];
-      const told =
-        event === 'reject'
-          ? [
-              notice(
-                'prescription-rejected',
-                read.patientId,
-                `Patient/${read.patientId}`,
-                `Your request ${read.reference} was not approved. ${words.reason ?? ''}`,
-                at,
-                `Task/${id}`,
-              ),
-            ]
-          : [];
-      const escalated =
-        event === 'escalate' && read.owner !== undefined
-          ? [
-              notice(
-                'request-escalated',
-                read.patientId,
-                read.owner,
-                `Request ${read.reference} needs a prescriber's review.`,
-                at,
-                `Task/${id}`,
-              ),
-            ]
-          : [];
-      await tx.write(
-        [changed(task, (r) => withState(r, state, at, words.reason, noteOf(user, words.notes, at))), ...rejected],
-        () => keep(tx, decided),
-        () => [...told, ...escalated].map((resource) => ({ id: store.newId(), resource })),
-      );
-      return decided;
-    });
+    return await store.transaction(
+      caller,
+      async (tx) => {
+        const { task, read, proposals } = await findRequest(desk, tx, id);
+        const state = nextState(read.state, event);
+        const at = now();
+        const decided: Decided = {
+          reference: read.reference,
+          patientId: read.patientId,
+          prescriptionIds: [],
+          warnings: [],
+          event,
+        };
+        const rejected =
+          event === 'reject'
+            ? proposals.map((one) =>
+                changed(one, (r) => ({ ...r, status: 'cancelled', statusReason: { text: words.reason ?? '' } })),
+              )
+            : [];
+        const told =
+          event === 'reject'
+            ? [
+                notice(
+                  'prescription-rejected',
+                  read.patientId,
+                  `Patient/${read.patientId}`,
+                  `Your request ${read.reference} was not approved. ${words.reason ?? ''}`,
+                  at,
+                  `Task/${id}`,
+                ),
+              ]
+            : [];
+        const escalated =
+          event === 'escalate' && read.owner !== undefined
+            ? [
+                notice(
+                  'request-escalated',
+                  read.patientId,
+                  read.owner,
+                  `Request ${read.reference} needs a prescriber's review.`,
+                  at,
+                  `Task/${id}`,
+                ),
+              ]
+            : [];
+        await tx.write(
+          [changed(task, (r) => withState(r, state, at, words.reason, noteOf(user, words.notes, at))), ...rejected],
+          () => keep(tx, decided),
+          () => [...told, ...escalated].map((resource) => ({ id: store.newId(), resource })),
+        );
+        return decided;
+      },
+      { mayShare: true },
+    );
   } catch (error) {
     throw raced(error);
   }
@@ -109,53 +113,57 @@ export async function approve(
   const { store, now } = desk;
   const catalogue = await desk.openCatalogue();
   try {
-    return await store.transaction(caller, async (tx) => {
-      const request = await findRequest(desk, tx, id);
-      const { read, task, proposals } = request;
-      const state = nextState(read.state, 'approve');
-      const given = body['medications'] as readonly Node[]; // the route's schema describes it
-      const meant = given.map((one, i) => ({ ...one, proposal: proposalOf(one, proposals, i) }));
-      const at = now();
-      const chosen = meant.map((one) => withProposal(one, one.proposal?.resource));
-      const prepared = await prepare(desk, tx, catalogue, {
-        caller,
-        user,
-        patientId: read.patientId,
-        items: chosen,
-        reference: read.reference,
-        taskId: id,
-        at,
-        list: 'medications',
-        basedOn: meant.map(({ proposal }) => proposal?.id),
-        ...(read.pharmacyId !== undefined && { pharmacyId: read.pharmacyId }),
-        ...(textIn(body['clinical_notes']) !== undefined && { notes: String(body['clinical_notes']) }),
-      });
-      const approvedIds = new Set(meant.map(({ proposal }) => proposal?.id));
-      const settled = proposals.map((one) =>
-        changed(one, (r) =>
-          approvedIds.has(one.id)
-            ? { ...r, status: 'completed' }
-            : { ...r, status: 'cancelled', statusReason: { text: 'Not approved' } },
-        ),
-      );
-      const moved = changed(task, (r) =>
-        withState(r, state, at, undefined, noteOf(user, textIn(body['clinical_notes']), at)),
-      );
-      const decided: Decided = {
-        reference: read.reference,
-        patientId: read.patientId,
-        prescriptionIds: prepared.ids,
-        warnings: prepared.approval.warnings,
-        event: 'approve',
-        ...(prepared.eps && { eps: prepared.eps.state }),
-      };
-      await tx.write(
-        [moved, ...settled, ...prepared.writes],
-        ending(desk, tx, prepared, decided, keep),
-        () => prepared.beside,
-      );
-      return decided;
-    });
+    return await store.transaction(
+      caller,
+      async (tx) => {
+        const request = await findRequest(desk, tx, id);
+        const { read, task, proposals } = request;
+        const state = nextState(read.state, 'approve');
+        const given = body['medications'] as readonly Node[]; // the route's schema describes it
+        const meant = given.map((one, i) => ({ ...one, proposal: proposalOf(one, proposals, i) }));
+        const at = now();
+        const chosen = meant.map((one) => withProposal(one, one.proposal?.resource));
+        const prepared = await prepare(desk, tx, catalogue, {
+          caller,
+          user,
+          patientId: read.patientId,
+          items: chosen,
+          reference: read.reference,
+          taskId: id,
+          at,
+          list: 'medications',
+          basedOn: meant.map(({ proposal }) => proposal?.id),
+          ...(read.pharmacyId !== undefined && { pharmacyId: read.pharmacyId }),
+          ...(textIn(body['clinical_notes']) !== undefined && { notes: String(body['clinical_notes']) }),
+        });
+        const approvedIds = new Set(meant.map(({ proposal }) => proposal?.id));
+        const settled = proposals.map((one) =>
+          changed(one, (r) =>
+            approvedIds.has(one.id)
+              ? { ...r, status: 'completed' }
+              : { ...r, status: 'cancelled', statusReason: { text: 'Not approved' } },
+          ),
+        );
+        const moved = changed(task, (r) =>
+          withState(r, state, at, undefined, noteOf(user, textIn(body['clinical_notes']), at)),
+        );
+        const decided: Decided = {
+          reference: read.reference,
+          patientId: read.patientId,
+          prescriptionIds: prepared.ids,
+          warnings: prepared.approval.warnings,
+          event: 'approve',
+          ...(prepared.eps && { eps: prepared.eps.state }),
+        };
+        await tx.write(
+          [moved, ...settled, ...prepared.writes],
+          ending(desk, tx, prepared, decided, keep),
+          () => prepared.beside,
+        );
+        return decided;
+      },
+      { mayShare: true },
+    );
   } catch (error) {
     throw raced(error);
   }

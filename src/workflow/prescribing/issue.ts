@@ -30,56 +30,60 @@ export async function issuePrescription(
 ): Promise<Issued> {
   const { store, now } = desk;
   const catalogue = await desk.openCatalogue();
-  return store.transaction(caller, async (tx) => {
-    const at = now();
-    const id = store.newId();
-    const reference = `REQ-${id.toUpperCase()}`;
-    const { patientId, pharmacyId, encounterId, notes } = asked;
-    const optional = { ...(pharmacyId !== undefined && { pharmacyId }), ...(notes !== undefined && { notes }) };
-    const prepared = await prepare(desk, tx, catalogue, {
-      caller,
-      user,
-      patientId,
-      items: asked.items,
-      reference,
-      taskId: id,
-      at,
-      list: 'items',
-      basedOn: [],
-      ...optional,
-      ...(encounterId !== undefined && { encounterId }),
-    });
-    const owner = practiceOf(prepared.approval.patient) ?? selfOf(user);
-    const pharmacy = prepared.approval.pharmacy?.['id'];
-    const task = requestTask({
-      id,
-      reference,
-      state: 'approved',
-      intent: 'order',
-      patientId,
-      owner,
-      requester: selfOf(user),
-      at,
-      ...optional,
-      ...(pharmacy !== undefined && { pharmacyId: String(pharmacy) }),
-    });
-    const issued: Issued = {
-      id,
-      reference,
-      patientId,
-      prescriptionIds: prepared.ids,
-      warnings: prepared.approval.warnings,
-      event: 'approve',
-      ...(prepared.eps && { eps: prepared.eps.state }),
-    };
-    // The Task is Mortar's own record of it. What is signed names only what is written with it.
-    await tx.write(
-      prepared.writes.map((write) => withoutTask(write, id)),
-      ending(desk, tx, prepared, issued, keep),
-      () => [{ id, resource: task }, ...prepared.beside],
-    );
-    return issued;
-  });
+  return store.transaction(
+    caller,
+    async (tx) => {
+      const at = now();
+      const id = store.newId();
+      const reference = `REQ-${id.toUpperCase()}`;
+      const { patientId, pharmacyId, encounterId, notes } = asked;
+      const optional = { ...(pharmacyId !== undefined && { pharmacyId }), ...(notes !== undefined && { notes }) };
+      const prepared = await prepare(desk, tx, catalogue, {
+        caller,
+        user,
+        patientId,
+        items: asked.items,
+        reference,
+        taskId: id,
+        at,
+        list: 'items',
+        basedOn: [],
+        ...optional,
+        ...(encounterId !== undefined && { encounterId }),
+      });
+      const owner = practiceOf(prepared.approval.patient) ?? selfOf(user);
+      const pharmacy = prepared.approval.pharmacy?.['id'];
+      const task = requestTask({
+        id,
+        reference,
+        state: 'approved',
+        intent: 'order',
+        patientId,
+        owner,
+        requester: selfOf(user),
+        at,
+        ...optional,
+        ...(pharmacy !== undefined && { pharmacyId: String(pharmacy) }),
+      });
+      const issued: Issued = {
+        id,
+        reference,
+        patientId,
+        prescriptionIds: prepared.ids,
+        warnings: prepared.approval.warnings,
+        event: 'approve',
+        ...(prepared.eps && { eps: prepared.eps.state }),
+      };
+      // The Task is Mortar's own record of it. What is signed names only what is written with it.
+      await tx.write(
+        prepared.writes.map((write) => withoutTask(write, id)),
+        ending(desk, tx, prepared, issued, keep),
+        () => [{ id, resource: task }, ...prepared.beside],
+      );
+      return issued;
+    },
+    { mayShare: true },
+  );
 }
 
 type Write = Awaited<ReturnType<typeof prepare>>['writes'][number];

@@ -69,85 +69,89 @@ export async function makeRequest(
   const { store, now } = desk;
   const catalogue = await desk.openCatalogue();
   const { patientId } = asked;
-  return store.transaction(caller, async (tx) => {
-    const pharmacy = asked.pharmacyId === undefined ? [] : [['Organization', idQuery(asked.pharmacyId)] as const];
-    const found = await findAllOf(desk, tx, [...chartQueries(patientId), ...pharmacy]);
-    const chart = chartOf(found, catalogue);
-    if (!chart) throw notFound('The record');
-    if (asked.pharmacyId !== undefined && found[3]?.[0]?.resource['active'] === undefined && found[3]?.length === 0)
-      throw rulesBroken([{ code: 'RX-UNKNOWN-PHARMACY', message: 'No pharmacy has this id', at: 'pharmacy_id' }]);
-    const owner = practiceOf(chart.patient);
-    if (owner === undefined)
-      throw rulesBroken([
-        { code: 'RX-NO-PRACTICE', message: 'The record names no practice to ask: register with one first' },
-      ]);
-    const items = readItems(asked.items, catalogue);
-    const at = now();
-    const warnings = judge('request', items, chart, at);
-    const id = store.newId();
-    const reference = `REQ-${id.toUpperCase()}`;
-    const pharmacyId = asked.pharmacyId ?? nominatedOf(chart.patient);
-    const requester = `Patient/${patientId}`;
-    const proposals = items.map((item, i) =>
-      medicationRequestOf({
-        id: `${id}-${i + 1}`,
-        item,
+  return store.transaction(
+    caller,
+    async (tx) => {
+      const pharmacy = asked.pharmacyId === undefined ? [] : [['Organization', idQuery(asked.pharmacyId)] as const];
+      const found = await findAllOf(desk, tx, [...chartQueries(patientId), ...pharmacy]);
+      const chart = chartOf(found, catalogue);
+      if (!chart) throw notFound('The record');
+      if (asked.pharmacyId !== undefined && found[3]?.[0]?.resource['active'] === undefined && found[3]?.length === 0)
+        throw rulesBroken([{ code: 'RX-UNKNOWN-PHARMACY', message: 'No pharmacy has this id', at: 'pharmacy_id' }]);
+      const owner = practiceOf(chart.patient);
+      if (owner === undefined)
+        throw rulesBroken([
+          { code: 'RX-NO-PRACTICE', message: 'The record names no practice to ask: register with one first' },
+        ]);
+      const items = readItems(asked.items, catalogue);
+      const at = now();
+      const warnings = judge('request', items, chart, at);
+      const id = store.newId();
+      const reference = `REQ-${id.toUpperCase()}`;
+      const pharmacyId = asked.pharmacyId ?? nominatedOf(chart.patient);
+      const requester = `Patient/${patientId}`;
+      const proposals = items.map((item, i) =>
+        medicationRequestOf({
+          id: `${id}-${i + 1}`,
+          item,
+          intent: 'proposal',
+          patientId,
+          reference,
+          at,
+          requester,
+          ...(pharmacyId !== undefined && { pharmacyId }),
+        }),
+      );
+      const task = requestTask({
+        id,
+        reference,
+        state: 'requested',
         intent: 'proposal',
         patientId,
-        reference,
-        at,
+        owner,
         requester,
+        at,
         ...(pharmacyId !== undefined && { pharmacyId }),
-      }),
-    );
-    const task = requestTask({
-      id,
-      reference,
-      state: 'requested',
-      intent: 'proposal',
-      patientId,
-      owner,
-      requester,
-      at,
-      ...(pharmacyId !== undefined && { pharmacyId }),
-      ...(asked.notes !== undefined && { notes: asked.notes }),
-      ...(asked.additionalInformation !== undefined && { additionalInformation: asked.additionalInformation }),
-    });
-    const made: RequestMade = {
-      id,
-      reference,
-      itemIds: proposals.map((one) => String(one['id'])),
-      names: items.map(({ name }) => name),
-      warnings,
-    };
-    await tx.write(
-      [...proposals, task].map(created),
-      () => keep(tx, made),
-      () => [
-        {
-          id: store.newId(),
-          resource: notice(
-            'prescription-requested',
-            patientId,
-            owner,
-            `Request ${reference} waits for review.`,
-            at,
-            `Task/${id}`,
-          ),
-        },
-        {
-          id: store.newId(),
-          resource: notice(
-            'request-received',
-            patientId,
-            requester,
-            `Your request ${reference} has been received.`,
-            at,
-            `Task/${id}`,
-          ),
-        },
-      ],
-    );
-    return made;
-  });
+        ...(asked.notes !== undefined && { notes: asked.notes }),
+        ...(asked.additionalInformation !== undefined && { additionalInformation: asked.additionalInformation }),
+      });
+      const made: RequestMade = {
+        id,
+        reference,
+        itemIds: proposals.map((one) => String(one['id'])),
+        names: items.map(({ name }) => name),
+        warnings,
+      };
+      await tx.write(
+        [...proposals, task].map(created),
+        () => keep(tx, made),
+        () => [
+          {
+            id: store.newId(),
+            resource: notice(
+              'prescription-requested',
+              patientId,
+              owner,
+              `Request ${reference} waits for review.`,
+              at,
+              `Task/${id}`,
+            ),
+          },
+          {
+            id: store.newId(),
+            resource: notice(
+              'request-received',
+              patientId,
+              requester,
+              `Your request ${reference} has been received.`,
+              at,
+              `Task/${id}`,
+            ),
+          },
+        ],
+      );
+      return made;
+    },
+    { mayShare: true },
+  );
 }

@@ -94,9 +94,11 @@ export function withSubscriptionOwners<S extends ResourceStore>(store: S, { owne
       type === TYPE
         ? alone(caller, { kind: 'update', operation: 'update', type, id, change, ...options })
         : store.update(caller, type, id, change, options),
-    transaction: (caller, work) =>
-      store.transaction(caller, (tx) =>
-        work({ ...tx, write: (writes, last, beside) => write(tx, caller, writes, last, beside) }),
+    transaction: (caller, work, options) =>
+      store.transaction(
+        caller,
+        (tx) => work({ ...tx, write: (writes, last, beside) => write(tx, caller, writes, last, beside) }),
+        options,
       ),
   };
   return wrapped as S; // the same functions, and what else the store has

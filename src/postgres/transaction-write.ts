@@ -1,0 +1,259 @@
+/**
+ * What a transaction writes: rows are locked, the rights of everybody who writes are judged, and all statements travel
+ * together. SECURITY AZ-05, AU-06
+ */
+import { isPatientsOwn } from '../policy/consent-writing.ts';
+import type { Caller } from '../ports/caller.ts';
+import type { NewResource, StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import { mapInTurns } from '../standards/turns.ts';
+import type { Access } from './access.ts';
+import type { WriteAudit } from './audit/log.ts';
+import { int8Array } from './binary.ts';
+import { holdKeys } from './encryption/held-keys.ts';
+import type { Shield } from './encryption/shield.ts';
+import { byType } from './group-commit.ts';
+import { toBigInt } from './hash.ts';
+import type { Row, Statement } from './pools.ts';
+import { guardWrites } from './privileged-meta.ts';
+import { toVersion } from './reader.ts';
+import type { RidCodec } from './rid.ts';
+import type { Run } from './search/page.ts';
+import type { SearchOptions } from './search/search.ts';
+import { tableOf } from './tables.ts';
+import { mayGoTogether, type Replaced, updateManyStatement } from './update-many.ts';
+import { opOf } from './versions.ts';
+import { createWriteChecks, type WriteChecks } from './write-checks.ts';
+import { insertManyStatement, type NewVersion, type OldVersion, updateStatement } from './write-sql.ts';
+import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilder, storedVersion } from './writer.ts';
+
+/** One of those whose transaction it is; `search` sees what they may. */
+export interface Party {
+  readonly access: Access;
+  readonly search: SearchOptions;
+  /** `Type/id` of what was found for them in this transaction. */
+  readonly found: Set<string>;
+}
+
+export interface WriteTools {
+  readonly baseUrl: string;
+  readonly rids: RidCodec;
+  readonly rowOf: RowBuilder;
+  readonly audit: WriteAudit | undefined;
+  readonly shield: Shield | undefined;
+  readonly now: () => number;
+  readonly partyOf: (caller: Caller | undefined) => Party;
+  readonly send: (statement: Statement) => Promise<readonly Row[]>;
+  /** What is asked in the same tick in the same words goes as one. */
+  readonly together: Run;
+}
+
+/** Below this many types each is locked at once: asking first would be one more statement. */
+const ASK_TYPES_MIN = 3;
+/** Of one statement: it is put together without a pause. */
+const ROWS_MAX = 500;
+
+const chunksOf = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+
+/** What is under way while others have their turn; it is seen when all is sent. */
+function promised(rows: Promise<readonly Row[]>): { readonly rows: Promise<readonly Row[]> } {
+  rows.catch(() => undefined);
+  return { rows };
+}
+
+/** The checks of one party, and which of the writes are its own. */
+interface PartyChecks {
+  readonly places: readonly number[];
+  readonly checks: WriteChecks;
+}
+
+/** `StoreTransaction.write`; `commit` sends the commit, after all else has been sent. */
+export async function writeTogether(
+  tools: WriteTools,
+  asked: readonly TransactionWrite[],
+  last: ((results: readonly WriteResult[]) => Promise<void>) | undefined,
+  beside: ((results: readonly WriteResult[]) => readonly NewResource[]) | undefined,
+  commit: () => void,
+): Promise<readonly WriteResult[]> {
+  const { audit, shield, rowOf, partyOf, together, send } = tools;
+  const whoOf = (caller: Caller | undefined): Caller => caller ?? partyOf(undefined).access.caller;
+  const admit = (of: readonly { readonly caller?: Caller }[]) =>
+    all([...new Set(of.map(({ caller }) => whoOf(caller)))].map(async (caller) => audit?.admit(caller)));
+  await admit(asked);
+  const writes = asked.flatMap((write) => guardWrites(partyOf(write.caller).access, [write]));
+  const judges = judgesOf(tools, writes);
+  const old = await lockCurrent(tools, writes);
+  await all(judges.map(({ checks }) => checks.checkBefore(together)));
+  const now = tools.now();
+  const made: NewVersion[] = [];
+  const changed: Replaced[] = [];
+  const audited = (caller: Caller | undefined, version: NewVersion, replaced?: OldVersion): NewVersion => {
+    const given = withGiver(tools.rids, whoOf(caller), version);
+    return audit ? audit.audited(whoOf(caller), given, replaced?.row.pat) : given;
+  };
+  const create = ({ id, resource, caller }: NewResource): WriteResult => {
+    const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
+    made.push(audited(caller, created));
+    return { version: storedVersion(created), outcome: 'created' };
+  };
+  const results = await mapInTurns(writes, (write): WriteResult => {
+    if (write.kind === 'create') return create(write);
+    const reference = `${write.type}/${write.id}`;
+    const before = old.get(reference);
+    checkIfMatch(reference, before, write.ifMatch);
+    if (write.kind === 'delete') {
+      if (!before || before.operation === 'delete')
+        return { version: before ?? neverExisted(write.type, write.id), outcome: 'unchanged' };
+      const deleted = deletion(tools.rids, write.type, write.id, before, now);
+      const replaced = { ver: before.versionId, row: oldRow(rowOf, before) };
+      changed.push({ made: audited(write.caller, deleted, replaced), replaced });
+      return { version: storedVersion(deleted), outcome: 'deleted' };
+    }
+    const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
+    if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
+    const { replaced } = next;
+    if (replaced) changed.push({ made: audited(write.caller, next.made, replaced), replaced });
+    else made.push(audited(write.caller, next.made));
+    return {
+      version: storedVersion(next.made),
+      outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
+    };
+  });
+  const more = beside?.(results) ?? [];
+  await admit(more);
+  const everything = [...results, ...more.map(create)];
+  const inserts = shield ? await all(made.map((version) => shield.seal(version))) : made;
+  const replacing = shield ? await all(changed.map(async (c) => ({ ...c, made: await shield.seal(c.made) }))) : changed;
+  // Rights to what is about a new patient need the patient to be there.
+  const isRestricted = judges.some(({ checks }) => checks.isRestricted);
+  const isFirst = ({ table }: NewVersion): boolean => isRestricted && table.type === 'Patient';
+  if (isRestricted) {
+    const own = (places: readonly number[]): WriteResult[] => places.map((i) => results[i] as WriteResult); // one a write
+    await all(judges.map(({ checks, places }) => checks.checkReferences(own(places), old, together)));
+    await all(byType(inserts.filter(isFirst)).map(insertManyStatement).map(send));
+    await all(judges.map(({ checks, places }) => checks.checkContents(own(places), old, together)));
+  }
+  const rest = inserts.filter((version) => !isFirst(version));
+  const updating = replacements(replacing);
+  const held = holdKeys([...inserts, ...replacing.map((c) => c.made)]);
+  const groups = byType(rest).flatMap((of) => chunksOf(of, ROWS_MAX));
+  const turn = rest.length > ROWS_MAX ? 1 : groups.length;
+  const inserting = await mapInTurns(groups, (of) => promised(send(insertManyStatement(of))), turn);
+  const sending = all([
+    ...inserting.map(({ rows }) => rows),
+    ...[...updating.map(({ statement }) => statement), ...held].map(send),
+  ]);
+  const ending = last?.(everything);
+  if (last) commit();
+  await all<unknown>(ending ? [sending, ending] : [sending]);
+  const sent = await sending;
+  for (const [i, { count }] of updating.entries())
+    if (sent[inserting.length + i]?.[0]?.[0] !== count) throw new Error('a locked row changed under its lock');
+  return everything;
+}
+
+function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly TransactionWrite[]): PartyChecks[] {
+  const places = Map.groupBy(writes.keys(), (i) => partyOf(writes[i]?.caller));
+  return [...places].map(([{ access, search, found }, own]) => ({
+    places: own,
+    checks: createWriteChecks(
+      { search, baseUrl, rowOf, found },
+      access,
+      own.map((i) => writes[i] as TransactionWrite), // a place in them
+    ),
+  }));
+}
+
+/** A Consent, with whether it comes from its patient. SECURITY FA-09 */
+function withGiver(rids: RidCodec, caller: Caller, made: NewVersion): NewVersion {
+  const { pat, rules } = made.row;
+  if (rules === undefined || !pat) return made;
+  const own = (caller.user?.patientIds ?? []).filter((id) => isPatientsOwn(caller, id));
+  const isByPatient = own.some((id) => rids.rid(id) === toBigInt(pat.hi, pat.lo));
+  return { ...made, row: { ...made.row, isByPatient } };
+}
+
+/** Versions of one type in one statement, where there are several; each with the number of rows it replaces. */
+function replacements(changes: readonly Replaced[]): { readonly statement: Statement; readonly count: number }[] {
+  const groups = Map.groupBy(changes, ({ made }) => made.table.type);
+  return [...groups].flatMap(([type, group]) =>
+    group.length > 1 && mayGoTogether(type)
+      ? chunksOf(group, ROWS_MAX).map((some) => ({ statement: updateManyStatement(some), count: some.length }))
+      : group.map(({ made, replaced }) => ({ statement: updateStatement(made, replaced), count: 1 })),
+  );
+}
+
+/** The current versions of what is changed, by `Type/id`, locked. */
+async function lockCurrent(
+  { rids, together, send }: WriteTools,
+  writes: readonly TransactionWrite[],
+): Promise<Map<string, StoredVersion>> {
+  const ids = new Map<string, string[]>();
+  for (const write of writes) {
+    if (write.kind === 'create') continue;
+    const list = ids.get(write.type);
+    if (list) list.push(write.id);
+    else ids.set(write.type, [write.id]);
+  }
+  const found = new Map<string, StoredVersion>();
+  // In one order, whoever writes: nobody waits in a circle.
+  const groups = [...ids]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([type, list]) => ({ type, rids: ridsOf(rids, list) }));
+  const there = groups.length < ASK_TYPES_MIN ? groups : await withRows(together, groups);
+  await all(
+    there.map(async (group) => {
+      const rows = await send({
+        name: `rl:${group.type}`,
+        text: `select id, ver, lu, op, content, pat from ${tableOf(group.type).main} where rid = any($1::bigint[]) order by rid for update`,
+        values: [group.rids],
+      });
+      for (const row of rows) found.set(`${group.type}/${row[0]}`, toVersion(group.type, row));
+    }),
+  );
+  return found;
+}
+
+/**
+ * Those of which there is a row at all: a message brings mostly new resources, and one question tells. A row that is
+ * made after it was asked for meets the insert, which fails, and the transaction is tried again.
+ */
+async function withRows<G extends { readonly type: string; readonly rids: Buffer }>(
+  run: Run,
+  groups: readonly G[],
+): Promise<G[]> {
+  const parts = groups.map(
+    ({ type }, i) => `(select ${i} from ${tableOf(type).main} where rid = any($${i + 1}::bigint[]) limit 1)`,
+  );
+  const rows = await run(
+    parts.join('\nunion all\n'),
+    groups.map(({ rids }) => rids),
+  );
+  return rows.flatMap(([i]) => groups[i as number] ?? []);
+}
+
+function ridsOf(rids: RidCodec, ids: readonly string[]): Buffer {
+  const lanes = ids.flatMap((id) => {
+    rids.lanes(id);
+    return [rids.hi, rids.lo];
+  });
+  return int8Array(lanes, ids.length);
+}
+
+/** Waits for all, then throws the first error: nothing is left running on a connection that goes back to the pool. */
+export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(work);
+  return settled.map((s) => {
+    if (s.status === 'rejected') throw s.reason;
+    return s.value;
+  });
+}
+
+const neverExisted = (type: string, id: string): StoredVersion => ({
+  type,
+  id,
+  versionId: 0,
+  lastUpdated: 0,
+  operation: 'delete',
+  content: '',
+});
