@@ -2,60 +2,23 @@
 import { MedplumClient } from '@medplum/core';
 import { expect } from 'chai';
 import { Client } from 'fhir-kit-client';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { type BackendClient, registerBackend } from '../support/backend-client.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 describe('clients › backend services', () => {
   let server: TestServer;
-  let clientId: string;
-  let privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
+  let requestToken: BackendClient['requestToken'];
   before(async () => {
     server = await startTestServer();
-    const pair = await generateKeyPair('ES384');
-    privateKey = pair.privateKey;
-    const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k1', alg: 'ES384', use: 'sig' };
-    const reply = await fetch(`${server.url}/api/v2/admin/clients`, {
-      method: 'POST',
-      headers: { ...server.bearer, 'Content-Type': 'application/json' },
-      body: JSON.stringify({
-        name: 'Nightly report',
-        scope: 'system/Patient.crs',
-        token_endpoint_auth_method: 'private_key_jwt',
-        jwks: { keys: [jwk] },
-      }),
-    });
-    expect(reply.status, await reply.clone().text()).equal(201);
-    clientId = ((await reply.json()) as { client_id: string }).client_id;
+    ({ requestToken } = await registerBackend(server, 'system/Patient.crs', 'Nightly report'));
   });
   after(() => server.stop());
 
-  /** What a client does that knows the FHIR base and its own key alone. */
-  async function requestToken(scope: string): Promise<{ status: number; body: Record<string, unknown> }> {
+  it('discovery says that keys are taken', async () => {
     const discovery = await fetch(`${server.fhirBaseUrl}/.well-known/smart-configuration`);
-    const { token_endpoint: url, capabilities } = (await discovery.json()) as {
-      token_endpoint: string;
-      capabilities: string[];
-    };
+    const { capabilities } = (await discovery.json()) as { capabilities: string[] };
     expect(capabilities).include('client-confidential-asymmetric');
-    const assertion = await new SignJWT({})
-      .setProtectedHeader({ alg: 'ES384', kid: 'k1', typ: 'JWT' })
-      .setIssuer(clientId)
-      .setSubject(clientId)
-      .setAudience(url)
-      .setJti(crypto.randomUUID())
-      .setExpirationTime('4 minutes')
-      .sign(privateKey);
-    const reply = await fetch(url, {
-      method: 'POST',
-      body: new URLSearchParams({
-        grant_type: 'client_credentials',
-        scope,
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: assertion,
-      }),
-    });
-    return { status: reply.status, body: (await reply.json()) as Record<string, unknown> };
-  }
+  });
 
   it('[SA-10] fhir-kit-client writes, finds and reads with such a token, and nothing beyond its scope', async () => {
     const { status, body } = await requestToken('system/Patient.crs');

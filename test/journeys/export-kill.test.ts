@@ -3,8 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
-import type { FhirClient, Reply } from '../support/fhir-client.ts';
-import { createKillableServer, type KillableServer } from '../support/killable-server.ts';
+import { createFhirClient, type FhirClient, type Reply } from '../support/fhir-client.ts';
+import { createServerProcess, type RunningServer, type ServerProcess } from '../support/server-process.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 3, long: 12 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
@@ -18,10 +18,11 @@ const GROWTH_MAX_MIB = 200;
 describe('$export › kill -9 [RL-17]', function () {
   this.timeout(300_000 + kills * 60_000);
   let database: TestDatabase;
-  let server: KillableServer;
+  let server: ServerProcess;
+  let running: RunningServer;
   before(async () => {
     database = await createDatabase();
-    server = createKillableServer(database);
+    server = createServerProcess(database);
     await withClient(database.connection('owner'), (client) =>
       client.query(
         `insert into fhir.observation (rid, lu, pm, ver, op, id, tok, content)
@@ -37,6 +38,10 @@ from generate_series(1, $1::int) g`,
     await database.drop();
   });
 
+  async function start(): Promise<FhirClient> {
+    running = await server.start();
+    return createFhirClient(running);
+  }
   const pathOf = (asked: Reply): string => {
     expect(asked.status, asked.text).equal(202);
     return `$export-status/${asked.headers.get('content-location')?.split('/').at(-1)}`;
@@ -53,7 +58,7 @@ from generate_series(1, $1::int) g`,
   }
 
   it('nothing is lost, nothing is given twice', async () => {
-    let fhir = await server.start();
+    let fhir = await start();
     const path = pathOf(await fhir.get('$export?_type=Observation', ASYNC));
     let interrupted = 0;
     for (let round = 0; round < kills; round++) {
@@ -68,7 +73,7 @@ from generate_series(1, $1::int) g`,
         client.query(`select 1 from mortar.async_request where state in ('waiting', 'running')`),
       );
       interrupted += rows.length;
-      fhir = await server.start();
+      fhir = await start();
     }
     expect(interrupted, 'it was killed in its midst').above(0);
     const seen = new Uint8Array(ROWS + 1);
@@ -86,11 +91,11 @@ from generate_series(1, $1::int) g`,
 
   it('its memory does not grow with what is exported', async function () {
     await server.stop();
-    const fhir = await server.start();
-    const refs = `/proc/${server.pid}/clear_refs`;
+    const fhir = await start();
+    const refs = `/proc/${running.pid}/clear_refs`;
     if (!existsSync(refs)) this.skip(); // Linux tells
     const kib = (name: string): number =>
-      Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${server.pid}/status`, 'latin1'))?.[1]);
+      Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${running.pid}/status`, 'latin1'))?.[1]);
     writeFileSync(refs, '5'); // the peak is counted from here
     const before = kib('VmRSS');
     const output = await finished(fhir, pathOf(await fhir.get('$export?_type=Observation', ASYNC)));

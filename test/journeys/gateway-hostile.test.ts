@@ -1,10 +1,14 @@
 /** Input made to hurt, at the doors of a running server: each is answered, and the next message is taken. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { fixture } from '../support/fixtures.ts';
 import { fieldOf, openMllpSender } from '../support/mllp.ts';
 import { startTestServer, type TestServer, testLog } from '../support/server.ts';
 import { stopChecked } from '../support/store-state.ts';
+
+const MIB = 1024 * 1024;
 
 describe('gateway › hostile input', function () {
   this.timeout(180_000);
@@ -52,6 +56,38 @@ describe('gateway › hostile input', function () {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.write('\u000bMSHa'.repeat(50_000));
     await closed;
+  });
+
+  it('[IN-01] an OBX of 100 MB: refused by its control id once the limit is reached, closed, and not kept', async () => {
+    const socket = connect(server.mllpPort as number, '127.0.0.1');
+    let answered = '';
+    let isOpen = true;
+    socket.on('data', (data) => {
+      answered += data.toString('latin1');
+    });
+    socket.on('error', () => undefined); // it is closed while we write
+    socket.once('close', () => {
+      isOpen = false;
+    });
+    const header = 'MSH|^~\\&|LAB|RXX|MORTAR|RXX|20260302101500||ORU^R01|HUGE-1|P|2.5.1';
+    socket.write(`\u000b${header}\rPID|1||7^^^RXX^MR\rOBR|1||1\rOBX|1|ED|PDF||^^^Base64^`);
+    const before = process.memoryUsage.rss();
+    const piece = Buffer.alloc(MIB, 'A');
+    let sent = 0;
+    let most = before;
+    while (isOpen && sent < 100) {
+      sent += 1;
+      if (!socket.write(piece))
+        await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
+      most = Math.max(most, process.memoryUsage.rss());
+    }
+    for (let tries = 0; isOpen && tries < 200; tries++) await sleep(50);
+    expect(isOpen, 'it is closed').equal(false);
+    expect(fieldOf(Buffer.from(answered.slice(1)), 'MSA-1')).equal('AR');
+    expect(answered).contain('|HUGE-1');
+    // The limit is 16 MiB; what is on its way between the two, which are one process here, comes to it.
+    expect(sent).below(100);
+    expect((most - before) / MIB).below(150);
   });
 
   it('a batch that is nothing but stray lines is answered once', async () => {

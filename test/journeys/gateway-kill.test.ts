@@ -2,86 +2,31 @@
  * kill -9 of the server while senders send: whoever was told "applied" finds it in the store, once. Senders do what real
  * ones do: they send a message again until it is acknowledged, and only then the next. SECURITY RL-11
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
 import { fixture } from '../support/fixtures.ts';
 import { fieldOf, openMllpSender } from '../support/mllp.ts';
-import { databaseUrl, operatorToken } from '../support/server.ts';
-import { makeTempFolder } from '../support/temp-folder.ts';
+import { createServerProcess, type RunningServer, type ServerProcess } from '../support/server-process.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 6, long: 100 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
-
-interface Ports {
-  readonly pid: number;
-  readonly url: string;
-  readonly fhir: string;
-  readonly mllp: number;
-}
 
 describe('gateway › kill -9 [RL-11]', function () {
   this.timeout(180_000 + kills * 30_000);
   let database: TestDatabase;
-  let dataDir: string;
-  let child: ChildProcess | undefined;
-  let ports: Ports | undefined;
-  let token: string | undefined;
+  let server: ServerProcess;
+  let running: RunningServer | undefined;
   let stopping = false;
 
   before(async () => {
     database = await createDatabase();
-    dataDir = makeTempFolder();
+    server = createServerProcess(database, { UNKNOWN_PARTNERS: 'accept' });
   });
   after(async () => {
-    child?.kill('SIGTERM');
+    await server.stop();
     await database.drop();
   });
-
-  async function start(): Promise<void> {
-    ports = undefined;
-    child = spawn(process.execPath, [MAIN], {
-      cwd: dataDir,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        PORT: '0',
-        MLLP_PORT: '0',
-        SPINE_PORT: 'off',
-        PAYER_PORT: 'off',
-        DATA_DIR: join(dataDir, 'data'),
-        DATABASE_URL: databaseUrl(database),
-        UNSAFE_DATABASE: 'allow',
-        UNKNOWN_PARTNERS: 'accept',
-        LOG_LEVEL: 'error',
-      },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    for (let tries = 0; tries < 2400; tries++) {
-      const found = readPorts();
-      if (found?.pid === child.pid) {
-        // Another port is another address, and tokens are for one.
-        token = await operatorToken({ dataDir: join(dataDir, 'data') });
-        ports = found;
-        return;
-      }
-      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
-      await sleep(50);
-    }
-    throw new Error('the server did not start');
-  }
-
-  const readPorts = (): Ports | undefined => {
-    try {
-      return JSON.parse(readFileSync(join(dataDir, 'data/ports.json'), 'utf8')) as Ports;
-    } catch {
-      return undefined;
-    }
-  };
 
   const text = (message: Buffer, ...changes: readonly (readonly [string | RegExp, string])[]): Buffer =>
     Buffer.from(changes.reduce((all, [from, to]) => all.replace(from, to), message.toString()));
@@ -91,12 +36,12 @@ describe('gateway › kill -9 [RL-11]', function () {
   /** Sends message 0, 1, 2 … until told to stop; resolves to how many were acknowledged. */
   async function feed(
     make: (n: number) => Buffer,
-    send: (to: Ports, message: Buffer) => Promise<boolean>,
+    send: (to: RunningServer, message: Buffer) => Promise<boolean>,
   ): Promise<number> {
     let acknowledged = 0;
     // However slow the machine is, each has its share.
     while (!stopping || acknowledged <= ENOUGH) {
-      const to = ports;
+      const to = running;
       const done = to !== undefined && (await send(to, make(acknowledged)).catch(() => false));
       if (done) acknowledged += 1;
       else await sleep(20);
@@ -104,7 +49,7 @@ describe('gateway › kill -9 [RL-11]', function () {
     return acknowledged;
   }
 
-  const mllp = async (to: Ports, message: Buffer): Promise<boolean> => {
+  const mllp = async (to: RunningServer, message: Buffer): Promise<boolean> => {
     const sender = await openMllpSender(to.mllp);
     try {
       const answer = await Promise.race([sender.send(message), sleep(5000).then(() => undefined)]);
@@ -115,10 +60,10 @@ describe('gateway › kill -9 [RL-11]', function () {
       sender.close();
     }
   };
-  const post = async (url: string, type: string, message: Buffer): Promise<string> => {
-    const reply = await fetch(url, {
+  const post = async (to: RunningServer, path: string, type: string, message: Buffer): Promise<string> => {
+    const reply = await fetch(to.url + path, {
       method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'Content-Type': type },
+      headers: { ...to.bearer, 'Content-Type': type },
       body: new Uint8Array(message),
       signal: AbortSignal.timeout(5000),
     });
@@ -126,7 +71,7 @@ describe('gateway › kill -9 [RL-11]', function () {
   };
 
   it('every acknowledged message is in the store once, none half', async () => {
-    await start();
+    running = await server.start();
     const feeds = [
       ...['F1', 'F2'].map((name) =>
         feed(
@@ -153,14 +98,14 @@ describe('gateway › kill -9 [RL-11]', function () {
             ['MRN-100234', `S1-M${n % 7}`],
           ),
         async (to, message) =>
-          (await post(`${to.url}/ncpdp/script`, 'application/xml', message)).includes('<Status><Code>010<'),
+          (await post(to, '/ncpdp/script', 'application/xml', message)).includes('<Status><Code>010<'),
       ),
     ];
     for (let round = 0; round < kills; round++) {
       await sleep(300 + Math.random() * 1200);
-      child?.kill('SIGKILL');
-      await once(child as ChildProcess, 'exit');
-      await start();
+      running = undefined;
+      await server.kill();
+      running = await server.start();
     }
     await sleep(1500);
     stopping = true;

@@ -2,98 +2,48 @@
  * kill -9 of the server while one partner sends and another is told: what was acknowledged is in the store once, and of
  * every version in the store the other partner has heard, in order, each under one control id. SECURITY RL-11, RL-17
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
 import { createFhirClient } from '../support/fhir-client.ts';
 import { fieldOf, openMllpSender } from '../support/mllp.ts';
-import { databaseUrl, operatorToken } from '../support/server.ts';
-import { makeTempFolder } from '../support/temp-folder.ts';
+import { createServerProcess, type RunningServer, type ServerProcess } from '../support/server-process.ts';
 import { answer, controlIdOf, startV2Peer, type V2Peer } from '../support/v2-peer.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 4, long: 20 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const FEEDS = ['K1', 'K2'];
 const PATIENTS = 5;
 /** How long a job stays with a server that is gone. */
 const LEASE_MS = 30_000;
 
-interface Ports {
-  readonly pid: number;
-  readonly fhir: string;
-  readonly mllp: number;
-}
-
 describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function () {
   this.timeout(300_000 + kills * 60_000);
   let database: TestDatabase;
   let peer: V2Peer;
-  let dataDir: string;
-  let child: ChildProcess | undefined;
-  let ports: Ports | undefined;
+  let server: ServerProcess;
+  let running: RunningServer | undefined;
   let stopping = false;
 
   before(async () => {
     database = await createDatabase();
-    dataDir = makeTempFolder();
     peer = await startV2Peer();
     // Now and then its answer is lost, or it is not in the mood.
     peer.act = (text, n) => (n % 31 === 3 ? 'close' : [answer(text, n % 37 === 5 ? 'AR' : 'AA')]);
+    server = createServerProcess(database, {
+      UNKNOWN_PARTNERS: 'accept',
+      HL7V2_FEED_TARGETS: `mllp://127.0.0.1:${peer.port}`,
+      HL7V2_ANSWER_TIMEOUT_MS: '500',
+    });
   });
   after(async () => {
-    child?.kill('SIGTERM');
+    await server.stop();
     await peer.stop();
     await database.drop();
   });
 
-  async function start(): Promise<void> {
-    ports = undefined;
-    child = spawn(process.execPath, [MAIN], {
-      cwd: dataDir,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        PORT: '0',
-        MLLP_PORT: '0',
-        DATA_DIR: join(dataDir, 'data'),
-        DATABASE_URL: databaseUrl(database),
-        UNSAFE_DATABASE: 'allow',
-        UNKNOWN_PARTNERS: 'accept',
-        HL7V2_FEED_TARGETS: `mllp://127.0.0.1:${peer.port}`,
-        HL7V2_ANSWER_TIMEOUT_MS: '500',
-        LOG_LEVEL: 'error',
-      },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    for (let tries = 0; tries < 2400; tries++) {
-      const found = readPorts();
-      if (found?.pid === child.pid) {
-        ports = found;
-        return;
-      }
-      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
-      await sleep(50);
-    }
-    throw new Error('the server did not start');
-  }
-  const readPorts = (): Ports | undefined => {
-    try {
-      return JSON.parse(readFileSync(join(dataDir, 'data/ports.json'), 'utf8')) as Ports;
-    } catch {
-      return undefined;
-    }
-  };
-
-  async function makeFeed(): Promise<void> {
-    const token = await operatorToken({ dataDir: join(dataDir, 'data') });
-    const client = createFhirClient({
-      fhirBaseUrl: (ports as Ports).fhir,
-      bearer: { authorization: `Bearer ${token}` },
-    });
+  async function makeFeed(to: RunningServer): Promise<void> {
+    const client = createFhirClient(to);
     const made = await client.post('Endpoint', {
       resourceType: 'Endpoint',
       status: 'active',
@@ -111,7 +61,7 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
     `MSH|^~\\&|${name}|RXX|MORTAR|HERE|20260302101500||ADT^A31|${name}-${n}|P|2.5.1\rEVN||20260302\r` +
     `PID|1||${name}-P${n % PATIENTS}^^^MRN^MR||V${n}^Ann||19840517|F\r`;
 
-  async function send(to: Ports, text: string): Promise<boolean> {
+  async function send(to: RunningServer, text: string): Promise<boolean> {
     const sender = await openMllpSender(to.mllp);
     try {
       const reply = await Promise.race([sender.send(text), sleep(5000).then(() => undefined)]);
@@ -128,7 +78,7 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
     let acknowledged = 0;
     // However slow the machine is, each has its share.
     while (!stopping || acknowledged <= ENOUGH) {
-      const to = ports;
+      const to = running;
       const done = to !== undefined && (await send(to, message(name, acknowledged)).catch(() => false));
       if (done) acknowledged += 1;
       else await sleep(20);
@@ -137,14 +87,14 @@ describe('HL7 v2 › kill -9 with messages in and out [RL-11] [RL-17]', function
   }
 
   it('nothing acknowledged is lost, nothing is told twice under two ids, order stays', async () => {
-    await start();
-    await makeFeed();
+    running = await server.start();
+    await makeFeed(running);
     const feeds = FEEDS.map(feed);
     for (let round = 0; round < kills; round++) {
       await sleep(500 + Math.random() * 1000);
-      child?.kill('SIGKILL');
-      await once(child as ChildProcess, 'exit');
-      await start();
+      running = undefined;
+      await server.kill();
+      running = await server.start();
     }
     await sleep(800);
     stopping = true;

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
-import { createKillableServer, type KillableServer } from '../support/killable-server.ts';
+import { createFhirClient, type FhirClient } from '../support/fhir-client.ts';
+import { createServerProcess, type ServerProcess } from '../support/server-process.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 3, long: 12 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
@@ -12,16 +13,17 @@ const FAULT_EVERY = 1000;
 describe('$import › kill -9 [RL-17]', function () {
   this.timeout(300_000 + kills * 60_000);
   let database: TestDatabase;
-  let server: KillableServer;
+  let server: ServerProcess;
   before(async () => {
     database = await createDatabase();
-    server = createKillableServer(database);
+    server = createServerProcess(database);
   });
   after(async () => {
     await server.stop();
     await database.drop();
   });
 
+  const start = async (): Promise<FhirClient> => createFhirClient(await server.start());
   const stored = (): Promise<{ all: number; distinct: number }> =>
     withClient(database.connection('owner'), async (client) => {
       const { rows } = await client.query<{ all: number; distinct: number }>(
@@ -31,7 +33,7 @@ describe('$import › kill -9 [RL-17]', function () {
     });
 
   it('nothing is lost, nothing is done twice', async () => {
-    let fhir = await server.start();
+    let fhir = await start();
     const lines = Array.from({ length: LINES }, (_, i) =>
       JSON.stringify({
         resourceType: 'Observation',
@@ -52,7 +54,7 @@ describe('$import › kill -9 [RL-17]', function () {
       for (let tries = 0; tries < 3000 && (await stored()).all === before; tries++) await sleep(10);
       await server.kill();
       if ((await stored()).all < LINES - LINES / FAULT_EVERY) interrupted += 1;
-      fhir = await server.start();
+      fhir = await start();
     }
     expect(interrupted, 'it was killed in its midst').above(0);
     // What a killed server had under way is taken again at the latest when its lease runs out.

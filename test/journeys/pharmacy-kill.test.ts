@@ -1,72 +1,28 @@
 /** kill -9 of the server while pharmacies dispense: who was told "dispensed" finds it so, once, and nothing is half done. SECURITY RX-04, RL-11 */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createDatabase, type TestDatabase, withClient } from '../support/database.ts';
 import { codeOf, makePharmacyWorld, type PharmacyWorld, type Prescribed } from '../support/pharmacy.ts';
-import { databaseUrl, operatorToken } from '../support/server.ts';
-import { makeTempFolder } from '../support/temp-folder.ts';
+import { createServerProcess, type ServerProcess } from '../support/server-process.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 4, long: 40 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
 const COUNT = 60;
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
 
 describe('pharmacy › kill -9 [RX-04]', function () {
   this.timeout(240_000 + kills * 60_000);
   let database: TestDatabase;
-  let folder: string;
-  let dataDir: string;
-  let child: ChildProcess | undefined;
+  let server: ServerProcess;
   before(async () => {
     database = await createDatabase();
-    folder = makeTempFolder();
-    dataDir = join(folder, 'data');
+    server = createServerProcess(database, { RATE_LIMITS: 'write=off,read=off' });
   });
   after(async () => {
-    child?.kill('SIGTERM');
+    await server.stop();
     await database.drop();
   });
 
-  async function start(): Promise<PharmacyWorld> {
-    const running = spawn(process.execPath, [MAIN], {
-      cwd: folder,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        PORT: '0',
-        MLLP_PORT: '0',
-        SPINE_PORT: 'off',
-        PAYER_PORT: 'off',
-        DATA_DIR: dataDir,
-        DATABASE_URL: databaseUrl(database),
-        UNSAFE_DATABASE: 'allow',
-        RATE_LIMITS: 'write=off,read=off',
-        LOG_LEVEL: 'error',
-      },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    child = running;
-    for (let tries = 0; tries < 2400; tries += 1) {
-      const found = readPorts();
-      if (found && found.pid === running.pid) {
-        const bearer = { authorization: `Bearer ${await operatorToken({ dataDir })}` };
-        return makePharmacyWorld({ url: found.url, fhirBaseUrl: found.fhir, dataDir, bearer });
-      }
-      await sleep(50);
-    }
-    throw new Error('the server does not start');
-  }
-
-  function readPorts(): { pid: number; url: string; fhir: string } | undefined {
-    try {
-      return JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8'));
-    } catch {
-      return undefined; // not yet
-    }
-  }
+  const start = async (): Promise<PharmacyWorld> => makePharmacyWorld(await server.start());
 
   /** The status that was told; undefined where the answer did not come. */
   async function dispense(world: PharmacyWorld, headers: Record<string, string>, { token }: Prescribed) {
@@ -96,8 +52,7 @@ describe('pharmacy › kill -9 [RX-04]', function () {
       });
       // In the midst of it: when some have been told, and others have not.
       while (told.size < round * COUNT + 10) await sleep(1);
-      child?.kill('SIGKILL');
-      if (child?.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      await server.kill();
       await Promise.all(asking);
       world = await start();
       const again = await world.pharmacist('pharmacy-a');

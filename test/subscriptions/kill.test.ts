@@ -1,75 +1,34 @@
 /** kill -9 of the server while a subscriber is told: every resource that was taken is told of, in order. SECURITY RL-11, RL-17 */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { createFhirClient, type FhirClient } from '../support/fhir-client.ts';
 import { type NotifiedServer, startNotified } from '../support/notified.ts';
-import { databaseUrl, operatorToken } from '../support/server.ts';
-import { makeTempFolder } from '../support/temp-folder.ts';
+import { createServerProcess, type ServerProcess } from '../support/server-process.ts';
 
 const KILLS: Record<string, number> = { quick: 2, ci: 4, long: 20 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const ENOUGH = 20;
 
 describe('subscriptions › kill -9 [RL-11] [RL-17]', function () {
   this.timeout(300_000 + kills * 60_000);
   let database: TestDatabase;
   let endpoint: NotifiedServer;
-  let dataDir: string;
-  let child: ChildProcess | undefined;
+  let server: ServerProcess;
   before(async () => {
     database = await createDatabase();
-    dataDir = makeTempFolder();
     endpoint = await startNotified();
+    server = createServerProcess(database, { SUBSCRIPTION_TARGETS: endpoint.host });
     let n = 0;
     endpoint.answer = () => (n++ % 29 === 3 ? 503 : 200);
   });
   after(async () => {
-    child?.kill('SIGTERM');
+    await server.stop();
     await endpoint.stop();
     await database.drop();
   });
 
-  async function start(): Promise<FhirClient> {
-    child = spawn(process.execPath, [MAIN], {
-      cwd: dataDir,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        PORT: '0',
-        MLLP_PORT: '0',
-        SPINE_PORT: 'off',
-        PAYER_PORT: 'off',
-        DATA_DIR: join(dataDir, 'data'),
-        DATABASE_URL: databaseUrl(database),
-        UNSAFE_DATABASE: 'allow',
-        SUBSCRIPTION_TARGETS: endpoint.host,
-        LOG_LEVEL: 'error',
-      },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    for (let tries = 0; tries < 2400; tries++) {
-      const ports = readPorts();
-      if (ports !== undefined && ports.pid === child.pid) {
-        const token = await operatorToken({ dataDir: join(dataDir, 'data') });
-        return createFhirClient({ fhirBaseUrl: ports.fhir, bearer: { authorization: `Bearer ${token}` } });
-      }
-      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
-      await sleep(50);
-    }
-    throw new Error('the server did not start');
-  }
-  function readPorts(): { readonly pid: number; readonly fhir: string } | undefined {
-    try {
-      return JSON.parse(readFileSync(join(dataDir, 'data/ports.json'), 'utf8')) as { pid: number; fhir: string };
-    } catch {
-      return undefined;
-    }
-  }
+  const start = async (): Promise<FhirClient> => createFhirClient(await server.start());
 
   it('nothing is lost, and the order stays', async () => {
     let fhir = await start();
@@ -101,8 +60,7 @@ describe('subscriptions › kill -9 [RL-11] [RL-17]', function () {
     })();
     for (let round = 0; round < kills; round++) {
       await sleep(1000 + Math.random() * 1000);
-      child?.kill('SIGKILL');
-      await once(child as ChildProcess, 'exit');
+      await server.kill();
       fhir = await start();
     }
     await sleep(500);

@@ -6,9 +6,16 @@ export interface BackendClient {
   readonly clientId: string;
   /** A token of the scope that it is registered for. */
   readonly bearer: { readonly authorization: string };
+  /** What the token endpoint answers to who asks for this scope. */
+  requestToken(scope: string): Promise<TokenAnswer>;
 }
 
-/** Registers it and asks for a token. */
+export interface TokenAnswer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Registers it and asks for a token: from then on it knows the FHIR base and its own key alone. */
 export async function registerBackend(
   server: Pick<TestServer, 'url' | 'fhirBaseUrl' | 'bearer'>,
   scope: string,
@@ -23,26 +30,31 @@ export async function registerBackend(
   });
   if (made.status !== 201) throw new Error(await made.text());
   const { client_id: clientId } = (await made.json()) as { client_id: string };
-  const discovery = await fetch(`${server.fhirBaseUrl}/.well-known/smart-configuration`);
-  const { token_endpoint: url } = (await discovery.json()) as { token_endpoint: string };
-  const assertion = await new SignJWT({})
-    .setProtectedHeader({ alg: 'ES384', kid: 'k1', typ: 'JWT' })
-    .setIssuer(clientId)
-    .setSubject(clientId)
-    .setAudience(url)
-    .setJti(crypto.randomUUID())
-    .setExpirationTime('4 minutes')
-    .sign(privateKey);
-  // Its audience is the address that is published; it is reached where the test reaches the server.
-  const reply = await fetch(server.url + new URL(url).pathname, {
-    method: 'POST',
-    body: new URLSearchParams({
-      grant_type: 'client_credentials',
-      scope,
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: assertion,
-    }),
-  });
-  const { access_token: token } = (await reply.json()) as { access_token: string };
-  return { clientId, bearer: { authorization: `Bearer ${token}` } };
+
+  async function requestToken(wanted: string): Promise<TokenAnswer> {
+    const discovery = await fetch(`${server.fhirBaseUrl}/.well-known/smart-configuration`);
+    const { token_endpoint: url } = (await discovery.json()) as { token_endpoint: string };
+    const assertion = await new SignJWT({})
+      .setProtectedHeader({ alg: 'ES384', kid: 'k1', typ: 'JWT' })
+      .setIssuer(clientId)
+      .setSubject(clientId)
+      .setAudience(url)
+      .setJti(crypto.randomUUID())
+      .setExpirationTime('4 minutes')
+      .sign(privateKey);
+    // Its audience is the address that is published; it is reached where the test reaches the server.
+    const reply = await fetch(server.url + new URL(url).pathname, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        scope: wanted,
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: assertion,
+      }),
+    });
+    return { status: reply.status, body: (await reply.json()) as Record<string, unknown> };
+  }
+
+  const { body } = await requestToken(scope);
+  return { clientId, bearer: { authorization: `Bearer ${String(body['access_token'])}` }, requestToken };
 }
