@@ -198,12 +198,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
     visible: access.visible,
-    // Reads have no use for it.
-    get callerKey() {
-      return access.callerKey;
-    },
+    // Its key is made when it is asked for: reads have no use for it.
+    asker: access,
   });
-  const partyOf = (access: Access): Party => ({ access, search: toolsOf(access) });
+  const partyOf = (access: Access): Omit<Party, 'found'> => ({ access, search: toolsOf(access) });
   const differences: Differences = new Map();
   const inTransaction = <T>(access: Access, work: (tx: StoreTransaction) => Promise<T>): Promise<T> =>
     runTransaction(

@@ -49,16 +49,21 @@ export function chooseDriver(
 ): Driver | undefined {
   const named = conditions.find((condition) => (namedRids(context, condition)?.length ?? Number.NaN) <= NAMED_MAX);
   if (named) return driverOf(context, frequencies, type, named);
-  const found = conditions.flatMap((condition) => driverOf(context, frequencies, type, condition) ?? []);
-  // Before statistics a code such as `status=active` looks rare, and may be every row of the table; one patient never is.
-  if (!frequencies.isKnown(type) && conditions.some((condition) => patientRids(context, type, condition)))
-    return best(found);
-  const tokens = tokenDriver(context, frequencies, type, conditions);
+  // A code that statistics do not know yet, such as the status of what was begun since, looks rare and may be most of the
+  // table; what belongs to one patient never is.
+  const isOfOne = conditions.some((condition) => patientRids(context, type, condition)?.length === 1);
+  const driving = isOfOne ? conditions.filter((condition) => !isCode(condition)) : conditions;
+  const found = driving.flatMap((condition) => driverOf(context, frequencies, type, condition) ?? []);
+  const tokens = tokenDriver(context, frequencies, type, driving);
   return best(tokens ? [...found, tokens] : found);
 }
 
 const best = (drivers: readonly Driver[]): Driver | undefined =>
   drivers.reduce<Driver | undefined>((least, next) => (least && least.rows <= next.rows ? least : next), undefined);
+
+const isCode = (condition: StoreCondition): boolean =>
+  condition.kind === 'token' &&
+  condition.parameter.atoms.every(({ leaves }) => leaves.every((leaf) => leaf.type !== 'Identifier'));
 
 /** Single tokens in one `@>`: the index intersects them. */
 function tokenDriver(

@@ -20,10 +20,11 @@ import {
   dispensingProvenance,
   medicationDispense,
 } from './dispense-record.ts';
-import { type FindTaskServices, type FoundTask, findTask } from './find-task.ts';
+import type { FindTaskServices, FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
 import { DISPENSED, type Fault, REASONS } from './reasons.ts';
 import { STATUS_OF, stateOf, TRANSITIONS } from './states.ts';
+import { createTaskLookup } from './task-lookup.ts';
 
 export interface DispenseRequest {
   readonly tokenId: string;
@@ -78,6 +79,7 @@ const NO_NONCE = '00000000-0000-0000-0000-000000000000';
 
 export function createDispense(services: DispenseServices): Dispense {
   const { store, attempts, identityTypes, now } = services;
+  const lookUp = createTaskLookup({ ...services, store: services.lookup }, true);
 
   /** Why it cannot be, before anything is locked. */
   function faultOf(found: FoundTask | undefined, { nonce, pharmacy }: DispenseRequest): Fault | undefined {
@@ -99,9 +101,7 @@ export function createDispense(services: DispenseServices): Dispense {
   }
 
   return async (caller, request, last) => {
-    const found = isTokenId(request.tokenId)
-      ? await findTask({ ...services, store: services.lookup }, request.tokenId, true)
-      : undefined;
+    const found = isTokenId(request.tokenId) ? await lookUp(request.tokenId) : undefined;
     const fault = faultOf(found, request);
     if (fault !== undefined || !found) return refuse(request, fault ?? 'unknown', found);
     const { order } = found;
@@ -143,12 +143,12 @@ export function createDispense(services: DispenseServices): Dispense {
     try {
       // What is nobody's yet is out of every pharmacy's reach: it becomes theirs with this.
       const actor = found.pharmacyId === undefined ? serviceCaller('dispensing', caller.correlationId) : caller;
-      await store.transaction(actor, (tx) =>
+      const work = (tx: StoreTransaction): Promise<unknown> =>
         tx.write(
           writes,
           async () => {
             const sent = [
-              tx.dispensing.attempt(attemptOf(request, dispensing.at, true, DISPENSED)),
+              tx.dispensing.attempts([attemptOf(request, dispensing.at, true, DISPENSED)]),
               ...(line ? [tx.dispensing.register(line)] : []),
               ...(jobs.length > 0 ? [tx.jobs.add(jobs)] : []),
               last(tx, done),
@@ -156,8 +156,9 @@ export function createDispense(services: DispenseServices): Dispense {
             await allOf(sent);
           },
           (results) => [...provenance(results), dispensedNotice(found, noticeId, dispensing)],
-        ),
-      );
+        );
+      // Who writes into the register waits for the line before, and nobody else shall wait with them.
+      await store.transaction(actor, work, { mayShare: line === undefined });
       return done;
     } catch (error) {
       if (!(error instanceof NotReady)) throw error;
