@@ -72,6 +72,34 @@ describe('requests that are answered later', () => {
     expect(await book.begin(asked.id), 'nothing more to do').equal(undefined);
   });
 
+  it('large pieces are packed: less is kept, and what is read and counted is what was given', async () => {
+    const book = open();
+    const asked = request();
+    await book.ask(asked, LIMIT);
+    await book.begin(asked.id);
+    const text = '{"resourceType":"Patient","name":[{"family":"Hatherley"}]}\n'.repeat(5000);
+    const large = await book.pack(piece('a', text));
+    expect(large.bytes.length).below(text.length / 10);
+    const small = await book.pack(piece('b', 'few'));
+    expect(small.packedFrom, 'not worth it').equal(undefined);
+    await book.append(asked.id, 0, { pieces: [large, small, piece('a', 'end')] }, TIMES);
+    expect((await book.readStep(asked.id, 'a', 0))?.toString()).equal(`${text}end`);
+    await book.append(asked.id, 1, { pieces: [], result: {} }, TIMES);
+    expect(await textOf(asked.id, 'a')).equal(`${text}end`);
+    expect(await textOf(asked.id, 'b')).equal('few');
+    expect(await book.files(asked.id)).eql([
+      { name: 'a', length: text.length + 3, count: 2 },
+      { name: 'b', length: 3, count: 1 },
+    ]);
+    const limited = open(text.length);
+    const second = request();
+    await limited.ask(second, LIMIT);
+    await limited.begin(second.id);
+    const twice = { pieces: [large, await book.pack(piece('b', text))] };
+    const failed = await limited.append(second.id, 0, twice, TIMES).catch((error: unknown) => error);
+    expect(failed, 'a result is as long as it is when it is read').instanceOf(FhirError);
+  });
+
   it('a step that was interrupted is told, and of two who make one the first is kept', async () => {
     const book = open();
     const asked = request();

@@ -11,7 +11,7 @@ import type { Frequencies } from './frequencies.ts';
 import { rarestWords, textFilter } from './full-text.ts';
 import { atomKeys } from './hashes.ts';
 import { nearBoxes, nearShare } from './near.ts';
-import { lowBoundRange } from './ranges.ts';
+import { type IndexRanges, indexRanges } from './ranges.ts';
 import { or, type Params } from './sql.ts';
 import { tokenAlternatives } from './token-keys.ts';
 import { prefixRange } from './value-filters.ts';
@@ -27,6 +27,8 @@ export interface Driver {
   readonly answers: readonly StoreCondition[];
   /** It yields rows that were named one by one: no walk is shorter. */
   readonly isNamed?: true;
+  /** Where statistics say nothing: a statement that counts what the index yields, up to `limit`. */
+  readonly probe?: (params: Params, limit: number) => string;
 }
 
 /** Rows an index entry leads to when nothing is known. */
@@ -241,43 +243,53 @@ function numberDriver(
   const ranges = numberRanges(context, type, condition);
   if (!ranges) return undefined;
   const { main, numbers } = tableOf(type);
+  const parts = (params: Params): string[] =>
+    ranges.flatMap(({ key, low, high }) => {
+      const keyed = params.add(String(key), 'bigint');
+      const within = (column: 'v' | 'w', [from, to]: readonly [number, number]): string =>
+        `(n.h = ${keyed} and n.${column} >= ${params.add(from, 'float8')} and n.${column} <= ${params.add(to, 'float8')})`;
+      return [within('v', low), ...(high ? [within('w', high)] : [])];
+    });
   return {
     rows: Math.max(1, frequencies.rows(type) * RANGE_SHARE),
     answers: [],
     ordered: 'd.rid',
-    from(params) {
-      const parts = ranges.map(
-        ({ key, low, high }) =>
-          `(n.h = ${params.add(String(key), 'bigint')} and n.v >= ${params.add(low, 'float8')} and n.v <= ${params.add(high, 'float8')})`,
-      );
-      return `(select distinct n.rid from ${numbers} n where ${or(parts)} order by n.rid desc offset 0) d
-cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
+    from: (
+      params,
+    ) => `(select distinct n.rid from ${numbers} n where ${or(parts(params))} order by n.rid desc offset 0) d
+cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
+    probe: (params, limit) => {
+      const most = params.add(limit, 'int');
+      const counted = parts(params).map((part) => `(select n.rid from ${numbers} n where ${part} limit ${most})`);
+      return `select count(*)::int from (${counted.join(' union all ')}) n`;
     },
   };
 }
 
-interface KeyRange {
+interface KeyRange extends IndexRanges {
   readonly key: bigint;
-  readonly low: number;
-  readonly high: number;
 }
+
+const EVERYTHING: IndexRanges = { low: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] };
 
 /** Index ranges that hold every match (and more: the filter decides); undefined when open on both sides. */
 function numberRanges(context: FilterContext, type: string, condition: StoreCondition): KeyRange[] | undefined {
   const { keys } = context;
   const ranges: KeyRange[] = [];
-  const add = (key: bigint, range: readonly [number, number]): void => {
-    ranges.push({ key, low: range[0], high: range[1] });
+  let isOpen = false;
+  const add = (key: bigint, range: IndexRanges | undefined): void => {
+    if (range) ranges.push({ key, ...range });
+    else isOpen = true;
   };
   if (condition.kind === 'date' || condition.kind === 'number' || condition.kind === 'quantity') {
     for (const atom of condition.parameter.atoms) {
       if (context.parameters.get(type)?.mainDate === atom) return undefined;
       const { plain, unit } = atomKeys(keys, condition.parameter, atom);
       const key = lanesToBigInt(plain);
-      for (const value of condition.values) add(key, lowBoundRange(value));
+      for (const value of condition.values) add(key, indexRanges(value));
       for (const value of condition.kind === 'quantity' ? condition.values : []) {
         const canonical = canonicalQuantity(value);
-        if (canonical) add(canonicalKey(keys, unit, canonical), lowBoundRange(canonical.value));
+        if (canonical) add(canonicalKey(keys, unit, canonical), indexRanges(canonical.value));
       }
     }
   } else if (condition.kind === 'composite') {
@@ -288,13 +300,15 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
         if (!second || !token) return undefined;
         const { plain } = atomKeys(keys, condition.parameter, atom);
         // The code alone narrows the index, whatever the comparison.
-        add(keyOf(keys, plain, token.value.code ?? ''), lowBoundRange(second.value));
+        add(keyOf(keys, plain, token.value.code ?? ''), indexRanges(second.value) ?? EVERYTHING);
         const canonical = second.type === 'quantity' ? canonicalQuantity(second.value) : undefined;
         if (canonical)
-          add(codeAndCanonicalKey(keys, plain, token.value.code ?? '', canonical), lowBoundRange(canonical.value));
+          add(
+            codeAndCanonicalKey(keys, plain, token.value.code ?? '', canonical),
+            indexRanges(canonical.value) ?? EVERYTHING,
+          );
       }
     return ranges;
   } else return undefined;
-  const open = ranges.some((r) => r.low === Number.NEGATIVE_INFINITY && r.high === Number.POSITIVE_INFINITY);
-  return open ? undefined : ranges;
+  return isOpen ? undefined : ranges;
 }

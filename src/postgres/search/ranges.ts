@@ -84,21 +84,33 @@ export function compareWidened(row: Bounds, value: NumberValue, params: Params):
   return compare(row, value.prefix, low, high, params, 'float8');
 }
 
-/** The part of an index on the low bound that a value can be found in: open at both ends when it is not bounded. */
-export function lowBoundRange(asked: DateValue | NumberValue): readonly [number, number] {
+/** The parts of the indexes on low bounds, and on the high bounds of those that have one, that a value can be found in. */
+export interface IndexRanges {
+  readonly low: readonly [from: number, to: number];
+  /** Absent: `low` finds every one. */
+  readonly high?: readonly [from: number, to: number];
+}
+
+/** Every match is within them, and more: the filter decides. Undefined when the value bounds nothing. */
+export function indexRanges(asked: DateValue | NumberValue): IndexRanges | undefined {
   // Prefixes other than eq compare numbers with the exact value, dates with the range that the text stands for.
   const value = 'value' in asked && asked.prefix !== 'eq' ? { ...asked, low: asked.value, high: asked.value } : asked;
+  const from = (low: number): readonly [number, number] => [low, Number.POSITIVE_INFINITY];
   switch (value.prefix) {
     case 'eq':
-      return [value.low, value.high];
+      return { low: [value.low, value.high] };
     case 'sa':
-      return [value.high, Number.POSITIVE_INFINITY];
+      return { low: from(value.high) };
+    case 'gt':
+      return { low: from(value.high), high: from(value.high) };
+    case 'ge':
+      return { low: from(value.low), high: from(value.low) };
     case 'lt':
     case 'eb':
-      return [Number.NEGATIVE_INFINITY, value.low];
+      return { low: [Number.NEGATIVE_INFINITY, value.low] };
     case 'le':
-      return [Number.NEGATIVE_INFINITY, value.high];
+      return { low: [Number.NEGATIVE_INFINITY, value.high] };
     default:
-      return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+      return undefined;
   }
 }
