@@ -219,7 +219,7 @@ async function prepare(
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: publishedCapability(parameters),
+    capability: () => publishedCapability(parameters),
     settings: SETTINGS,
     now: Date.now,
     log: silent,

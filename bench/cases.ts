@@ -14,6 +14,8 @@ export interface Case {
   readonly connections?: number;
   /** Resources a request writes. */
   readonly resources?: number;
+  /** One of the families of searches; the goals speak of these. */
+  readonly isSearch?: boolean;
 }
 
 export interface Figures {
@@ -50,6 +52,8 @@ export async function createCases(admin: pg.Client, mortar: Target, barePort: nu
     }[];
   const observations = await ids('observation');
   const patients = await ids('patient');
+  const encounters = await ids('encounter');
+  await admin.query('truncate bare.t');
   await admin.query(
     'insert into bare.t select gen_random_uuid(), content from (select content from fhir.observation limit 100000) x',
   );
@@ -67,10 +71,16 @@ export async function createCases(admin: pg.Client, mortar: Target, barePort: nu
   const day = (): string =>
     `${2012 + Math.floor(random() * 14)}-0${1 + Math.floor(random() * 9)}-1${Math.floor(random() * 9)}`;
   const patient = (): string => any(patients).id;
+  const encounter = (): string => any(encounters).id;
+  /** Blood glucose and weight, at values of which there are few. */
+  const quantity = (): string =>
+    `${any(['gt', 'ge', ''])}${(135 + random() * 5).toFixed(2)}%7Chttp://unitsofmeasure.org%7C${any(['mg/dL', 'kg'])}`;
+  const measured = (): string => `http://loinc.org%7C2339-0%24gt${(138 + random() * 2).toFixed(2)}`;
   const search = (name: string, path: () => string): Case => ({
     name,
     port,
     against: 'bare select',
+    isSearch: true,
     next: prepared(() => get(mortar, FHIR + path())),
   });
   const searches = [
@@ -87,6 +97,15 @@ export async function createCases(admin: pg.Client, mortar: Target, barePort: nu
         `/MedicationRequest?patient.identifier=${IDENTIFIER_SYSTEM}%7CP-${Math.floor(random() * loaded.patients)}&_count=20`,
     ),
     search('search _has', () => `/Patient?gender=female&_has:Observation:patient:code=${code()}&_count=20`),
+    search('search reference', () => `/Observation?encounter=${encounter()}&_count=20`),
+    search('search quantity', () => `/Observation?value-quantity=${quantity()}&_count=20`),
+    search('search composite', () => `/Observation?code-value-quantity=${measured()}&_count=20`),
+    search(
+      'search _include',
+      () =>
+        `/MedicationRequest?patient=${patient()}&_include=MedicationRequest:encounter&_include=MedicationRequest:patient&_count=20`,
+    ),
+    search('search patient sorted by date', () => `/Observation?patient=${patient()}&_sort=-date&_count=20`),
     search('search token sorted by date', () => `/Observation?code=${code()}&_sort=-date&_count=20`),
   ];
   let version = 0;

@@ -12,10 +12,10 @@ export interface Loaded {
   readonly rate: number;
 }
 
-/** At least `size` resources of whole patients. */
-export async function loadRecords(target: Target, size: number): Promise<Loaded> {
+/** Whole patients until there are at least `size` resources; `from` patients are there already. */
+export async function loadRecords(target: Target, size: number, from = 0): Promise<Loaded> {
   const patients = Math.ceil(size / RECORD_SIZE);
-  let nextPatient = 0;
+  let nextPatient = from;
   const started = performance.now();
   const worker = async (): Promise<void> => {
     while (nextPatient < patients) {
@@ -28,7 +28,8 @@ export async function loadRecords(target: Target, size: number): Promise<Loaded>
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
   const resources = patients * RECORD_SIZE;
-  return { resources, patients, rate: resources / ((performance.now() - started) / 1000) };
+  const loaded = Math.max(0, patients - from) * RECORD_SIZE;
+  return { resources, patients, rate: loaded / ((performance.now() - started) / 1000) };
 }
 
 async function post({ port, token }: Target, body: string): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * `npm run -s bench -- [--size N] [--only NAME] [--rounds N] [--seconds S] [--json FILE]`
+ * `npm run -s bench -- [--size N | --growth N,N] [--only NAME] [--rounds N] [--seconds S] [--json FILE]`
  * Interleaves the bare `node:http` + `pg` baseline and Mortar on one Postgres and prints rates, latencies and ratios.
+ * With `--growth 10000,1000000` it tells what each family of searches costs at these sizes, in processor time.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,20 +10,23 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { type Case, createCases, type Figures } from './cases.ts';
-import { loadRecords } from './import.ts';
+import { printGrowth } from './growth.ts';
+import { type Loaded, loadRecords } from './import.ts';
 import { runLoad } from './load.ts';
 import { cpuBetween, cpuOf, cpuOfTree, rssOf, startBaseline, startMortar } from './processes.ts';
 
 const { values: flags } = parseArgs({
   options: {
     size: { type: 'string', default: '10000' },
+    growth: { type: 'string' },
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '2' },
     json: { type: 'string' },
   },
 });
-const size = Number(flags.size);
+const sizes = (flags.growth ?? flags.size).split(',').map(Number);
+const size = sizes.at(-1) as number; // of a list that split has made
 const rounds = Number(flags.rounds);
 const durationMs = Number(flags.seconds) * 1000;
 const CONNECTIONS = 32;
@@ -41,19 +45,28 @@ try {
   const databaseUrl = urlOf(owner);
   const server = join(folder, 'server');
   let mortar = await startMortar(databaseUrl, server);
-  note(`loading ${size} resources …`);
-  const loaded = await loadRecords(mortar, size);
-  note(`loaded ${loaded.resources} resources in transaction bundles of 100, ${Math.round(loaded.rate)}/s`);
-  await admin.query('vacuum analyze');
-  await mortar.stop(); // the next one starts with the statistics of what is there now
-  mortar = await startMortar(databaseUrl, server);
   const baseline = await startBaseline(owner);
   const pgPid = Number(readFileSync(join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
-  const cases = (await createCases(admin, mortar, baseline.port, loaded)).filter(
-    (c) => flags.only === undefined || c.name.includes(flags.only) || c.baseline,
-  );
-  const figures = await measure(cases, mortar.pid, baseline.pid, pgPid);
+  const bySize: { readonly size: number; readonly figures: readonly Figures[] }[] = [];
+  let loaded: Loaded = { resources: 0, patients: 0, rate: 0 };
+  for (const each of sizes) {
+    note(`loading ${each} resources …`);
+    loaded = await loadRecords(mortar, each, loaded.patients);
+    note(`there are ${loaded.resources}, in transaction bundles of 100, ${Math.round(loaded.rate)}/s`);
+    await admin.query('vacuum analyze');
+    await mortar.stop(); // the next one starts with the statistics of what is there now
+    mortar = await startMortar(databaseUrl, server);
+    const cases = (await createCases(admin, mortar, baseline.port, loaded)).filter(
+      (c) =>
+        (flags.only === undefined || c.name.includes(flags.only) || c.baseline) &&
+        (flags.growth === undefined || c.isSearch || c.baseline) &&
+        (flags.growth === undefined || c.connections === undefined),
+    );
+    bySize.push({ size: loaded.resources, figures: await measure(cases, mortar.pid, baseline.pid, pgPid) });
+  }
+  const figures = bySize.at(-1)?.figures ?? [];
   print(figures);
+  if (flags.growth !== undefined) printGrowth(bySize);
   const disk = await diskUse();
   console.log(
     `\nstorage: ${disk.perResource.toFixed(2)} KB for a resource of ${disk.json.toFixed(2)} KB JSON (main, side, history rows and indexes)`,
@@ -62,7 +75,7 @@ try {
   if (flags.json !== undefined)
     writeFileSync(
       flags.json,
-      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, size, rounds, seconds: durationMs / 1000, load: loaded.rate, disk, figures }, undefined, 2)}\n`,
+      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, size, rounds, seconds: durationMs / 1000, load: loaded.rate, disk, figures, ...(flags.growth !== undefined && { growth: bySize }) }, undefined, 2)}\n`,
     );
   await baseline.stop();
   await mortar.stop();

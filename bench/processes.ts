@@ -53,7 +53,7 @@ export async function withPostgres<T>(work: (postgres: BenchPostgres) => Promise
 }
 
 export async function startMortar(databaseUrl: string, dataDir: string): Promise<Mortar> {
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', join(ROOT, 'src/main.ts')], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=32', join(ROOT, 'src/main.ts')], {
     env: {
       ...process.env,
       PORT: '0',

@@ -3,7 +3,7 @@ import { asyncJob } from './jobs/async-jobs.ts';
 import type { AsyncRequests, AsyncWorker } from './ports/async-requests.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Resource } from './ports/resource-store.ts';
-import type { ProcessingStop } from './ports/subject-rights.ts';
+import type { BulkStop } from './ports/subject-rights.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { BulkDesk } from './rest/operations/export.ts';
 import { formatJson, parseJson } from './standards/fhir/json.ts';
@@ -19,7 +19,7 @@ export interface BulkParts extends Pick<ImportOptions, 'store' | 'validate' | 'i
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly subset: (resource: Resource, options: { readonly elements: readonly string[] }) => Resource;
   readonly subscribers: SubscriptionParts['subscribers'];
-  readonly stop: ProcessingStop;
+  readonly stop: BulkStop;
   readonly audit: AuditLog;
   readonly now: () => number;
 }
@@ -35,6 +35,7 @@ export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly 
   const exporting = createExportWorker({
     scan: plain.scan,
     store: plain,
+    book,
     searchOf: parts.searchOf,
     findCaller,
     stop: parts.stop,
@@ -46,6 +47,7 @@ export function openBulk(parts: BulkParts): { readonly desk: BulkDesk; readonly 
     desk: {
       book,
       scan: plain.scan,
+      stop: parts.stop,
       ownerOf: (caller) => parts.subscribers().ownerOf(caller),
       start: (id) => plain.jobs.add([asyncJob(id)]),
       limits: LIMITS,

@@ -146,12 +146,22 @@ const TARGETS_MAX = 100;
 
 /** In one spelling: `mllps://host:port`. */
 export function parseFeedTargets(text: string): ReadonlySet<string> | undefined {
-  const targets = text.split(',').map((target) => target.trim().toLowerCase());
+  const targets = text.split(',').map((target) => readTarget(target.trim()));
   const isTarget = (target: string): boolean => {
+    if (/^(?:https|file):/.test(target)) return true;
     const [, port = '0'] = /^mllps?:\/\/(?:[a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\]):([1-9]\d{0,4})$/.exec(target) ?? [];
     return Number(port) > 0 && Number(port) <= 65_535;
   };
   return targets.length <= TARGETS_MAX && targets.every(isTarget) ? new Set(targets) : undefined;
+}
+
+/** Hosts in lower case; paths as they are. */
+function readTarget(target: string): string {
+  if (!/^(?:https|file):\/\//i.test(target)) return target.toLowerCase();
+  const url = URL.canParse(target) ? new URL(target) : undefined;
+  const isBare = url?.username === '' && url.password === '' && !/[?#]/.test(target);
+  const isPlace = url?.protocol === 'https:' || (url?.host === '' && url.pathname !== '/');
+  return url && isBare && isPlace ? url.href : '';
 }
 
 const SENDERS_MAX = 100;
@@ -167,6 +177,14 @@ export function parseSpineUrl(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBare = url?.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
   return url?.protocol === 'https:' && isBare ? url : undefined;
+}
+
+/** A service that is posted to: over TLS, unless it is on this machine. */
+export function parseServiceUrl(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '' || url.hash !== '') return undefined;
+  const isHere = ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isHere) ? url.href : undefined;
 }
 
 /** `P:0300123,D:6301875277001` */

@@ -12,6 +12,7 @@ import { DOORS } from './settings/doors.ts';
 import { EPS } from './settings/eps.ts';
 import { HL7V2 } from './settings/hl7v2.ts';
 import { MESSAGES } from './settings/messages.ts';
+import { NOTICES } from './settings/notices.ts';
 import { PROCESS } from './settings/process.ts';
 import type { LogLevel, Setting } from './settings/setting.ts';
 import { SIGN_IN } from './settings/sign-in.ts';
@@ -28,6 +29,7 @@ const SETTINGS = {
   ...MESSAGES,
   ...SIGN_IN,
   ...WORK,
+  ...NOTICES,
   ...EPS,
   ...PROCESS,
 } as const;

@@ -13,7 +13,7 @@ import type { Clock } from './ports/clock.ts';
 import type { StoredMessage } from './ports/message-log.ts';
 import type { Policy } from './ports/policy.ts';
 import type { Resource, ResourceStore } from './ports/resource-store.ts';
-import type { ProcessingStop } from './ports/subject-rights.ts';
+import type { BulkStop } from './ports/subject-rights.ts';
 import type { Pools } from './postgres/pools.ts';
 import type { RidCodec } from './postgres/rid.ts';
 import type { OpenStore } from './postgres/store.ts';
@@ -58,7 +58,7 @@ export interface DataSubjectParts {
 export interface DataSubjects {
   readonly jobs: readonly JobSet[];
   /** Whose data may only be stored: asked by everything that sends data out. */
-  readonly stop: ProcessingStop;
+  readonly stop: BulkStop;
   /** By the beginnings of their paths. */
   readonly doors: (authenticate: Authenticate) => readonly (readonly [prefix: string, handle: RequestHandler])[];
 }

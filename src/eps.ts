@@ -5,6 +5,7 @@ import { createSpineExchange } from './gateways/eps/exchange.ts';
 import { readSentEnvelope } from './gateways/eps/sent-message.ts';
 import { createSpineSender, prepareSending, sendingId } from './gateways/eps/submit.ts';
 import { createHttpsCaller } from './gateways/https-call.ts';
+import { createEpsDispensedHandler } from './jobs/eps-dispensed-jobs.ts';
 import { createEpsJobs } from './jobs/eps-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
 import type { PrescriptionSigner } from './mapping/eps/sign-order.ts';
@@ -24,6 +25,7 @@ import { createCheckPatients, createCheckRelation } from './workflow/eps/relatio
 import { createEpsSend } from './workflow/eps/send.ts';
 import { createEpsRecord } from './workflow/eps/settle.ts';
 import { createEpsTrack } from './workflow/eps/track.ts';
+import { createEpsDispensed, releaseJobs } from './workflow/prescribing/eps-dispensed.ts';
 import { createEpsFollow } from './workflow/prescribing/eps-follow.ts';
 import { createEpsOrders, type EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
@@ -96,6 +98,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
     sendingId,
     readSent: readSentEnvelope,
     follow: createEpsFollow({ criteriaOf, newId: store.newId, now }),
+    releaseJobs,
     judge,
     toAsid: config.epsToAsid,
     baseUrl,
@@ -103,18 +106,26 @@ export function openEps(parts: EpsParts): Eps | undefined {
     log,
   });
   const toPartyKey = config.epsToPartyKey;
+  const settings = {
+    toAsid: config.epsToAsid,
+    toPartyKey,
+    fromAsid: config.epsFromAsid,
+    fromPartyKey: config.epsFromPartyKey,
+  };
+  const dispensed = createEpsDispensed({ store, messages, criteriaOf, prepareSending, settings, baseUrl, now });
   const checkRelation = createCheckRelation({ store, criteriaOf });
   const sending = { checkRelation, messages, store, apply, criteriaOf, prepareSending, judge, audit, toPartyKey };
+  const sends = createEpsJobs({
+    messages,
+    exchange,
+    concurrency: config.epsConcurrency,
+    settleFinally: record.settle,
+    patientsOf: record.patientsOf,
+    onSettled: sender.settled,
+    log,
+  });
   return {
-    jobs: createEpsJobs({
-      messages,
-      exchange,
-      concurrency: config.epsConcurrency,
-      settleFinally: record.settle,
-      patientsOf: record.patientsOf,
-      onSettled: sender.settled,
-      log,
-    }),
+    jobs: { ...sends, handlers: [...sends.handlers, createEpsDispensedHandler({ dispensed, log })] },
     desk: createEpsDesk({
       send: createEpsSend({ ...sending, patientsOf: record.patientsOf }),
       track: createEpsTrack({ tracker: exchange.tracker, note: record.note }),
@@ -127,12 +138,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
       patientsNamed: record.patientsNamed,
       checkPatients: createCheckPatients({ store, criteriaOf }),
       sentOrders: record.sentOrders,
-      settings: {
-        toAsid: config.epsToAsid,
-        toPartyKey,
-        fromAsid: config.epsFromAsid,
-        fromPartyKey: config.epsFromPartyKey,
-      },
+      settings,
       baseUrl,
       waitMs: WAIT_MS,
       now,
@@ -140,12 +146,7 @@ export function openEps(parts: EpsParts): Eps | undefined {
     orders: createEpsOrders({
       prepareSending,
       judge,
-      settings: {
-        toAsid: config.epsToAsid,
-        toPartyKey,
-        fromAsid: config.epsFromAsid,
-        fromPartyKey: config.epsFromPartyKey,
-      },
+      settings,
       ...(parts.signer && { signer: parts.signer }),
     }),
     stop() {

@@ -12,6 +12,7 @@ import { createIdentityDoors, type Identity } from './identity.ts';
 import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { openArchive } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
+import { openNotices } from './notices.ts';
 import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -20,7 +21,6 @@ import type { Criteria } from './ports/resource-store.ts';
 import { createAsyncRequests } from './postgres/async-requests.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import type { Pools } from './postgres/pools.ts';
-import { createRequestAnswerPurge } from './postgres/request-answers.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { openProfiles } from './profiles.ts';
 import { openProtection } from './protection.ts';
@@ -39,6 +39,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
+import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
 
 export interface FhirApi {
@@ -64,7 +65,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const url = baseUrl.slice(0, baseUrl.lastIndexOf(FHIR_PATH));
   const base = await openFhirStore(parts);
   stack.defer(base.stop);
-  const { dataDir, cipher, parameters, beside, policy, plain, audited, validation, required } = base;
+  const { dataDir, cipher, parameters, official, beside, policy, plain, audited, validation, required } = base;
   const { trail: audit, view } = base.audit;
   // Parts that know one another: each is asked for when it is needed, and then it is there.
   const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
@@ -114,12 +115,23 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
   const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  const pharmacy = openPharmacy({ ...common, store, plain, limits });
+  const pharmacy = openPharmacy({ ...common, store, visible: base.visible, plain, limits });
   stack.defer(pharmacy.stop);
+  const { stop } = subjects;
+  const notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });
   const eps = (): EpsOrders | undefined => known.epsOrders;
   const { answers } = plain;
-  const workflow = createWorkflowDoors({ ...common, pharmacy, store, plain, answers, eps, limits, addressOf });
-  stack.defer(workflow.stop);
+  const workflow = createWorkflowDoors({
+    ...common,
+    pharmacy,
+    moreRoutes: notices.routes,
+    store,
+    plain,
+    answers,
+    eps,
+    limits,
+    addressOf,
+  });
   const onError = (error: unknown): void => log.error('a request failed', { error });
   const identity = await createIdentityDoors({
     ...common,
@@ -130,8 +142,9 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       ...subjects.doors(authenticate),
       ...protection.doors(authenticate),
       ...workflow.doors(authenticate),
+      ...notices.doors,
     ],
-    vocabulary: { isType, isParameter: (type, name) => parameters.get(type)?.parameters.has(name) === true },
+    vocabulary: { isType, isParameter: (type, name) => official.get(type)?.parameters.has(name) === true },
     addressOf,
     limits,
     refusals,
@@ -161,11 +174,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
     door,
   );
+  const reindexing = createReindexWorker({
+    batches: plain.reindex,
+    findCaller: (owner, correlationId) => subscribers().findSubscriber(owner, correlationId),
+    audit,
+    now,
+  });
   const asyncJobs = createAsyncJobs({
     book,
     jobs: plain.jobs,
-    answers: createRequestAnswerPurge(pools),
-    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers],
+    answers,
+    workers: [createInteractionWorker(fhir.dispatch, now), ...bulk.workers, reindexing],
     concurrency: 2,
     now,
     log,
@@ -181,6 +200,7 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       asyncJobs,
       identity.jobs,
       pharmacy.jobs,
+      notices.jobs,
       ...subjects.jobs,
       ...(spine ? [spine.jobs] : []),
       ...(claims ? [claims.jobs] : []),
@@ -192,6 +212,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
       authenticate: identity.authenticatePartner(parts.partners.partnerOf),
     },
   });
+  await notices.start();
+  stack.defer(notices.stop);
   await subscriptions.start();
   stack.defer(subscriptions.stop);
   const sockets = subscriptions.openSockets(authenticate);

@@ -8,6 +8,7 @@ import type { FhirParts, FhirStore } from './fhir-store.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { RestSettings, Services } from './rest/services.ts';
+import { withCustomParameters } from './standards/fhir/capability.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
 import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
@@ -21,8 +22,8 @@ import { createOfficialTerminology } from './terminology-cache.ts';
  */
 export function createServices(parts: FhirParts, base: FhirStore, store: OpenStore, url: string): Services {
   const { definitions, now, log } = parts;
-  const { parameters, plain } = base;
-  const published = publishedCapability(parameters);
+  const { parameters } = base;
+  const published = publishedCapability(base.official);
   return {
     store,
     unaudited: base.visible,
@@ -31,18 +32,40 @@ export function createServices(parts: FhirParts, base: FhirStore, store: OpenSto
     policy: base.policy,
     definitions,
     parameters,
+    customParameters: base.customParameters,
     ...base.validation,
     subset: createSubsetter(definitions),
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     terminology: createOfficialTerminology(join(base.dataDir, 'cache')),
     applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: plain.protection
-      ? withProtectedParameters(published, plain.protection, (type, code) => parameters.get(type)?.parameters.get(code))
-      : published,
+    capability: capabilityOf(base, published),
     settings: restSettings(parts, url),
     now,
     log,
+  };
+}
+
+/** Made anew when a posted parameter comes or goes. */
+function capabilityOf({ parameters, plain }: FhirStore, published: Readonly<Record<string, unknown>>) {
+  let known: { readonly key: string; readonly statement: Readonly<Record<string, unknown>> } | undefined;
+  return (): Readonly<Record<string, unknown>> => {
+    const searchable = parameters.searchable();
+    const key = searchable.map(({ id, version }) => `${id}/${version}`).join();
+    if (known?.key !== key) {
+      const statement = withCustomParameters(
+        published,
+        searchable.flatMap(({ of }) => [...of.values()]),
+      );
+      const { protection } = plain;
+      known = {
+        key,
+        statement: protection
+          ? withProtectedParameters(statement, protection, (type, code) => parameters.get(type)?.parameters.get(code))
+          : statement,
+      };
+    }
+    return known.statement;
   };
 }
 

@@ -8,12 +8,14 @@ import { type Audit, openAudit } from './audit.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
 import { createCloseness } from './closeness.ts';
 import type { Config } from './config.ts';
+import { openCustomParameters } from './custom-parameters.ts';
 import type { PartnerDoors } from './gateway.ts';
 import { encryptionOptions, openCipher } from './keys.ts';
 import type { ContextLog } from './log.ts';
 import { createPolicy } from './policy/policy.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { CustomParameterDesk } from './ports/custom-parameters.ts';
 import type { Policy } from './ports/policy.ts';
 import { auditedStore } from './postgres/audit/audited-store.ts';
 import { withElementRights } from './postgres/element-rights.ts';
@@ -25,11 +27,15 @@ import { requiredOf } from './profiles.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import { withSharedTransactions } from './shared-transactions.ts';
 import type { Definitions } from './standards/fhir/definitions.ts';
+import { isProtectedAtom } from './standards/fhir/encryption/protected-elements.ts';
+import { createCustomCompiler } from './standards/fhir/search/custom-parameter.ts';
+import { type CustomRegistry, createCustomRegistry } from './standards/fhir/search/custom-registry.ts';
 import { createExtractors } from './standards/fhir/search/extract.ts';
 import type { SearchParameter, SearchParameters } from './standards/fhir/search/parameter.ts';
 import { createSearchParameters } from './standards/fhir/search/parameters.ts';
 import { parseSearch } from './standards/fhir/search/parse.ts';
 import { patientParametersBeside } from './standards/fhir/search/patient-parameters.ts';
+import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createValidation, type Validation, type ValidationOptions } from './standards/fhir/validation/validator.ts';
 import { keepPartitions } from './upkeep.ts';
 
@@ -62,9 +68,14 @@ export interface FhirParts {
 export interface FhirStore {
   readonly dataDir: string;
   readonly cipher: Cipher;
-  readonly parameters: SearchParameters;
+  /** Of R4, and those that were posted. */
+  readonly parameters: CustomRegistry;
+  /** Of R4 alone: rights are asked for in these. */
+  readonly official: SearchParameters;
   /** Parameters by which types outside the Patient compartment name patients. */
   readonly beside: ReadonlyMap<string, readonly string[]>;
+  /** Who watches and asks for the values that are searched by. */
+  readonly customParameters: CustomParameterDesk;
   readonly policy: Policy;
   readonly audit: Audit;
   /** Leaves no entries in the trail. */
@@ -87,8 +98,18 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
   stack.defer(await keepPartitions(parts));
   const { cipher, path } = openCipher(config);
   await checkKey(pools.writes, 'messages', cipher, path);
-  const parameters = createSearchParameters(definitions);
-  const beside = patientParametersBeside(definitions, parameters, 'any');
+  const official = createSearchParameters(definitions, config.fullText);
+  const encryption = encryptionOptions(config, definitions, official);
+  const parameters = createCustomRegistry(
+    official,
+    createExtractors(definitions, official),
+    createCustomCompiler({
+      definitions,
+      official,
+      isSealed: (type, atom) => isProtectedAtom(encryption.elements, type, atom),
+    }),
+  );
+  const beside = patientParametersBeside(definitions, official, 'any');
   const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
   const policy = createPolicy({
     isPatientType: (type) => patientTypes.has(type),
@@ -98,13 +119,15 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
   });
   const holder = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const { pageSizeDefault } = config;
+  const officialSearch = (type: string, query: string): SearchRequest =>
+    parseSearch({ type, query, parameters: official, definitions, handling: 'strict', baseUrl });
   const audit = await openAudit({
     owner,
     years: config.auditRetentionYears,
     dataDir,
     fhirBaseUrl: baseUrl,
     policy,
-    dateParameter: dateOfAuditEvent(parameters),
+    dateParameter: dateOfAuditEvent(official),
     pageSizeDefault,
     pools,
     holder,
@@ -112,36 +135,41 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
     log,
   });
   stack.defer(audit.stop);
-  const plain = await openStore({
+  const opened = await openStore({
     pools,
     policy,
     parameters,
     beside,
-    conditionsOf: (type, query) =>
-      parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl }).conditions,
-    extractorOf: createExtractors(definitions, parameters),
+    // What decides about rights is asked in the words of R4 alone: posted parameters come and go.
+    conditionsOf: (type, query) => officialSearch(type, query).conditions,
+    extractorOf: parameters.extractorOf,
     baseUrl,
     pageSizeDefault,
     holder,
     audit: audit.trail,
     cipher,
-    encryption: encryptionOptions(config, definitions, parameters),
+    encryption,
     now,
     log,
     ...(parts.frequencies && { frequencies: parts.frequencies }),
   });
-  stack.defer(plain.close);
+  stack.defer(opened.close);
+  const custom = await openCustomParameters({ store: opened, parameters, searchOf: officialSearch, now, log });
+  stack.defer(custom.stop);
+  const plain = custom.store;
   audit.lookWith(createCloseness({ store: plain, now }));
   const required = requiredOf(config.requiredProfiles, definitions);
   const validation = createValidation(definitions, { now, required, ...(parts.checks && { checks: parts.checks }) });
   const sharing = withSharedTransactions(plain);
   const visible = withElementRights(withKnownProfiles(sharing, validation.profiles), policy, parameters);
   const audited = auditedStore(visible, audit.trail, audit.view.events);
-  const opened = stack.move();
+  const kept = stack.move();
   return {
     dataDir,
     cipher,
     parameters,
+    official,
+    customParameters: custom.desk,
     beside,
     policy,
     audit,
@@ -150,7 +178,7 @@ export async function openFhirStore(parts: FhirParts): Promise<FhirStore> {
     audited,
     validation,
     required,
-    stop: () => opened.disposeAsync(),
+    stop: () => kept.disposeAsync(),
   };
 }
 

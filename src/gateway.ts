@@ -246,7 +246,7 @@ export function createGateway(parts: GatewayParts): Gateway {
           },
           log,
         }),
-        ...(feeds ? [feeds.jobs] : []),
+        ...(feeds?.jobs ?? []),
         ...ncpdp.jobs,
         ...(parts.moreJobs ?? []),
       ];

@@ -1,13 +1,15 @@
 /** Composition of outbound HL7 v2: who is told, of what, and the way there. docs/hl7v2.md "Feeds" */
 import type { Config } from './config.ts';
 import { every } from './every.ts';
+import { createBatchDelivery } from './gateways/hl7v2/feed/batch-delivery.ts';
 import { createFeedEndpoints } from './gateways/hl7v2/feed/endpoints.ts';
 import { createV2Exchange, outcomeOf } from './gateways/hl7v2/feed/exchange.ts';
 import { formatEvent } from './gateways/hl7v2/feed/format-event.ts';
-import { laneOf, sendJob } from './gateways/hl7v2/feed/queue-message.ts';
+import { batchMark, laneOf, sendJob } from './gateways/hl7v2/feed/queue-message.ts';
 import { readAnswer } from './gateways/hl7v2/feed/read-answer.ts';
 import { createFeedRelay } from './gateways/hl7v2/feed/relay.ts';
 import { type FeedTlsConfig, openFeedTls } from './hl7v2-feed-tls.ts';
+import { createV2BatchJobs } from './jobs/hl7v2-batch-jobs.ts';
 import { createV2SendJobs } from './jobs/hl7v2-send-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -16,7 +18,8 @@ import type { Clock } from './ports/clock.ts';
 import type { NewJob } from './ports/jobs.ts';
 import type { Log } from './ports/log.ts';
 import type { LoggedMessage, MessageFilter } from './ports/message-log.ts';
-import type { FormatV2 } from './ports/v2-feed.ts';
+import type { ProcessingStop } from './ports/subject-rights.ts';
+import type { Feed, FormatV2 } from './ports/v2-feed.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 
@@ -26,6 +29,8 @@ export interface V2FeedParts {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** What a receiver (`GPSYS|X26`) may be sent, by its mapping file. */
   readonly sentTo?: (receiver: string) => ReadonlySet<string> | undefined;
+  /** Whose data may not be sent. */
+  readonly stop?: ProcessingStop;
   /** Writes messages from FHIR. */
   readonly format?: FormatV2;
   readonly now: Clock;
@@ -33,7 +38,7 @@ export interface V2FeedParts {
 }
 
 export interface V2Feeds {
-  readonly jobs: JobSet;
+  readonly jobs: readonly JobSet[];
   /** Begins to follow the change log. */
   start(): void;
   /** An application acknowledgement that came on another connection than the message went. True when it was one of ours. */
@@ -51,6 +56,8 @@ const RESEND_PAGE = 500;
 const CALLER = serviceCaller('gateway');
 /** How soon partners are told of a change. */
 const POLL_MS = 500;
+/** A file has a thousand messages, which its receiver may work one after another before it answers. */
+const BATCH_ANSWER_TIMEOUT_MS = 300_000;
 
 /** Undefined where HL7V2_FEED_TARGETS names nobody. Throws `TlsFileError` when its files cannot be used. */
 export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
@@ -82,16 +89,29 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
     now,
     log,
   });
+  const delivery = createBatchDelivery({
+    tls: tls.options,
+    answerTimeoutMs: Math.max(config.hl7v2AnswerTimeoutMs, BATCH_ANSWER_TIMEOUT_MS),
+    now,
+  });
+  const hasBatches = [...targets].some((target) => !target.startsWith('mllp'));
+  const batchJobs = (stop: ProcessingStop): JobSet =>
+    createV2BatchJobs({ messages, jobs, store, delivery, feeds, markOf: batchMark, stop, now, log });
   let stopRelay: (() => Promise<void>) | undefined;
-  async function jobOf({ id, receiver, resources }: LoggedMessage): Promise<NewJob | undefined> {
-    const feed = (await feeds.list()).find(
-      ({ profile }) => `${profile.receivingApplication}|${profile.receivingFacility}` === receiver,
-    );
+  async function jobOf({ id, receiver, resources, correlation }: LoggedMessage): Promise<NewJob | undefined> {
+    const isOf = ({ id: feedId, profile, batch }: Feed): boolean =>
+      batch === undefined
+        ? correlation === undefined && `${profile.receivingApplication}|${profile.receivingFacility}` === receiver
+        : correlation === batchMark(feedId);
+    const feed = (await feeds.list()).find(isOf);
     const patientId = resources.find((one) => one.startsWith('Patient/'))?.split('/')[1];
     return feed && sendJob(feed.id, laneOf(feed, patientId), id, patientId, now());
   }
   return {
-    jobs: createV2SendJobs({ messages, exchange, feeds, now, log }),
+    jobs: [
+      createV2SendJobs({ messages, exchange, feeds, now, log }),
+      ...(parts.stop && hasBatches ? [batchJobs(parts.stop)] : []),
+    ],
     start() {
       stopRelay = every(POLL_MS, relay.turn, (error) => log.warn('partners could not be told of changes', { error }));
     },
@@ -136,6 +156,7 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
     async stop() {
       await stopRelay?.();
       exchange.close();
+      delivery.close();
       tls.stop();
     },
   };

@@ -1,6 +1,5 @@
 /** Composition of the pharmacy's side: tokens, their routes, queue, register, and what is done in the background. docs/pharmacy.md */
 import type { Config } from './config.ts';
-import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { createPartners } from './gateways/partners.ts';
 import { createPharmacyJobs } from './jobs/pharmacy-jobs.ts';
 import type { JobSet } from './jobs/runner.ts';
@@ -26,13 +25,14 @@ import { createVerificationRoutes } from './rest/workflow/verification-routes.ts
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createExpire } from './workflow/dispensing/expire.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
-import { createPharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
+import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
+import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
 import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'smtpUrl' | 'mailFrom'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -40,6 +40,8 @@ export interface PharmacyParts {
   readonly url: string;
   /** Audited. */
   readonly store: ResourceStore;
+  /** The same, not audited. */
+  readonly visible: ResourceStore;
   /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
@@ -55,6 +57,8 @@ export interface Pharmacy {
   readonly register: PharmacyRegister;
   readonly routes: readonly WorkflowRoute[];
   readonly jobs: JobSet;
+  /** Paragraphs of a pharmacy's digest as of now. */
+  readonly digestOf: PharmacyNotices['digestOf'];
   stop(): void;
 }
 
@@ -85,6 +89,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     pharmacies,
     identityTypes: IDENTITY_TYPES,
     timeZone: parts.config.messageTimeZone,
+    // Without a Spine there is nobody to tell.
+    ...(parts.config.spineUrl !== undefined && { jobsOf: epsDispensedJobs }),
   };
   const register = createPharmacyRegister({
     store: plain,
@@ -99,15 +105,12 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
     onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
   });
-  const { smtpUrl, mailFrom, messageTimeZone: timeZone } = parts.config;
-  const send =
-    smtpUrl === undefined || mailFrom === undefined ? undefined : createSmtpSender({ url: smtpUrl, from: mailFrom });
+  const { messageTimeZone: timeZone } = parts.config;
   const { queue, attempts } = plain.dispensing;
   const notices = createPharmacyNotices({
     store: plain,
     queue,
     pharmacies,
-    hasMail: send !== undefined,
     url: parts.url,
     timeZone,
     now,
@@ -115,7 +118,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   return {
     tokens,
     register,
-    jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, send, now, log }),
+    jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, now, log }),
+    digestOf: notices.digestOf,
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),

@@ -94,6 +94,7 @@ export async function openProtection(parts: ProtectionParts): Promise<Protection
     try {
       await removal.remove([patientId], {
         signal,
+        endsResults: true,
         note: (send, counts) => erasures.note(send, id, counts),
       });
       const at = now();

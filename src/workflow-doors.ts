@@ -1,7 +1,6 @@
 /** The workflow APIs put together: every part's routes in one table behind one door; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
 import packageJson from '../package.json' with { type: 'json' };
-import { every } from './every.ts';
 import type { ContextLog } from './log.ts';
 import type { Pharmacy } from './pharmacy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -37,6 +36,8 @@ export interface WorkflowParts {
   /** Known once the way to the Spine is open. */
   readonly eps: () => EpsOrders | undefined;
   readonly pharmacy: Pick<Pharmacy, 'tokens' | 'register' | 'routes'>;
+  /** Of parts that stand beside prescribing and dispensing. */
+  readonly moreRoutes: readonly WorkflowRoute[];
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Policy;
   readonly audit: AuditLog;
@@ -49,12 +50,7 @@ export interface WorkflowParts {
 export interface WorkflowDoors {
   /** By the beginnings of their paths. */
   readonly doors: (authenticate: Authenticate) => readonly (readonly [prefix: string, handle: RequestHandler])[];
-  stop(): Promise<void>;
 }
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const PURGE_EVERY_MS = 10 * 60 * 1000;
-const PURGE_MAX = 10_000;
 
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
@@ -77,6 +73,7 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
       ...createV2Routes(desk),
       ...createHooksRoutes(desk),
       ...parts.pharmacy.routes,
+      ...parts.moreRoutes,
     ],
     {
       title: 'Mortar workflow API',
@@ -93,18 +90,12 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
       },
     },
   );
-  const stop = every(
-    PURGE_EVERY_MS,
-    async () => void (await answers.purge(now() - DAY_MS, PURGE_MAX)),
-    (error) => log.error('answers of old requests could not be cleared away', { error }),
-  );
   return {
     doors(authenticate) {
       const onError = (error: unknown): void => log.error('a request failed', { error });
       const api = createWorkflowApi({ routes, authenticate, policy, audit, answers, limits, addressOf, now, onError });
       return prefixesOf(routes).map((prefix) => [prefix, api] as const);
     },
-    stop,
   };
 }
 

@@ -67,7 +67,12 @@ const LAYERS = new Map<string, Row>([
 ]);
 
 /** Every standard speaks of its faults in issues and returns them with the value. */
-const SHARED_STANDARDS = new Set(['standards/mapped.ts', 'standards/fhir/outcome.ts', 'standards/fhir/canonical.ts']);
+const SHARED_STANDARDS = new Set([
+  'standards/mapped.ts',
+  'standards/turns.ts',
+  'standards/fhir/outcome.ts',
+  'standards/fhir/canonical.ts',
+]);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
   ['fhir', ['xml', 'ucum']],
@@ -101,6 +106,7 @@ const COMPOSITION = new Set([
   'organizations.ts',
   'audit.ts',
   'anonymise.ts',
+  'custom-parameters.ts',
   'data-subjects.ts',
   'eps.ts',
   'hl7v2-doors.ts',
@@ -112,6 +118,7 @@ const COMPOSITION = new Set([
   'claims.ts',
   'prescription-tokens.ts',
   'pharmacy.ts',
+  'notices.ts',
   'local-payer.ts',
   'local-spine.ts',
   'script-push.ts',

@@ -143,7 +143,11 @@ describe('capability statement', function () {
       expect(
         searchParam.map((p) => p.name),
         type,
-      ).to.have.members([...(parameters.get(type)?.parameters.keys() ?? []), ...(type === 'Location' ? ['near'] : [])]);
+      ).to.have.members([
+        ...(parameters.get(type)?.parameters.keys() ?? []),
+        ...(type === 'Location' ? ['near'] : []),
+        ...(parameters.get(type)?.hasNarrative ? ['_text'] : []),
+      ]);
   });
 
   it('each interaction of each type', async () => {
@@ -199,7 +203,9 @@ describe('capability statement', function () {
     });
     await allOk(
       rest.resource.flatMap(({ type, searchParam }) =>
-        searchParam.filter((p) => p.type !== 'special').map(({ name }) => `${type}?${name}:missing=true`),
+        searchParam
+          .filter((p) => p.type !== 'special' && p.name !== '_text')
+          .map(({ name }) => `${type}?${name}:missing=true`),
       ),
     );
   });
@@ -232,6 +238,12 @@ describe('capability statement', function () {
       import: async () => {
         const headers = { prefer: 'respond-async', 'content-type': 'application/fhir+ndjson' };
         const asked = await fhir.post('$import', '{"resourceType":"Basic","code":{"text":"x"}}', headers);
+        const ended = await fhir.delete(asked.headers.get('content-location') ?? '');
+        expect([asked.status, ended.status]).deep.equal([202, 202]);
+        return fhir.get('metadata');
+      },
+      reindex: async () => {
+        const asked = await fhir.post('$reindex', '', { prefer: 'respond-async' });
         const ended = await fhir.delete(asked.headers.get('content-location') ?? '');
         expect([asked.status, ended.status]).deep.equal([202, 202]);
         return fhir.get('metadata');
@@ -282,6 +294,7 @@ describe('capability statement', function () {
   /** The statement does not say what a composite is composed of, so the table does. */
   function valueFor(type: string, name: string): string {
     if (name === 'near') return '53.8|-1.55';
+    if (name === '_text') return 'x';
     const parameter = parameters.get(type)?.parameters.get(name);
     const types = parameter?.type === 'composite' ? parameter.components.map((c) => c.type) : [parameter?.type ?? ''];
     return types.map((t) => HARMLESS[t] ?? '').join('$');

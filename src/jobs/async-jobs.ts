@@ -6,7 +6,7 @@ import type { AsyncRequests, AsyncWorker } from '../ports/async-requests.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { JobTable, NewJob } from '../ports/jobs.ts';
 import type { Log } from '../ports/log.ts';
-import type { RequestAnswerPurge } from '../ports/request-answers.ts';
+import type { KeptAnswers } from '../ports/request-answers.ts';
 import { FhirError, issue } from '../standards/fhir/outcome.ts';
 import { type JobHandler, type JobSet, PostponedJobError } from './runner.ts';
 
@@ -15,7 +15,7 @@ export interface AsyncJobsOptions {
   readonly jobs: Pick<JobTable, 'add'>;
   readonly workers: readonly AsyncWorker[];
   /** Answers that are kept for those who ask again. */
-  readonly answers?: RequestAnswerPurge;
+  readonly answers?: Pick<KeptAnswers, 'purge'>;
   /** Requests at once in this process. */
   readonly concurrency: number;
   readonly now: Clock;

@@ -96,6 +96,8 @@ export function createV2SendJobs(options: V2SendJobsOptions): JobSet {
     if (message.state !== 'dead' && now() - Number(payload['at']) > ageMaxMs)
       throw new PermanentJobError('it was not answered for too long');
     if (!feed) throw new PostponedJobError('the feed is not active', PAUSED_MS);
+    // A dead letter that is to be sent after all waits for the next file.
+    if (feed.batch) return void (await settle(message, { state: 'queued' }));
     // Before a byte of it leaves: a process that ends now leaves a message that may have been sent.
     await settle(message, { state: 'sent' });
     await conclude(message, await exchange.send(feed, laneOf(feed, payload['lane']), message.raw, signal));

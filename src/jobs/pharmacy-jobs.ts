@@ -1,17 +1,14 @@
-/** What is done for pharmacies in the background: prescriptions that are over, the digest, alerts, mail. MISSION M10, M13 */
+/** What is done for pharmacies in the background: prescriptions that are over, the digest, alerts. MISSION M10, M13 */
 import type { TokenAttempts } from '../ports/dispensing.ts';
 import type { Log } from '../ports/log.ts';
-import type { SendMail } from '../ports/mail.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
-import { PHARMACY_MAIL, type PharmacyNotices } from '../workflow/dispensing/pharmacy-notices.ts';
-import { type JobHandler, type JobSet, PermanentJobError } from './runner.ts';
+import type { PharmacyNotices } from '../workflow/dispensing/pharmacy-notices.ts';
+import type { JobHandler, JobSet } from './runner.ts';
 
 export interface PharmacyJobsOptions {
   readonly notices: PharmacyNotices;
   readonly expire: () => Promise<{ readonly ended: number; readonly isMore: boolean }>;
   readonly attempts: Pick<TokenAttempts, 'purge'>;
-  /** Absent: nothing is sent. */
-  readonly send?: SendMail | undefined;
   readonly now: () => number;
   readonly log: Log;
 }
@@ -32,7 +29,7 @@ async function unlessGone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-export function createPharmacyJobs({ notices, expire, attempts, send, now, log }: PharmacyJobsOptions): JobSet {
+export function createPharmacyJobs({ notices, expire, attempts, now, log }: PharmacyJobsOptions): JobSet {
   const schedule = (kind: string, everyMs: number) => ({
     name: kind,
     everyMs,
@@ -56,18 +53,6 @@ export function createPharmacyJobs({ notices, expire, attempts, send, now, log }
       kind: 'controlled-alert',
       ...RETRY,
       run: ({ payload }) => unlessGone(() => notices.alert(String(payload['task']))),
-    },
-    {
-      kind: PHARMACY_MAIL,
-      ...RETRY,
-      async run({ payload }) {
-        const id = String(payload['communication']);
-        const mail = await notices.mailOf(id);
-        if (!mail || !send) return;
-        if ((await send({ id, ...mail })) === 'refused')
-          throw new PermanentJobError('the mail server refuses the message');
-        await notices.sent(id);
-      },
     },
   ];
   return { handlers, schedules: [schedule('pharmacy-expire', MINUTE_MS), schedule('pharmacy-digest', MINUTE_MS)] };

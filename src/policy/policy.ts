@@ -194,6 +194,7 @@ const WORKFLOW_NEEDS: ReadonlyMap<string, readonly (readonly [string, Letter])[]
       ['MedicationRequest', 's'],
     ],
   ],
+  ['notifications:own', [['Communication', 's']]],
   ['prescriptions:verify', [['Task', 's']]],
   [
     'prescriptions:dispense',

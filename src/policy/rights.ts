@@ -70,6 +70,18 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'pharmacy:queue': ['PHARMACIST'],
   /** Its controlled drugs register. */
   'pharmacy:register': ['PHARMACIST'],
+  /** What oneself is told, and how. MISSION M13 */
+  'notifications:own': [
+    'PATIENT',
+    'DOCTOR',
+    'PRESCRIBER',
+    'PHARMACIST',
+    'RECEPTIONIST',
+    'STAFF',
+    'OPS_AGENT',
+    'OPS_MANAGER',
+    'ADMIN',
+  ],
   /** Finding patients and looking at their charts in the workflow APIs. MISSION M9, seed 001 */
   'patients:look-up': ['DOCTOR', 'PRESCRIBER'],
   /** Translation and checking, which look at nothing that is stored. */

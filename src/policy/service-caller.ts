@@ -19,6 +19,8 @@ const SERVICES = {
   demo: everything(['c', 'r', 'u', 's']),
   /** Sign-in and tokens: whom a user is, and which organizations are below theirs. */
   auth: everything(['r', 's']),
+  /** Tells people of what is in their app: whom, and where they are reached. */
+  notices: everything(['r', 's']),
   /** Messages about what happened to a record. */
   alerts: everything(['c']),
   /** Retention and erasure: takes references to what is gone out of what stays. */

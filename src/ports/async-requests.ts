@@ -65,6 +65,8 @@ export interface AsyncPiece {
   readonly file: string;
   readonly bytes: Buffer;
   readonly count: number;
+  /** The bytes are packed, by `AsyncRequests.pack`: so many they were before. */
+  readonly packedFrom?: number;
 }
 
 export interface AsyncStep {
@@ -106,6 +108,8 @@ export interface AsyncRequests {
   find(id: string): Promise<AsyncRequest | undefined>;
   /** What is to be done next, and marks it as begun; undefined when there is nothing to do (any more). */
   begin(id: string): Promise<AsyncWork | undefined>;
+  /** The piece as it is kept in less room; worth its time from some kilobytes on. */
+  pack(piece: AsyncPiece): Promise<AsyncPiece>;
   /**
    * Keeps a step that began at `step`, whole or not at all, and with `result` ends the request; false when the request was cancelled, or somebody else was
    * there first. Throws `tooCostly` where the result would pass `RESULT_BYTES_MAX`.

@@ -61,6 +61,8 @@ export interface AuditEvent {
   readonly type?: string;
   /** Patients whose data a search or a history showed: their rids as decimals. */
   readonly patientRids?: readonly string[];
+  /** The same by their ids. */
+  readonly patientIds?: readonly string[];
   /** The raw request, `Patient?name=x`. Kept encrypted: it may name a person. */
   readonly query?: string;
   /** Patient's id of the launch context or of the search, when no target says it. */

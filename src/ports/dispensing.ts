@@ -90,7 +90,7 @@ export interface ControlledRegister {
 /** Inside a transaction of the store: sent with its writes, and undone with them. */
 export interface DispensingTransaction {
   /** A second success of the same token undoes the transaction. */
-  attempt(attempt: TokenAttempt): Promise<void>;
+  attempts(attempts: readonly TokenAttempt[]): Promise<void>;
   /** Throws 409 where the balance would fall below nothing. */
   register(line: NewRegisterLine): Promise<void>;
 }

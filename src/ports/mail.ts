@@ -7,6 +7,8 @@ export interface Mail {
   readonly to: string;
   readonly subject: string;
   readonly text: string;
+  /** Where it is switched off, by a page and by one POST (RFC 8058). */
+  readonly unsubscribeUrl?: string;
 }
 
 /** `refused`: the mail server will never take it. Rejects when it could not be sent now; the error names no address. */

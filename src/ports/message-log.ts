@@ -122,7 +122,10 @@ export interface OutgoingFilter {
   readonly sender?: string;
   readonly receiver?: string;
   readonly controlId?: string;
+  readonly correlation?: string;
   readonly states: readonly MessageState[];
+  /** Those after this one, in their order. */
+  readonly after?: { readonly receivedAt: number; readonly id: string };
 }
 
 export interface MessagePage {
@@ -161,6 +164,8 @@ export interface MessageLog {
   list(caller: Caller, filter: MessageFilter, count: number, cursor?: string): Promise<MessagePage>;
   /** Messages that go out and are in one of the states, oldest first. */
   findOutgoing(filter: OutgoingFilter, limit: number): Promise<readonly StoredMessage[]>;
+  /** How many there are; no more than `most` are counted. */
+  countOutgoing(filter: OutgoingFilter, most: number): Promise<number>;
   /** Counts by dialect and state. */
   count(caller: Caller): Promise<readonly { dialect: string; state: MessageState; count: number }[]>;
   /** Received messages that nobody has touched since `before` (ms UTC), oldest first. */

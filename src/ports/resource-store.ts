@@ -5,8 +5,8 @@ import type { Caller } from './caller.ts';
 import type { ConsumerTransaction } from './change-feed.ts';
 import type { DispensingTransaction } from './dispensing.ts';
 import type { JobTransaction } from './jobs.ts';
-import type { AnswersTransaction } from './kept-answers.ts';
 import type { MessageTransaction } from './message-log.ts';
+import type { NoticeTransaction } from './notices.ts';
 import type { RequestAnswers } from './request-answers.ts';
 import type { SourceTimes } from './source-times.ts';
 import type { SubscriptionTransaction } from './subscriptions.ts';
@@ -122,12 +122,12 @@ export interface StoreTransaction {
   readonly consumers: ConsumerTransaction;
   /** Who is told of changes, and of which. */
   readonly subscriptions: SubscriptionTransaction;
+  /** Notices on their way to people. */
+  readonly notices: NoticeTransaction;
   /** When senders of messages last said something of resources, kept together with what they say. */
   readonly sourceTimes: SourceTimes;
   /** Answers to requests that may come again, kept together with what they did. */
   readonly requestAnswers: RequestAnswers;
-  /** Answers under an `Idempotency-Key`, kept together with what they tell of. */
-  readonly answers: AnswersTransaction;
   /** What dispensing leaves beside the record, kept together with it. */
   readonly dispensing: DispensingTransaction;
 }

@@ -6,6 +6,11 @@ export interface ProcessingStop {
   restrictedAmong(patientIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
+/** For those who send much at once. */
+export interface BulkStop extends ProcessingStop {
+  isAnyRestricted(): Promise<boolean>;
+}
+
 export interface Restriction {
   readonly id: string;
   readonly patientId: string;
@@ -18,7 +23,7 @@ export interface Restriction {
   readonly lifted?: { readonly by: string; readonly at: number };
 }
 
-export interface RestrictionBook extends ProcessingStop {
+export interface RestrictionBook extends BulkStop {
   /** The one that stands, whether it is new or stood before. */
   place(
     entry: Pick<Restriction, 'id' | 'patientId' | 'reason' | 'placedBy' | 'placedAt'>,

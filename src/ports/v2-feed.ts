@@ -43,6 +43,8 @@ export interface FeedProfile {
 export interface FormattedV2 {
   /** `ADT^A31` */
   readonly kind: string;
+  /** Which of the messages of its event it is: what `controlId` was asked for. Those that nobody wants are counted too. */
+  readonly n: number;
   readonly raw: Buffer;
   /** Whom it is about: messages of one patient stay in order, and wait while the data may not be sent. */
   readonly patientId?: string;
@@ -63,8 +65,10 @@ export interface Feed {
   /** Id of its Endpoint. */
   readonly id: string;
   readonly profile: FeedProfile;
-  /** `mllps://host:port` */
+  /** `mllps://host:port`; of batches `https://host/path` or `file:///folder`. */
   readonly address: string;
+  /** It is told by files of messages, not by single ones. */
+  readonly batch?: 'folder' | 'https';
   /** Names under which this partner itself sends: it is not told what it has said. */
   readonly senders: readonly string[];
   /** Whose Endpoint it is: Consents may name it. */
@@ -94,6 +98,30 @@ export type V2Outcome =
   | { readonly kind: 'not-sent'; readonly cause: string; readonly until?: number }
   /** It left, and no answer came. */
   | { readonly kind: 'unknown'; readonly cause: string };
+
+/** What became of a batch. */
+export type V2BatchOutcome =
+  /** It is theirs. `answers`: what they say of single messages, by MSH-10; absent where they say nothing of any. */
+  | { readonly kind: 'taken'; readonly answers?: ReadonlyMap<string, V2Outcome> }
+  /** None of it was taken, and none of it will be. */
+  | { readonly kind: 'rejected'; readonly error: string }
+  /** Nothing of it has left: they cannot be reached, or are left alone until then (ms UTC). */
+  | { readonly kind: 'not-sent'; readonly cause: string; readonly until?: number }
+  /** It left, and nobody can tell what became of it. */
+  | { readonly kind: 'unknown'; readonly cause: string };
+
+/** One file of messages. */
+export interface V2Batch {
+  /** FHS-11 and BHS-11: the same for the same messages. */
+  readonly id: string;
+  /** When the last of its messages was made, ms UTC. */
+  readonly at: number;
+  readonly messages: readonly Buffer[];
+}
+
+export interface V2BatchDelivery {
+  deliver(feed: Feed, batch: V2Batch, signal?: AbortSignal): Promise<V2BatchOutcome>;
+}
 
 export interface V2Exchange {
   /** Sends the message to the feed's partner, on the connection of its lane. */

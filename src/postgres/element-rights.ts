@@ -124,6 +124,10 @@ function checkConditions(elements: Elements, type: string, conditions: readonly 
     } else if (condition.kind === 'chain') {
       checkParameter(elements, type, condition.parameter);
       for (const branch of condition.branches) checkConditions(elements, branch.type, [branch.condition]);
+    } else if (condition.kind === 'text') {
+      // What is not shown must not be found by its words either.
+      if (condition.scope === 'content' && elements(condition.type) !== undefined) throw forbidden();
+      checkElement(elements, condition.type, 'text');
     } else if (condition.kind === 'near') checkElement(elements, type, 'position');
     else if (condition.kind === 'not') checkConditions(elements, type, [condition.condition]);
     else if (condition.kind === 'any' || condition.kind === 'every')

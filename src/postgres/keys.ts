@@ -89,6 +89,9 @@ export const tokenForms = {
   system: (system: string): string => `${system}\u0001`,
 };
 
+/** In the `exact` domain of a custom parameter's atom: it has a value. No form of a value begins like it. */
+export const PRESENT = '\u0002present';
+
 /**
  * Whether one resource can hold several quantities of this atom, so that a number must be kept with its unit. (Codings
  * may repeat all the same: they do not mix numbers up.)

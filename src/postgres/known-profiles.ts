@@ -66,20 +66,35 @@ const PAGE = 200;
 /** History is read again a little further back: what commits late is not passed over. */
 const OVERLAP_MS = 30_000;
 
-/** Reads what the store holds, and then what other processes wrote: returns a function that catches up. */
-export async function readKnownProfiles(
+/** Reads the profiles that the store holds, and then what other processes wrote: returns a function that catches up. */
+export const readKnownProfiles = (
   store: Pick<ResourceStore, 'search' | 'history'>,
   known: KnownProfiles,
   caller: Caller,
   searchOf: (type: string, query: string) => SearchRequest,
   now: () => number,
-): Promise<() => Promise<void>> {
+): Promise<() => Promise<void>> =>
+  readAndFollow({ store, types: TYPES, note: (version) => noteVersion(known, version), caller, searchOf, now });
+
+export interface FollowOptions {
+  readonly store: Pick<ResourceStore, 'search' | 'history'>;
+  readonly types: readonly string[];
+  /** Told the current version of each resource, and later each that is new: of some again, and deletions too. */
+  readonly note: (version: StoredVersion) => void;
+  readonly caller: Caller;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly now: () => number;
+}
+
+/** Reads all resources of some types, and returns a function that catches up with what other processes write. */
+export async function readAndFollow(options: FollowOptions): Promise<() => Promise<void>> {
+  const { store, types, note, caller, searchOf, now } = options;
   let since = now();
-  for (const type of TYPES) {
+  for (const type of types) {
     let request: SearchRequest = searchOf(type, `_count=${PAGE}`);
     for (;;) {
       const { matches, next } = await store.search(caller, request);
-      for (const version of matches) noteVersion(known, version);
+      for (const version of matches) note(version);
       if (next === undefined) break;
       request = { ...request, cursor: next };
     }
@@ -87,7 +102,7 @@ export async function readKnownProfiles(
   return async () => {
     const from = since - OVERLAP_MS;
     const until = now();
-    for (const type of TYPES) {
+    for (const type of types) {
       const latest = new Map<string, StoredVersion>();
       let cursor: string | undefined;
       do {
@@ -101,7 +116,7 @@ export async function readKnownProfiles(
           if ((latest.get(version.id)?.versionId ?? 0) < version.versionId) latest.set(version.id, version);
         cursor = page.next;
       } while (cursor !== undefined);
-      for (const version of latest.values()) noteVersion(known, version);
+      for (const version of latest.values()) note(version);
     }
     since = until;
   };

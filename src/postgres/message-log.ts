@@ -1,6 +1,6 @@
 /** The message log: `mortar.message`. docs/gateway.md, SECURITY RL-11, RL-12, KS-07 */
 import type { Cipher } from '../ports/cipher.ts';
-import type { MessageLog, MessageState, Reception, StoredMessage } from '../ports/message-log.ts';
+import type { MessageLog, MessageState, OutgoingFilter, Reception, StoredMessage } from '../ports/message-log.ts';
 import { notFound } from '../standards/fhir/outcome.ts';
 import { translated } from './database-error.ts';
 import { createMessageInserts } from './message-inserts.ts';
@@ -135,19 +135,9 @@ from mortar.message m where id = $1`,
       translated(async () => {
         const rows = await reads.query({
           name: 'message-outgoing',
-          // message_control_id where the id is known, else message_open
-          text: `select ${SUMMARY}, raw, answer from mortar.message
-where direction = 'out' and dialect = $1 and state = any($2) and ($3::text is null or sender = $3)
-  and ($4::text is null or receiver = $4) and ($5::text is null or control_id = $5)
-order by received_at, id limit $6`,
-          values: [
-            filter.dialect,
-            filter.states,
-            label(filter.sender),
-            label(filter.receiver),
-            label(filter.controlId),
-            limit,
-          ],
+          text: `select ${SUMMARY}, raw, answer ${OUTGOING}
+order by received_at, id limit $9`,
+          values: [...outgoingValues(filter), limit],
         });
         return rows.map((row) => {
           const [raw, answer] = row.slice(SUMMARY_COLUMNS) as [Buffer, Buffer | null];
@@ -159,6 +149,16 @@ order by received_at, id limit $6`,
             ...openAnswer(logged.id, answer),
           };
         });
+      }),
+
+    countOutgoing: (filter, most) =>
+      translated(async () => {
+        const rows = await reads.query({
+          name: 'message-outgoing-count',
+          text: `select count(*)::int from (select 1 ${OUTGOING} limit $9) found`,
+          values: [...outgoingValues(filter), most],
+        });
+        return (rows[0] as Row)[0] as number;
       }),
 
     count: (_caller) =>
@@ -211,6 +211,23 @@ returning 1`,
       }),
   };
 }
+
+// message_control_id where the id is known, else message_open
+const OUTGOING = `from mortar.message
+where direction = 'out' and dialect = $1 and state = any($2) and ($3::text is null or sender = $3)
+  and ($4::text is null or receiver = $4) and ($5::text is null or control_id = $5)
+  and ($6::text is null or correlation = $6) and ($7::timestamptz is null or (received_at, id) > ($7, $8::uuid))`;
+
+const outgoingValues = ({ dialect, states, after, ...filter }: OutgoingFilter): unknown[] => [
+  dialect,
+  states,
+  label(filter.sender),
+  label(filter.receiver),
+  label(filter.controlId),
+  label(filter.correlation),
+  after === undefined ? null : new Date(after.receivedAt),
+  after?.id ?? null,
+];
 
 const duplicate = (id: string, state: MessageState, attempts: number, answer: { answer?: Buffer }): Reception => ({
   kind: 'duplicate',

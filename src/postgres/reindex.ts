@@ -3,6 +3,7 @@
  * is found by what it has until its turn comes; whoever is killed in between goes on where the last batch ended.
  */
 import { setTimeout } from 'node:timers/promises';
+import type { ReindexBatch, ReindexBatches } from '../ports/reindexing.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import type { SearchParameters } from '../standards/fhir/search/parameter.ts';
 import { errorCode } from './database-error.ts';
@@ -28,7 +29,7 @@ export interface ReindexStatus {
   readonly rows: number;
 }
 
-export interface Reindex {
+export interface Reindex extends ReindexBatches {
   /** Has everything made again from the start. */
   request(scope: ReindexScope): Promise<void>;
   /** Absent: nothing has ever been made again. */
@@ -43,6 +44,8 @@ export interface ReindexTools {
   readonly rowOf: RowBuilder;
   /** Absent: nothing is stored encrypted. */
   readonly shield: Shield | undefined;
+  /** Key of a resource. */
+  readonly ridOf: (id: string) => bigint;
   readonly now: () => number;
 }
 
@@ -50,7 +53,7 @@ export interface ReindexTools {
 const REINDEX = 'reindex';
 const BATCH = 100;
 const FIRST = String(-(2n ** 63n));
-const LOCK_NOT_AVAILABLE = '55P03';
+export const LOCK_NOT_AVAILABLE = '55P03';
 const BUSY_MS = 20;
 
 /** `after`: a rid of the type at `type` in the list of types of this scope. A migration writes the scope alone. */
@@ -64,8 +67,27 @@ interface Progress {
 }
 
 export function createReindex(tools: ReindexTools): Reindex {
-  const { pools, now } = tools;
+  const { pools, now, ridOf } = tools;
+  /** Waits for those who hold one of the rows. */
+  async function batch(type: string, after: string | undefined, signal: AbortSignal, limit = BATCH) {
+    for (;;) {
+      signal.throwIfAborted();
+      const done = await inTransaction(pools.transactions, (send) =>
+        reindexRows(tools, send, tableOf(type), after, limit),
+      ).catch((error: unknown): ReindexBatch | undefined => {
+        if (errorCode(error) !== LOCK_NOT_AVAILABLE) throw error;
+        return undefined;
+      });
+      if (done) return done;
+      await setTimeout(BUSY_MS);
+    }
+  }
   return {
+    batch: (type, after, signal) => batch(type, after, signal),
+    async one(type, id, signal) {
+      await batch(type, String(BigInt.asIntN(64, ridOf(id)) - 1n), signal, 1);
+    },
+
     async request(scope) {
       const value = JSON.stringify({ scope, started: now() } satisfies Progress);
       await pools.writes.query({
@@ -130,13 +152,14 @@ async function step(tools: ReindexTools, send: Send): Promise<'nothing' | 'more'
   return 'more';
 }
 
-/** Makes the values of the rows after a rid again; `last`: the last of them, absent at the end of the table. */
-async function reindexRows(
-  { rowOf, shield }: ReindexTools,
+/** Makes the values of the next rows after a rid again; `last`: the last of them, absent at the end of the table. */
+export async function reindexRows(
+  { rowOf, shield }: Pick<ReindexTools, 'rowOf' | 'shield'>,
   send: Send,
   table: TypeTable,
-  after: string,
-): Promise<{ readonly last?: string; readonly count: number }> {
+  after = FIRST,
+  limit = BATCH,
+): Promise<ReindexBatch> {
   const isEmpty = (await send({ text: `select 1 from ${table.main} limit 1`, values: [] })).length === 0;
   if (isEmpty) return { count: 0 };
   // See `replaceSearchValues`: writers of this table wait while a batch is done; who holds a row is waited for outside.
@@ -144,16 +167,20 @@ async function reindexRows(
   const sealed = await send({
     text: `select m.rid::text, m.id, m.lu::text, m.op, m.content from ${table.main} m
 where m.rid > $1::bigint order by m.rid limit $2 for update nowait`,
-    values: [after, BATCH],
+    values: [after, limit],
   });
   const last = sealed.at(-1);
   if (!last) return { count: 0 };
   // One that cannot be opened keeps the values it has.
   const rows = shield ? await shield.open(sealed, 'as-empty') : sealed;
-  for (const [rid, id, lu, op, content] of rows as readonly (readonly string[])[]) {
-    if (op === 'D' || content === undefined || content === '') continue;
-    const row = rowOf(parseJson(content) as Record<string, unknown>, table.type, id as string, Number(lu)); // checked when stored
-    await replaceSearchValues(send, table, rid as string, row);
-  }
+  // Sent together, without waiting for one another; the first fault is thrown when all have been heard of.
+  const done = await Promise.allSettled(
+    (rows as readonly (readonly string[])[]).map(async ([rid, id, lu, op, content]) => {
+      if (op === 'D' || content === undefined || content === '') return;
+      const row = rowOf(parseJson(content) as Record<string, unknown>, table.type, id as string, Number(lu)); // checked when stored
+      await replaceSearchValues(send, table, rid as string, row);
+    }),
+  );
+  for (const one of done) if (one.status === 'rejected') throw one.reason;
   return { last: last[0] as string, count: rows.length };
 }

@@ -7,7 +7,7 @@ import { formatConsentRules } from './consent-rules.ts';
 import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
-import { repeatsQuantities, tokenForms } from './keys.ts';
+import { PRESENT, repeatsQuantities, tokenForms } from './keys.ts';
 import { pointerLanes } from './pointers.ts';
 import { canonicalForm, codeAndCanonicalForm } from './search/canonical-quantities.ts';
 import { findTable } from './tables.ts';
@@ -32,6 +32,8 @@ export interface SearchRow {
   readonly nw: readonly number[];
   readonly sh: readonly number[];
   readonly sv: readonly string[];
+  /** Words, as `txt` takes them; absent: none. */
+  readonly text?: string | undefined;
   /** Rules of a Consent, as `mortar.consent_rule` takes them; absent: none. */
   readonly rules?: string;
   /** Of a Consent: the patient wrote it. Not read from it, as anybody can write that. SECURITY FA-09 */
@@ -46,6 +48,7 @@ const DATE_BOUND = 8.64e15;
 const COMPARTMENT_OF = new Map<string, number>(COMPARTMENTS.map((kind, index) => [kind, index]));
 
 interface TypeKeys {
+  readonly of: TypeParameters;
   readonly atoms: readonly AtomKeys[];
   readonly mainDate: number;
   readonly patient: number;
@@ -63,15 +66,18 @@ export function createRowBuilder(options: {
   readonly baseUrl: string;
   /** Atoms whose values are stored encrypted. */
   readonly protectedAtomsOf?: (type: string) => readonly boolean[] | undefined;
+  /** The words of a resource. */
+  readonly textOf?: (resource: Readonly<Record<string, unknown>>, type: string) => string | undefined;
 }): (resource: Readonly<Record<string, unknown>>, type: string, id: string, lastUpdated: number) => SearchRow {
   const types = new Map<string, TypeKeys>();
   const typeKeys = (type: string): TypeKeys => {
-    const known = types.get(type);
-    if (known) return known;
     const parameters = options.parametersOf(type);
+    const known = types.get(type);
+    if (known?.of === parameters) return known;
     const patientAtom = parameters.parameters.get(parameters.patientCodes[0] ?? '')?.atoms[0];
     const hotCode = HOT_TOKENS.get(type);
     const made: TypeKeys = {
+      of: parameters,
       atoms: parameters.atoms.map((atom: Atom) => options.keys.atom(type, atom)),
       mainDate: parameters.mainDate?.index ?? -1,
       patient: parameters.singlePatient ? (patientAtom?.index ?? -1) : -1,
@@ -88,6 +94,7 @@ export function createRowBuilder(options: {
     const sink = keys.protected ? protectedSink(row, keys.protected, options.parametersOf(type).atoms) : row;
     options.extractorOf(type)(resource, sink);
     const finished = row.finish(type, id, lastUpdated);
+    row.text = options.textOf?.(resource, type);
     row.tok.push(...pointerLanes(resource, type, options.keys, options.baseUrl));
     if (type !== 'Consent') return finished;
     const rules = formatConsentRules(resource, options.baseUrl);
@@ -113,6 +120,7 @@ class RowSink implements SearchSink {
   readonly sh: number[] = [];
   readonly sv: string[] = [];
   readonly #hot: number[] = [];
+  text: string | undefined;
 
   constructor(keys: Keys, type: TypeKeys, base: string) {
     this.#keys = keys;
@@ -137,6 +145,10 @@ class RowSink implements SearchSink {
   present(bit: number): void {
     if (bit < 32) this.pmLo |= 1 << bit;
     else this.pmHi |= 1 << (bit - 32);
+  }
+
+  presentAtom(atom: number): void {
+    this.#tok(this.#atom(atom).exact, PRESENT);
   }
 
   token(atom: number, system: string | undefined, code: string | undefined): void {

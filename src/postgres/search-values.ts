@@ -9,7 +9,7 @@ const orNull = (value: number): number | null => (Number.isNaN(value) ? null : v
 /** The table must be locked against writers: one that waited for the row would add to side rows it has not seen. */
 export async function replaceSearchValues(send: Send, table: TypeTable, rid: string, row: SearchRow): Promise<void> {
   await send({
-    text: `update ${table.main} set tok = $2::bigint[], sd = $3, se = $4, pm = $5::bigint, pat = $6::bigint where rid = $1::bigint`,
+    text: `update ${table.main} set tok = $2::bigint[], sd = $3, se = $4, pm = $5::bigint, pat = $6::bigint, txt = $7::tsvector where rid = $1::bigint`,
     values: [
       rid,
       int8Array(row.tok, row.tok.length / 2),
@@ -17,6 +17,7 @@ export async function replaceSearchValues(send: Send, table: TypeTable, rid: str
       orNull(row.se),
       int8(row.pmHi, row.pmLo),
       row.pat ? int8(row.pat.hi, row.pat.lo) : null,
+      row.text ?? null,
     ],
   });
   await send({ text: `delete from ${table.numbers} where rid = $1::bigint`, values: [rid] });

@@ -6,10 +6,10 @@ import type { Cipher } from '../ports/cipher.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
 import type { JobTable } from '../ports/jobs.ts';
-import type { KeptAnswers } from '../ports/kept-answers.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
+import type { KeptAnswers } from '../ports/request-answers.ts';
 import type {
   ResourceStore,
   StoredVersion,
@@ -25,6 +25,7 @@ import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
+import { type CustomParameterBook, createCustomParameterBook } from './custom-parameters.ts';
 import { translated } from './database-error.ts';
 import { createTokenAttempts } from './dispensing/attempts.ts';
 import { createDispenseQueue } from './dispensing/queue.ts';
@@ -32,9 +33,9 @@ import { createControlledRegister } from './dispensing/register.ts';
 import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/open-encryption.ts';
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
+import { noteFullText } from './full-text-setting.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createJobs } from './jobs.ts';
-import { createKeptAnswers } from './kept-answers.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
@@ -44,11 +45,13 @@ import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
 import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createReindex, type Reindex } from './reindex.ts';
+import { createKeptAnswers } from './request-answers.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
+import { textVector } from './search/full-text.ts';
 import { isMatch } from './search/judge.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
 import type { Differences } from './search/shared-run.ts';
@@ -111,6 +114,8 @@ export interface OpenStore extends ResourceStore {
   readonly rotation?: KeyRotation;
   /** Makes the search values of what is stored again. */
   readonly reindex: Reindex;
+  /** Where the values of posted search parameters stand. */
+  readonly customParameters: CustomParameterBook;
   /** Removes whole records, at the end of their time or on request. */
   readonly removal: Removal;
   /** By which it is found when a patient was last in touch. */
@@ -152,6 +157,11 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     extractorOf: options.extractorOf,
     baseUrl: options.baseUrl,
     ...(encryption && { protectedAtomsOf: encryption.protectedAtomsOf }),
+    // Where elements of a type are stored encrypted, its narrative may repeat what they say.
+    ...(parameters.fullText !== undefined && {
+      textOf: (resource, type) =>
+        encryption?.elements.has(type) ? undefined : textVector(resource, parameters.fullText === 'all'),
+    }),
   });
   const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
@@ -188,10 +198,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const toolsOf = (access: Access): SearchOptions => ({
     ...searchTools,
     visible: access.visible,
-    // Reads have no use for it.
-    get callerKey() {
-      return access.callerKey;
-    },
+    // Its key is made when it is asked for: reads have no use for it.
+    asker: access,
   });
   const partyOf = (access: Access): Omit<Party, 'found'> => ({ access, search: toolsOf(access) });
   const differences: Differences = new Map();
@@ -223,6 +231,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
   };
   await frequencies.refresh();
+  if (await noteFullText(pools, [parameters.fullText ?? 'off', ...(encryption?.elements.keys() ?? [])], now()))
+    log.info('FULL_TEXT is another than before: what is stored follows in the background');
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
   const removal = createRemoval({
     pools,
@@ -254,13 +264,21 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     scan: createScan({
       writes: pools.writes,
       run,
+      ...(shield && { rawRun: createRun(options.pools.reads, nameOf) }),
       toolsOf: (caller) => toolsOf(accessOf(caller)),
       checked: (caller, type) => accessOf(caller).conditions(type, 's'),
       history: (caller, request) => store.history(caller, request),
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
-    reindex: createReindex({ pools, parameters, rowOf, shield, now }),
+    reindex: createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid }),
+    customParameters: createCustomParameterBook({
+      pools,
+      rowOf,
+      shield,
+      worker: lease.number,
+      holder: options.holder,
+    }),
     contacts: { reads: pools.reads, keys, parametersOf },
     ...(encryption && {
       protection: encryption.search,

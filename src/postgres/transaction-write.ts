@@ -5,6 +5,7 @@
 import { isPatientsOwn } from '../policy/consent-writing.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { NewResource, StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import { mapInTurns } from '../standards/turns.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
@@ -48,6 +49,17 @@ export interface WriteTools {
 
 /** Below this many types each is locked at once: asking first would be one more statement. */
 const ASK_TYPES_MIN = 3;
+/** Of one statement: it is put together without a pause. */
+const ROWS_MAX = 500;
+
+const chunksOf = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+
+/** What is under way while others have their turn; it is seen when all is sent. */
+function promised(rows: Promise<readonly Row[]>): { readonly rows: Promise<readonly Row[]> } {
+  rows.catch(() => undefined);
+  return { rows };
+}
 
 /** The checks of one party, and which of the writes are its own. */
 interface PartyChecks {
@@ -84,7 +96,7 @@ export async function writeTogether(
     made.push(audited(caller, created));
     return { version: storedVersion(created), outcome: 'created' };
   };
-  const results = writes.map((write): WriteResult => {
+  const results = await mapInTurns(writes, (write): WriteResult => {
     if (write.kind === 'create') return create(write);
     const reference = `${write.type}/${write.id}`;
     const before = old.get(reference);
@@ -124,8 +136,13 @@ export async function writeTogether(
   const rest = inserts.filter((version) => !isFirst(version));
   const updating = replacements(replacing);
   const held = holdKeys([...inserts, ...replacing.map((c) => c.made)]);
-  const inserting = byType(rest).map(insertManyStatement);
-  const sending = all([...inserting, ...updating.map(({ statement }) => statement), ...held].map(send));
+  const groups = byType(rest).flatMap((of) => chunksOf(of, ROWS_MAX));
+  const turn = rest.length > ROWS_MAX ? 1 : groups.length;
+  const inserting = await mapInTurns(groups, (of) => promised(send(insertManyStatement(of))), turn);
+  const sending = all([
+    ...inserting.map(({ rows }) => rows),
+    ...[...updating.map(({ statement }) => statement), ...held].map(send),
+  ]);
   const ending = last?.(everything);
   if (last) commit();
   await all<unknown>(ending ? [sending, ending] : [sending]);
@@ -161,7 +178,7 @@ function replacements(changes: readonly Replaced[]): { readonly statement: State
   const groups = Map.groupBy(changes, ({ made }) => made.table.type);
   return [...groups].flatMap(([type, group]) =>
     group.length > 1 && mayGoTogether(type)
-      ? [{ statement: updateManyStatement(group), count: group.length }]
+      ? chunksOf(group, ROWS_MAX).map((some) => ({ statement: updateManyStatement(some), count: some.length }))
       : group.map(({ made, replaced }) => ({ statement: updateStatement(made, replaced), count: 1 })),
   );
 }

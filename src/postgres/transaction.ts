@@ -16,8 +16,8 @@ import type { Shield } from './encryption/shield.ts';
 import { hashDomain, highLane, lowLane, toBigInt } from './hash.ts';
 import type { HistoryTools } from './history.ts';
 import type { Jobs } from './jobs.ts';
-import { createAnswersTransaction } from './kept-answers.ts';
 import { createMessageTransaction } from './message-transaction.ts';
+import { createNoticeTransaction } from './notices.ts';
 import { type Row, type Statement, sendStatement } from './pools.ts';
 import { existing, readStatement, toVersion, vreadStatement } from './reader.ts';
 import { createRequestAnswers } from './request-answers.ts';
@@ -214,9 +214,9 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     jobs: tools.jobs.transaction(send, (jobs) => void end.added.push(...jobs)),
     consumers: createConsumerTransaction(send),
     subscriptions: createSubscriptionTransaction(send, tools.cipher, tools.now),
+    notices: createNoticeTransaction(send, tools.now),
     sourceTimes: createSourceTimes(send, tools.now),
     requestAnswers: createRequestAnswers(send, tools.cipher, tools.now),
-    answers: createAnswersTransaction(tools.cipher, send, tools.now),
     dispensing: createDispensingTransaction(tools.cipher, send),
   };
 }

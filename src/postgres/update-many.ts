@@ -1,6 +1,7 @@
 /** Many replaced versions of one type in one statement, as `updateStatement` replaces one. docs/decisions/0003-storage.md */
 import { insertEntriesText, insertEntriesValues } from './audit/entry-sql.ts';
-import { float8Array, int8Array, int8NullableArray, textArray } from './binary.ts';
+import { float8Array, int8Array, textArray } from './binary.ts';
+import { MAIN_ARRAYS, mainArrays, mainRows, ROW_TOKENS, ROW_WORDS } from './main-columns.ts';
 import type { Statement } from './pools.ts';
 import { CHANGE, type NewVersion, type OldVersion, once, sideDifference } from './write-sql.ts';
 
@@ -24,7 +25,7 @@ export function updateManyStatement(changes: readonly Replaced[]): Statement {
   const entries = versions.flatMap(({ entry }) => entry ?? []);
   if (entries.length !== 0 && entries.length !== versions.length) throw new Error('a write without its audit entry');
   const values: unknown[] = [
-    ...mainValues(versions),
+    ...mainArrays(versions),
     float8Array(
       changes.map(({ replaced }) => replaced.ver),
       changes.length,
@@ -87,13 +88,12 @@ export function updateManyStatement(changes: readonly Replaced[]): Statement {
     name,
     () => `with g as (
   select u.rid, u.pat, u.lu::bigint as lu, u.sd::bigint as sd, u.se::bigint as se, u.pm, u.ver::int as ver, u.op::"char" as op, u.id,
-    ($10::bigint[])[u.f::int : u.t::int] as tok, u.content, u.old::int as old
-  from unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::float8[], $6::bigint[], $7::float8[],
-    $8::text[], $9::text[], $11::float8[], $12::float8[], $13::text[], $14::float8[])
-    u(rid, pat, lu, sd, se, pm, ver, op, id, f, t, content, old)
+    ${ROW_TOKENS} as tok, u.content, ${ROW_WORDS} as txt, u.old::int as old
+  from ${mainRows({ old: `$${MAIN_ARRAYS + 1}::float8[]` })}
 ), u as (
   update ${main} m
-  set pat = g.pat, lu = g.lu, sd = g.sd, se = g.se, pm = g.pm, ver = g.ver, op = g.op, id = g.id, tok = g.tok, content = g.content
+  set pat = g.pat, lu = g.lu, sd = g.sd, se = g.se, pm = g.pm, ver = g.ver, op = g.op, id = g.id, tok = g.tok, content = g.content,
+    txt = g.txt
   from g where m.rid = g.rid and m.ver = g.old
   returning m.rid
 ), h as (
@@ -107,36 +107,6 @@ export function updateManyStatement(changes: readonly Replaced[]): Statement {
 select count(*)::int from u`,
   );
   return { name, text, values };
-}
-
-/** Columns of the main table, one array each; tokens of all in one, cut by `f` and `t`. */
-function mainValues(versions: readonly NewVersion[]): unknown[] {
-  const count = versions.length;
-  const numbersOf = (of: (version: NewVersion) => number): Buffer => float8Array(versions.map(of), count);
-  const lanesOf = (of: (version: NewVersion) => readonly number[]): Buffer => int8Array(versions.flatMap(of), count);
-  const tok: number[] = [];
-  const from: number[] = [];
-  const to: number[] = [];
-  for (const { row } of versions) {
-    from.push(tok.length / 2 + 1);
-    for (const lane of row.tok) tok.push(lane);
-    to.push(tok.length / 2);
-  }
-  return [
-    lanesOf(({ row }) => [row.ridHi, row.ridLo]),
-    int8NullableArray(versions.map(({ row }) => row.pat)),
-    numbersOf(({ lu }) => lu),
-    numbersOf(({ row }) => row.sd),
-    numbersOf(({ row }) => row.se),
-    lanesOf(({ row }) => [row.pmHi, row.pmLo]),
-    numbersOf(({ ver }) => ver),
-    textArray(versions.map(({ op }) => op)),
-    textArray(versions.map(({ id }) => id)),
-    int8Array(tok, tok.length / 2),
-    float8Array(from, count),
-    float8Array(to, count),
-    textArray(versions.map(({ stored, content }) => stored ?? content)),
-  ];
 }
 
 interface SideRows<V> {

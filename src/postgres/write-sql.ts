@@ -1,8 +1,9 @@
 /** Statements of the write path, built once a type and shape. docs/decisions/0003-storage.md */
 import type { EntryRow } from './audit/entry.ts';
 import { insertEntriesText, insertEntriesValues, writeEntryCte, writeEntryValues } from './audit/entry-sql.ts';
-import { float8Array, int8, int8Array, int8NullableArray, textArray } from './binary.ts';
+import { float8Array, int8, int8Array, textArray } from './binary.ts';
 import { DELETE_CONSENT_RULES, insertConsentRules, joinConsentRules } from './consent-rules.ts';
+import { MAIN_ARRAYS, mainArrays, mainRows, ROW_TOKENS, ROW_WORDS } from './main-columns.ts';
 import type { Statement } from './pools.ts';
 import type { SearchRow } from './row.ts';
 import type { TypeTable } from './tables.ts';
@@ -46,7 +47,7 @@ export function once(name: string, make: () => string): string {
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);
 export const CHANGE = 'insert into mortar.change (at, rid, pat, ver, type, shard, op)';
-const MAIN_COLUMNS = '(rid, pat, lu, sd, se, pm, ver, op, id, tok, content)';
+const MAIN_COLUMNS = '(rid, pat, lu, sd, se, pm, ver, op, id, tok, content, txt)';
 
 const mainValues = (v: NewVersion): unknown[] => [
   int8(v.row.ridHi, v.row.ridLo),
@@ -60,6 +61,7 @@ const mainValues = (v: NewVersion): unknown[] => [
   v.id,
   int8Array(v.row.tok, v.row.tok.length / 2),
   v.stored ?? v.content,
+  v.row.text ?? null,
 ];
 
 /** One new resource in one statement: row, side rows, change. Fails with a unique violation when the rid exists. */
@@ -76,7 +78,7 @@ export function insertStatement(v: NewVersion): Statement {
   const rulesAt = values.length + 1;
   if (v.row.rules !== undefined) values.push(joinConsentRules([v]));
   const text = once(name, () => {
-    const n = 12;
+    const n = 13;
     const s = withNumbers ? n + 3 : n;
     return `with c as (
   ${CHANGE} values ($3::bigint, $1::bigint, $2::bigint, $7::int, ${number}, $1::bigint & 15, $8::"char")
@@ -100,7 +102,7 @@ export function insertStatement(v: NewVersion): Statement {
 )`
     }
 insert into ${main} ${MAIN_COLUMNS}
-values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11)`;
+values ($1::bigint, $2::bigint, $3::bigint, $4, $5, $6::bigint, $7::int, $8::"char", $9, $10::bigint[], $11, $12::tsvector)`;
   });
   return { name, text, values };
 }
@@ -120,9 +122,6 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   const first = versions[0];
   if (!first) throw new Error('nothing to insert');
   const { main, numbers, strings, number, type } = first.table;
-  const tok: number[] = [];
-  const from: number[] = [];
-  const to: number[] = [];
   const nh: number[] = [];
   const nv: number[] = [];
   const nw: number[] = [];
@@ -130,14 +129,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   const sh: number[] = [];
   const sv: string[] = [];
   const sr: number[] = [];
-  const rid: number[] = [];
-  const pm: number[] = [];
   for (const { row } of versions) {
-    rid.push(row.ridHi, row.ridLo);
-    pm.push(row.pmHi, row.pmLo);
-    from.push(tok.length / 2 + 1);
-    for (const lane of row.tok) tok.push(lane);
-    to.push(tok.length / 2);
     for (let i = 0; i < row.nv.length; i++) {
       nh.push(row.nh[2 * i] as number, row.nh[2 * i + 1] as number);
       nv.push(row.nv[i] as number);
@@ -155,33 +147,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   if (entries.length !== 0 && entries.length !== count) throw new Error('a write without its audit entry');
   const withRules = versions.some(({ row }) => row.rules !== undefined);
   const name = `cm:${type}${nv.length > 0 ? ':n' : ''}${sv.length > 0 ? ':s' : ''}${entries.length > 0 ? ':a' : ''}${withRules ? ':k' : ''}`;
-  const values: unknown[] = [
-    int8Array(rid, count),
-    int8NullableArray(versions.map((v) => v.row.pat)),
-    float8Array(
-      versions.map((v) => v.lu),
-      count,
-    ),
-    float8Array(
-      versions.map((v) => v.row.sd),
-      count,
-    ),
-    float8Array(
-      versions.map((v) => v.row.se),
-      count,
-    ),
-    int8Array(pm, count),
-    float8Array(
-      versions.map((v) => v.ver),
-      count,
-    ),
-    textArray(versions.map((v) => v.op)),
-    textArray(versions.map((v) => v.id)),
-    int8Array(tok, tok.length / 2),
-    float8Array(from, count),
-    float8Array(to, count),
-    textArray(versions.map((v) => v.stored ?? v.content)),
-  ];
+  const values = mainArrays(versions);
   if (nv.length > 0)
     values.push(
       int8Array(nh, nv.length),
@@ -195,7 +161,8 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
   const rulesAt = values.length + 1;
   if (withRules) values.push(joinConsentRules(versions));
   const text = once(name, () => {
-    const s = nv.length > 0 ? 18 : 14;
+    const n = MAIN_ARRAYS + 1;
+    const s = nv.length > 0 ? n + 4 : n;
     return `with c as (
   ${CHANGE}
   select u.lu::bigint, u.rid, u.pat, u.ver::int, ${number}, u.rid & 15, u.op::"char"
@@ -204,7 +171,7 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
       nv.length > 0
         ? `, n as (
   insert into ${numbers} (h, v, w, rid)
-  select u.h, u.v, u.w, u.rid from unnest($14::bigint[], $15::float8[], $16::float8[], $17::bigint[]) u(h, v, w, rid)
+  select u.h, u.v, u.w, u.rid from unnest($${n}::bigint[], $${n + 1}::float8[], $${n + 2}::float8[], $${n + 3}::bigint[]) u(h, v, w, rid)
 )`
         : ''
     }${
@@ -229,9 +196,8 @@ export function insertManyStatement(versions: readonly NewVersion[]): Statement 
     }
 insert into ${main} ${MAIN_COLUMNS}
 select u.rid, u.pat, u.lu::bigint, u.sd::bigint, u.se::bigint, u.pm, u.ver::int, u.op::"char", u.id,
-  ($10::bigint[])[u.f::int : u.t::int], u.content
-from unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::float8[], $6::bigint[], $7::float8[],
-  $8::text[], $9::text[], $11::float8[], $12::float8[], $13::text[]) u(rid, pat, lu, sd, se, pm, ver, op, id, f, t, content)`;
+  ${ROW_TOKENS}, u.content, ${ROW_WORDS}
+from ${mainRows()}`;
   });
   return { name, text, values };
 }
@@ -367,8 +333,8 @@ export function updateStatement(v: NewVersion, old: OldVersion): Statement {
     name,
     () => `with u as (
   update ${main}
-  set pat = $2::bigint, lu = $3::bigint, sd = $4, se = $5, pm = $6, ver = $7::int, op = $8::"char", id = $9, tok = $10, content = $11
-  where rid = $1::bigint and ver = $12::int
+  set pat = $2::bigint, lu = $3::bigint, sd = $4, se = $5, pm = $6, ver = $7::int, op = $8::"char", id = $9, tok = $10, content = $11, txt = $12::tsvector
+  where rid = $1::bigint and ver = $13::int
   returning rid
 ), h as (
   insert into ${history} (rid, ver, lu, op, content)

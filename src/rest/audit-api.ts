@@ -15,6 +15,7 @@ import { iso } from './instant.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parseQuery } from './preferences.ts';
+import { type ApiAnswer, sendAnswer } from './send-answer.ts';
 import { sendOutcome } from './send-outcome.ts';
 
 export interface AuditApiOptions {
@@ -27,15 +28,10 @@ export interface AuditApiOptions {
 
 type Query = ReadonlyMap<string, string>;
 
-interface Answer {
-  readonly body: string;
-  readonly mediaType: string;
-}
-
 interface Route {
   readonly path: string;
   readonly right: string;
-  readonly handle: (options: AuditApiOptions, caller: Caller, query: Query) => Promise<Answer>;
+  readonly handle: (options: AuditApiOptions, caller: Caller, query: Query) => Promise<ApiAnswer>;
 }
 
 export const AUDIT_ROUTES: readonly Route[] = [
@@ -47,7 +43,6 @@ export const AUDIT_ROUTES: readonly Route[] = [
 const COUNT_DEFAULT = 50;
 const COUNT_MAX = 500;
 const CSV_ROWS_MAX = 50_000;
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Answers `GET` and `HEAD` of `AUDIT_ROUTES`. */
 export function createAuditApi(options: AuditApiOptions): (req: IncomingMessage, res: ServerResponse) => void {
@@ -65,15 +60,10 @@ export function createAuditApi(options: AuditApiOptions): (req: IncomingMessage,
       const answer = await recorded(options, caller, route, text, () =>
         route.handle(options, caller, parseQuery(text)),
       );
-      send(req, res, answer);
+      await sendAnswer(res, answer);
     } catch (error) {
       if (!(error instanceof FhirError)) options.onError(error);
-      sendOutcome(
-        res,
-        error instanceof FhirError
-          ? error
-          : new FhirError(500, [issue('exception', 'the server failed; its log says why')]),
-      );
+      sendOutcome(res, error);
     }
   }
   return (req, res) => void respond(req, res);
@@ -92,8 +82,8 @@ async function recorded(
   caller: Caller,
   { path, right }: Route,
   query: string,
-  work: () => Promise<Answer>,
-): Promise<Answer> {
+  work: () => Promise<ApiAnswer>,
+): Promise<ApiAnswer> {
   const event: Omit<AuditEvent, 'outcome'> = {
     kind: 'audit-read',
     caller,
@@ -116,14 +106,14 @@ async function recorded(
   }
 }
 
-async function events({ trail }: AuditApiOptions, _caller: Caller, query: Query): Promise<Answer> {
+async function events({ trail }: AuditApiOptions, _caller: Caller, query: Query): Promise<ApiAnswer> {
   const filter = readFilter(query, ['_count', 'cursor']);
   const { rows, next } = await trail.list(filter, readCount(query.get('_count')), query.get('cursor'));
   const answer = {
     events: rows.map(shown),
     ...(next !== undefined && { next: nextUrl(AUDIT_ROUTES[0]?.path, query, next) }),
   };
-  return { body: `${JSON.stringify(answer)}\n`, mediaType: JSON_TYPE };
+  return { json: answer };
 }
 
 function nextUrl(path: string | undefined, query: Query, cursor: string): string {
@@ -158,7 +148,7 @@ const COLUMNS: readonly (readonly [name: string, of: (row: AuditRow) => string |
 ];
 
 /** All that match; so many that it cannot be one file are refused. */
-async function eventsCsv({ trail }: AuditApiOptions, _caller: Caller, query: Query): Promise<Answer> {
+async function eventsCsv({ trail }: AuditApiOptions, _caller: Caller, query: Query): Promise<ApiAnswer> {
   const filter = readFilter(query, []);
   const lines = [COLUMNS.map(([name]) => name).join(',')];
   let cursor: string | undefined;
@@ -169,11 +159,15 @@ async function eventsCsv({ trail }: AuditApiOptions, _caller: Caller, query: Que
     if (cursor !== undefined && lines.length > CSV_ROWS_MAX)
       throw badValue(`More than ${CSV_ROWS_MAX} events match: narrow them with from and until`, 'from');
   } while (cursor !== undefined);
-  return { body: `${lines.join('\r\n')}\r\n`, mediaType: 'text/csv; charset=utf-8; header=present' };
+  return {
+    content: `${lines.join('\r\n')}\r\n`,
+    mediaType: 'text/csv; charset=utf-8; header=present',
+    headers: { 'Content-Disposition': 'attachment; filename="audit-events.csv"' },
+  };
 }
 
 /** Own records only: the caller's, or the one of those that is named. */
-async function myRecord({ trail }: AuditApiOptions, caller: Caller, query: Query): Promise<Answer> {
+async function myRecord({ trail }: AuditApiOptions, caller: Caller, query: Query): Promise<ApiAnswer> {
   checkNames(query, ['patient', '_count', 'cursor']);
   const own = new Set([...(caller.user?.patientIds ?? [])]);
   const asked = query.get('patient') ?? caller.patientId ?? [...own][0];
@@ -184,7 +178,7 @@ async function myRecord({ trail }: AuditApiOptions, caller: Caller, query: Query
     visits: visits.map(({ at, ...visit }) => ({ at: iso(at), ...visit })),
     ...(next !== undefined && { next: nextUrl(AUDIT_ROUTES[2]?.path, query, next) }),
   };
-  return { body: `${JSON.stringify(answer)}\n`, mediaType: JSON_TYPE };
+  return { json: answer };
 }
 
 const FILTERS = ['from', 'until', 'kind', 'outcome', 'type', 'id', 'patient', 'user', 'fhir-user', 'client'] as const;
@@ -239,17 +233,4 @@ function readCount(text: string | undefined): number {
   if (text === undefined) return COUNT_DEFAULT;
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw badValue('_count must be a whole number above 0', '_count');
   return Math.min(Number(text), COUNT_MAX);
-}
-
-function send(req: IncomingMessage, res: ServerResponse, { body, mediaType }: Answer): void {
-  const bytes = Buffer.from(body);
-  res.writeHead(200, {
-    'Content-Type': mediaType,
-    'Content-Length': bytes.length,
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
-    ...(mediaType.startsWith('text/csv') && { 'Content-Disposition': 'attachment; filename="audit-events.csv"' }),
-  });
-  res.end(req.method === 'HEAD' ? undefined : bytes);
 }

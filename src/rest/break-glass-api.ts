@@ -142,16 +142,13 @@ export function createBreakGlassApi(options: BreakGlassOptions): (req: IncomingM
       },
       (error: unknown) => {
         if (!(error instanceof FhirError)) options.onError(error);
-        sendOutcome(res, error instanceof FhirError ? error : fault(error));
+        sendOutcome(res, error);
       },
     );
   };
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const fault = (cause: unknown): FhirError =>
-  new FhirError(500, [issue('exception', 'the server failed; its log says why')], { cause });
 
 const shown = ({ openedAt, expiresAt, patientId, userId, ...entry }: BreakGlass): object => ({
   ...entry,

@@ -107,7 +107,7 @@ export async function listen({ host, port, tls, metrics, log }: HttpServerOption
   /** One request must not end the process (RL-42). */
   function fail(res: ServerResponse, error: unknown): void {
     log.error('a request failed', { error });
-    sendOutcome(res, new FhirError(500, [issue('exception', 'the server failed; its log says why')]));
+    sendOutcome(res, error);
   }
 
   function admit(to: Handlers, req: IncomingMessage, res: ServerResponse): void {

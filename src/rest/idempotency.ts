@@ -4,8 +4,9 @@
  * https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
 import { createHash } from 'node:crypto';
+import type { KeptAnswer } from '../ports/request-answers.ts';
 import type { ResourceStore, StoreTransaction } from '../ports/resource-store.ts';
-import { badRequest, conflict } from '../standards/fhir/outcome.ts';
+import { badRequest, conflict, FhirError, issue } from '../standards/fhir/outcome.ts';
 import { ownerOf, rightsOf } from './async-desk.ts';
 import type { FhirAnswer, FhirRequest } from './exchange.ts';
 import type { Handler } from './services.ts';
@@ -29,6 +30,16 @@ export function refuseKey({ headers }: Pick<FhirRequest, 'headers'>): void {
     );
 }
 
+/** Throws 422 where the key came with another request before. */
+export function checkSameRequest({ hash }: KeptAnswer, asked: Buffer): void {
+  if (hash.equals(asked)) return;
+  const why = 'This Idempotency-Key came before with another request, whose answer stands: take a new key';
+  throw new FhirError(422, [issue('business-rule', why, 'Idempotency-Key')]);
+}
+
+/** Says that an answer was given before. */
+export const REPLAYED = { 'Idempotency-Replayed': 'true' };
+
 /** The same handler, which takes the key; it writes within one transaction of the store, or by one create. */
 export const idempotent =
   (handle: Handler): Handler =>
@@ -46,19 +57,19 @@ export const idempotent =
       const before = await tx.requestAnswers.claim({ owner, key }, hash);
       isAgain = before !== undefined;
       if (before) {
-        if (!before.hash.equals(hash))
-          throw conflict('This Idempotency-Key came before with another request, whose answer stands: take a new key');
+        checkSameRequest(before, hash);
         const kept = JSON.parse(before.answer.toString()) as Kept; // as it was kept
         if (kept.rights !== rights)
           throw conflict('This was done before, under other rights than yours are now: look for what it stored');
         return kept.answer;
       }
       const answer = await handle({ ...services, store: within(services.store, tx) }, request);
-      await tx.requestAnswers.keep({ owner, key }, Buffer.from(JSON.stringify({ rights, answer } satisfies Kept)));
+      const kept = Buffer.from(JSON.stringify({ rights, answer } satisfies Kept));
+      await tx.requestAnswers.keep({ owner, key }, { hash, answer: kept });
       return answer;
     });
     if (isAgain) await services.audit.record({ kind: 'operation', operation: 'answered-again', caller, outcome: 0 });
-    return isAgain ? { ...result, headers: { ...result.headers, 'Idempotency-Replayed': 'true' } } : result;
+    return isAgain ? { ...result, headers: { ...result.headers, ...REPLAYED } } : result;
   };
 
 function hashOf({ method, segments, query, headers, body }: FhirRequest): Buffer {

@@ -8,7 +8,7 @@ import { badRequest, FhirError, issue, notFound } from '../standards/fhir/outcom
 import { checkRight } from './access.ts';
 import { admit } from './door.ts';
 import { epcsReport, listJobs, overview, queueScript, replayJobs } from './gateway-handlers.ts';
-import type { Answer, MessageApiOptions, Route } from './message-desk.ts';
+import type { MessageApiOptions, Route } from './message-desk.ts';
 import {
   answerBytes,
   CONTENT,
@@ -24,6 +24,7 @@ import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parseQuery } from './preferences.ts';
 import { readBody } from './read-body.ts';
+import { sendAnswer } from './send-answer.ts';
 import { sendOutcome } from './send-outcome.ts';
 
 export const MESSAGE_ROUTES: readonly Route[] = [
@@ -109,15 +110,10 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
       if (body.length > 0 && route.right !== 'script:send') checkRight(options.door.policy, caller, 'messages:correct');
       const answer = await route.handle(options, { caller, segments, query, body });
       if (route.told !== undefined) await tell(options, caller, req, route.told);
-      send(req, res, answer);
+      await sendAnswer(res, answer);
     } catch (error) {
       if (!(error instanceof FhirError)) options.onError(error);
-      sendOutcome(
-        res,
-        error instanceof FhirError
-          ? error
-          : new FhirError(500, [issue('exception', 'the server failed; its log says why')]),
-      );
+      sendOutcome(res, error);
     }
   }
   return (req, res) => void respond(req, res);
@@ -137,17 +133,4 @@ function find(method: string, segments: readonly string[]): Route {
   throw new FhirError(405, [issue('not-supported', `${method} is not possible here: use ${allowed}`)], {
     headers: { Allow: allowed },
   });
-}
-
-function send(req: IncomingMessage, res: ServerResponse, { status, json, bytes, mediaType }: Answer): void {
-  const body = bytes ?? Buffer.from(`${JSON.stringify(json)}\n`);
-  res.writeHead(status, {
-    'Content-Type': mediaType ?? 'application/json; charset=utf-8',
-    'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    // Raw messages are shown, never run.
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
-  });
-  res.end(req.method === 'HEAD' ? undefined : body);
 }

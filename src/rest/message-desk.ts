@@ -6,6 +6,7 @@ import type { MessageFilter, MessageLog, StoredMessage } from '../ports/message-
 import type { Issue } from '../standards/fhir/outcome.ts';
 import type { PartyAddress } from '../standards/script/message.ts';
 import type { Door } from './door.ts';
+import type { ApiAnswer } from './send-answer.ts';
 
 /** A message from every side. */
 export interface MessageView {
@@ -64,12 +65,7 @@ export interface Call {
   readonly body: Buffer;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly json?: unknown;
-  readonly bytes?: Buffer;
-  readonly mediaType?: string;
-}
+export type Answer = ApiAnswer;
 
 export interface Route {
   readonly method: 'GET' | 'POST';

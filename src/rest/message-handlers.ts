@@ -43,7 +43,7 @@ export async function show({ desk }: MessageApiOptions, { caller, segments }: Ca
 
 export async function raw({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
-  return { status: 200, bytes: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
+  return { status: 200, content: message.raw, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
 export async function lineage({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
@@ -55,7 +55,7 @@ export async function lineage({ desk }: MessageApiOptions, { caller, segments }:
 export async function answerBytes({ desk }: MessageApiOptions, { caller, segments }: Call): Promise<Answer> {
   const message = await desk.messages.read(caller, segments[2] as string);
   if (!message.answer) throw notFound('An answer to this message');
-  return { status: 200, bytes: message.answer, mediaType: desk.mediaTypeOf(message.dialect) };
+  return { status: 200, content: message.answer, mediaType: desk.mediaTypeOf(message.dialect) };
 }
 
 export async function replay({ desk, door }: MessageApiOptions, { caller, segments, body }: Call): Promise<Answer> {

@@ -3,7 +3,6 @@
  * audit trail for whatever is done or refused. SECURITY AU-01, AU-04, AZ-01, LG-12
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import type { AuditKind, AuditLog } from '../ports/audit.ts';
 import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller, CallerUser } from '../ports/caller.ts';
@@ -14,6 +13,7 @@ import { checkRight } from './access.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { readBody } from './read-body.ts';
+import { type ApiAnswer, sendAnswer } from './send-answer.ts';
 import { sendOutcome } from './send-outcome.ts';
 import { checkStepUp } from './step-up.ts';
 
@@ -27,13 +27,8 @@ export interface PersonCall {
   readonly may: (right: string) => boolean;
 }
 
-export interface PersonAnswer {
+export interface PersonAnswer extends ApiAnswer {
   readonly status: number;
-  readonly json?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Instead of `json`: what is sent as it is made. */
-  readonly stream?: AsyncIterable<Buffer>;
-  readonly mediaType?: string;
   /** Of whom, for the trail. */
   readonly patientId?: string;
   /** Ids and codes, for the trail. */
@@ -99,28 +94,14 @@ export function createPersonApi(options: PersonApiOptions): (req: IncomingMessag
 
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
-      await send(res, await answer(req, res));
+      await sendAnswer(res, await answer(req, res));
     } catch (error) {
       if (!(error instanceof FhirError)) onError(error);
       if (res.headersSent) return void res.destroy();
-      sendOutcome(res, error instanceof FhirError ? error : fault(error));
+      sendOutcome(res, error);
     }
   }
   return (req, res) => void respond(req, res);
-}
-
-async function send(res: ServerResponse, { status, json, headers, stream, mediaType }: PersonAnswer): Promise<void> {
-  const body = stream ? undefined : Buffer.from(json === undefined ? '' : `${JSON.stringify(json)}\n`);
-  res.writeHead(status, {
-    'Content-Type': mediaType ?? 'application/json; charset=utf-8',
-    ...(body && { 'Content-Length': body.length }),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
-    ...headers,
-  });
-  if (stream) await pipeline(stream, res);
-  else res.end(body);
 }
 
 function find(
@@ -169,9 +150,6 @@ function ruleOf(error: unknown): string | undefined {
   const isRule = typeof cause === 'object' && cause !== null && 'rule' in cause && typeof cause.rule === 'string';
   return isRule ? String(cause.rule) : (error.issues[0]?.code ?? 'invalid');
 }
-
-const fault = (cause: unknown): FhirError =>
-  new FhirError(500, [issue('exception', 'the server failed; its log says why')], { cause });
 
 /** Words of a person from a body, in bounds. */
 export function readWords(body: Readonly<Record<string, unknown>>, name: string, min = 10, max = 2000): string {

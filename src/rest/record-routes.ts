@@ -4,6 +4,7 @@
  */
 
 import { BULK_OPERATIONS } from './bulk-routes.ts';
+import { INDEX_OPERATIONS } from './index-routes.ts';
 import { documentOperation } from './operations/document.ts';
 import { everythingOf } from './operations/everything.ts';
 import { graphqlOperation } from './operations/graphql.ts';
@@ -95,6 +96,7 @@ export const RECORD_OPERATIONS: readonly RecordOperation[] = [
   },
   ...SUBSCRIPTION_OPERATIONS,
   ...BULK_OPERATIONS,
+  ...INDEX_OPERATIONS,
 ];
 
 const PREFIX = { system: '', type: '/:type', instance: '/:type/:id' } as const;

@@ -2,6 +2,7 @@
 import { MORTAR } from '../standards/fhir/canonical.ts';
 import { BULK_ROUTES } from './bulk-routes.ts';
 import { GATEWAY_ROUTES } from './gateway-routes.ts';
+import { INDEX_ROUTES } from './index-routes.ts';
 import { asyncCancel, asyncStatus } from './interactions/async-status.ts';
 import { capabilities } from './interactions/capabilities.ts';
 import { create } from './interactions/create.ts';
@@ -58,6 +59,7 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   ...terminologyRoutes(),
   ...recordRoutes(),
   ...BULK_ROUTES,
+  ...INDEX_ROUTES,
   {
     method: 'GET',
     path: '/_async/:id',

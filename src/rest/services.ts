@@ -1,6 +1,7 @@
 /** What the handlers are given. Built once by `server.ts`. */
 import type { AuditLog } from '../ports/audit.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { CustomParameterDesk } from '../ports/custom-parameters.ts';
 import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
@@ -54,6 +55,8 @@ export interface Services {
   readonly eps?: EpsDesk;
   /** Where a payer is configured. */
   readonly claims?: ClaimDesk;
+  /** Where posted search parameters stand. */
+  readonly customParameters?: CustomParameterDesk;
   /** Who takes much at once. */
   readonly bulk?: BulkDesk;
   /** Who is told of changes. */
@@ -82,8 +85,11 @@ export interface Services {
   /** Replaces references; returns the same resource when nothing changes. */
   readonly rewriteReferences: (resource: Resource, replace: ReplaceLink) => Resource;
   readonly settings: RestSettings;
-  /** The published CapabilityStatement, without what is one server's own. */
-  readonly capability: Readonly<Record<string, unknown>>;
+  /**
+   * The published CapabilityStatement with the custom parameters of the moment, without what else is one server's own; the
+   * same object while nothing changes.
+   */
+  readonly capability: () => Readonly<Record<string, unknown>>;
   readonly now: Clock;
   readonly log: Log;
 }

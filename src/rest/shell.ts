@@ -81,7 +81,7 @@ export function createShell({ status, metrics, fhirBaseUrl, isOperator, log }: S
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
     if (isClientFault(error)) return sendOutcome(res, new FhirError(400, [issue('invalid', 'the path is not valid')]));
     log.error('a request failed', { error });
-    sendOutcome(res, new FhirError(500, [issue('exception', 'the server failed; its log says why')], { cause: error }));
+    sendOutcome(res, error);
   });
   return app;
 }

@@ -71,7 +71,8 @@ export const HL7V2 = {
   hl7v2FeedTargets: {
     env: 'HL7V2_FEED_TARGETS',
     fallbackAbout: 'none: nothing is sent',
-    allowed: '`mllps://host:port` or `mllp://host:port`, with commas between',
+    allowed:
+      '`mllps://host:port` or `mllp://host:port`; for files of messages `https://host/path` or `file:///folder`; with commas between',
     about: 'Where HL7 v2 messages may be sent, whatever an `Endpoint` says. `mllp:` is neither encrypted nor verified.',
     parse: parseFeedTargets,
   },

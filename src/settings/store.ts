@@ -54,6 +54,13 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  fullText: {
+    env: 'FULL_TEXT',
+    fallback: 'narrative',
+    ...oneOf('off', 'narrative', 'all'),
+    about:
+      'What is searched by words: nothing, narratives (`_text`), or every text as well (`_content`), which costs time on each write and room: docs/fhir.md#words. After a change what is stored follows in the background.',
+  },
   conditionalDelete: {
     env: 'CONDITIONAL_DELETE',
     fallback: 'single',

@@ -15,6 +15,7 @@ import type {
 import type { SaidOf, SourceTime } from '../ports/source-times.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
 import { identitiesOf } from './criteria-tokens.ts';
+import { SharedAttempts } from './shared-attempts.ts';
 import type { Member, Step, Waiting, Write } from './shared-steps.ts';
 
 /** Work that ends with one `write` and its `last`, and waits for nothing but the transaction. */
@@ -57,6 +58,7 @@ class Sharing {
   /** What goes with the writes. */
   readonly #settled: { readonly one: Settled; readonly resolve: (done: boolean) => void }[] = [];
   readonly #kept: (SourceTime & SaidOf)[] = [];
+  readonly #attempts = new SharedAttempts();
 
   constructor(tx: StoreTransaction, members: readonly Member[]) {
     this.#tx = tx;
@@ -219,6 +221,7 @@ class Sharing {
     for (const end of ends) end.catch(() => undefined);
     const settled = this.#settled.map(({ one }) => one);
     const settling = settled.length > 0 ? this.#tx.messages.settleAll(settled) : Promise.resolve(true);
+    this.#attempts.send(this.#tx.dispensing);
     const keeping = this.#tx.sourceTimes.keep(this.#kept);
     keeping.catch(() => undefined);
     return settling
@@ -270,9 +273,12 @@ class Sharing {
       jobs: allPassed(tx.jobs),
       consumers: allPassed(tx.consumers),
       subscriptions: allPassed(tx.subscriptions),
-      answers: allPassed(tx.answers),
+      notices: allPassed(tx.notices),
       requestAnswers: allPassed(tx.requestAnswers),
-      dispensing: allPassed(tx.dispensing),
+      dispensing: {
+        ...allPassed(tx.dispensing),
+        attempts: (attempts) => this.#attempts.add(attempts),
+      },
     };
   }
 }

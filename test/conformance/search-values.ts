@@ -24,9 +24,25 @@ export const SEARCH_VALUES = [
     ['SHOULD', '_list of a List’s entries', finds('Patient?_list=none', '')],
     [
       'SHOULD',
-      '_text and _content search the text',
-      [refused('Patient?_text=x', /not supported/), refused('Patient?_content=x', /not supported/)],
-      'not yet',
+      '_list of what is current, which no List keeps',
+      [
+        finds('Condition?_list=$current-problems&patient=p2', ''),
+        refused('Patient?_list=$current-problems', /list of Condition/),
+      ],
+    ],
+    [
+      'SHOULD',
+      '_text searches the narrative: words, AND, OR, brackets',
+      [
+        finds('Practitioner?_text=(bone OR liver) and clinic', 'doc'),
+        finds('Practitioner?_text=(bone OR liver) and metastases', ''),
+      ],
+    ],
+    [
+      'SHOULD',
+      '_content searches every text',
+      refused('Patient?_content=x', /FULL_TEXT/),
+      'where FULL_TEXT=all, as it costs time on each write: test/rest/search/text.test.ts',
     ],
     [
       'SHOULD',

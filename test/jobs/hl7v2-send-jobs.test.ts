@@ -96,7 +96,7 @@ describe('jobs › HL7 v2 to partners', () => {
   let number = 0;
   async function queue(text: string, patientId = A, at = now): Promise<string> {
     const event = { type: 'Patient', id: patientId, versionId: ++number } as FeedEvent;
-    const queued = queuedMessage(feed, event, { kind: 'ADT^A31', raw: Buffer.from(text), patientId }, 0, at);
+    const queued = queuedMessage(feed, event, { kind: 'ADT^A31', n: 0, raw: Buffer.from(text), patientId }, at);
     await store.queue(queued);
     return queued.message.id;
   }

@@ -1,10 +1,10 @@
 /**
  * The whole way of a medicine, each step by whom it is: asked for, passed on, approved, at the Spine, in the queue, verified,
- * dispensed; and what the patient and an app of theirs see at the end. MISSION M9, M10
+ * dispensed, told to the Spine; and what the patient and an app of theirs see at the end. MISSION M9, M10
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { completeForEps, until } from '../support/eps-practice.ts';
+import { addDispenser, completeForEps, until } from '../support/eps-practice.ts';
 import { agreeInBrowser } from '../support/person.ts';
 import { AMOXICILLIN, openPractice, PASSWORD, type Practice } from '../support/prescribing.ts';
 import { startTestServer } from '../support/server.ts';
@@ -23,6 +23,7 @@ describe('journey › the whole way of a prescription', function () {
   let id = '';
   let itemId = '';
   let orderId = '';
+  let number = '';
   let shown: Dispensable;
   before(async () => {
     const env = {
@@ -33,6 +34,7 @@ describe('journey › the whole way of a prescription', function () {
     };
     practice = await openPractice(await startTestServer({ env }));
     await completeForEps(practice);
+    await addDispenser(practice);
   });
   after(() => practice.server.stop());
 
@@ -67,8 +69,9 @@ describe('journey › the whole way of a prescription', function () {
     expect(approved.body.eps).deep.equal({ status: 'queued' });
     [orderId] = approved.body.prescription_ids;
     const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
+    number = order.groupIdentifier.value;
     const state = await until(async () => {
-      const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${order.groupIdentifier.value}`);
+      const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${number}`);
       return answer.status === 200 ? answer.text() : undefined;
     });
     expect(state).match(/0001 To Be Dispensed/);
@@ -82,12 +85,12 @@ describe('journey › the whole way of a prescription', function () {
   });
 
   it('the pharmacy sees it in its queue, and verifies the token', async () => {
-    const { body: queue } = await practice.call('disp', 'GET', '/api/pharmacy/queue');
+    const { body: queue } = await practice.call('petra', 'GET', '/api/pharmacy/queue');
     const own = queue.prescriptions.find(
       (one: { prescription_id: string }) => one.prescription_id === shown.payload.id,
     );
     expect(own.medication_name).equal(AMOXICILLIN.medication_name);
-    const { body } = await practice.call('disp', 'POST', '/api/prescriptions/verify', { token: shown.token });
+    const { body } = await practice.call('petra', 'POST', '/api/prescriptions/verify', { token: shown.token });
     expect(body.valid, JSON.stringify(body)).equal(true);
     expect(body.details.patient_name ?? body.details.patient).equal('Tobe Okafor');
   });
@@ -97,14 +100,32 @@ describe('journey › the whole way of a prescription', function () {
       prescription_id: shown.payload.id,
       nonce: shown.payload.nonce,
       pharmacy_code: 'Z99902',
-      pharmacist_name: 'Piotr Zielinski',
+      pharmacist_name: 'Petra Lindqvist',
     };
-    const done = await practice.call('disp', 'POST', '/api/prescriptions/dispense', request);
+    const done = await practice.call('petra', 'POST', '/api/prescriptions/dispense', request);
     expect(done.body.success, JSON.stringify(done.body)).equal(true);
-    const again = await practice.call('disp', 'POST', '/api/prescriptions/dispense', request);
+    const again = await practice.call('petra', 'POST', '/api/prescriptions/dispense', request);
     expect([again.status, again.body.success]).deep.equal([409, false]);
-    const { body: queue } = await practice.call('disp', 'GET', '/api/pharmacy/queue');
+    const { body: queue } = await practice.call('petra', 'GET', '/api/pharmacy/queue');
     expect(queue.stats.total).equal(0);
+  });
+
+  it('the Spine is told: it is released to the pharmacy, and then Dispensed', async () => {
+    const told = await until(async () => {
+      const { body } = await practice.call('petra', 'GET', '/api/pharmacy/queue?status=dispensed');
+      const own = body.prescriptions.find(
+        (one: { prescription_id: string }) => one.prescription_id === shown.payload.id,
+      );
+      return own.eps_status === 'notified' ? own : undefined;
+    });
+    expect(told.eps_reason).equal(undefined);
+    const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${number}`);
+    const { issues } = (await answer.json()) as {
+      issues: { status: string; notifications: object[]; release: { odsCode: string } }[];
+    };
+    expect(issues[0]?.status).equal('0006 Dispensed');
+    expect(issues[0]?.notifications).length(1);
+    expect(issues[0]?.release.odsCode).equal('Z99902');
   });
 
   it('the patient sees that it was dispensed, and was told', async () => {
@@ -122,6 +143,9 @@ describe('journey › the whole way of a prescription', function () {
     const mine = await appOf('pat');
     const orders = await mine(`MedicationRequest?patient=pat&intent=order&_id=${orderId}`);
     expect(orders.entry?.[0]?.resource['status']).equal('completed');
+    expect(JSON.stringify(orders.entry?.[0]?.resource['extension'])).match(
+      /"dispenseStatus","valueCoding":\{[^}]*"code":"0001"/,
+    );
     const dispenses = await mine('MedicationDispense?patient=pat');
     expect(dispenses.entry?.map(({ resource }) => resource['status'])).deep.equal(['completed']);
     const theirs = await appOf('other');

@@ -4,7 +4,7 @@ import type { Caller } from '../../src/ports/caller.ts';
 import type { ResourceStore, StoredVersion } from '../../src/ports/resource-store.ts';
 import { withElementRights } from '../../src/postgres/element-rights.ts';
 import { person } from '../support/callers.ts';
-import { openPolicyStore, type PolicyStore, parameters, parseQuery, ROOT } from '../support/policy-store.ts';
+import { openPolicyStore, type PolicyStore, parametersOfAll, parseQuery, ROOT } from '../support/policy-store.ts';
 
 describe('access › elements of a resource', () => {
   let world: PolicyStore;
@@ -26,8 +26,8 @@ describe('access › elements of a resource', () => {
     text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">low mood</div>' },
   };
   before(async () => {
-    world = await openPolicyStore();
-    store = withElementRights(world.store, world.policy, parameters);
+    world = await openPolicyStore({ parameters: parametersOfAll });
+    store = withElementRights(world.store, world.policy, parametersOfAll);
     await world.put({ resourceType: 'Organization', id: 'o', name: 'Surgery' });
     await world.put({ resourceType: 'Patient', id: 'p', managingOrganization: { reference: 'Organization/o' } });
     await world.put(ORDER);
@@ -79,6 +79,16 @@ describe('access › elements of a resource', () => {
       expect((seen['meta'] as { tag: { code: string }[] }).tag.map(({ code }) => code)).deep.equal(['SUBSETTED']);
     });
 
+  it('[AZ-04] [CP-07] words find for who sees all of it', async () => {
+    for (const query of ['_text=mood', '_content=sertraline -nowhere']) {
+      const { matches } = await store.search(both, parseQuery('MedicationRequest', query));
+      expect(
+        matches.map(({ id }) => id),
+        query,
+      ).deep.equal(['order']);
+    }
+  });
+
   it('[AZ-04] who is a doctor besides sees all of it, as does the system', async () => {
     for (const caller of [both, ROOT])
       expect(contentOf(await store.read(caller, 'MedicationRequest', 'order'))).include.keys(
@@ -94,6 +104,11 @@ describe('access › elements of a resource', () => {
     ['MedicationRequest', 'encounter:missing=true'],
     ['MedicationRequest', 'encounter.status=finished'],
     ['MedicationRequest', '_sort=priority'],
+    ['MedicationRequest', '_text=mood'],
+    ['MedicationRequest', '_text=nowhere'],
+    ['MedicationRequest', 'status=active&_content=mood'],
+    ['Patient', '_has:MedicationRequest:subject:_text=mood'],
+    ['Patient', '_has:MedicationRequest:subject:_content=mood'],
     ['MedicationRequest', '_filter=status eq active or encounter re Encounter/e'],
     ['MedicationRequest', '_filter=not(encounter.status eq finished)'],
     ['Patient', '_filter=_has:MedicationRequest:subject:encounter re Encounter/e or gender eq male'],

@@ -74,12 +74,12 @@ describe('Idempotency-Key', () => {
     }
   });
 
-  it('another body, path or preference under the key: 409, and the first stands', async () => {
+  it('another body, path or preference under the key: 422, and the first stands', async () => {
     const headers = key();
     const first = await fhir.post('Patient', patient('First'), headers);
-    expect((await fhir.post('Patient', patient('Second'), headers)).status).equal(409);
-    expect((await fhir.post('', transaction('Second'), headers)).status).equal(409);
-    expect((await fhir.post('Patient', patient('First'), { ...headers, prefer: 'return=minimal' })).status).equal(409);
+    expect((await fhir.post('Patient', patient('Second'), headers)).status).equal(422);
+    expect((await fhir.post('', transaction('Second'), headers)).status).equal(422);
+    expect((await fhir.post('Patient', patient('First'), { ...headers, prefer: 'return=minimal' })).status).equal(422);
     expect(await countOf('Second')).equal(0);
     expect((await fhir.post('Patient', patient('First'), headers)).text).equal(first.text);
   });

@@ -1,5 +1,5 @@
 /** A practice that prescribes by EPS, for journeys with a Spine. */
-import type { Practice } from './prescribing.ts';
+import { PASSWORD, type Practice } from './prescribing.ts';
 
 /** What EPS needs to know of who prescribes, and where. */
 export async function completeForEps({ fhir }: Practice): Promise<void> {
@@ -59,4 +59,54 @@ export async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error('it does not come about');
+}
+
+/** Somebody whom the Spine knows as a pharmacist of the pharmacy: `petra` signs in, dispenses, and is named to it. */
+export async function addDispenser({
+  server,
+  fhir,
+}: Pick<Practice, 'fhir'> & { readonly server: { url: string; bearer: Record<string, string> } }): Promise<void> {
+  const put = async (resource: { resourceType: string; id: string }): Promise<void> => {
+    const { status, body } = await fhir('PUT', `${resource.resourceType}/${resource.id}`, resource);
+    if (status > 201) throw new Error(JSON.stringify(body));
+  };
+  await put({
+    resourceType: 'Practitioner',
+    id: 'petra',
+    identifier: [{ system: 'https://fhir.nhs.uk/Id/sds-user-id', value: '999000000113' }],
+    name: [{ family: 'Lindqvist', given: ['Petra'], prefix: ['Ms'] }],
+  } as never);
+  await put({
+    resourceType: 'PractitionerRole',
+    id: 'petra-role',
+    identifier: [{ system: 'https://fhir.nhs.uk/Id/sds-role-profile-id', value: '999000000301' }],
+    practitioner: { reference: 'Practitioner/petra' },
+    organization: { reference: 'Organization/pharmacy' },
+    code: [
+      {
+        coding: [
+          {
+            system: 'https://fhir.nhs.uk/CodeSystem/NHSDigital-SDS-JobRoleCode',
+            code: 'S8000:G8000:R8003',
+            display: 'Health Professional Access Role',
+          },
+        ],
+      },
+    ],
+    telecom: [{ system: 'phone', value: '01632 960500', use: 'work' }],
+  } as never);
+  const answer = await fetch(`${server.url}/api/v2/admin/users`, {
+    method: 'POST',
+    headers: { ...server.bearer, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      name: 'petra',
+      email: 'petra@example.org',
+      password: PASSWORD,
+      roles: ['PHARMACIST'],
+      practitioner_id: 'petra',
+      practitioner_role_ids: ['petra-role'],
+      organization_ids: ['pharmacy'],
+    }),
+  });
+  if (answer.status !== 201) throw new Error(`user petra: ${answer.status} ${await answer.text()}`);
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createCipher } from '../../src/pki/key-file.ts';
 import type { AddedJob, NewJob } from '../../src/ports/jobs.ts';
-import type { MessageLog, NewMessage } from '../../src/ports/message-log.ts';
+import type { MessageLog, MessageTransaction, NewMessage } from '../../src/ports/message-log.ts';
 import { createJobs, type Jobs } from '../../src/postgres/jobs.ts';
 import { createMessageLog } from '../../src/postgres/message-log.ts';
 import { createMessageTransaction } from '../../src/postgres/message-transaction.ts';
@@ -15,6 +15,8 @@ export interface MessageStore {
   readonly pools: Pools;
   readonly messages: MessageLog;
   readonly jobs: Jobs;
+  /** A transaction of the message log alone. Throws what `work` throws, and keeps nothing then. */
+  transaction(work: (messages: MessageTransaction) => Promise<void>): Promise<void>;
   /** Commits a message to be sent together with its job. */
   queue(queued: { readonly message: NewMessage; readonly job: NewJob }): Promise<void>;
   /** What another process on this database would hold. */
@@ -41,6 +43,21 @@ export async function openMessageStore({ transactionConnections = 2 } = {}): Pro
     pools,
     messages: createMessageLog({ ...pools, cipher }),
     jobs,
+    async transaction(work) {
+      const client = await pools.transactions.connect();
+      const send = async ({ text, values }: Statement): Promise<readonly Row[]> =>
+        (await client.query({ text, values: [...values], rowMode: 'array' })).rows as Row[];
+      try {
+        await client.query('begin');
+        await work(createMessageTransaction(cipher, send));
+        await client.query('commit');
+      } catch (error) {
+        await client.query('rollback');
+        throw error;
+      } finally {
+        client.release();
+      }
+    },
     async queue({ message, job }) {
       const client = await pools.transactions.connect();
       const send = async ({ text, values }: Statement): Promise<readonly Row[]> =>

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { publishedCapability } from '../../src/capability.ts';
+import { openCustomParameters } from '../../src/custom-parameters.ts';
 import { createCipher } from '../../src/pki/key-file.ts';
 import { createPolicy } from '../../src/policy/policy.ts';
 import { serviceCaller } from '../../src/policy/service-caller.ts';
@@ -20,11 +21,15 @@ import type { Services } from '../../src/rest/services.ts';
 import { createSubsetter } from '../../src/standards/fhir/elements.ts';
 import {
   compileProtectedElements,
+  isProtectedAtom,
   parseProtectedPaths,
 } from '../../src/standards/fhir/encryption/protected-elements.ts';
 import { createPathPatch } from '../../src/standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from '../../src/standards/fhir/reference-rewrite.ts';
+import { createCustomCompiler } from '../../src/standards/fhir/search/custom-parameter.ts';
+import { createCustomRegistry } from '../../src/standards/fhir/search/custom-registry.ts';
 import { createExtractors } from '../../src/standards/fhir/search/extract.ts';
+import type { Atom, SearchParameters } from '../../src/standards/fhir/search/parameter.ts';
 import { createSearchParameters } from '../../src/standards/fhir/search/parameters.ts';
 import { parseSearch } from '../../src/standards/fhir/search/parse.ts';
 import { patientParametersBeside } from '../../src/standards/fhir/search/patient-parameters.ts';
@@ -46,7 +51,10 @@ export const ROOT: Caller = serviceCaller('test');
 /** Compiled once a run: the types, their parameters and rules. */
 const definitions = testDefinitions();
 export const parameters = createSearchParameters(definitions);
+/** The same where every text is searched. */
+export const parametersOfAll: SearchParameters = { ...parameters, fullText: 'all' };
 const extractorOf = createExtractors(definitions, parameters);
+const capability = publishedCapability(parameters);
 const patientTypes = new Set(['Patient', ...Object.keys(definitions.compartments.Patient)]);
 
 /** Types of the official Patient compartment, Patient included. */
@@ -56,7 +64,7 @@ const beside = patientParametersBeside(definitions, parameters, 'any');
 export const mayNamePatients = (type: string): boolean => beside.has(type);
 
 export const parseQuery = (type: string, query: string): SearchRequest =>
-  parseSearch({ type, query, parameters, definitions, handling: 'strict', baseUrl: BASE_URL });
+  parseSearch({ type, query, parameters: parametersOfAll, definitions, handling: 'strict', baseUrl: BASE_URL });
 
 export interface PolicyStore {
   readonly store: OpenStore;
@@ -69,6 +77,8 @@ export interface PolicyStore {
   put(resource: Resource): Promise<StoredVersion>;
   /** Ids of the matches of a search, in order, over all pages. */
   ids(caller: Caller, query: string): Promise<string[]>;
+  /** A search in the words of this store. */
+  parse(type: string, query: string): SearchRequest;
   /** Serves the FHIR API with callers of the test's own; resolves to its base URL. */
   serve(authenticate: Authenticate): Promise<string>;
   stop(): Promise<void>;
@@ -78,14 +88,28 @@ export interface PolicyStoreOptions {
   /** Something between the engine and the store. */
   readonly wrap?: (policy: Policy) => Policy;
   readonly frequencies?: Frequencies;
+  /** What is searched by words; narratives unless given. */
+  readonly parameters?: SearchParameters;
   /** Elements that are stored encrypted, as `ENCRYPTED_ELEMENTS` names them. */
   readonly encrypted?: string;
   /** Wraps their keys. */
   readonly wrapping?: Cipher;
   /** Seals messages; another each time unless given. */
   readonly cipher?: Cipher;
+  /** Takes parameters that are posted. */
+  readonly custom?: boolean;
   /** An existing one, which is left when the store stops. */
   readonly database?: TestDatabase;
+}
+
+/** What a store is searched by: R4, or also what is posted to it. */
+function tablesOf({ custom, encrypted = '', parameters: given }: PolicyStoreOptions) {
+  if (!custom) return { table: given ?? parameters, registry: undefined, extractor: extractorOf };
+  const elements = compileProtectedElements(parseProtectedPaths(encrypted) ?? [], definitions, parameters);
+  const isSealed = (type: string, atom: Atom): boolean => isProtectedAtom(elements, type, atom);
+  const compiler = createCustomCompiler({ definitions, official: parameters, isSealed });
+  const registry = createCustomRegistry(parameters, extractorOf, compiler);
+  return { table: registry, registry, extractor: registry.extractorOf };
 }
 
 const encryptionOf = (setting: string, wrapping = createCipher([{ number: 1, key: randomBytes(32) }])) => ({
@@ -109,22 +133,29 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
   });
   const engine = createPolicy({ isPatientType, mayNamePatients, now: clock.now });
   const policy = options.wrap ? options.wrap(engine) : engine;
-  const store = await openStore({
+  const { table, registry, extractor } = tablesOf(options);
+  const parse: PolicyStore['parse'] = (type, query) =>
+    parseSearch({ type, query, parameters: table, definitions, handling: 'strict', baseUrl: BASE_URL });
+  const opened = await openStore({
     pools,
     policy,
-    parameters,
+    parameters: table,
     beside,
     conditionsOf: (type, query) => parseQuery(type, query).conditions,
-    extractorOf,
+    extractorOf: extractor,
     baseUrl: BASE_URL,
     pageSizeDefault: 20,
-    holder: 'test',
+    holder: `test ${randomBytes(4).toString('hex')}`,
     cipher: options.cipher ?? createCipher([{ number: 1, key: randomBytes(32) }]),
     now: clock.now,
     log,
     ...(options.frequencies && { frequencies: options.frequencies }),
     ...(options.encrypted !== undefined && { encryption: encryptionOf(options.encrypted, options.wrapping) }),
   });
+  const custom =
+    registry &&
+    (await openCustomParameters({ store: opened, parameters: registry, searchOf: parseQuery, now: clock.now, log }));
+  const store = custom?.store ?? opened;
   const services: Services = {
     store,
     unaudited: store,
@@ -132,14 +163,15 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     messages: store.messages,
     policy,
     definitions,
-    parameters,
+    parameters: table,
+    ...(custom && { customParameters: custom.desk }),
     ...createValidation(definitions),
     subset: createSubsetter(definitions),
     terminology: { find: async () => undefined, conceptMaps: async () => [] },
     xml: { read: createXmlReader(definitions), write: createXmlWriter(definitions) },
     applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: publishedCapability(parameters),
+    capability: () => capability,
     settings: {
       baseUrl: BASE_URL,
       searchHandling: 'strict',
@@ -166,6 +198,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     clock,
     services,
     log,
+    parse,
     async put(resource) {
       clock.pass(1000);
       return (await store.update(ROOT, resource.resourceType, String(resource['id']), () => resource)).version;
@@ -173,7 +206,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     async ids(caller, query) {
       const [type = '', search = ''] = query.split('?');
       const found: string[] = [];
-      let request = parseQuery(type, search);
+      let request = parse(type, search);
       for (;;) {
         const page = await store.search(caller, request);
         found.push(...page.matches.map(({ id }) => id));
@@ -204,6 +237,7 @@ export async function openPolicyStore(options: PolicyStoreOptions = {}): Promise
     },
     async stop() {
       for (const close of closing) await close();
+      await custom?.stop();
       await store.close();
       await pools.end();
       if (!options.database) await database.drop();

@@ -62,6 +62,16 @@ const TIMEOUT_MAX_MS = 30_000;
 const resolveBySystem: Resolve = (name) => resolveName(name, { all: true });
 const blocked = { 4: blockedIpv4(), 6: blockedIpv6() };
 
+/** The other side has answered, and not as was hoped for. */
+export class AnsweredError extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`the answer has status ${status}`);
+    this.name = 'AnsweredError';
+    this.status = status;
+  }
+}
+
 /** Rejects for anything but a 200 within the limits; the message holds nothing of the answer. */
 export async function fetchGuarded(address: string, options: GuardedFetchOptions): Promise<Fetched> {
   const url = new URL(address);
@@ -145,7 +155,7 @@ function read(
     }
     if (sent || statusCode !== 200) {
       req.destroy();
-      return reject(new Error(`the answer has status ${statusCode}`));
+      return reject(new AnsweredError(statusCode));
     }
     const chunks: Buffer[] = [];
     let length = 0;

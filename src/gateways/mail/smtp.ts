@@ -57,7 +57,7 @@ export function createSmtpSender({ url, from, ca, timeoutMs = TIMEOUT_MS }: Smtp
         subject: mail.subject,
         text: mail.text,
         messageId: `<${mail.id}@${from.split('@')[1]}>`,
-        headers: { 'Auto-Submitted': 'auto-generated' },
+        headers: { 'Auto-Submitted': 'auto-generated', ...unsubscribeHeaders(mail) },
       });
       return 'sent';
     } catch (error) {
@@ -66,6 +66,16 @@ export function createSmtpSender({ url, from, ca, timeoutMs = TIMEOUT_MS }: Smtp
       // Without its cause, which may repeat the address.
       throw new Error(`the mail server did not take a message (${code}${responseCode ? `, ${responseCode}` : ''})`);
     }
+  };
+}
+
+/** RFC 2369 section 3.2, RFC 8058 */
+function unsubscribeHeaders({ unsubscribeUrl }: Mail): Readonly<Record<string, string>> {
+  if (unsubscribeUrl === undefined) return {};
+  const isOneClick = unsubscribeUrl.startsWith('https:');
+  return {
+    'List-Unsubscribe': `<${new URL(unsubscribeUrl).href}>`,
+    ...(isOneClick && { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }),
   };
 }
 

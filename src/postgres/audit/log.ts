@@ -81,7 +81,8 @@ export function createAuditLog(options: AuditLogOptions & { readonly rids: RidCo
     },
   });
   return {
-    async record(event) {
+    async record(asked) {
+      const event = withRids(asked, rids);
       const draft = draftOf(event, agents, rids);
       watch?.see(event);
       await failClosed(async () => agents.admit(event.caller));
@@ -104,6 +105,13 @@ export function createAuditLog(options: AuditLogOptions & { readonly rids: RidCo
     rids,
     waiting: queue.waiting,
   };
+}
+
+/** Patients who were told by their ids are looked for by their rids. */
+function withRids(event: AuditEvent, rids: RidCodec): AuditEvent {
+  const { patientIds = [], patientRids = [] } = event;
+  if (patientIds.length === 0) return event;
+  return { ...event, patientRids: [...patientRids, ...patientIds.map((id) => String(rids.rid(id)))] };
 }
 
 const eventOf = (caller: Caller, version: NewVersion, pat: Lanes | undefined): AuditEvent => {

@@ -9,7 +9,7 @@ import type {
 } from '../../ports/dispense-queue.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import { translated } from '../database-error.ts';
-import type { Pipeline, Row } from '../pools.ts';
+import type { Pipeline, Row, Statement } from '../pools.ts';
 
 const RANKS: readonly QueueRank[] = ['controlled', 'high_risk', 'routine'];
 const STATES: Readonly<Record<QueueStatus, number>> = { pending: 0, dispensed: 1, expired: 2 };
@@ -29,21 +29,19 @@ interface Position {
 
 export function createDispenseQueue({ reads, now }: QueueOptions): DispenseQueue {
   /** Whole days by their counts, the day that `since` falls into by its rows. */
-  async function countsOf({ pharmacyId, status, since, patientIds }: QueueRequest): Promise<QueueCounts> {
+  function countsStatement({ pharmacyId, status, since, patientIds }: QueueRequest): Statement {
     const state = STATES[status];
     const at = now();
-    if (patientIds) {
-      const rows = await reads.query({
+    if (patientIds)
+      return {
         name: 'dispense-counts-patients',
-        // dispense_task_patient
+        // dispense_task_of_patient
         text: `select rank, count(*)::int from mortar.dispense_task
 where owner = $1 and patient = any($2::text[]) and issued >= $3::bigint and ${stateIs('$4', '$5')} group by rank`,
         values: [pharmacyId, [...patientIds], since ?? 0, state, at],
-      });
-      return toCounts(rows);
-    }
+      };
     const firstDay = since === undefined ? -1 : Math.floor(since / DAY_MS);
-    const rows = await reads.query({
+    return {
       name: 'dispense-counts',
       // dispense_count_pkey, dispense_task_page, dispense_task_owner_overdue
       text: `select rank, sum(n)::int from (
@@ -56,11 +54,11 @@ select rank, case when $2::smallint = 0 then -count(*) else count(*) end from mo
 where $2::smallint <> 1 and owner = $1 and state = 0 and expires <= $6::bigint and issued >= $4::bigint group by rank
 ) x group by rank`,
       values: [pharmacyId, state, firstDay, since ?? 0, (firstDay + 1) * DAY_MS, at],
-    });
-    return toCounts(rows);
+    };
   }
 
-  async function rowsOf(request: QueueRequest): Promise<readonly Row[]> {
+  /** Undefined where nothing is asked for. */
+  function rowsStatement(request: QueueRequest): Statement | undefined {
     const { pharmacyId, status, rank, since = 0, patientIds, count, after } = request;
     const position = after === undefined ? undefined : parsePosition(after);
     const isOldestFirst = status === 'pending';
@@ -69,41 +67,55 @@ where $2::smallint <> 1 and owner = $1 and state = 0 and expires <= $6::bigint a
     const ranks = asked.filter((one) => position === undefined || one >= position.rank);
     const values: unknown[] = [pharmacyId, STATES[status], since, now(), count + 1];
     const add = (value: unknown): string => `$${values.push(value)}`;
-    const ofPatients = patientIds ? ` and patient = any(${add([...patientIds])}::text[])` : '';
+    // Of each patient by itself: however many are asked for, no more of a queue is read than a page of theirs.
+    const [from, ofPatient] = patientIds
+      ? [`unnest(${add([...patientIds])}::text[]) p cross join lateral `, ' and patient = p']
+      : ['', ''];
+    const order = `order by issued ${direction}, rid ${direction}`;
     const parts = ranks.flatMap((one) => {
-      const from =
+      const beyondLast =
         position?.rank === one
           ? ` and (issued, rid) ${beyond} (${add(position.issued)}::bigint, ${add(position.rid)}::bigint)`
           : '';
-      const part = (states: string): string => `(select id, rank, issued, rid from mortar.dispense_task
-where owner = $1 and rank = ${one} and issued >= $3::bigint${ofPatients} and ${states}${from}
-order by issued ${direction}, rid ${direction} limit $5::int)`;
+      const part = (
+        states: string,
+        table = 'mortar.dispense_task',
+      ): string => `(select t.id, t.rank, t.issued, t.rid from ${from}(
+select id, rank, issued, rid from ${table}
+where owner = $1 and rank = ${one} and issued >= $3::bigint${ofPatient} and ${states}${beyondLast} ${order} limit $5::int
+) t ${order} limit $5::int)`;
       if (status === 'pending') return [part('state = $2::smallint and expires > $4::bigint')];
       if (status === 'dispensed') return [part('state = $2::smallint and $4::bigint > 0')];
-      return [part('state = $2::smallint'), part('state = 0 and expires <= $4::bigint')];
+      return [part('state = $2::smallint'), part('state = 0', OVERDUE)];
     });
-    if (parts.length === 0) return [];
-    // dispense_task_page; dispense_task_patient where patients are named
+    if (parts.length === 0) return undefined;
+    // dispense_task_page; dispense_task_of_patient where patients are named
     const text = `select id, rank, issued::text, rid::text from (
 ${parts.join('\nunion all\n')}
 ) x order by rank, x.issued ${direction}, x.rid ${direction} limit $5::int`;
-    return reads.query({ text, values });
+    return {
+      name: `dispense-page ${status} ${ranks.join('')} ${position?.rank ?? ''} ${patientIds ? 'p' : ''}`,
+      text,
+      values,
+    };
   }
 
   return {
     page: (request) =>
       translated(async (): Promise<QueuePage> => {
-        const [counts, found] = await Promise.all([countsOf(request), rowsOf(request)]);
+        const asked = rowsStatement(request);
+        const [counts = [], found = []] = await reads.batch([countsStatement(request), ...(asked ? [asked] : [])]);
         const rows = found.slice(0, request.count);
         const last = found.length > request.count ? rows.at(-1) : undefined;
         return {
           taskIds: rows.map((row) => row[0] as string),
-          counts,
+          counts: toCounts(counts),
           ...(last && { next: Buffer.from(last.slice(1).join(' ')).toString('base64url') }),
         };
       }),
 
-    counts: (pharmacyId) => translated(() => countsOf({ pharmacyId, status: 'pending', count: 0 })),
+    counts: (pharmacyId) =>
+      translated(async () => toCounts(await reads.query(countsStatement({ pharmacyId, status: 'pending', count: 0 })))),
 
     overdue: (at, limit) =>
       translated(async () => {
@@ -150,6 +162,10 @@ from mortar.dispense_task where owner = $1 and state = 1 and done >= $2::bigint 
       }),
   };
 }
+
+/** Few: what is open past its time is soon written so. dispense_task_owner_overdue */
+const OVERDUE = `(select * from mortar.dispense_task
+where owner = $1 and state = 0 and expires <= $4::bigint offset 0) o`;
 
 /** What is open past its time counts as expired, though nobody has written so yet. */
 const stateIs = (state: string, at: string): string =>

@@ -82,7 +82,7 @@ const notInStock = (): FhirError =>
 
 /** On the connection of a store's transaction. */
 export const createDispensingTransaction = (cipher: Cipher, send: Send): DispensingTransaction => ({
-  attempt: async (attempt) => void (await send(attemptStatement([attempt]))),
+  attempts: async (attempts) => void (await send(attemptStatement(attempts))),
   register: async (line) => void (await addLine(send, cipher, line)),
 });
 

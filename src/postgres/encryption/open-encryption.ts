@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { Log } from '../../ports/log.ts';
 import {
+  isProtectedAtom,
   type ProtectedElements,
   type ProtectedNode,
   protectedAtoms,
 } from '../../standards/fhir/encryption/protected-elements.ts';
-import type { SearchParameters } from '../../standards/fhir/search/parameter.ts';
+import type { Atom, SearchParameters, TypeParameters } from '../../standards/fhir/search/parameter.ts';
 import type { Pools } from '../pools.ts';
 import { StartError } from '../start-error.ts';
 import type { BlindIndex } from './blind-hash.ts';
@@ -74,14 +75,17 @@ export async function openEncryption(
   const key = openBlindKey(wrapping, wrapped ?? '', keyFile);
   if (await noteSetting(pools, describe(elements), now()))
     log.info('ENCRYPTED_ELEMENTS is another than before: what is stored follows in the background');
-  const byType = new Map<string, readonly boolean[] | undefined>();
+  // Custom parameters come and go: by what the type's parameters are now.
+  const byType = new WeakMap<TypeParameters, readonly boolean[] | 'none'>();
   const protectedAtomsOf = (type: string): readonly boolean[] | undefined => {
-    if (!byType.has(type)) {
-      const known = parameters.get(type);
-      byType.set(type, known && protectedAtoms(elements, known));
-    }
-    return byType.get(type);
+    const known = parameters.get(type);
+    if (!known) return undefined;
+    const found = byType.get(known) ?? protectedAtoms(elements, known) ?? 'none';
+    byType.set(known, found);
+    return found === 'none' ? undefined : found;
   };
+  const isProtected = (type: string, atom: Atom): boolean =>
+    atom.custom ? isProtectedAtom(elements, type, atom) : protectedAtomsOf(type)?.[atom.index] === true;
   const keys = createDataKeys({ pipeline: pools.reads, wrapping, now });
   const shield = createShield({ elements, keys, log });
   return {
@@ -89,8 +93,8 @@ export async function openEncryption(
     keys,
     wrapping,
     elements,
-    blind: { key, isProtected: (type, { index }) => protectedAtomsOf(type)?.[index] === true },
-    search: createProtectedSearch(protectedAtomsOf),
+    blind: { key, isProtected },
+    search: createProtectedSearch(isProtected, (type) => elements.has(type)),
     pools: shieldedPools(pools, shield),
     protectedAtomsOf,
     // What is sealed though the setting does not name it is from before, and may be anything.

@@ -4,24 +4,25 @@
  */
 import type { Criteria, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
 import { type FhirError, notSupported } from '../../standards/fhir/outcome.ts';
-import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
+import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { DAY, dayOf, EXACT, isLowEntropy, WORD, wordOf } from './protected-words.ts';
 
 export interface ProtectedSearch {
   isProtected(parameter: SearchParameter): boolean;
+  /** Whether any element of the type is. */
+  isProtectedType(type: string): boolean;
   /** The same question in the form that rows answer. Throws `notSupported`. */
   rewrite(condition: Condition): Condition;
   check(request: SearchRequest): SearchRequest;
 }
 
 export function createProtectedSearch(
-  protectedAtomsOf: (type: string) => readonly boolean[] | undefined,
+  isProtectedAtom: (type: string, atom: Atom) => boolean,
+  isProtectedType: (type: string) => boolean,
 ): ProtectedSearch {
-  const isProtected = ({ resourceType, atoms }: SearchParameter): boolean => {
-    const found = protectedAtomsOf(resourceType);
-    return found !== undefined && atoms.some(({ index }) => found[index]);
-  };
+  const isProtected = ({ resourceType, atoms }: SearchParameter): boolean =>
+    atoms.some((atom) => isProtectedAtom(resourceType, atom));
   const rewrite = (condition: Condition): Condition => {
     switch (condition.kind) {
       case 'chain':
@@ -35,12 +36,19 @@ export function createProtectedSearch(
       case 'not':
       case 'has':
         return { ...condition, condition: rewrite(condition.condition) };
+      case 'text':
+        if (isProtectedType(condition.type))
+          throw notSupported(
+            `${condition.type} is stored encrypted on this server, in part: it cannot be searched by words`,
+          );
+        return condition;
       default:
         return 'parameter' in condition && isProtected(condition.parameter) ? equality(condition) : condition;
     }
   };
   return {
     isProtected,
+    isProtectedType,
     rewrite,
     check(request) {
       for (const { by } of request.sort)
@@ -132,6 +140,7 @@ export function withProtectedParameters(
   const resource = rest.resource.map((each) => ({
     ...each,
     searchParam: each.searchParam.flatMap((param) => {
+      if (param.name === '_text' && protection.isProtectedType(each.type)) return [];
       const parameter = parameterOf(each.type, param.name);
       if (!parameter || !protection.isProtected(parameter)) return [param];
       const documentation = PROMISE.get(parameter.type);

@@ -8,6 +8,7 @@ export function protectedSink(row: SearchSink, isProtected: readonly boolean[], 
   const isSilent = atoms.map((atom, i) => isProtected[i] === true && isLowEntropy(atom));
   return {
     present: (bit) => row.present(bit),
+    presentAtom: (atom) => row.presentAtom(atom),
     token(atom, system, code) {
       if (!isSilent[atom]) row.token(atom, system, code);
     },

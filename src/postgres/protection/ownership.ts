@@ -44,7 +44,9 @@ export function createOwnership(options: {
     if (resourceType === 'Binary') return securityContextOf(resource, patientIn);
     const parameters = options.parametersOf(String(resourceType));
     const about = new Set(
-      ABOUT.flatMap((code) => parameters.parameters.get(code)?.atoms.map(({ index }) => index) ?? []),
+      ABOUT.flatMap((code) => parameters.parameters.get(code) ?? []).flatMap(({ custom, atoms }) =>
+        custom ? [] : atoms.map(({ index }) => index),
+      ),
     );
     const found = new Set<string>();
     let subject: string | undefined;

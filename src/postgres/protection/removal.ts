@@ -16,6 +16,7 @@ import { type Plan, type PlanTools, planRemoval } from './plan.ts';
 import { visitRecord } from './record.ts';
 import { removeRows } from './remove-rows.ts';
 import { type ScrubTools, scrub } from './scrub.ts';
+import { endResults, removeTraces } from './traces.ts';
 
 export interface RemovalTools extends PlanTools, GuardTools, ScrubTools {
   readonly pools: Pick<Pools, 'transactions'>;
@@ -26,6 +27,8 @@ export interface RemovalTools extends PlanTools, GuardTools, ScrubTools {
 
 export interface RemovalOptions {
   readonly signal?: AbortSignal;
+  /** Whether exports that are kept end as well; otherwise they go with their time, a day at most. */
+  readonly endsResults?: boolean;
   /** Writes down, in the transaction of each batch, what it took away. */
   readonly note?: (send: Send, counts: Partial<RemovalCounts>) => Promise<void>;
 }
@@ -62,7 +65,7 @@ export function createRemoval(tools: RemovalTools): Removal {
       };
     },
 
-    async remove(patientIds, { signal, note } = {}) {
+    async remove(patientIds, { signal, note, endsResults = false } = {}) {
       const guard = createGuard(tools);
       const batch: Batch = async (plan, work) => {
         signal?.throwIfAborted();
@@ -79,7 +82,7 @@ export function createRemoval(tools: RemovalTools): Removal {
         const plan = await planRemoval(tools, patientIds, { isWhole: true, signal });
         // What was written meanwhile is found in the next round; when there was nothing, the end has come.
         if (await removeOnce(plan, batch, signal)) continue;
-        if (await finish(plan, batch)) return;
+        if (await finish(plan, batch, endsResults)) return;
       }
       throw new Error('the record grows faster than it can be removed');
     },
@@ -102,6 +105,11 @@ export function createRemoval(tools: RemovalTools): Removal {
     await batch(plan, async (send) => {
       const [removed] = await send(removeMessages(messages));
       const [jobs] = await send(removeJobs(messages, references));
+      await removeTraces(send, {
+        patientIds: plan.patients.map(({ id }) => id),
+        references,
+        taskRids: [...plan.own.values()].flatMap(({ type, rid }) => (type === 'Task' ? [rid] : [])),
+      });
       return { messages: Number(removed?.[0]), jobs: Number(jobs?.[0]) };
     });
     let isChanged = plan.own.size > 0;
@@ -125,7 +133,7 @@ export function createRemoval(tools: RemovalTools): Removal {
    * The patients themselves, their keys, and what the protection of data remembers of them. False, and nothing is done, when
    * something came since the last look: what was sealed with these keys would be lost.
    */
-  async function finish(plan: Plan, batch: Batch): Promise<boolean> {
+  async function finish(plan: Plan, batch: Batch, endsResults: boolean): Promise<boolean> {
     const rids = plan.patients.map(({ rid }) => rid);
     let isLate = false;
     await batch(plan, async (send) => {
@@ -150,6 +158,7 @@ export function createRemoval(tools: RemovalTools): Removal {
         text: `delete from protection.hold where kind = 'patient' and rid = any($1::bigint[])`,
         values: [rids],
       });
+      if (endsResults) await endResults(send);
       return { dataKeys: Number(keys?.[0]), resources: { Patient: await removeRows(send, 'Patient', rids) } };
     });
     tools.dataKeys?.forget();

@@ -52,7 +52,7 @@ from fhir.patient p where p.rid > $1::bigint order by p.rid limit ${PAGE}`,
 /** False when a legal hold that the copy knows stands in the way: whoever lifts it lets it go on. */
 async function repeat(removal: Removal, patientId: string): Promise<boolean> {
   try {
-    await removal.remove([patientId]);
+    await removal.remove([patientId], { endsResults: true });
     return true;
   } catch (error) {
     if (error instanceof HeldError) return false;

@@ -17,6 +17,8 @@ export type StoreCondition =
       readonly rids: readonly bigint[];
     }
   | { readonly kind: 'rids'; readonly rids: readonly bigint[] }
+  /** In the compartment of one of many patients; `bigint[]` of their rids, and of the tokens of their members. */
+  | { readonly kind: 'members'; readonly rids: Buffer; readonly tokens: Buffer }
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'never' }
@@ -64,6 +66,8 @@ export interface FilterContext {
   readonly sealedTargets?: SealedTargets;
   /** Holds for every row that a chain, `_has` or include leads to. */
   readonly visible: Visible;
+  /** Every row under this alias is one of these. */
+  readonly among?: { readonly alias: string; readonly rids: readonly bigint[] };
   /** The row under alias `m` is not in its table but in `m`, `m_n` and `m_s` of the statement. */
   readonly isCandidate?: boolean;
 }

@@ -5,7 +5,7 @@
 import { ACTIONS } from '../../policy/consent.ts';
 import type { ConsentAsker } from '../../ports/policy.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
-import { isInOddContext, isOfPatient, pointersOf, sealedText } from './row-patients.ts';
+import { isInOddContext, isOfPatient, isOfPatientAmong, pointersOf, sealedText } from './row-patients.ts';
 import { and, or } from './sql.ts';
 
 const RULES = 'mortar.consent_rule';
@@ -25,8 +25,14 @@ export function undeniedFilter(
   { asker }: Extract<StoreCondition, { kind: 'undenied' }>,
 ): string {
   const itself = subjectOf(context, type, m);
-  if (type !== 'Binary')
-    return undenied(context, asker, [itself], isOfPatient(context, type, m, 'any'), type === 'Bundle');
+  if (type !== 'Binary') {
+    const rowByRow = undenied(context, asker, [itself], isOfPatient(context, type, m, 'any'), type === 'Bundle');
+    const isOfAny = isOfPatientAmong(context, type, m);
+    // Asked once of all rows together: few patients deny anything.
+    return isOfAny
+      ? `case when (select not exists (select from ${RULES} k where k.effect = 'D' and ${isOfAny('k')})) then true else ${rowByRow} end`
+      : rowByRow;
+  }
   // A Binary is kept back as itself and as each of those that it belongs to, where that is looked at.
   const d = `${m}d`;
   const pointer: Subject = {

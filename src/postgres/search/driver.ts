@@ -8,7 +8,9 @@ import { tableOf } from '../tables.ts';
 import { canonicalKey, canonicalQuantity, codeAndCanonicalKey } from './canonical-quantities.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import type { Frequencies } from './frequencies.ts';
+import { rarestWords, textFilter } from './full-text.ts';
 import { atomKeys } from './hashes.ts';
+import { nearBoxes, nearShare } from './near.ts';
 import { lowBoundRange } from './ranges.ts';
 import { or, type Params } from './sql.ts';
 import { tokenAlternatives } from './token-keys.ts';
@@ -30,8 +32,11 @@ const PATIENT_ROWS = 100;
 const REFERENCE_ROWS = 20;
 const STRING_SHARE = 0.02;
 const RANGE_SHARE = 0.05;
+const WORD_SHARE = 0.001;
 /** Further tokens are intersected in the same index look-up while they are at most this much more common. */
 const INTERSECT_FACTOR = 50;
+/** So many rows that are named cost less than a wrong guess about what is not. */
+const NAMED_MAX = 200;
 
 /** The best driver, or undefined when no condition has one. */
 export function chooseDriver(
@@ -40,6 +45,8 @@ export function chooseDriver(
   type: string,
   conditions: readonly StoreCondition[],
 ): Driver | undefined {
+  const named = conditions.find((condition) => (namedRids(context, condition)?.length ?? Number.NaN) <= NAMED_MAX);
+  if (named) return driverOf(context, frequencies, type, named);
   // A code that statistics do not know yet, such as the status of what was begun since, looks rare and may be most of the
   // table; what belongs to one patient never is.
   const isOfOne = conditions.some((condition) => patientRids(context, type, condition)?.length === 1);
@@ -104,10 +111,10 @@ function driverOf(
 ): Driver | undefined {
   const { main } = tableOf(type);
   const make = (rows: number, from: Driver['from']): Driver => ({ rows, from, answers: [condition] });
-  if (condition.kind === 'rids') return make(condition.rids.length, (params) => byRids(main, params, condition.rids));
-  if (condition.kind === 'id') {
-    const rids = condition.ids.map((id) => context.keys.rids.rid(id));
-    return { ...make(rids.length, (params) => byRids(main, params, rids)), answers: [] };
+  const rids = namedRids(context, condition);
+  if (rids) {
+    const driver = make(rids.length, (params) => byRids(main, params, rids));
+    return condition.kind === 'rids' ? driver : { ...driver, answers: [] };
   }
   const patients = patientRids(context, type, condition);
   if (patients)
@@ -118,6 +125,14 @@ function driverOf(
     );
   if (condition.kind === 'string' && condition.modifier === undefined)
     return stringDriver(context, frequencies, type, condition);
+  if (condition.kind === 'near')
+    return {
+      rows: Math.max(1, frequencies.rows(type) * nearShare(condition.values)),
+      answers: [], // what lies in the corners is not near
+      from: (params) =>
+        `(select * from ${main} where position('"position"' in content) > 0 and ${nearBoxes(params, condition.values)} offset 0) m`,
+    };
+  if (condition.kind === 'text') return textDriver(frequencies, type, condition);
   const numbers = numberDriver(context, frequencies, type, condition);
   if (numbers) return numbers;
   if (!positive(condition)) return undefined;
@@ -128,6 +143,14 @@ function driverOf(
     (params) => `(select * from ${main} where tok && ${params.add(keys.map(String), 'bigint[]')} offset 0) m`,
   );
 }
+
+/** Rows that a condition names one by one; it holds for no others. */
+export const namedRids = ({ keys }: FilterContext, condition: StoreCondition): readonly bigint[] | undefined =>
+  condition.kind === 'rids'
+    ? condition.rids
+    : condition.kind === 'id'
+      ? condition.ids.map((id) => keys.rids.rid(id))
+      : undefined;
 
 const byRids = (main: string, params: Params, rids: readonly bigint[]): string =>
   `(select * from ${main} where rid = any(${params.add(rids.map(String), 'bigint[]')}) offset 0) m`;
@@ -159,6 +182,22 @@ const onlyPatient = ({ onlyTargets, targets }: SearchParameter): boolean => {
 export function isPatientParameter(context: FilterContext, type: string, parameter: SearchParameter): boolean {
   const parameters = context.parameters.get(type);
   return parameters?.singlePatient === true && parameters.patientCodes.includes(parameter.code);
+}
+
+/** Rows with the words: the index on `txt`. */
+function textDriver(
+  frequencies: Frequencies,
+  type: string,
+  condition: Extract<StoreCondition, { kind: 'text' }>,
+): Driver {
+  const all = frequencies.rows(type);
+  const rowsOf = (word: string): number => frequencies.wordRows?.(type, word) ?? all * WORD_SHARE;
+  const rows = condition.values.reduce((sum, value) => sum + (rarestWords(value, rowsOf)?.rows ?? all), 0);
+  return {
+    rows: Math.max(1, Math.min(all, rows)),
+    answers: [condition],
+    from: (params) => `(select * from ${tableOf(type).main} where ${textFilter(params, condition)} offset 0) m`,
+  };
 }
 
 function stringDriver(

@@ -4,11 +4,12 @@
  */
 import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
-import { lanesToBigInt } from '../keys.ts';
+import { keyOf, lanesToBigInt, PRESENT } from '../keys.ts';
 import { attachmentMask, contextMask } from '../pointers.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import { permittedFilter, undeniedFilter } from './consent-filter.ts';
+import { textFilter } from './full-text.ts';
 import { atomKeys, referenceMasks, tokenKeys } from './hashes.ts';
 import { nearFilter } from './near.ts';
 import { compareDate, compareNumber } from './ranges.ts';
@@ -89,6 +90,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       );
     case 'rids':
       return `${m}.rid = any(${params.add(condition.rids.map(String), 'bigint[]')})`;
+    case 'members':
+      return membersFilter(context, type, m, condition);
     case 'chain':
       return or(
         condition.branches.map((branch) => chainFilter(context, m, condition.parameter, branch.type, branch.condition)),
@@ -107,6 +110,8 @@ export function compileFilter(context: FilterContext, type: string, condition: S
       return and(condition.conditions.map((c) => compileFilter(context, type, c, m)));
     case 'not':
       return `not coalesce(${compileFilter(context, type, condition.condition, m)}, false)`;
+    case 'text':
+      return textFilter(params, condition, m);
     case 'near':
       return or(condition.values.map((value) => nearFilter(params, m, value)));
     case 'unchanged':
@@ -129,6 +134,17 @@ export function compileFilter(context: FilterContext, type: string, condition: S
   }
 }
 
+/** As sub-selects, which are hashed once a statement: an array would be gone through for each row. */
+function membersFilter(
+  { params }: FilterContext,
+  type: string,
+  m: string,
+  { rids, tokens }: Extract<StoreCondition, { kind: 'members' }>,
+): string {
+  if (type === 'Patient') return `${m}.rid in (select unnest(${params.add(rids, 'bigint[]')}))`;
+  return `exists (select from unnest(${m}.tok) t where t in (select unnest(${params.add(tokens, 'bigint[]')})))`;
+}
+
 function isMainDate(context: FilterContext, type: string, atom: Atom): boolean {
   return context.parameters.get(type)?.mainDate === atom;
 }
@@ -141,8 +157,13 @@ function impliedFilter(context: FilterContext, m: string, condition: Extract<Con
   return condition.modifier === 'not' ? `not ${filter}` : filter;
 }
 
-const presence = ({ params }: FilterContext, m: string, { bit }: SearchParameter, compare: '=' | '<>'): string =>
-  `${m}.pm & ${params.add(String(BigInt.asIntN(64, 1n << BigInt(bit))), 'bigint')} ${compare} 0`;
+function presence(context: FilterContext, m: string, parameter: SearchParameter, compare: '=' | '<>'): string {
+  const { keys, params } = context;
+  if (!parameter.custom)
+    return `${m}.pm & ${params.add(String(BigInt.asIntN(64, 1n << BigInt(parameter.bit))), 'bigint')} ${compare} 0`;
+  const found = parameter.atoms.map((atom) => keyOf(keys, atomKeys(keys, parameter, atom).exact, PRESENT));
+  return `${compare === '=' ? 'not ' : ''}${hasToken(context, m, found)}`;
+}
 
 /** `:text` on tokens: the texts beside the codes start with the value, case ignored. */
 function leafText({ params }: FilterContext, m: string, parameter: SearchParameter, values: readonly string[]): string {

@@ -6,7 +6,7 @@ import type { Row, Unopened } from '../pools.ts';
 import { tableOf } from '../tables.ts';
 import { isDear } from './chains-cost.ts';
 import type { FilterContext, SealedTargets, StoreCondition, Visible } from './condition.ts';
-import { chooseDriver, type Driver } from './driver.ts';
+import { chooseDriver, type Driver, namedRids } from './driver.ts';
 import { compileFilter } from './filters.ts';
 import type { Frequencies } from './frequencies.ts';
 import { afterPosition, type OrderKey, orderBy, orderKeys, type Position } from './order.ts';
@@ -280,7 +280,9 @@ function where(
   conditions: readonly StoreCondition[],
 ): string {
   const answered: readonly StoreCondition[] = driver === 'none' ? [] : driver.answers;
-  const filters = conditions.filter((c) => !answered.includes(c)).map((c) => compileFilter(context, type, c));
+  const named = conditions.map((c) => namedRids(context, c)).find((rids) => rids !== undefined);
+  const within: FilterContext = named ? { ...context, among: { alias: 'm', rids: named } } : context;
+  const filters = conditions.filter((c) => !answered.includes(c)).map((c) => compileFilter(within, type, c));
   return and(["m.op <> 'D'", ...filters]);
 }
 

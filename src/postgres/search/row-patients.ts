@@ -17,23 +17,36 @@ export function isOfPatient(context: FilterContext, type: string, m: string, rea
   if (type === 'Bundle') return isInBundle(context, m);
   if (context.parameters.get(type)?.singlePatient) return (k) => `${k}.pat = ${m}.pat`;
   const patients = patientsOf(context, type, m, reach);
-  return (k) => `${k}.pat in (${patients})`;
+  // As an array: one look into the index of the rules, whatever is known of how many there are.
+  return (k) => `${k}.pat = any(array(${patients}))`;
+}
+
+/** The same for any of the rows that the statement names one by one; undefined where each row names its one patient. */
+export function isOfPatientAmong(context: FilterContext, type: string, m: string): ((k: string) => string) | undefined {
+  const { among } = context;
+  const hasOne = ['Patient', 'Bundle', 'Binary'].includes(type) || context.parameters.get(type)?.singlePatient;
+  if (among?.alias !== m || hasOne) return undefined;
+  const rids = context.params.add(among.rids.map(String), 'bigint[]');
+  // Rows of one kind share most of their tokens.
+  const tokens = `select distinct e from ${tableOf(type).main} n, unnest(n.tok) e where n.rid = any(${rids})`;
+  const patients = `select e # x from (${tokens}) t(e), unnest(${patientMasks(context, type, 'any')}) x`;
+  return (k) => `${k}.pat = any(array(${patients}))`;
 }
 
 /** The patients as rows of one column, `pat`. */
 export function patientsOf(context: FilterContext, type: string, m: string, reach: Reach = 'any'): string {
   if (type === 'Patient') return `select ${m}.rid as pat`;
-  const { keys, params, parameters, beside } = context;
+  if (context.parameters.get(type)?.singlePatient) return `select ${m}.pat as pat`;
+  return `select e # x as pat from unnest(${m}.tok) e, unnest(${patientMasks(context, type, reach)}) x`;
+}
+
+/** Masks by which a token that names a patient becomes its rid. */
+function patientMasks({ keys, params, parameters, beside }: FilterContext, type: string, reach: Reach): string {
   const known = parameters.get(type);
-  if (known?.singlePatient) return `select ${m}.pat as pat`;
   const codes = new Set(['patient', ...(reach === 'any' ? (beside.get(type) ?? []) : [])]);
-  const named = [...codes].flatMap((code) => known?.parameters.get(code) ?? []);
+  const named = [...codes].flatMap((code) => known?.parameters.get(code) ?? []).filter((one) => !one.custom);
   const masks = [keys.compartment('Patient'), ...named.flatMap((one) => referenceMasks(keys, one, 'Patient'))];
-  const list = params.add(
-    masks.map((mask) => String(lanesToBigInt(mask))),
-    'bigint[]',
-  );
-  return `select e # x as pat from unnest(${m}.tok) e, unnest(${list}) x`;
+  return params.add([...new Set(masks.map((mask) => String(lanesToBigInt(mask))))], 'bigint[]');
 }
 
 /** That the text is sealed, so that some of it cannot be read here; undefined where it never is. */
@@ -78,7 +91,9 @@ export function isInOddContext({ parameters, params }: FilterContext, m: string)
     (type) =>
       !known.has(type) &&
       !OF_NOBODY.some((types) => types.has(type)) &&
-      [...(parameters.get(type)?.parameters.values() ?? [])].some(({ targets }) => targets.includes('Patient')),
+      [...(parameters.get(type)?.parameters.values() ?? [])].some(
+        ({ targets, custom }) => !custom && targets.includes('Patient'),
+      ),
   );
   const pattern = params.add(`^$|(^|/)(${odd.join('|')})/`, 'text');
   return `case when position('"securityContext"' in ${m}.content) > 0

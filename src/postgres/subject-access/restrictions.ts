@@ -69,6 +69,16 @@ export function createRestrictions(
         return new Set(rows.map(([id]) => id as string));
       }),
 
+    isAnyRestricted: () =>
+      translated(async () => {
+        const rows = await writes.query({
+          name: 'restriction-any',
+          text: 'select 1 from protection.restriction where lifted_at is null limit 1', // restriction_open
+          values: [],
+        });
+        return rows.length > 0;
+      }),
+
     async place({ id, patientId, reason, placedBy, placedAt }) {
       const rows = await translated(() =>
         writes.query({

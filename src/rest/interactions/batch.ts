@@ -3,10 +3,11 @@ import type { Resource } from '../../ports/resource-store.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badRequest, badValue, FhirError, unprocessable } from '../../standards/fhir/outcome.ts';
 import { bundleAnswer, outcomeAnswer } from '../answers.ts';
-import { readResource } from '../body.ts';
+import { asResource, readResource } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { idempotent, refuseKey } from '../idempotency.ts';
-import { parsePrefer } from '../preferences.ts';
+import { LARGE_BYTES, readLargeBundle } from '../large-bundle.ts';
+import { checkContentType, isXmlType, parsePrefer, RESOURCE_TYPES } from '../preferences.ts';
 import type { Handler, Services } from '../services.ts';
 import { type BundleEntry, readEntries } from './bundle-entry.ts';
 import { readJsonPatch } from './bundle-patch.ts';
@@ -19,7 +20,7 @@ const PARALLEL = 16;
 export const createBundleHandler =
   (dispatch: (request: FhirRequest) => Promise<FhirAnswer>): Handler =>
   async (services, request) => {
-    const bundle = readResource(services, request, 'Bundle');
+    const bundle = await readBundle(services, request);
     const faults = services.validateStructure(frameOf(bundle), 'Bundle');
     if (faults.length > 0) throw unprocessable(faults);
     if (bundle['type'] === 'transaction')
@@ -33,6 +34,13 @@ export const createBundleHandler =
       'Bundle.type',
     );
   };
+
+function readBundle(services: Services, request: FhirRequest): Resource | Promise<Resource> {
+  if (request.body.length < LARGE_BYTES || isXmlType(request.headers['content-type']))
+    return readResource(services, request, 'Bundle');
+  checkContentType(request.headers, RESOURCE_TYPES);
+  return readLargeBundle(request.body).then((value) => asResource(value, 'Bundle'));
+}
 
 /** The bundle without the resources of its entries, which are validated where they are written. */
 function frameOf(bundle: Resource): unknown {

@@ -30,25 +30,27 @@ export const SPINE_OPERATIONS: readonly FurtherOperation[] = [
   { name: 'eps-message', type: undefined, definition: `${MORTAR}/OperationDefinition/eps-message` },
 ];
 
-const made = new WeakMap<Services, unknown>();
+/** By services and what they declare at the moment. */
+const made = new WeakMap<Services, { readonly of: object; readonly statement: unknown }>();
 
 export function capabilities(services: Services, request: FhirRequest): FhirAnswer {
   const query = parseQuery(request.query);
   const mode = query.get('mode') ?? 'full';
   if (mode !== 'full')
     throw badValue('Only mode=full is supported: there are no normative or terminology statements', 'mode');
-  let statement = made.get(services);
-  if (!statement) {
-    statement = statementOf(services);
-    made.set(services, statement);
+  const of = services.capability();
+  let known = made.get(services);
+  if (known?.of !== of) {
+    known = { of, statement: statementOf(services, of) };
+    made.set(services, known);
   }
-  return { status: 200, headers: {}, body: formatJson(statement) };
+  return { status: 200, headers: {}, body: formatJson(known.statement) };
 }
 
 /** The published statement with what is this server's own: url, version, date, address. */
-function statementOf(services: Services): unknown {
+function statementOf(services: Services, capability: object): unknown {
   const { baseUrl, softwareVersion, oauthUris } = services.settings;
-  const { resourceType, software, ...rest } = services.capability as { resourceType: string; software: object };
+  const { resourceType, software, ...rest } = capability as { resourceType: string; software: object };
   const statement = {
     resourceType,
     url: `${baseUrl}/metadata`,

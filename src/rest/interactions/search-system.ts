@@ -6,7 +6,7 @@ import { presentationOf } from '../formats.ts';
 import { resolveTokenSets } from '../operations/token-sets.ts';
 import { parsePrefer } from '../preferences.ts';
 import type { Services } from '../services.ts';
-import { readForm, searchBody, shownAs } from './search-type.ts';
+import { nearOf, readForm, searchBody, shownAs } from './search-type.ts';
 
 /** `GET /?_type=Observation,Condition&patient=1` */
 export const searchSystem = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
@@ -40,5 +40,7 @@ async function search(services: Services, { headers, caller }: FhirRequest, quer
   for (const part of parsed.parts) parts.push(await resolveTokenSets(services, caller, part));
   const asked = { ...parsed, parts };
   const page = await store.searchSystem(caller, asked);
-  return { status: 200, headers: {}, body: searchBody(services, asked, page, settings.baseUrl, shownAs(query)) };
+  const near = parts.flatMap((part) => nearOf(part.conditions));
+  const body = searchBody(services, { ...asked, near }, page, settings.baseUrl, shownAs(query));
+  return { status: 200, headers: {}, body };
 }

@@ -3,7 +3,8 @@ import type { Resource, SearchPage, StoredVersion } from '../../ports/resource-s
 import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
-import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import { distance } from '../../standards/fhir/search/distance.ts';
+import type { NearValue, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { formatBundle } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
@@ -63,9 +64,13 @@ async function search(
   const path = compartment
     ? `${settings.baseUrl}/${compartment.compartment}/${compartment.id}/${type}`
     : `${settings.baseUrl}/${type}`;
-  const body = searchBody(services, parsed, page, path, shownAs(query));
+  const body = searchBody(services, { ...parsed, near: nearOf(parsed.conditions) }, page, path, shownAs(query));
   return { status: 200, headers: {}, body };
 }
+
+/** The places that Locations were asked to be near to. */
+export const nearOf = (conditions: SearchRequest['conditions']): readonly NearValue[] =>
+  conditions.flatMap((condition) => (condition.kind === 'near' ? condition.values : []));
 
 /** How the answer is to be shown, which the next page is as well. */
 export function shownAs(query: string): Pairs {
@@ -74,7 +79,10 @@ export function shownAs(query: string): Pairs {
 }
 
 /** What of a search its answer needs to know. */
-type Asked = Pick<SearchRequest, 'applied' | 'ignored' | 'cursor' | 'summary' | 'elements'>;
+type Asked = Pick<SearchRequest, 'applied' | 'ignored' | 'cursor' | 'summary' | 'elements'> & {
+  /** Of Locations: the places that their distances are told from. */
+  readonly near?: readonly NearValue[];
+};
 
 /** A page as a searchset bundle; `path` is the absolute URL that was searched, `more` what its links have beside the search. */
 export function searchBody(
@@ -117,7 +125,21 @@ function searchEntry(services: Services, request: Asked, version: StoredVersion,
           ...(elements !== undefined && { elements }),
         }),
       );
-  return `{"fullUrl":"${services.settings.baseUrl}/${version.type}/${version.id}","resource":${content},"search":{"mode":"${mode}"}}`;
+  return `{"fullUrl":"${services.settings.baseUrl}/${version.type}/${version.id}","resource":${content},"search":{${mode === 'match' ? distanceOf(request, version) : ''}"mode":"${mode}"}}`;
+}
+
+const LOCATION_DISTANCE = 'http://hl7.org/fhir/StructureDefinition/location-distance';
+
+/** How far a Location is from the nearest place that was asked for. https://hl7.org/fhir/R4/extension-location-distance.html */
+function distanceOf({ near = [] }: Asked, { type, content }: StoredVersion): string {
+  if (near.length === 0 || type !== 'Location') return '';
+  const { position } = parseJson(content) as { readonly position?: { readonly [name: string]: unknown } }; // stored text
+  const [latitude, longitude] = [Number(position?.['latitude']), Number(position?.['longitude'])];
+  const metres = Math.min(...near.map((place) => distance(place, { latitude, longitude })));
+  if (!Number.isFinite(metres)) return '';
+  const value = Number((metres / 1000).toFixed(3));
+  const valueDistance = { value, unit: 'km', system: 'http://unitsofmeasure.org', code: 'km' };
+  return `"extension":[${JSON.stringify({ url: LOCATION_DISTANCE, valueDistance })}],`;
 }
 
 const ignoredIssues = (request: Asked): Issue[] =>

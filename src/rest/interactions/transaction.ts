@@ -10,6 +10,7 @@ import type {
 } from '../../ports/resource-store.ts';
 import { badRequest, badValue, FhirError, issue, notSupported } from '../../standards/fhir/outcome.ts';
 import { isId, parseReference } from '../../standards/fhir/reference.ts';
+import { mapInTurns } from '../../standards/turns.ts';
 import { bundleAnswer, locationOf } from '../answers.ts';
 import { checkValid } from '../body.ts';
 import { criteriaOf, onlyMatch, searchOf } from '../criteria.ts';
@@ -39,7 +40,7 @@ export async function transaction(services: Services, request: FhirRequest, bund
   const entries = readEntries(services, bundle);
   const planned = entries.filter((e) => e.method !== 'GET' && e.method !== 'HEAD').map((e) => planEntry(services, e));
   const byReference = mayHoldQuestionMark(request.body)
-    ? conditionalReferences(services, entries)
+    ? await conditionalReferences(services, entries)
     : new Map<string, Criteria>();
   const conditional = [...planned.flatMap((p) => p.criteria ?? []), ...byReference.values()];
   const answers = await services.store.transaction(request.caller, async (tx) => {
@@ -47,16 +48,13 @@ export async function transaction(services: Services, request: FhirRequest, bund
     for (const plan of planned) await resolveEntry(services, tx, plan);
     joinCreates(planned);
     const references = await resolveReferences(tx, planned, byReference);
-    const writes = buildWrites(services, planned, references);
+    const writes = await buildWrites(services, planned, references);
     checkDistinct(planned, writes);
     const results = await tx.write(writes.filter((w) => w !== undefined));
     return answersOf(services, tx, entries, planned, writes, results);
   });
   const representation = parsePrefer(request.headers).return === 'representation';
-  return bundleAnswer(
-    'transaction-response',
-    answers.map((a) => formatAnswer(a, representation)),
-  );
+  return bundleAnswer('transaction-response', await mapInTurns(answers, (a) => formatAnswer(a, representation)));
 }
 
 /** The usual bundle has no conditional reference, and a body without a question mark, however written, has none. */
@@ -128,17 +126,21 @@ function joinCreates(planned: readonly Planned[]): void {
 }
 
 /** `Patient?identifier=…` inside resources, with what it asks for. */
-function conditionalReferences(services: Services, entries: readonly BundleEntry[]): ReadonlyMap<string, Criteria> {
+async function conditionalReferences(
+  services: Services,
+  entries: readonly BundleEntry[],
+): Promise<ReadonlyMap<string, Criteria>> {
   const found = new Map<string, Criteria>();
-  for (const { resource } of entries)
-    if (resource)
-      services.rewriteReferences(resource, (text, place) => {
-        if (place === 'reference' && text.includes('?') && !found.has(text)) {
-          const reference = parseReference(text);
-          if (reference?.kind === 'conditional') found.set(text, criteriaOf(services, reference.type, reference.query));
-        }
-        return undefined;
-      });
+  await mapInTurns(entries, ({ resource }) => {
+    if (!resource) return;
+    services.rewriteReferences(resource, (text, place) => {
+      if (place === 'reference' && text.includes('?') && !found.has(text)) {
+        const reference = parseReference(text);
+        if (reference?.kind === 'conditional') found.set(text, criteriaOf(services, reference.type, reference.query));
+      }
+      return undefined;
+    });
+  });
   return found;
 }
 
@@ -169,13 +171,13 @@ async function resolveReferences(
   return map;
 }
 
-function buildWrites(
+async function buildWrites(
   services: Services,
   planned: readonly Planned[],
   references: ReadonlyMap<string, string>,
-): (TransactionWrite | undefined)[] {
+): Promise<(TransactionWrite | undefined)[]> {
   const issues: FhirError[] = [];
-  const writes = planned.map((plan): TransactionWrite | undefined => {
+  const writes = await mapInTurns(planned, (plan): TransactionWrite | undefined => {
     const { entry, type, id } = plan;
     const at = `Bundle.entry[${entry.index}]`;
     const ifMatch = entry.ifMatch === undefined ? undefined : parseEtag(entry.ifMatch);

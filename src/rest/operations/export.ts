@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { AsyncRequest, AsyncRequests } from '../../ports/async-requests.ts';
 import type { Scan } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
+import type { ProcessingStop } from '../../ports/subject-rights.ts';
 import type { SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
 import {
@@ -18,7 +19,8 @@ import {
   notSupported,
   operationOutcome,
 } from '../../standards/fhir/outcome.ts';
-import { checkTypeFilters, EXPORT, type ExportOrder, isCovered } from '../../workflow/bulk/export.ts';
+import { ASSOCIATED, type Associated } from '../../workflow/bulk/associated.ts';
+import { checkTypeFilters, EXPORT, type ExportOrder, isCovered, PROVENANCE } from '../../workflow/bulk/export.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import type { Services } from '../services.ts';
@@ -27,6 +29,8 @@ import { type OperationInput, readInput } from './parameters.ts';
 export interface BulkDesk {
   readonly book: AsyncRequests;
   readonly scan: Scan;
+  /** Whose data may only be stored. */
+  readonly stop: ProcessingStop;
   readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
   /** Has the request carried out. */
   readonly start: (id: string) => Promise<void>;
@@ -34,7 +38,7 @@ export interface BulkDesk {
   readonly maxFilters: number;
 }
 
-const NAMES = ['_outputFormat', '_since', '_type', '_typeFilter', '_elements'];
+const NAMES = ['_outputFormat', '_since', '_type', '_typeFilter', '_elements', 'includeAssociatedData'];
 const FORMATS = new Set(['application/fhir+ndjson', 'application/ndjson', 'ndjson']);
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 export const NDJSON = 'application/fhir+ndjson';
@@ -77,7 +81,12 @@ async function ask(
   if (!/(?:^|[,;\s])respond-async(?:$|[,;\s])/.test(headers['prefer'] ?? ''))
     throw new FhirError(400, [issue('required', 'An export is answered later: send Prefer: respond-async')]);
   const input = readInput(services, request, NAMES);
-  const types = typesOf(services, caller, input, what.level);
+  const associated = associatedOf(input);
+  const types = typesOf(services, caller, input, what.level).filter(
+    (type) => associated === undefined || type !== PROVENANCE,
+  );
+  if (types.length === 0) throw badValue('It asks for the Provenances of nothing: name other types', '_type');
+  if (associated !== undefined && !isCovered(caller, PROVENANCE)) throw forbidden();
   const format = input.text('_outputFormat');
   if (format !== undefined && !FORMATS.has(format)) throw badValue(`The format is ${NDJSON}`, '_outputFormat');
   const filters = input.texts('_typeFilter').flatMap(splitFilters);
@@ -94,6 +103,8 @@ async function ask(
     ...(since !== undefined && { since }),
     typeFilters: filters,
     ...(elements.length > 0 && { elements }),
+    ...(associated !== undefined && { associated }),
+    baseUrl: services.settings.baseUrl,
     request: `${services.settings.baseUrl}/${request.segments.join('/')}${request.query === '' ? '' : `?${request.query}`}`,
   };
   const id = randomUUID();
@@ -136,6 +147,15 @@ function typesOf(
   const types = asked.length > 0 ? asked : all.filter((type) => isOfLevel(type) && isCovered(caller, type));
   if (types.length === 0) throw forbidden();
   return [...new Set(types)];
+}
+
+/** Of both it is the larger: the latest are among the relevant. */
+function associatedOf(input: OperationInput): Associated | undefined {
+  const asked = input.texts('includeAssociatedData').flatMap((one) => one.split(','));
+  for (const one of asked)
+    if (!ASSOCIATED.some((known) => known === one))
+      throw badValue(`includeAssociatedData is one of ${ASSOCIATED.join(', ')}`, 'includeAssociatedData');
+  return ASSOCIATED.findLast((known) => asked.includes(known));
 }
 
 /** Several may stand in one parameter, with commas; a comma of a value stands before no `Type?`. */

@@ -84,7 +84,7 @@ async function keepUpload(
     lines += count;
     const checkpoint: Uploading = { stage: 'upload', at: services.now() };
     await append(pieces, {
-      pieces: [{ file: INPUT, bytes, count }],
+      pieces: [await book.pack({ file: INPUT, bytes, count })],
       checkpoint: { ...checkpoint },
       progress: `${lines} lines have come`,
     });

@@ -1,18 +1,19 @@
 /**
  * `$viewdefinition-run`: a type as a table, while it is read. https://sql-on-fhir.org/ig/2.0.0/operations.html
- * SECURITY AZ-04, CP-02
+ * SECURITY AZ-04, CP-02, DP-05
  */
 import type { AuditLog } from '../../ports/audit.ts';
-import type { Scan } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
 import { createModel, type Model } from '../../standards/fhir/fhirpath/model.ts';
 import { formatJson, isNumber, parseJson } from '../../standards/fhir/json.ts';
 import { badRequest, badValue, FhirError, forbidden, issue, notSupported } from '../../standards/fhir/outcome.ts';
 import { type CompiledView, compileView, type ViewRow } from '../../standards/fhir/sql-on-fhir/compile-view.ts';
+import { withoutRestricted } from '../../workflow/bulk/restricted.ts';
 import { csvCell } from '../csv.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { parseRepeatedQuery } from '../preferences.ts';
 import type { Services } from '../services.ts';
+import type { BulkDesk } from './export.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -50,7 +51,7 @@ export async function runView(services: Services, request: FhirRequest): Promise
   // Who is shown but some elements of a type is not shown a table of the others.
   if (!decision.allowed || policy.elementsFor(caller, view.type) !== undefined) throw forbidden();
   if (!bulk) throw notSupported('There is no bulk data here');
-  const batches = read(bulk.scan, services.audit, caller, view, asked, services.now());
+  const batches = read(bulk, services.audit, caller, view, asked, services.now());
   // What is wrong with the view shows at its first rows, while it can still be said.
   const first = await batches.next();
   return {
@@ -63,7 +64,7 @@ export async function runView(services: Services, request: FhirRequest): Promise
 
 /** Rows, a page of resources at a time. */
 async function* read(
-  scan: Scan,
+  { scan, stop }: Pick<BulkDesk, 'scan' | 'stop'>,
   audit: AuditLog,
   caller: Caller,
   view: CompiledView,
@@ -82,8 +83,9 @@ async function* read(
       ...(patient !== undefined && { patients: [patient] }),
       ...(after !== undefined && { after }),
     });
-    const rows = page.versions.flatMap(({ content }) => view.rows(parseJson(content) as Json)).slice(0, left);
-    const patientRids = [...new Set(page.versions.flatMap(({ patientRid }) => patientRid ?? []))];
+    const versions = await withoutRestricted(stop, page.versions, ({ content }) => content);
+    const rows = versions.flatMap(({ content }) => view.rows(parseJson(content) as Json)).slice(0, left);
+    const patientRids = [...new Set(versions.flatMap(({ patientRid }) => patientRid ?? []))];
     await audit.record({
       kind: 'search',
       caller,

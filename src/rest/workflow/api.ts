@@ -3,13 +3,12 @@
  * schemas, writes the trail, answers. MISSION M9, M10; SECURITY AZ-01, AU-01, AU-04, IN-01, WB-06
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { withWorkflowScopes } from '../../policy/workflow-scopes.ts';
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Caller, CallerUser } from '../../ports/caller.ts';
-import type { KeptAnswers } from '../../ports/kept-answers.ts';
 import type { Policy } from '../../ports/policy.ts';
+import type { KeptAnswers } from '../../ports/request-answers.ts';
 import { badRequest, badValue, FhirError, issue } from '../../standards/fhir/outcome.ts';
 import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { checkRight } from '../access.ts';
@@ -18,6 +17,8 @@ import { labelRoute } from '../metrics.ts';
 import { decodePath } from '../path.ts';
 import { type RateLimits, throttled } from '../rate-limit.ts';
 import { readBody } from '../read-body.ts';
+import { sendAnswer } from '../send-answer.ts';
+import { faultOf } from '../send-outcome.ts';
 import { checkStepUp } from '../step-up.ts';
 import { keepingOf } from './kept.ts';
 import { sendProblem } from './problem.ts';
@@ -91,7 +92,7 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
       route.checkQuery(query);
       const bytes =
         route.method === 'GET' ? NO_BODY : await readBody(req, route.request?.bodyBytesMax ?? BODY_BYTES_MAX);
-      const body = readJson(route, bytes);
+      const body = route.request?.isBodyIgnored ? {} : readJson(route, bytes);
       const { find: findKept, keep } = keepingOf(answers, req, caller, bytes);
       const given = await once(findKept, () =>
         route.handle({
@@ -105,13 +106,14 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
           keep,
         }),
       );
-      const { patientId, detail, status } = given;
+      const { patientId, detail, status, searched } = given;
       if (!route.isUntold)
         await audit.record({
           ...asked,
           outcome: status < 400 ? 0 : 4,
           ...(patientId !== undefined && { patientId }),
           ...(detail && { detail }),
+          ...searched,
         });
       return given;
     } catch (error) {
@@ -123,10 +125,10 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
 
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
-      await send(res, await answer(req, res), req.method === 'HEAD');
+      await sendAnswer(res, await answer(req, res));
     } catch (error) {
       if (!(error instanceof FhirError)) onError(error);
-      sendProblem(res, error instanceof FhirError ? error : fault(error), correlationIdOf(req));
+      sendProblem(res, faultOf(error), correlationIdOf(req));
     }
   }
   return (req, res) => void respond(req, res);
@@ -148,22 +150,6 @@ async function once(
     if (made) return made;
     throw error;
   }
-}
-
-async function send(res: ServerResponse, answer: WorkflowAnswer, isHead: boolean): Promise<void> {
-  const { status, json, content, headers, stream, mediaType } = answer;
-  const body = stream ? undefined : Buffer.from(content ?? (json === undefined ? '' : `${JSON.stringify(json)}\n`));
-  res.writeHead(status, {
-    'Content-Type': mediaType ?? 'application/json; charset=utf-8',
-    ...(body && { 'Content-Length': body.length }),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
-    ...headers,
-  });
-  if (isHead) res.end();
-  else if (stream) await pipeline(stream, res);
-  else res.end(body);
 }
 
 function personOf({ user }: Caller): CallerUser {
@@ -213,6 +199,3 @@ function ruleOf(error: unknown): string | undefined {
   const [first] = error.issues;
   return isRule ? String(cause.rule) : (first?.details?.coding[0]?.code ?? first?.code ?? 'invalid');
 }
-
-const fault = (cause: unknown): FhirError =>
-  new FhirError(500, [issue('exception', 'the server failed; its log says why')], { cause });

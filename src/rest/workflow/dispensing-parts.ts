@@ -2,6 +2,7 @@
 import type { AuditLog } from '../../ports/audit.ts';
 import type { DispenseQueue } from '../../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../../ports/dispensing.ts';
+import type { NewJob } from '../../ports/jobs.ts';
 import type { PrescriptionKeys } from '../../ports/prescription-keys.ts';
 import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
@@ -13,6 +14,8 @@ import type { RateLimits } from '../rate-limit.ts';
 export interface DispensingParts {
   /** Audited. */
   readonly store: ResourceStore;
+  /** Not audited: what is shown of it the routes tell themselves. */
+  readonly visible: Pick<ResourceStore, 'search'>;
   /** Not audited: for looking tokens up. */
   readonly plain: Pick<ResourceStore, 'search'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
@@ -29,6 +32,8 @@ export interface DispensingParts {
   readonly identityTypes: readonly string[];
   /** Zone in which days begin. */
   readonly timeZone: string;
+  /** What else is to be done of an order that was dispensed. */
+  readonly jobsOf?: (order: Readonly<Record<string, unknown>>, taskId: string) => readonly NewJob[];
   readonly now: () => number;
 }
 

@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../../ports/caller.ts';
-import type { KeptAnswers } from '../../ports/kept-answers.ts';
-import { badValue, FhirError, issue } from '../../standards/fhir/outcome.ts';
+import type { KeptAnswers } from '../../ports/request-answers.ts';
+import { badValue } from '../../standards/fhir/outcome.ts';
+import { ownerOf } from '../async-desk.ts';
+import { checkSameRequest, REPLAYED } from '../idempotency.ts';
 import type { WorkflowAnswer, WorkflowCall } from './route.ts';
 
 export interface Keeping {
@@ -25,30 +27,17 @@ export function keepingOf(
   if (given === undefined || method !== 'POST') return NOTHING;
   if (typeof given !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(given))
     throw badValue('Idempotency-Key is a text of 1 to 128 visible characters', 'Idempotency-Key');
-  const key = hashOf([
-    caller.kind,
-    caller.clientId ?? caller.name,
-    caller.user?.id ?? '',
-    url.split('?')[0] ?? '',
-    given,
-  ]);
-  const request = createHash('sha256').update(body).digest();
+  const key = { owner: ownerOf(caller), key: `${method} ${url.split('?')[0]} ${given}` };
+  const hash = createHash('sha256').update(body).digest();
   return {
     async find() {
       const kept = await answers.find(key);
       if (!kept) return undefined;
-      if (!kept.request.equals(request))
-        throw new FhirError(422, [
-          issue(
-            'business-rule',
-            'This Idempotency-Key came with another request before: use a new one for each',
-            'Idempotency-Key',
-          ),
-        ]);
-      return { status: kept.status, json: JSON.parse(kept.body), headers: { 'Idempotent-Replayed': 'true' } };
+      checkSameRequest(kept, hash);
+      const told = JSON.parse(kept.answer.toString()) as Pick<WorkflowAnswer, 'status' | 'json'>; // as it was kept
+      return { ...told, headers: REPLAYED };
     },
-    keep: (tx, { status, json }) => tx.answers.keep({ key, request, status, body: JSON.stringify(json) }),
+    keep: (tx, { status, json }) =>
+      tx.requestAnswers.keep(key, { hash, answer: Buffer.from(JSON.stringify({ status, json })) }),
   };
 }
-
-const hashOf = (parts: readonly string[]): Buffer => createHash('sha256').update(JSON.stringify(parts)).digest();

@@ -3,7 +3,7 @@ import type { Caller } from '../../ports/caller.ts';
 import type { QueueCounts, QueueRank, QueueStatus } from '../../ports/dispense-queue.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
-import { readTask } from '../../workflow/dispensing/find-task.ts';
+import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts';
 import { startOfDay } from '../../workflow/dispensing/opening-hours.ts';
 import { queueItem } from '../../workflow/dispensing/queue-item.ts';
 import { type DispensingParts, PHARMACY_CODE, TEXT } from './dispensing-parts.ts';
@@ -24,7 +24,7 @@ export interface QueueEvents {
 }
 
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
-  const { store, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
+  const { store, visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
 
   /** Those of a name or a health number, as far as the caller may see them. */
   async function patientsOf(caller: Caller, text: string): Promise<readonly string[]> {
@@ -58,30 +58,39 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
       ...(after !== undefined && { after }),
     });
     const stats = statsOf(page.counts);
+    const found = await tasksOf(caller, page.taskIds);
+    const asking = new URLSearchParams(
+      Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
+    );
     return {
       status: 200,
       json: {
         success: true,
         count: priority === 'all' ? stats.total : stats[priority as QueueRank],
         stats,
-        prescriptions: await itemsOf(caller, page.taskIds, at),
+        prescriptions: found.map((one) => queueItem(one, at)),
         ...(page.next !== undefined && { next: page.next }),
       },
       detail: { pharmacy: pharmacy.id },
+      searched: {
+        type: 'Task',
+        query: `api/pharmacy/queue?${asking}`,
+        patientIds: [...new Set(found.map(({ patientId }) => patientId))],
+      },
     };
   }
 
-  /** What the caller may see of them, in their order. */
-  async function itemsOf(caller: Caller, taskIds: readonly string[], at: number): Promise<readonly object[]> {
+  /** What the caller may see of them, in their order. The route tells the trail. */
+  async function tasksOf(caller: Caller, taskIds: readonly string[]): Promise<readonly FoundTask[]> {
     if (taskIds.length === 0) return [];
     const request = searchOf('Task', `_count=${taskIds.length}`);
     const conditions: readonly Condition[] = [...request.conditions, { kind: 'id', ids: taskIds }];
-    const { matches } = await store.search(caller, { ...request, conditions, count: taskIds.length });
+    const { matches } = await visible.search(caller, { ...request, conditions, count: taskIds.length });
     const found = new Map(matches.map((version) => [version.id, version]));
     return taskIds.flatMap((id) => {
       const version = found.get(id);
       const read = version && readTask(version, tokens);
-      return read ? [queueItem(read, at)] : [];
+      return read ? [read] : [];
     });
   }
 

@@ -26,12 +26,12 @@ export interface WorkflowCall {
    * Keeps the answer under the request's `Idempotency-Key` in the transaction that does the work, so that the same request
    * gets the same answer and is done once. Does nothing where there is no key. SECURITY RX-05
    */
-  readonly keep: (tx: Pick<StoreTransaction, 'answers'>, answer: WorkflowAnswer) => Promise<void>;
+  readonly keep: (tx: Pick<StoreTransaction, 'requestAnswers'>, answer: WorkflowAnswer) => Promise<void>;
 }
 
 export interface WorkflowAnswer extends PersonAnswer {
-  /** Instead of `json`: text or bytes of `mediaType`. */
-  readonly content?: string | Buffer;
+  /** What the trail is told beside: the type that was searched, by which words, and whose data was found. SECURITY AU-03 */
+  readonly searched?: { readonly type: string; readonly query: string; readonly patientIds: readonly string[] };
 }
 
 export interface WorkflowRoute {
@@ -57,6 +57,8 @@ export interface WorkflowRoute {
     /** An object schema. */
     readonly body?: JsonSchema;
     readonly bodyBytesMax?: number;
+    /** Whatever is sent is not looked at: a form of somebody else's making. */
+    readonly isBodyIgnored?: true;
   };
   readonly answers: Readonly<
     Record<number, { readonly about: string; readonly schema?: JsonSchema; readonly mediaType?: string }>

@@ -14,7 +14,14 @@ export interface Schemas {
 const ERRORS_MAX = 20;
 
 export function createSchemas(): Schemas {
-  const options = { allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, formats: FORMATS };
+  const options = {
+    allErrors: true,
+    strict: true,
+    strictRequired: false,
+    allowUnionTypes: true,
+    verbose: true,
+    formats: FORMATS,
+  };
   const bodies = new Ajv2020(options);
   const queries = new Ajv2020({ ...options, coerceTypes: true });
   return {
@@ -38,11 +45,38 @@ const check =
   (validate: ValidateFunction): CheckSchema =>
   (value) => {
     if (validate(value)) return;
-    throw new FhirError(400, (validate.errors ?? []).slice(0, ERRORS_MAX).map(toIssue));
+    const errors = withoutAlternatives(validate.errors ?? []);
+    throw new FhirError(400, errors.slice(0, ERRORS_MAX).map(toIssue));
   };
 
+/** What is wrong with each alternative says little beside that none of them is there. */
+function withoutAlternatives(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const choices = errors.filter(({ keyword }) => keyword === 'anyOf').map(({ schemaPath }) => `${schemaPath}/`);
+  return errors.filter(({ schemaPath }) => !choices.some((choice) => schemaPath.startsWith(choice)));
+}
+
+/** How each keyword of JSON Schema is said to people; `limit` is its value. */
+const WORDS: Readonly<Record<string, (limit: unknown) => string>> = {
+  type: (type) => `must be ${[type].flat().join(' or ')}`,
+  minItems: (limit) => `must have ${limit} or more entries`,
+  maxItems: (limit) => `must have ${limit} entries at most`,
+  uniqueItems: () => 'must not have an entry twice',
+  minLength: (limit) => (limit === 1 ? 'must not be empty' : `must have ${limit} or more characters`),
+  maxLength: (limit) => `must have ${limit} characters at most`,
+  minimum: (limit) => `must be ${limit} or more`,
+  maximum: (limit) => `must be ${limit} or less`,
+  exclusiveMinimum: (limit) => `must be more than ${limit}`,
+  exclusiveMaximum: (limit) => `must be less than ${limit}`,
+  format: (name) => `must be a ${name}`,
+  pattern: (pattern) => `must have the form ${pattern}`,
+  anyOf: (choices) => `must have ${(choices as readonly JsonSchema[]).map(alternative).join(', or ')}`,
+};
+
+const alternative = ({ required }: JsonSchema): string =>
+  Array.isArray(required) ? required.join(' and ') : 'another of the forms in /openapi.json';
+
 /** Says what and where; never the value that was sent. */
-function toIssue({ instancePath, keyword, params, message = 'is not as described' }: ErrorObject): Issue {
+function toIssue({ instancePath, keyword, params, schema }: ErrorObject): Issue {
   const at = instancePath
     .slice(1)
     .replaceAll('/', '.')
@@ -61,6 +95,11 @@ function toIssue({ instancePath, keyword, params, message = 'is not as described
     );
   }
   if (keyword === 'enum')
-    return issue('value', `${name} is one of: ${(params['allowedValues'] as unknown[]).join(', ')}`, at || undefined);
-  return issue('value', `${name} ${message}`, at || undefined);
+    return issue(
+      'value',
+      `${name} must be one of: ${(params['allowedValues'] as unknown[]).join(', ')}`,
+      at || undefined,
+    );
+  const said = WORDS[keyword]?.(schema) ?? 'must be as /openapi.json describes it';
+  return issue('value', `${name} ${said}`, at || undefined);
 }

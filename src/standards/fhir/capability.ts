@@ -2,7 +2,7 @@
  * The CapabilityStatement, made from the tables that route and search. https://hl7.org/fhir/R4/capabilitystatement.html
  */
 
-import type { SearchParameters } from './search/parameter.ts';
+import type { SearchParameter, SearchParameters } from './search/parameter.ts';
 import { TOPICS } from './subscription/topics.ts';
 
 /** What the statement is made from. */
@@ -39,7 +39,10 @@ export function formatCapability(source: CapabilitySource): Record<string, unkno
         security: SECURITY,
         resource: source.types.map((type) => resourceCapability(source, type)),
         interaction: source.systemInteractions.map((code) => ({ code })),
-        searchParam: [{ name: '_filter', definition: 'http://hl7.org/fhir/SearchParameter/filter', type: 'special' }],
+        searchParam: [
+          { name: '_filter', definition: 'http://hl7.org/fhir/SearchParameter/filter', type: 'special' },
+          ...(source.parameters.fullText === 'all' ? [CONTENT] : []),
+        ],
         operation: source.operations,
         compartment: ['Device', 'Encounter', 'Patient', 'Practitioner', 'RelatedPerson'].map(
           (kind) => `http://hl7.org/fhir/CompartmentDefinition/${kind.toLowerCase()}`,
@@ -86,6 +89,39 @@ export function withOAuthUris(
 const TOPIC =
   'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical';
 
+type RestResource = Readonly<Record<string, unknown>> & {
+  readonly type: string;
+  readonly searchParam: readonly object[];
+  readonly searchInclude: readonly string[];
+  readonly searchRevInclude: readonly string[];
+};
+
+/** The statement with the posted parameters that are searched by; the same one where there are none. */
+export function withCustomParameters(
+  statement: Readonly<Record<string, unknown>>,
+  parameters: readonly SearchParameter[],
+): Readonly<Record<string, unknown>> {
+  if (parameters.length === 0) return statement;
+  const [rest, ...more] = statement['rest'] as [{ readonly resource: readonly RestResource[] }]; // formatCapability has made it
+  const references = parameters.filter(({ type }) => type === 'reference');
+  const nameOf = ({ resourceType, code }: SearchParameter): string => `${resourceType}:${code}`;
+  const resource = rest.resource.map((each) => {
+    const own = parameters.filter(({ resourceType }) => resourceType === each.type);
+    const included = references.filter(({ resourceType }) => resourceType === each.type);
+    const pointing = references.filter((one) =>
+      (one.onlyTargets.length > 0 ? one.onlyTargets : one.targets).includes(each.type),
+    );
+    if (own.length + pointing.length === 0) return each;
+    return {
+      ...each,
+      searchInclude: [...each.searchInclude, ...included.map(nameOf)],
+      searchRevInclude: [...each.searchRevInclude, ...pointing.map(nameOf)],
+      searchParam: [...each.searchParam, ...own.map(({ code, url, type }) => ({ name: code, definition: url, type }))],
+    };
+  });
+  return { ...statement, rest: [{ ...rest, resource }, ...more] };
+}
+
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
   const ofThisType = source.resourceOperations.filter((one) => one.type === type);
@@ -104,17 +140,30 @@ function resourceCapability(source: CapabilitySource, type: string): Record<stri
     referencePolicy: ['literal', 'logical'],
     searchInclude: ['*', ...parameters.filter((p) => p.type === 'reference').map((p) => `${type}:${p.code}`)],
     searchRevInclude: reverseIncludes(source, type),
-    searchParam: [...parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })), ...specialOf(type)],
+    searchParam: [
+      ...parameters.map((p) => ({ name: p.code, definition: p.url, type: p.type })),
+      ...specialOf(source, type),
+    ],
     operation,
     ...(type === 'Subscription' && { extension: TOPICS.map(({ url }) => ({ url: TOPIC, valueCanonical: url })) }),
   };
 }
 
 /** What is searched by without values of its own. https://hl7.org/fhir/R4/search.html#special */
-const specialOf = (type: string): object[] =>
-  type === 'Location'
+const specialOf = ({ parameters }: CapabilitySource, type: string): object[] => [
+  ...(type === 'Location'
     ? [{ name: 'near', definition: 'http://hl7.org/fhir/SearchParameter/Location-near', type: 'special' }]
-    : [];
+    : []),
+  ...(parameters.fullText !== undefined && parameters.get(type)?.hasNarrative === true
+    ? [{ name: '_text', definition: 'http://hl7.org/fhir/SearchParameter/DomainResource-text', type: 'string' }]
+    : []),
+];
+
+const CONTENT = {
+  name: '_content',
+  definition: 'http://hl7.org/fhir/SearchParameter/Resource-content',
+  type: 'string',
+};
 
 /** Reference parameters of any type that may point to this one. */
 function reverseIncludes(source: CapabilitySource, type: string): string[] {

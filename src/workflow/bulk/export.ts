@@ -3,17 +3,19 @@
  * Rights, Consents and members are those of the moment of each step. https://hl7.org/fhir/uv/bulkdata/STU2/export.html
  * SECURITY CP-14, CP-15, DP-05
  */
-import type { AsyncPiece, AsyncStep, AsyncWork, AsyncWorker } from '../../ports/async-requests.ts';
+import type { AsyncPiece, AsyncRequests, AsyncStep, AsyncWork, AsyncWorker } from '../../ports/async-requests.ts';
 import type { AuditLog } from '../../ports/audit.ts';
-import type { Scan, ScanRequest } from '../../ports/bulk.ts';
+import type { Scan, ScanLines, ScanRequest } from '../../ports/bulk.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
-import type { ProcessingStop } from '../../ports/subject-rights.ts';
+import type { BulkStop } from '../../ports/subject-rights.ts';
 import type { FindSubscriber, SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, forbidden, issue, tooCostly } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { covers } from '../../standards/smart/scope.ts';
+import { type Associated, type AssociatedOptions, findAssociated } from './associated.ts';
+import { withoutRestricted } from './restricted.ts';
 
 /** What is to be exported; kept sealed with the request. */
 export interface ExportOrder {
@@ -26,16 +28,21 @@ export interface ExportOrder {
   /** `Observation?code=x` */
   readonly typeFilters: readonly string[];
   readonly elements?: readonly string[];
+  /** Provenances of what is exported; then they are none of the types. */
+  readonly associated?: Associated;
   /** URL of the request, for the manifest. */
   readonly request: string;
+  /** Absolute references below it are local. */
+  readonly baseUrl: string;
 }
 
 export interface ExportOptions {
   readonly scan: Scan;
   readonly store: Pick<ResourceStore, 'read'>;
+  readonly book: Pick<AsyncRequests, 'pack'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly findCaller: FindSubscriber;
-  readonly stop: ProcessingStop;
+  readonly stop: BulkStop;
   /** A resource with these elements alone. */
   readonly subset: (content: string, elements: readonly string[]) => string;
   readonly audit: AuditLog;
@@ -46,17 +53,29 @@ export interface ExportOptions {
 }
 
 export const EXPORT = 'export';
-const PAGE = 4000;
-const STEP = 16_000;
+export const PROVENANCE = 'Provenance';
+const PAGE = 8000;
+const PAGE_BYTES = 8 * 1024 * 1024;
+const STEP = 64_000;
+/** Bytes of a step, as they are kept. */
+const STEP_BYTES = 32 * 1024 * 1024;
 /** Resources of one file. */
 const FILE_MAX = 128_000;
-const MEMBERS_MAX = 1000;
+const MEMBERS_MAX = 100_000;
+/** Provenances that are judged at once. */
+const ASSOCIATED_PAGE = 500;
 const KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** One part of an export, page by page. */
+interface Pages {
+  readonly type: string;
+  readonly read: (after: string | undefined) => Promise<ScanLines>;
+}
 
 interface Place {
   /** The instant of which the export tells, ms UTC. */
   readonly at: number;
-  /** Index of the type. */
+  /** Index of the type; one more: what is associated. */
   readonly type: number;
   readonly after?: string;
   readonly file: number;
@@ -65,7 +84,7 @@ interface Place {
 }
 
 export function createExportWorker(options: ExportOptions): AsyncWorker {
-  const { scan, store, searchOf, findCaller, stop, subset, audit, now } = options;
+  const { scan, store, book, searchOf, findCaller, stop, subset, audit, now } = options;
   const pageSize = options.pageSize ?? PAGE;
   const stepSize = options.stepSize ?? STEP;
 
@@ -88,8 +107,12 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     return [...new Set(ids)];
   }
 
-  async function scanOf(caller: Caller, order: ExportOrder, place: Place): Promise<Omit<ScanRequest, 'limit'>> {
-    const type = order.types[place.type] as string; // a place is within the types
+  async function scanOf(
+    caller: Caller,
+    order: ExportOrder,
+    type: string,
+    at: number,
+  ): Promise<Omit<ScanRequest, 'limit'>> {
     if (!isCovered(caller, type)) throw forbidden();
     const queries = order.typeFilters.filter((one) => one.startsWith(`${type}?`));
     const patients =
@@ -103,20 +126,51 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
       anyOf: queries.map((one) => searchOf(type, one.slice(type.length + 1)).conditions),
       ...(patients !== undefined && { patients }),
       ...(order.since !== undefined && { since: order.since }),
-      at: place.at,
+      at,
     };
   }
 
-  /** Without what is about patients whose data may only be stored. */
-  async function allowed(versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]> {
-    const named = versions.map(patientsOf);
-    const restricted = await stop.restrictedAmong([...new Set(named.flat())]);
-    return restricted.size === 0 ? versions : versions.filter((_, i) => !named[i]?.some((id) => restricted.has(id)));
+  const allowed = (versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]> =>
+    withoutRestricted(stop, versions, ({ content }) => content);
+
+  /** Pages of a type; after the last type of what is associated with them. */
+  async function pagesOf(caller: Caller, order: ExportOrder, { type: index, at }: Place): Promise<Pages> {
+    const type = order.types[index];
+    if (type !== undefined) {
+      const request = await scanOf(caller, order, type, at);
+      return {
+        type,
+        read: (after) => scan.lines(caller, { ...request, ...paged(pageSize, after), bytesMax: PAGE_BYTES }),
+      };
+    }
+    if (!isCovered(caller, PROVENANCE)) throw forbidden();
+    const requests = new Map<string, Promise<Omit<ScanRequest, 'limit'>>>();
+    const exportOf = (exported: string): ReturnType<AssociatedOptions['exportOf']> => {
+      if (!order.types.includes(exported)) return Promise.resolve(undefined);
+      const request = requests.get(exported) ?? scanOf(caller, order, exported, at);
+      requests.set(exported, request);
+      return request;
+    };
+    const judging = { scan, searchOf, exportOf, allowed, baseUrl: order.baseUrl, caller, at };
+    return {
+      type: PROVENANCE,
+      async read(after) {
+        const page = await scan.page(caller, { type: PROVENANCE, anyOf: [], at, ...paged(ASSOCIATED_PAGE, after) });
+        const found = await findAssociated(judging, page.versions, order.associated as Associated); // else no such place
+        const text = found.map(({ content }) => content).join('\n');
+        return { text, count: found.length, ...(page.next !== undefined && { next: page.next }) };
+      },
+    };
   }
 
-  function pieceOf(versions: readonly StoredVersion[], file: string, elements?: readonly string[]): AsyncPiece {
-    const lines = versions.map(({ content }) => `${elements ? subset(content, elements) : content}\n`);
-    return { file, bytes: Buffer.from(lines.join('')), count: lines.length };
+  /** Without what is about patients whose data may only be stored, and of the rest what was asked for. */
+  async function shown({ text, count }: ScanLines, elements?: readonly string[]): Promise<Omit<ScanLines, 'next'>> {
+    if (count === 0) return { text: '', count: 0 };
+    const isAnybody = await stop.isAnyRestricted();
+    if (!isAnybody && elements === undefined) return { text, count };
+    const lines = text.split('\n');
+    const mine = isAnybody ? await withoutRestricted(stop, lines, (line) => line) : lines;
+    return { text: (elements ? mine.map((line) => subset(line, elements)) : mine).join('\n'), count: mine.length };
   }
 
   async function begin(order: ExportOrder, caller: Caller): Promise<AsyncStep> {
@@ -132,6 +186,10 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     return { pieces: [], checkpoint: { at, type: 0, file: 1, inFile: 0, total: 0 } satisfies Place, progress: '0 %' };
   }
 
+  const isFull = (pieces: readonly AsyncPiece[], more = 0): boolean =>
+    pieces.reduce((sum, { count }) => sum + count, more) >= stepSize ||
+    pieces.reduce((sum, { bytes }) => sum + bytes.length, 0) >= STEP_BYTES;
+
   /** Some pages of one type; the pieces are added to those there are. */
   async function readType(
     caller: Caller,
@@ -140,24 +198,23 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     pieces: AsyncPiece[],
     signal: AbortSignal,
   ): Promise<Place> {
-    const request = await scanOf(caller, order, from);
-    const read = (after: string | undefined) =>
-      scan.page(caller, { ...request, limit: pageSize, ...(after !== undefined && { after }) });
+    const { type, read } = await pagesOf(caller, order, from);
     let place = from;
     let page = await read(place.after);
     for (;;) {
       signal.throwIfAborted();
       const { next } = page;
-      const isEnough = countOf(pieces) + page.versions.length >= stepSize;
-      // The database reads on while this page is written.
+      const isEnough = isFull(pieces, page.count);
+      // The database reads on while this page is packed.
       const ahead = next === undefined || isEnough ? undefined : read(next);
       ahead?.catch(() => undefined);
-      const mine = await allowed(page.versions);
-      if (place.inFile >= FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
-      if (mine.length > 0) pieces.push(pieceOf(mine, `${request.type}-${place.file}.ndjson`, order.elements));
-      const { after: _after, ...rest } = { ...place, total: place.total + mine.length };
+      const { text, count } = await shown(page, order.elements);
+      if (place.inFile > 0 && place.inFile + count > FILE_MAX) place = { ...place, file: place.file + 1, inFile: 0 };
+      const file = `${type}-${place.file}.ndjson`;
+      if (count > 0) pieces.push(await book.pack({ file, bytes: Buffer.from(`${text}\n`), count }));
+      const { after: _after, ...rest } = { ...place, total: place.total + count };
       if (next === undefined) return { ...rest, type: place.type + 1, file: 1, inFile: 0 };
-      place = { ...rest, inFile: place.inFile + mine.length, after: next };
+      place = { ...rest, inFile: place.inFile + count, after: next };
       if (!ahead) return place;
       page = await ahead;
     }
@@ -168,11 +225,11 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
     const caller = await callerOf(order, id);
     if (!checkpoint) return begin(order, caller);
     let place = checkpoint as unknown as Place; // what the last step left
-    if (place.type >= order.types.length) return finish(order, place, caller);
+    const parts = order.types.length + (order.associated === undefined ? 0 : 1);
+    if (place.type >= parts) return finish(order, place, caller);
     const pieces: AsyncPiece[] = [];
-    while (place.type < order.types.length && countOf(pieces) < stepSize)
-      place = await readType(caller, order, place, pieces, signal);
-    const share = Math.floor((100 * place.type) / order.types.length);
+    while (place.type < parts && !isFull(pieces)) place = await readType(caller, order, place, pieces, signal);
+    const share = Math.floor((100 * place.type) / parts);
     return { pieces, checkpoint: { ...place }, progress: `${place.total} resources, ${share} % of the types` };
   }
 
@@ -185,7 +242,10 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   return { kind: EXPORT, step, keptMs: options.keptMs ?? KEPT_MS };
 }
 
-const countOf = (pieces: readonly AsyncPiece[]): number => pieces.reduce((sum, { count }) => sum + count, 0);
+const paged = (limit: number, after: string | undefined): Pick<ScanRequest, 'limit' | 'after'> => ({
+  limit,
+  ...(after !== undefined && { after }),
+});
 
 /** SECURITY CP-14: by a system scope that reads and searches, without a constraint. */
 export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>
@@ -193,13 +253,6 @@ export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>
   (['r', 's'] as const).every((letter) =>
     scopes.some((scope) => scope.level === 'system' && scope.constraint === undefined && covers(scope, type, letter)),
   );
-
-const PATIENT = /\bPatient\/([A-Za-z0-9.-]{1,64})/g;
-
-function patientsOf({ type, id, content }: StoredVersion): readonly string[] {
-  const named = content.includes('Patient/') ? [...content.matchAll(PATIENT)].map(([, found]) => found as string) : [];
-  return type === 'Patient' ? [id, ...named] : named;
-}
 
 /** Throws 400 for a filter that is none. */
 export function checkTypeFilters(

@@ -118,7 +118,7 @@ export function createImportWorker(options: ImportOptions): AsyncWorker {
       let applied = appliedOf(batch, []);
       const keep = (results: readonly WriteResult[]): Promise<void> => {
         applied = appliedOf(batch, results);
-        return tx.requestAnswers.keep(key, Buffer.from(JSON.stringify(applied)));
+        return tx.requestAnswers.keep(key, { hash: HASH, answer: Buffer.from(JSON.stringify(applied)) });
       };
       await (batch.writes.length === 0 ? keep([]) : tx.write(batch.writes, keep));
       return applied;

@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { TokenAttempt, TokenAttempts } from '../../ports/dispensing.ts';
+import type { NewJob } from '../../ports/jobs.ts';
 import type { ResourceStore, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
 import { isTokenId } from '../../standards/prescription-token/token-id.ts';
 import { readIdentity, supplyLine } from './controlled.ts';
@@ -19,10 +20,11 @@ import {
   dispensingProvenance,
   medicationDispense,
 } from './dispense-record.ts';
-import { type FindTaskServices, type FoundTask, findTask } from './find-task.ts';
+import type { FindTaskServices, FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
 import { DISPENSED, type Fault, REASONS } from './reasons.ts';
 import { STATUS_OF, stateOf, TRANSITIONS } from './states.ts';
+import { createTaskLookup } from './task-lookup.ts';
 
 export interface DispenseRequest {
   readonly tokenId: string;
@@ -52,6 +54,8 @@ export interface DispenseServices extends Omit<FindTaskServices, 'store'> {
   readonly attempts: Pick<TokenAttempts, 'record'>;
   /** Kinds of proof of identity that are taken. */
   readonly identityTypes: readonly string[];
+  /** What else is to be done of an order that was dispensed, when it is kept. */
+  readonly jobsOf?: (order: Node, taskId: string) => readonly NewJob[];
   readonly now: () => number;
 }
 
@@ -75,6 +79,7 @@ const NO_NONCE = '00000000-0000-0000-0000-000000000000';
 
 export function createDispense(services: DispenseServices): Dispense {
   const { store, attempts, identityTypes, now } = services;
+  const lookUp = createTaskLookup({ ...services, store: services.lookup }, true);
 
   /** Why it cannot be, before anything is locked. */
   function faultOf(found: FoundTask | undefined, { nonce, pharmacy }: DispenseRequest): Fault | undefined {
@@ -96,9 +101,7 @@ export function createDispense(services: DispenseServices): Dispense {
   }
 
   return async (caller, request, last) => {
-    const found = isTokenId(request.tokenId)
-      ? await findTask({ ...services, store: services.lookup }, request.tokenId, true)
-      : undefined;
+    const found = isTokenId(request.tokenId) ? await lookUp(request.tokenId) : undefined;
     const fault = faultOf(found, request);
     if (fault !== undefined || !found) return refuse(request, fault ?? 'unknown', found);
     const { order } = found;
@@ -135,24 +138,27 @@ export function createDispense(services: DispenseServices): Dispense {
       }),
       { kind: 'create', id: dispenseId, resource: medicationDispense(whole, dispensing) },
     ];
+    const jobs = services.jobsOf?.(order, found.taskId) ?? [];
     const provenance = dispensingProvenance(provenanceId, found.patientId, dispensing);
     try {
       // What is nobody's yet is out of every pharmacy's reach: it becomes theirs with this.
       const actor = found.pharmacyId === undefined ? serviceCaller('dispensing', caller.correlationId) : caller;
-      await store.transaction(actor, (tx) =>
+      const work = (tx: StoreTransaction): Promise<unknown> =>
         tx.write(
           writes,
           async () => {
             const sent = [
-              tx.dispensing.attempt(attemptOf(request, dispensing.at, true, DISPENSED)),
+              tx.dispensing.attempts([attemptOf(request, dispensing.at, true, DISPENSED)]),
               ...(line ? [tx.dispensing.register(line)] : []),
+              ...(jobs.length > 0 ? [tx.jobs.add(jobs)] : []),
               last(tx, done),
             ];
             await allOf(sent);
           },
           (results) => [...provenance(results), dispensedNotice(found, noticeId, dispensing)],
-        ),
-      );
+        );
+      // Who writes into the register waits for the line before, and nobody else shall wait with them.
+      await store.transaction(actor, work, { mayShare: line === undefined });
       return done;
     } catch (error) {
       if (!(error instanceof NotReady)) throw error;

@@ -1,7 +1,7 @@
 /** The queue's Task of a token, and with it the order. MISSION M10 */
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { PrescriptionToken, PrescriptionTokens } from '../../ports/prescription-tokens.ts';
-import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
+import type { ResourceStore, SearchPage, StoredVersion } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { Node } from './pharmacies.ts';
@@ -27,21 +27,28 @@ export interface FindTaskServices {
 
 const SERVICE = serviceCaller('dispensing');
 
-/** As the system, whoever asks: what they learn is decided by whoever calls. Undefined for an id of no stored token. */
-export async function findTask(
-  { store, searchOf, tokens }: FindTaskServices,
-  tokenId: string,
-  hasOrder = false,
-): Promise<FoundTask | undefined> {
-  const identifier = encodeURIComponent(`${PRESCRIPTION_TOKEN}|${tokenId}`);
+/**
+ * The Tasks of these ids, and with `hasOrder` their orders; `isWhole`: there are no more. As the system, whoever asks: what
+ * they learn is decided by whoever calls.
+ */
+export async function findVersions(
+  { store, searchOf }: Pick<FindTaskServices, 'store' | 'searchOf'>,
+  tokenIds: readonly string[],
+  hasOrder: boolean,
+): Promise<Pick<SearchPage, 'matches' | 'included'> & { readonly isWhole: boolean }> {
+  const identifiers = tokenIds.map((id) => encodeURIComponent(`${PRESCRIPTION_TOKEN}|${id}`)).join(',');
   const include = hasOrder ? '&_include=Task:focus' : '';
-  const { matches, included } = await store.search(
-    SERVICE,
-    searchOf('Task', `identifier=${identifier}&_count=2${include}`),
-  );
-  const [version] = matches;
-  // Two Tasks of one id were not made by approval: neither is believed.
-  return version && matches.length === 1 ? readTask(version, tokens, included) : undefined;
+  const request = searchOf('Task', `identifier=${identifiers}${include}`);
+  const { matches, included, next } = await store.search(SERVICE, { ...request, count: 2 * tokenIds.length });
+  return { matches, included, isWhole: next === undefined };
+}
+
+/** Ids of tokens that a Task says it is of. */
+export function tokenIdsOf({ content }: Pick<StoredVersion, 'content'>): readonly string[] {
+  const { identifier = [] } = JSON.parse(content) as { readonly identifier?: readonly Node[] }; // stored: it is valid
+  return [
+    ...new Set(identifier.flatMap(({ system, value }) => (system === PRESCRIPTION_TOKEN ? [String(value)] : []))),
+  ];
 }
 
 /** Undefined where it carries no token of ours. */
@@ -50,7 +57,7 @@ export function readTask(
   tokens: Pick<PrescriptionTokens, 'open'>,
   included: readonly StoredVersion[] = [],
 ): FoundTask | undefined {
-  const task = parseJson(content) as Node; // stored: it is valid
+  const task = JSON.parse(content) as Node; // stored: it is valid; nothing that is read here is a decimal
   const token = tokens.open(task);
   const orderId = idIn(task['focus'], 'MedicationRequest');
   const patientId = idIn(task['for'], 'Patient');

@@ -1,4 +1,5 @@
 /** One line of a pharmacy's queue, in the shape of seed 002, from the Task alone. MISSION M10 */
+import { notificationOf } from '../prescribing/eps-notification.ts';
 import { isControlledTask } from './controlled.ts';
 import { dispensedBy } from './dispense-record.ts';
 import type { FoundTask } from './find-task.ts';
@@ -16,6 +17,7 @@ export function queueItem({ task, taskId, token }: FoundTask, at: number): Queue
   const isControlled = isControlledTask(task);
   const isHighRisk = task['priority'] === 'urgent';
   const by = dispensedBy(task);
+  const told = notificationOf(task);
   const state: DispensingState = stateOf(task);
   return {
     id: taskId,
@@ -36,6 +38,7 @@ export function queueItem({ task, taskId, token }: FoundTask, at: number): Queue
     is_controlled: isControlled,
     is_high_risk: isHighRisk,
     requires_id_verification: isControlled,
+    ...(told && { eps_status: told.status, ...(told.reason !== undefined && { eps_reason: told.reason }) }),
     nafdac_schedule: inputOf(task, 'nafdac-schedule') ?? null,
   };
 }

@@ -6,9 +6,10 @@ import { timingSafeEqual } from 'node:crypto';
 import type { PrescriptionKeys } from '../../ports/prescription-keys.ts';
 import { isOneOf, readMac, readPayload } from '../../standards/prescription-token/hmac-form.ts';
 import { readJws } from '../../standards/prescription-token/jws-form.ts';
-import { type FindTaskServices, type FoundTask, findTask } from './find-task.ts';
+import type { FindTaskServices, FoundTask } from './find-task.ts';
 import type { Fault } from './reasons.ts';
 import { stateOf } from './states.ts';
+import { createTaskLookup } from './task-lookup.ts';
 
 /** As it was sent: one of the two forms. */
 export interface ShownToken {
@@ -45,9 +46,10 @@ export type VerifyToken = (shown: ShownToken, pharmacyId?: string) => Promise<Ve
 
 export function createVerify(services: VerifyServices): VerifyToken {
   const { keys, issuer, now } = services;
+  const lookUp = createTaskLookup(services);
   return async (shown, pharmacyId) => {
     const read = shown.token === undefined ? readHmacForm(keys, shown) : readJwsForm(keys, issuer, shown.token);
-    const found = await findTask(services, read.tokenId ?? NO_TOKEN);
+    const found = await lookUp(read.tokenId ?? NO_TOKEN);
     const nonce = Buffer.from(found?.token.nonce ?? NO_NONCE);
     const isSameNonce = timingSafeEqual(nonce, Buffer.from(read.nonce ?? NO_NONCE)) && read.nonce !== undefined;
     const isOurSignature = found !== undefined && read.isSignatureOf(found);

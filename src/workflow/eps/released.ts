@@ -3,9 +3,11 @@ import { isNode, type Node } from '../../mapping/eps/node.ts';
 import { entriesOfBundle } from '../../mapping/eps/stored-message.ts';
 import { EXTENSION, ID_SYSTEM } from '../../mapping/eps/systems.ts';
 import { DEFAULT_ELEMENTS, type FhirResource, type TransactionEntry } from '../../mapping/transaction-bundle.ts';
+import type { StoredMessage } from '../../ports/message-log.ts';
 import type { Criteria, Resource, StoreTransaction } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { identifierIn, itemChange, WITH_DISPENSER } from './effects.ts';
+import { answerIn, spineAnswerOf } from './answer.ts';
+import { identifierIn, itemChange, reasonIn, WITH_DISPENSER } from './effects.ts';
 
 /** Bundles in one of the two lists of a release. */
 export function prescriptionsIn(parameters: FhirResource, name: string): readonly Node[] {
@@ -18,6 +20,43 @@ export const entriesIn = (bundle: unknown): readonly Node[] =>
   (isNode(bundle) && Array.isArray(bundle['entry']) ? bundle['entry'] : [])
     .map((entry: unknown) => (isNode(entry) ? entry['resource'] : undefined))
     .filter(isNode);
+
+export interface Released {
+  /** By the prescription's number: the Spine's answer, by which a notification says what it follows. */
+  readonly releaseIds: ReadonlyMap<string, string>;
+  /** Why others were not released. */
+  readonly reason: string;
+  /** False where the request never went out. */
+  readonly isSent: boolean;
+}
+
+/** What became of a request for prescriptions that is settled. */
+export function readRelease(message: StoredMessage, baseUrl: string): Released {
+  const none = { releaseIds: new Map<string, string>(), isSent: message.state !== 'dead' };
+  if (message.state === 'dead') return { ...none, reason: 'It could not be sent to the Spine' };
+  const said = answerIn(message);
+  if (said === undefined) return { ...none, reason: 'The answer of the Spine was lost' };
+  const { body } = spineAnswerOf(message, said, baseUrl);
+  if (body.resourceType === 'OperationOutcome') return { ...none, reason: String(reasonIn(body)['text']) };
+  const releaseIds = prescriptionsIn(body, 'passedPrescriptions').flatMap((bundle): readonly [string, string][] => {
+    const entries = entriesIn(bundle);
+    const response = entries.find(({ resourceType }) => resourceType === 'MessageHeader')?.['response'];
+    const id = isNode(response) ? response['identifier'] : undefined;
+    const number = numberIn(entries);
+    return typeof id === 'string' && number !== undefined ? [[number, id]] : [];
+  });
+  return {
+    releaseIds: new Map(releaseIds),
+    isSent: true,
+    reason: 'Its signature could not be verified: it went back to the Spine',
+  };
+}
+
+/** Short form, of the items of a prescription. */
+function numberIn(entries: readonly Node[]): string | undefined {
+  const group = entries.find(({ resourceType }) => resourceType === 'MedicationRequest')?.['groupIdentifier'];
+  return isNode(group) && typeof group['value'] === 'string' ? group['value'] : undefined;
+}
 
 /** The pharmacy that asked for them, and has them now. */
 export function ownerIn(asked: FhirResource | undefined): Node | undefined {
@@ -50,10 +89,14 @@ export async function releasedEntries(
     if (!isItem(entry)) return entry;
     const known = stored.get(entry);
     const kept = known === undefined ? entry : besideTheOrder(entry, parseJson(known.content) as Resource);
-    return { ...kept, resource: itemChange(WITH_DISPENSER)(kept.resource) };
+    const before = known && (parseJson(known.content) as Resource);
+    const resource = itemChange(WITH_DISPENSER)(kept.resource);
+    // Dispensed here by its token, and only now asked for: it stays dispensed.
+    return { ...kept, resource: before?.['status'] === DISPENSED ? { ...resource, status: DISPENSED } : resource };
   });
 }
 
+const DISPENSED = 'completed';
 const isItem = ({ resource }: TransactionEntry): boolean => resource.resourceType === 'MedicationRequest';
 
 /** Elements that a release brings anew; of all others the order as it was prescribed here knows more than V3 tells. */
@@ -79,7 +122,22 @@ function besideTheOrder(entry: TransactionEntry, order: Resource): TransactionEn
     resource: {
       ...resource,
       extension: [...extensions(order).filter(({ url }) => !urls.has(url)), ...brought],
-      ...(isNode(before) && { dispenseRequest: { ...before, ...(performer !== undefined && { performer }) } }),
+      ...(isNode(before) && {
+        dispenseRequest: { ...before, ...(performer !== undefined && { performer: asKnown(performer, before) }) },
+      }),
     },
   };
+}
+
+/** The pharmacy that was named stays the resource that it is here. */
+function asKnown(performer: unknown, before: Node): unknown {
+  const odsIn = (of: unknown): unknown => {
+    const identifier = isNode(of) ? of['identifier'] : undefined;
+    return isNode(identifier) ? identifier['value'] : undefined;
+  };
+  const known = before['performer'];
+  const isSame = odsIn(known) !== undefined && odsIn(known) === odsIn(performer);
+  return isSame && isNode(known) && known['reference'] !== undefined && isNode(performer)
+    ? { ...performer, reference: known['reference'] }
+    : performer;
 }

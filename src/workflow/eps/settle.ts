@@ -5,11 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { EpsContext } from '../../mapping/eps/context.ts';
-import { isNode } from '../../mapping/eps/node.ts';
+import { isNode, type Node } from '../../mapping/eps/node.ts';
 import { sendMessage, type V3Message } from '../../mapping/eps/send-message.ts';
 import { EXTENSION, UUID_SYSTEM } from '../../mapping/eps/systems.ts';
 import { type FhirResource, transactionBundle } from '../../mapping/transaction-bundle.ts';
 import { serviceCaller } from '../../policy/service-caller.ts';
+import type { NewJob } from '../../ports/jobs.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MessageLog, Settlement, StoredMessage } from '../../ports/message-log.ts';
 import type {
@@ -50,6 +51,8 @@ export interface EpsSettleServices {
   };
   /** What of the record hangs on orders, beside what the answer says of them. */
   readonly follow?: EpsFollow;
+  /** What follows when pharmacies have asked for prescriptions: `passed` are those that they were given. */
+  readonly releaseJobs?: (message: StoredMessage, passed: readonly Node[]) => readonly NewJob[];
   readonly judge: JudgePrescriptions | undefined;
   readonly toAsid: string;
   readonly baseUrl: string;
@@ -149,6 +152,7 @@ async function bring(
   if (passed.length < released.length)
     services.log.warn('a released prescription is not valid R4 and is not stored', { messageId: message.id });
   const returns = (answer?.returns ?? []).map((one) => returnOf(services, message, one));
+  const jobs = RELEASES.has(message.kind) ? (services.releaseJobs?.(message, released) ?? []) : [];
   const origin = { kind: message.kind, messageId: message.id, sender: SPINE };
 
   await store.transaction(GATEWAY, async (tx) => {
@@ -156,6 +160,7 @@ async function bring(
       const resources = [...new Set([...message.resources, ...versions])];
       const settled = tx.messages.settle(message.id, { ...settlement, resources });
       const queued = returns.flatMap((one) => [tx.messages.queue(one.message), tx.jobs.add([one.job])]);
+      if (jobs.length > 0) queued.push(tx.jobs.add(jobs));
       const [isFirst] = await Promise.all([settled, ...queued.map((one) => one.catch(() => undefined))]);
       if (!isFirst) throw new SettledBefore();
       await Promise.all(queued);

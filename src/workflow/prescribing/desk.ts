@@ -30,7 +30,7 @@ export interface Prescribing {
 }
 
 /** Writes with what is done as the transaction ends. */
-export type Keep<T> = (tx: Pick<StoreTransaction, 'answers'>, answer: T) => Promise<void>;
+export type Keep<T> = (tx: Pick<StoreTransaction, 'requestAnswers'>, answer: T) => Promise<void>;
 
 const CURRENT_MAX = 200;
 

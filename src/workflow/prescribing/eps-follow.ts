@@ -3,16 +3,18 @@
  * refused, a prescription that the Spine does not take; everybody is told. MISSION M9; docs/prescribing.md "EPS"
  */
 import { ID_SYSTEM } from '../../mapping/eps/systems.ts';
-import type { Criteria, Resource, TransactionWrite } from '../../ports/resource-store.ts';
+import type { Criteria, TransactionWrite } from '../../ports/resource-store.ts';
 import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { stateOf as dispensingState } from '../dispensing/states.ts';
-import { type Answered, reasonIn, resourcesIn } from '../eps/effects.ts';
+import { type Answered, itemChange, reasonIn, resourcesIn } from '../eps/effects.ts';
 import type { EpsFollow } from '../eps/follow.ts';
 import { identifierIn, idIn, isOrder, listOf, nodeOf, textIn } from './chart.ts';
-import { changed, created, type Found, findAllOf, notice } from './desk.ts';
-import { type ReadTask, readRequestTask, withState } from './request-task.ts';
+import { changed, created, type Found, findAllOf, idQuery, notice } from './desk.ts';
+import { notTold } from './eps-dispensed-plan.ts';
+import { type Group, groupOf } from './eps-group.ts';
+import { notificationOf, withNotification } from './eps-notification.ts';
+import { withState } from './request-task.ts';
 import { nextState, type RequestState } from './states.ts';
-import { REQUEST_REFERENCE } from './systems.ts';
 
 export interface EpsFollowServices {
   readonly criteriaOf: (type: string, query: string) => Criteria;
@@ -23,36 +25,8 @@ export interface EpsFollowServices {
 
 type Finding = Parameters<EpsFollow>[0];
 
-/** A request with all that hangs on it. */
-interface Group {
-  readonly task: Found;
-  readonly read: ReadTask;
-  readonly orders: readonly Found[];
-  readonly queue: readonly Found[];
-}
-
 export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): EpsFollow {
   const desk = { searchOf: criteriaOf };
-
-  /** Undefined of orders that were not approved here. */
-  async function groupOf(tx: Finding, order: Resource | undefined): Promise<Group | undefined> {
-    const reference = order && identifierIn(order, REQUEST_REFERENCE);
-    if (reference === undefined) return undefined;
-    const own = `${REQUEST_REFERENCE}|${encodeURIComponent(reference)}`;
-    const [requests = [], tasks = []] = await findAllOf(desk, tx, [
-      ['MedicationRequest', `identifier=${own}`],
-      ['Task', `group-identifier=${own}`],
-    ]);
-    const task = tasks.find(({ resource }) => readRequestTask(resource) !== undefined);
-    const read = task && readRequestTask(task.resource);
-    if (!task || !read) return undefined;
-    return {
-      task,
-      read,
-      orders: requests.filter(({ resource }) => isOrder(resource)),
-      queue: tasks.filter((one) => one !== task && idIn(one.resource['focus'], 'MedicationRequest') !== undefined),
-    };
-  }
 
   const tell = (
     { task, read }: Group,
@@ -76,7 +50,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
   /** The Spine does not take the prescription: its tokens end, and so does the request. */
   async function refusePrescription(tx: Finding, { answer, own }: Answered): Promise<readonly TransactionWrite[]> {
     const mine = new Set(own.map(({ id }) => String(id)));
-    const group = await groupOf(tx, own.find(isOrder));
+    const group = await groupOf(desk, tx, own.find(isOrder));
     if (!group) return [];
     const { task, read, orders, queue } = group;
     const why = textIn(reasonIn(answer)['text']) ?? '';
@@ -100,7 +74,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
       ['MedicationRequest', `identifier=${ID_SYSTEM.orderItem}|${itemId}`],
     ]);
     const [order] = found;
-    const group = await groupOf(tx, order?.resource);
+    const group = await groupOf(desk, tx, order?.resource);
     if (!order || !group) return [];
     const { task, read, orders, queue } = group;
     const { status, why } = outcomeOf(answered, String(order.resource['status']));
@@ -131,7 +105,38 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
     return [...writes, changed(task, (r) => withState(r, next, now(), reason)), ...tell(group, kind, text, told)];
   }
 
+  /** The Spine knows that an item was dispensed here, or does not want to. */
+  async function answerNotification(
+    tx: Finding,
+    { own, verdict, answer }: Answered,
+  ): Promise<readonly TransactionWrite[]> {
+    const ids = own.filter((one) => notificationOf(one) !== undefined).map(({ id }) => String(id));
+    if (ids.length === 0) return [];
+    const [tasks = []] = await findAllOf(desk, tx, [['Task', idQuery(...ids)]]);
+    if (verdict === 'accepted') {
+      const orderIds = tasks.map(orderIdOf);
+      const [orders = []] = await findAllOf(desk, tx, [['MedicationRequest', idQuery(...orderIds)]]);
+      const endOf = (order: Found): string | undefined =>
+        textIn(nodeOf(tasks.find((one) => orderIdOf(one) === order.id)?.resource['executionPeriod'])['end']);
+      return [
+        ...tasks.map((one) => changed(one, (task) => withNotification(task, 'notified', now()))),
+        ...orders.map((one) => changed(one, itemChange(FULLY_DISPENSED, { dispensedAt: endOf(one) }))),
+      ];
+    }
+    const isSent = verdict === 'refused';
+    const why = isSent ? (textIn(reasonIn(answer)['text']) ?? '') : 'It could not be sent to the Spine';
+    return tasks.flatMap((one): readonly TransactionWrite[] => {
+      const patientId = idIn(one.resource['for'], 'Patient') ?? '';
+      const told = notTold(patientId, one, why, now());
+      return [
+        changed(one, (task) => withNotification(task, isSent ? 'refused' : 'not-sent', now(), why)),
+        ...(told ? [created({ ...told, id: newId() })] : []),
+      ];
+    });
+  }
+
   return async (tx, answered) => {
+    if (answered.kind === INTERACTIONS.DispenseNotification) return answerNotification(tx, answered);
     if (answered.kind === INTERACTIONS.ParentPrescription)
       return answered.verdict === 'refused' ? refusePrescription(tx, answered) : [];
     return answered.kind === INTERACTIONS.CancellationRequest ? answerCancellation(tx, answered) : [];
@@ -158,6 +163,9 @@ function outcomeOf({ verdict, answer }: Answered, current: string): { readonly s
   const words = textIn(coding['display']) ?? textIn(coding['code']) ?? said;
   return { status: said === 'unknown' ? current : said, why: `The Spine says: ${words}` };
 }
+
+/** Of an item that was handed over in full. */
+const FULLY_DISPENSED = '0001';
 
 const orderIdOf = ({ resource }: Found): string => idIn(resource['focus'], 'MedicationRequest') ?? '';
 const isOpen = ({ resource }: Found): boolean => ['ready', 'held'].includes(dispensingState(resource));

@@ -5,8 +5,8 @@
 import { CODE_SYSTEM, EXTENSION, ID_SYSTEM } from '../../mapping/eps/systems.ts';
 import { nameUuid } from '../../mapping/transaction-bundle.ts';
 import type { Resource } from '../../ports/resource-store.ts';
-import { isScheduled } from './catalogue/entry.ts';
 import { identifierIn, listOf, type Node, nodeOf, textIn } from './chart.ts';
+import { controlledDrugOf, missingForSchedule } from './eps-controlled-drug.ts';
 import type { Item } from './items.ts';
 import { DMD } from './systems.ts';
 
@@ -62,10 +62,10 @@ export function missingForEps(
     [parent !== undefined && odsOf(parent) !== undefined, 'the ODS code of the organisation above the practice'],
     [pharmacy !== undefined && odsOf(pharmacy) !== undefined, 'the ODS code of the pharmacy'],
     [items.length <= 4, 'four items at most'],
-    ...items.flatMap(({ entry, name }): readonly (readonly [boolean, string])[] => [
+    ...items.flatMap(({ entry, name, quantity }): readonly (readonly [boolean, string])[] => [
       [entry?.codes.dmd !== undefined, `the dm+d code of ${name}`],
-      [entry !== undefined && !isScheduled(entry), `${name} is a controlled drug, which is not sent from here yet`],
       [entry !== undefined && UNITS.has(entry.form), `a dm+d unit for ${name}`],
+      ...missingForSchedule(entry, quantity).map((what) => [false, `${what} for ${name}`] as const),
     ]),
   ];
   return needs.filter(([has]) => !has).map(([, what]) => what);
@@ -116,6 +116,7 @@ export function asEpsOrder(
         },
       },
       { url: EXTENSION.responsiblePractitioner, valueReference: { reference } },
+      ...controlledDrugOf(item.entry, item.quantity),
     ],
     identifier: [...listOf(order['identifier']), { system: ID_SYSTEM.orderItem, value: number }],
     requester: { reference },
@@ -206,7 +207,7 @@ export function epsMessage(
   };
   const entry = [
     { fullUrl: headerUrl, resource: header },
-    ...orders.map((one) => entryOf(withoutOwn(one), one, urls)),
+    ...orders.map((one) => entryOf(withoutOwn(one, validityOf(orders)), one, urls)),
     entryOf(
       {
         ...patient,
@@ -231,12 +232,21 @@ export function epsMessage(
 
 const pathOf = (resource: Resource): string => `${resource.resourceType}/${String(resource['id'])}`;
 
-/** What EPS does not know of. */
-function withoutOwn(order: Resource): Resource {
+/** EPS knows one time for all items: that of the one that ends first. */
+function validityOf(orders: readonly Resource[]): Node | undefined {
+  const periods = orders.flatMap((order) => {
+    const period = nodeOf(order['dispenseRequest'])['validityPeriod'];
+    return period === undefined ? [] : [nodeOf(period)];
+  });
+  return periods.toSorted((a, b) => (String(a['end']) < String(b['end']) ? -1 : 1))[0];
+}
+
+/** What EPS does not know of; how long an item lasts it asks of repeat dispensing alone. */
+function withoutOwn(order: Resource, validityPeriod: Node | undefined): Resource {
   const { basedOn: _basedOn, encounter: _encounter, note: _note, ...rest } = order;
   const concept = nodeOf(order['medicationCodeableConcept']);
   const dispense = nodeOf(order['dispenseRequest']);
-  const { numberOfRepeatsAllowed: _repeats, ...once } = dispense;
+  const { numberOfRepeatsAllowed: _repeats, expectedSupplyDuration: _days, ...once } = dispense;
   const { reference: _reference, ...performer } = nodeOf(dispense['performer']);
   return {
     ...rest,
@@ -244,7 +254,7 @@ function withoutOwn(order: Resource): Resource {
     identifier: listOf(order['identifier']).filter(({ system }) => system === ID_SYSTEM.orderItem),
     medicationCodeableConcept: { coding: listOf(concept['coding']).filter(({ system }) => system === DMD) },
     dosageInstruction: listOf(order['dosageInstruction']).map(({ text }) => ({ text })),
-    dispenseRequest: { ...once, performer },
+    dispenseRequest: { ...once, ...(validityPeriod && { validityPeriod }), performer },
   };
 }
 

@@ -23,7 +23,7 @@ describe('hl7v2 › feed relay', () => {
         readSequence: unused,
         writeSequence: unused,
       },
-      messages: { read: unused },
+      messages: { read: unused, countOutgoing: unused },
       jobs: { countOpen: async () => waiting },
       feeds: { list: async () => [feed] },
       format: () => ({ value: [], issues: [] }),

@@ -51,12 +51,14 @@ function tell(
   };
   const { value = [], issues } = formatEvent(event, { ...PROFILE, ...options.profile }, (n) => `C${n}`);
   expect(issues.filter(isError), JSON.stringify(issues)).eql([]);
-  return value.map(({ kind, raw, patientId }) => {
+  return value.map(({ kind, n, raw, patientId }) => {
     // Staff and places are nobody's.
     if (kind.startsWith('MFN')) expect(patientId).equal(undefined);
     else expect(patientId).be.a('string');
     const { value: message, issues: faults } = parseMessage(raw);
     expect(faults).eql([]);
+    // The log has it under the control id that it carries, also where another message of the event is not wanted.
+    expect(message?.value('MSH-10')).equal(`C${n}`);
     // It is one that we ourselves would take.
     const back = mapToFhir(message as Message, { receivedAt: 0, timeZone: 'Europe/London' });
     expect(back.issues.filter(isError), JSON.stringify(back.issues)).eql([]);

@@ -11,7 +11,14 @@ import { createPools } from '../../../src/postgres/pools.ts';
 import { person } from '../../support/callers.ts';
 import { createDatabase, withClient } from '../../support/database.ts';
 import { silentLog } from '../../support/log.ts';
-import { openPolicyStore, type PolicyStore, parameters, parseQuery, ROOT } from '../../support/policy-store.ts';
+import {
+  openPolicyStore,
+  type PolicyStore,
+  parameters,
+  parametersOfAll,
+  parseQuery,
+  ROOT,
+} from '../../support/policy-store.ts';
 
 const PETER = {
   resourceType: 'Patient',
@@ -56,7 +63,7 @@ describe('encryption › the store', () => {
   const withoutMeta = ({ meta: _meta, ...rest }: Record<string, unknown>) => rest;
 
   before(async () => {
-    world = await openPolicyStore({ encrypted: 'uk-protected', wrapping });
+    world = await openPolicyStore({ parameters: parametersOfAll, encrypted: 'uk-protected', wrapping });
     await world.put({ resourceType: 'Organization', id: 'o', name: 'Surgery' });
     await world.put(PETER);
     await world.put(ANNA);
@@ -143,10 +150,10 @@ describe('encryption › the store', () => {
   });
 
   it('[KS-09] keeps no text and no number of a protected element in any side row', async () => {
-    const [[strings, numbers, dates]] = (await sql(
-      'select (select count(*)::int from fhir.patient_s), (select count(*)::int from fhir.patient_n), (select count(sd)::int from fhir.patient)',
-    )) as [[number, number, number]];
-    expect({ strings, numbers, dates }).to.deep.equal({ strings: 0, numbers: 0, dates: 0 });
+    const [[strings, numbers, dates, words]] = (await sql(
+      'select (select count(*)::int from fhir.patient_s), (select count(*)::int from fhir.patient_n), (select count(sd)::int from fhir.patient), (select count(txt)::int from fhir.patient)',
+    )) as [[number, number, number, number]];
+    expect({ strings, numbers, dates, words }).to.deep.equal({ strings: 0, numbers: 0, dates: 0, words: 0 });
   });
 
   const FOUND = [
@@ -222,6 +229,9 @@ describe('encryption › the store', () => {
     'identifier:text=x',
     'address-country=GB',
     'address-use=home',
+    '_text=halm',
+    '_text=nobody',
+    '_content=halm',
   ];
   for (const query of REFUSED)
     it(`[KS-09] refuses, and says why: ${query}`, async () => {
@@ -256,6 +266,7 @@ describe('encryption › the store', () => {
     expect(byName.get('birthdate')).to.contain('one whole date');
     expect(byName.get('gender')).to.equal(undefined);
     expect(byName.has('gender')).to.equal(true);
+    expect(byName.has('_text')).to.equal(false);
   });
 
   it('[KS-08] the same value has other keys in another field, and in another database', async () => {

@@ -140,6 +140,80 @@ describe('$export', function () {
     expect((await fhir.get('Group/h/$export', ASYNC)).status).equal(404);
   });
 
+  it('a group of more than a thousand patients, as any other', async () => {
+    const member = ['a', 'c', ...Array.from({ length: 1500 }, (_, i) => `absent-${i}`)].map((id) => ({
+      entity: { reference: `Patient/${id}` },
+    }));
+    await put({ resourceType: 'Group', id: 'large', type: 'person', actual: true, member });
+    expect(names(await exported('Group/large/$export?_type=Patient,Observation'))).deep.equal([
+      ...['a0', 'a1', 'a2'].map((id) => `Observation/${id}`),
+      'Patient/a',
+      'Patient/c',
+    ]);
+    await root.delete('Group/large');
+  });
+
+  describe('includeAssociatedData', () => {
+    const provenance = (id: string, recorded: string, ...targets: string[]): Json => ({
+      resourceType: 'Provenance',
+      id,
+      target: targets.map((reference) => ({ reference })),
+      recorded,
+      agent: [{ who: { display: 'somebody' } }],
+    });
+    let auditor: FhirClient;
+    before(async () => {
+      auditor = clientOf(await registerBackend(server, `${SCOPE} system/Provenance.rs`));
+      for (const one of [
+        provenance('older', '2026-01-01T00:00:00Z', 'Patient/a'),
+        provenance('both', '2026-01-02T00:00:00Z', 'Patient/a', 'Observation/a0'),
+        provenance('zoned', '2026-01-02T00:30:00+02:00', 'Patient/a'),
+        provenance('versioned', '2026-01-03T00:00:00Z', 'Patient/c/_history/1'),
+        provenance('other', '2026-01-04T00:00:00Z', 'Organization/o'),
+        provenance('hidden', '2026-01-05T00:00:00Z', 'Patient/denied'),
+        provenance('nothing', '2026-01-06T00:00:00Z', 'Patient/absent'),
+      ])
+        await put(one);
+    });
+    const about = async (path: string): Promise<readonly string[]> =>
+      (await exported(path, auditor))
+        .filter(({ resourceType }) => resourceType === 'Provenance')
+        .map(({ id }) => String(id))
+        .sort();
+
+    it('all Provenances of what is exported, or the newest of each', async () => {
+      const cases: readonly (readonly [string, readonly string[]])[] = [
+        [
+          '$export?_type=Patient&includeAssociatedData=RelevantProvenanceResources',
+          ['both', 'older', 'versioned', 'zoned'],
+        ],
+        ['$export?_type=Patient&includeAssociatedData=LatestProvenanceResources', ['both', 'versioned']],
+        ['$export?_type=Observation&includeAssociatedData=RelevantProvenanceResources', ['both']],
+        ['$export?_type=Organization,Provenance&includeAssociatedData=LatestProvenanceResources', ['other']],
+        ['$export?includeAssociatedData=LatestProvenanceResources', ['both', 'other', 'versioned']],
+        ['Group/g/$export?includeAssociatedData=RelevantProvenanceResources', ['both', 'older', 'versioned', 'zoned']],
+        [
+          '$export?_type=Patient&_typeFilter=Patient?_id=c&includeAssociatedData=RelevantProvenanceResources',
+          ['versioned'],
+        ],
+        ['$export?_type=Patient', []],
+      ];
+      for (const [path, expected] of cases) expect(await about(path), path).deep.equal(expected);
+    });
+
+    it('[CP-14] needs the right to Provenance, and a kind that there is', async () => {
+      const cases: readonly (readonly [FhirClient, string, number])[] = [
+        [fhir, '$export?_type=Patient&includeAssociatedData=LatestProvenanceResources', 403],
+        [auditor, '$export?_type=Patient&includeAssociatedData=_mine', 400],
+        [auditor, '$export?_type=Provenance&includeAssociatedData=LatestProvenanceResources', 400],
+      ];
+      for (const [client, path, status] of cases) {
+        const reply = await client.get(path, ASYNC);
+        expect(reply.status, `${path}: ${reply.text}`).equal(status);
+      }
+    });
+  });
+
   it('_typeFilter, _elements, _since; by POST as by GET', async () => {
     const filter = encodeURIComponent('Observation?code=urn:test|hb&patient=Patient/a,Observation?code=none');
     expect(names(await exported(`$export?_type=Observation&_typeFilter=${filter}`))).deep.equal(['Observation/a0']);

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { registerBackend } from '../../support/backend-client.ts';
 import { privacyConsent } from '../../support/consents.ts';
+import { withClient } from '../../support/database.ts';
 import { createFhirClient, type FhirClient } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
 
@@ -46,6 +47,19 @@ describe('$viewdefinition-run', function () {
     const [head, ...rows] = csv.text.trimEnd().split('\r\n');
     expect(head).equal('id,family');
     expect(rows.sort()).deep.equal(['a,Ash', "b,'=1+1", 'c,"x,""y"""', 'denied,Secret']);
+  });
+
+  it('[DP-05] patients whose data may only be stored are in no table', async () => {
+    const sql = (text: string): Promise<unknown> =>
+      withClient(server.database.connection('owner'), (client) => client.query(text));
+    await sql(`insert into protection.restriction (id, patient_id, reason, placed_by, placed_at)
+values (gen_random_uuid(), 'c', '', 'test', now())`);
+    expect((await run('')).text)
+      .contain('Ash')
+      .and.not.contain('"c"');
+    expect((await run('?patient=Patient/c')).text).equal('');
+    await sql('delete from protection.restriction');
+    expect((await run('?patient=Patient/c')).text).contain('"c"');
   });
 
   it('by Parameters: _limit, header, _since', async () => {

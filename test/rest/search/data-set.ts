@@ -30,7 +30,12 @@ export const dataSet = (base: string): readonly StoredResource[] => [
   { resourceType: 'Organization', id: 'org-top', name: 'Leeds Health', identifier: [{ value: 'top' }] },
   { resourceType: 'Organization', id: 'org-mid', name: 'Ward', partOf: { reference: 'Organization/org-top' } },
   { resourceType: 'Organization', id: 'org-low', name: 'Bay', partOf: { reference: 'Organization/org-mid' } },
-  { resourceType: 'Practitioner', id: 'doc', name: [{ family: 'House' }] },
+  {
+    resourceType: 'Practitioner',
+    id: 'doc',
+    text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">Liver <b>clinic</b></div>' },
+    name: [{ family: 'House' }],
+  },
   { resourceType: 'Group', id: 'group', type: 'person', actual: true },
   patient('p1', {
     active: true,

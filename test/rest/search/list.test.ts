@@ -58,7 +58,7 @@ describe('search › _list', () => {
   });
 
   it('what is no id is refused', async () => {
-    for (const value of ['List/42', '$current-allergies', 'a|b', '']) {
+    for (const value of ['List/42', '$current-nothing', '$current-allergies', 'a|b', '']) {
       const reply = await fhir.get(`Patient?_list=${encodeURIComponent(value)}`);
       expect(reply.status, value).equal(400);
       expect(outcomeOf(reply).diagnostics, value).contains("'_list'");

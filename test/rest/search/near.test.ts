@@ -1,5 +1,6 @@
 /** https://hl7.org/fhir/R4/location.html#positional */
 import { expect } from 'chai';
+import { withClient } from '../../support/database.ts';
 import { bundleOf, createFhirClient, type FhirClient, matchIds } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
 
@@ -65,6 +66,45 @@ describe('search-type › near', () => {
       expect(reply.status, reply.text).equal(200);
       expect(matchIds(bundleOf(reply)).sort().join(' ')).equal(ids);
     });
+
+  it('the distance of each match is told, and of nothing else', async () => {
+    interface Entry {
+      readonly resource: { readonly id: string };
+      readonly search: { readonly extension?: readonly [{ readonly url: string; readonly valueDistance: object }] };
+    }
+    const distances = async (query: string): Promise<Record<string, unknown>> => {
+      const { entry } = bundleOf(await fhir.get(query)) as unknown as { readonly entry: readonly Entry[] };
+      return Object.fromEntries(
+        entry.map(({ resource, search }) => {
+          const [extension] = search.extension ?? [];
+          if (extension) expect(extension.url).equal('http://hl7.org/fhir/StructureDefinition/location-distance');
+          return [resource.id, extension?.valueDistance];
+        }),
+      );
+    };
+    const km = (value: number) => ({ value, unit: 'km', system: 'http://unitsofmeasure.org', code: 'km' });
+    const found = await distances(`Location?near=${LEEDS}|37|km`);
+    expect(found).deep.equal({ leeds: km(0), headingley: km(2.839), york: km(35.134) });
+    expect(await distances('Location?near=53.96|-1.0873|1|km,53.7997|-1.5492|1|km')).deep.equal({
+      leeds: km(0),
+      york: km(0),
+    });
+    expect(await distances(`?_type=Location&near=${LEEDS}|1|km`)).deep.equal({ leeds: km(0) });
+    expect(await distances('Location?_id=leeds,nowhere')).deep.equal({ leeds: undefined, nowhere: undefined });
+    expect(await distances(`PractitionerRole?location.near=${LEEDS}|40|km`)).deep.equal({ role: undefined });
+    const xml = await fhir.get(`Location?near=${LEEDS}|1|km`, { accept: 'application/fhir+xml' });
+    expect(xml.text).contains('location-distance').contains('<code value="km"/>');
+  });
+
+  it('an index serves it', async () => {
+    await withClient(server.database.connection('owner'), async (client) => {
+      await client.query('set enable_seqscan = off');
+      const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+        `explain select rid from fhir.location where position('"position"' in content) > 0 and mortar.place(content) <@ box(point(-2, 53), point(-1, 54))`,
+      );
+      expect(rows.map((row) => row['QUERY PLAN']).join('\n')).contains('location_place');
+    });
+  });
 
   for (const query of [
     'near=',

@@ -1,5 +1,6 @@
 /** A pharmacy's queue over the running server: filters, counts, pages, live changes, figures. MISSION M10 */
 import { expect } from 'chai';
+import { privacyConsent } from '../../support/consents.ts';
 import { withClient } from '../../support/database.ts';
 import { type Answer, codeOf, makePharmacyWorld, type PharmacyWorld, type Prescribed } from '../../support/pharmacy.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
@@ -129,6 +130,24 @@ describe("a pharmacy's queue", function () {
     expect((await queue('', {})).status).equal(401);
   });
 
+  it('[AU-01] [AU-03] the trail has one entry of a page, with the patients whom it showed', async () => {
+    await queue('patient_search=nobody&page_size=3', { ...a, 'x-request-id': 'page-of-nobody' });
+    await queue('page_size=40', { ...a, 'x-request-id': 'page-of-two' });
+    await withClient(server.database.connection('owner'), async (client) => {
+      const { rows } = await client.query(
+        `select correlation, operation, outcome, coalesce(cardinality(pats), case when pat is null then 0 else 1 end) as n
+from audit.entry where correlation like 'page-of-%' and operation is not null order by id`,
+      );
+      const entry = { operation: 'pharmacy-queue', outcome: 0 };
+      expect(rows).eql([
+        { correlation: 'page-of-nobody', ...entry, n: 0 },
+        { correlation: 'page-of-two', ...entry, n: 2 },
+      ]);
+      const { rows: all } = await client.query("select 1 from audit.entry where correlation = 'page-of-two'");
+      expect(all).length(1);
+    });
+  });
+
   it('what is dispensed moves, the newest first; counts follow every way of writing a Task', async () => {
     for (const one of made.slice(1, 4)) expect((await dispense(one)).status).equal(200);
     const pending = await queue();
@@ -195,5 +214,19 @@ describe("a pharmacy's queue", function () {
     });
     expect((await world.call('GET', '/api/pharmacy/analytics?from=2026-02-01&to=2026-01-01', a)).status).equal(400);
     expect((await world.call('GET', '/api/pharmacy/analytics?from=2020-01-01&to=2026-01-01', a)).status).equal(400);
+  });
+
+  it('[FA-06] leaves out the lines that a patient keeps from the pharmacy; the counts are of the whole queue', async () => {
+    const before = (await queue()).json;
+    const named = (lines: Answer['json'][]): number => lines.filter((one) => one.patient_name === 'Tobe Okafor').length;
+    expect(named(before.prescriptions)).equal(4);
+    const actor = [{ role: { coding: [{ code: 'IRCP' }] }, reference: { reference: 'Organization/pharmacy-a' } }];
+    await world.put(
+      privacyConsent('patient-tobe', { type: 'deny', actor }, { id: 'queue-tobe', dateTime: '2026-01-01' }),
+    );
+    const after = (await queue()).json;
+    expect(named(after.prescriptions)).equal(0);
+    expect(after.prescriptions).length(before.prescriptions.length - 4);
+    expect(after.stats).eql(before.stats);
   });
 });

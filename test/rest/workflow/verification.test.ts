@@ -242,6 +242,17 @@ describe('tokens at the counter', function () {
     }
   });
 
+  it('[RX-02] tokens that are shown at the same time are each told about by themselves', async () => {
+    const made = await world.prescribeMany(40, (i) => ({ medication: `Medicine ${i}` }));
+    const doubled = made[3] as Prescribed; // of forty
+    const task = await fhir(`Task/${doubled.taskId}`);
+    for (let i = 0; i < 6; i += 1) await world.put({ ...task, id: `copy-${i}-${task.id}` });
+    const answers = await Promise.all(made.map((one, i) => verify(i % 2 === 0 ? jws(one) : hmac(one))));
+    for (const [i, { json }] of answers.entries())
+      if (i === 3) expect(json.details).eql({ step_failed: 'prescription_lookup' });
+      else expect(json.details).include({ prescription_id: made[i]?.token.tokenId, medication: `Medicine ${i}` });
+  });
+
   it('[RX-02] both forms or neither are refused, and so is a pharmacy that the caller does not act for', async () => {
     expect((await verify({})).status).equal(400);
     const made = await world.prescribe();
@@ -330,6 +341,46 @@ describe('tokens at the counter', function () {
     expect(entry).length(1);
     const task = await fhir(`Task/${made.taskId}`);
     expect(entry[0].resource.performer[0].actor.reference).equal(task.owner.reference);
+  });
+
+  it('[RX-04] [AU-01] prescriptions that are dispensed at the same time: each once, by its own pharmacist', async () => {
+    const places = PHARMACIES.slice(0, 4);
+    const people = await Promise.all(places.map((id) => world.pharmacist(id)));
+    const at = (i: number): number => i % places.length;
+    const made = await world.prescribeMany(48, (i) => ({ pharmacyId: places[at(i)] ?? '' }));
+    const answers = await Promise.all([
+      ...made.map((one, i) => dispense(one, people[at(i)], places[at(i)])),
+      // Somebody else's, and one that another is at: nobody fails for them.
+      ...made.slice(0, 6).map((one, i) => dispense(one, people[at(i + 1)], places[at(i + 1)])),
+      ...made.slice(6, 12).map((one, i) => dispense(one, people[at(i + 6)], places[at(i + 6)])),
+    ]);
+    expect(answers.slice(48, 54).map(({ status }) => status)).eql(Array(6).fill(403));
+    for (let i = 0; i < 48; i += 1) {
+      const again = i >= 6 && i < 12 ? [answers[i + 48]?.status] : [];
+      expect([answers[i]?.status, ...again].sort(), `number ${i}`).eql([200, ...again.map(() => 409)]);
+    }
+    const all = (await fhir('MedicationDispense?_count=1000')).entry.map(({ resource }: Answer['json']) => resource);
+    for (const [i, { orderId }] of made.entries()) {
+      const own = all.filter((one: Answer['json']) =>
+        JSON.stringify(one.authorizingPrescription).includes(`MedicationRequest/${orderId}"`),
+      );
+      expect(own).length(1);
+      expect(own[0].performer[0].actor.reference).equal(`Organization/${places[at(i)]}`);
+    }
+    const ids = made.map(({ taskId }) => taskId);
+    await withClient(server.database.connection('owner'), async (client) => {
+      const { rows } = await client.query(
+        `select count(distinct t.xmin::text)::int as transactions, count(*)::int as tasks,
+  (select count(*)::int from mortar.prescription_attempt where kind = 'dispense' and success and token = any($2)) as attempts,
+  (select array_agg(n order by n) from (
+    select count(*)::int as n from audit.entry e join fhir.task u on u.rid = e.rid
+    where u.id = any($1) and e.ver = 2 group by e.agent) x) as entries
+from fhir.task t where t.id = any($1)`,
+        [ids, made.map(({ token }) => token.tokenId)],
+      );
+      expect(rows[0]).deep.include({ tasks: 48, attempts: 48, entries: [12, 12, 12, 12] });
+      expect(rows[0].transactions, 'they share transactions').lessThan(48);
+    });
   });
 
   it('[RX-04] a Task that somebody sets back to ready is not dispensed a second time', async () => {

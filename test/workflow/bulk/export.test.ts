@@ -15,6 +15,7 @@ const ORDER: ExportOrder = {
   level: 'system',
   typeFilters: [],
   request: 'http://mortar.test/fhir/R4/$export',
+  baseUrl: 'http://mortar.test/fhir/R4',
 };
 const SIGNAL = new AbortController().signal;
 
@@ -33,7 +34,11 @@ describe('$export › between its steps', function () {
       store: world.store,
       searchOf: parseQuery,
       findCaller: async () => caller,
-      stop: { restrictedAmong: async (ids) => new Set(ids.filter((id) => restricted.has(id))) },
+      book: { pack: async (piece) => piece },
+      stop: {
+        restrictedAmong: async (ids) => new Set(ids.filter((id) => restricted.has(id))),
+        isAnyRestricted: async () => restricted.size > 0,
+      },
       subset: (content) => content,
       audit: { record: async () => {} },
       now: world.clock.now,

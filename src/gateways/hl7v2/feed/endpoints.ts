@@ -39,7 +39,7 @@ export function createFeedEndpoints(options: FeedEndpointOptions): Feeds {
   let known: { readonly until: number; readonly feeds: Promise<readonly Feed[]> } | undefined;
 
   async function find(): Promise<readonly Feed[]> {
-    const query = `status=active&connection-type=hl7v2-mllp&_count=${FEEDS_MAX}`;
+    const query = `status=active&connection-type=hl7v2-mllp,hl7v2-batch&_count=${FEEDS_MAX}`;
     const { matches } = await store.search(caller, searchOf('Endpoint', query));
     return matches.flatMap(({ id, versionId, content }) => {
       const read = readFeed(id, parseJson(Buffer.from(content)) as Resource, targets, now());
@@ -87,7 +87,8 @@ export function readFeed(
   const receiver = identifiers.find(({ system }) => system === RECEIVER_SYSTEM);
   if (!receiver || !isDuring(endpoint['period'] as Json | undefined, at)) return [];
   const address = normaliseTarget(text(endpoint['address']));
-  if (address === undefined) return 'its address is not mllp://host:port or mllps://host:port';
+  if (address === undefined)
+    return 'its address is none of mllp://host:port, mllps://host:port, https://host/path, file:///folder';
   if (!targets.has(address)) return 'its address is not among HL7V2_FEED_TARGETS';
   const codes = list(endpoint['payloadType']).flatMap(({ coding }) => list(coding));
   const kinds = codes.filter(({ system }) => KIND_SYSTEMS.includes(text(system))).map(({ code }) => text(code));
@@ -99,6 +100,9 @@ export function readFeed(
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > LANES_MAX) return `its header 'lanes' is not 1 to ${LANES_MAX}`;
   const dailyAt = minuteOf(headers.get('daily'));
   if (dailyAt === 'wrong') return "its header 'daily' is no time such as 02:30";
+  const batch = batchOf(address);
+  if (batch !== undefined && dailyAt === undefined)
+    return "its header 'daily' is missing: files of messages are sent once a day";
   const profile: FeedProfile = {
     sendingApplication: headers.get('MSH-3') ?? 'MORTAR',
     sendingFacility: headers.get('MSH-4') ?? '',
@@ -121,6 +125,7 @@ export function readFeed(
       address,
       senders,
       lanes,
+      ...(batch !== undefined && { batch }),
       ...(dailyAt !== undefined && { dailyAt }),
       ...(organizationId !== undefined && { organizationId }),
     },
@@ -147,12 +152,23 @@ function readHeaders(value: unknown): ReadonlyMap<string, string> | string {
   return headers;
 }
 
-/** `mllps://host:port` in one spelling; undefined when it is not that. */
+const batchOf = (address: string): Feed['batch'] =>
+  address.startsWith('https:') ? 'https' : address.startsWith('file:') ? 'folder' : undefined;
+
+/** `mllps://host:port`, `https://host/path` or `file:///folder` in one spelling; undefined when it is none of them. */
 export function normaliseTarget(address: string): string | undefined {
+  if (/^(?:https|file):/i.test(address)) return normaliseBatchTarget(address);
   const [, scheme = '', host = '', port = ''] =
     /^(mllps?):\/\/([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,39}\]):(\d{1,5})\/?$/.exec(address) ?? [];
   if (host === '' || Number(port) < 1 || Number(port) > 65_535) return undefined;
   return `${scheme}://${host.toLowerCase()}:${Number(port)}`;
+}
+
+function normaliseBatchTarget(address: string): string | undefined {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '' || /[?#]/.test(address)) return undefined;
+  if (url.protocol === 'file:' && (url.host !== '' || url.pathname === '/')) return undefined;
+  return url.href;
 }
 
 function isDuring(period: Json | undefined, at: number): boolean {

@@ -29,7 +29,7 @@ export const formatEvent: FormatV2 = (event, profile, controlId) => {
     if (!isWanted(profile, telling.kind)) continue;
     const made = formatOne(event, telling, profile, controlId(n));
     issues.push(...made.issues);
-    if (made.value) value.push(made.value);
+    if (made.value) value.push({ ...made.value, n });
   }
   return { value, issues };
 };

@@ -32,8 +32,7 @@ export interface QueuedMessage {
 export function queuedMessage(
   feed: Feed,
   event: FeedEvent,
-  { kind, raw, patientId }: FormattedV2,
-  n: number,
+  { kind, n, raw, patientId }: FormattedV2,
   at: number,
 ): QueuedMessage {
   const id = messageIdOf(feed.id, event, n);
@@ -47,6 +46,7 @@ export function queuedMessage(
       controlId: controlIdOf(feed.id, event, n),
       sender: `${profile.sendingApplication}|${profile.sendingFacility}`,
       receiver: `${profile.receivingApplication}|${profile.receivingFacility}`,
+      ...(feed.batch && { correlation: batchMark(feed.id) }),
       hash: createHash('sha256').update(raw).digest(),
       raw,
       receivedAt: at,
@@ -59,6 +59,9 @@ export function queuedMessage(
     job: sendJob(feed.id, laneOf(feed, patientId), id, patientId, at),
   };
 }
+
+/** Messages that wait for the next file of a feed. */
+export const batchMark = (feedId: string): string => `batch ${feedId}`;
 
 export const laneKey = (feedId: string, lane: number): string => `${feedId} ${lane}`;
 

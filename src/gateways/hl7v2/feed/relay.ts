@@ -14,12 +14,12 @@ import { parseJson } from '../../../standards/fhir/json.ts';
 import { FhirError } from '../../../standards/fhir/outcome.ts';
 import { replacedBy, TOLD_TYPES } from './events-of.ts';
 import { partnerOf } from './partner-caller.ts';
-import { controlIdOf, laneKey, type QueuedMessage, queuedMessage, SEND } from './queue-message.ts';
+import { batchMark, controlIdOf, laneKey, type QueuedMessage, queuedMessage, SEND } from './queue-message.ts';
 
 export interface FeedRelayOptions {
   readonly store: Pick<ResourceStore, 'read' | 'vread' | 'transaction'>;
   readonly changes: ChangeFeed;
-  readonly messages: Pick<MessageLog, 'read'>;
+  readonly messages: Pick<MessageLog, 'read' | 'countOutgoing'>;
   readonly jobs: Pick<JobTable, 'countOpen'>;
   readonly feeds: Feeds;
   readonly format: FormatV2;
@@ -38,6 +38,8 @@ export interface FeedRelay {
 const PAGE = 200;
 /** Messages that wait to be sent, beyond which nothing is read for a feed: the change log itself is the longer queue. */
 const WAITING_MAX = 200;
+/** The same for files. */
+const BATCH_WAITING_MAX = 10_000;
 /** A report has some hundred results; one of which the last were left out would be a wrong one. */
 const RELATED_MAX = 2000;
 const READ_AT_ONCE = 16;
@@ -107,9 +109,7 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
       for (const { severity, expression } of issues)
         if (severity !== 'information')
           log.warn('a message to a partner is not whole', { feed: feed.id, place: expression?.[0], severity });
-      return value
-        .map((formatted, n) => ({ formatted, n }))
-        .map(({ formatted, n }) => queuedMessage(feed, event, formatted, n, now()));
+      return value.map((formatted) => queuedMessage(feed, event, formatted, now()));
     } catch (error) {
       // Our own fault, and the same the next time: the others must go on.
       log.error('a change could not be made a message', { feed: feed.id, type: event.type, id: event.id, error });
@@ -117,11 +117,22 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     }
   }
 
+  async function isAway(feed: Feed): Promise<boolean> {
+    if (feed.batch) {
+      const waiting = {
+        dialect: 'hl7v2',
+        correlation: batchMark(feed.id),
+        states: ['queued', 'sent', 'unknown'],
+      } as const;
+      return (await messages.countOutgoing(waiting, BATCH_WAITING_MAX)) >= BATCH_WAITING_MAX;
+    }
+    const lanes = Array.from({ length: feed.lanes }, (_, lane) => laneKey(feed.id, lane));
+    return (await jobs.countOpen(SEND, lanes, WAITING_MAX)) >= WAITING_MAX;
+  }
+
   /** Whether there is more, and how many messages were queued. */
   async function tell(feed: Feed): Promise<Told> {
-    const lanes = Array.from({ length: feed.lanes }, (_, lane) => laneKey(feed.id, lane));
-    if ((await jobs.countOpen(SEND, lanes, WAITING_MAX)) >= WAITING_MAX)
-      return { isFull: false, count: 0, isWaiting: true };
+    if (await isAway(feed)) return { isFull: false, count: 0, isWaiting: true };
     const consumer = `hl7v2 ${feed.id}`;
     const { versions, from, to, isFull } = await changes.read(consumer, TOLD_TYPES, PAGE);
     if (from === to) return { isFull: false, count: 0 };
@@ -134,12 +145,13 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     await store.transaction(caller, async (tx) => {
       await tx.consumers.advance(consumer, from, to);
       for (const { message, resources } of queued) await tx.messages.queue(message, resources);
-      await tx.jobs.add(queued.map(({ job }) => job));
+      // Files are made of what waits.
+      if (!feed.batch) await tx.jobs.add(queued.map(({ job }) => job));
     });
     return { isFull, count: queued.length };
   }
 
-  /** The day on which a feed that is told once a day was last told all. */
+  /** The day, and its minute, on which a feed that is told once a day was last told all. */
   const told = new Map<string, string>();
   const today = dayClock(options.timeZone ?? 'UTC');
 
@@ -148,13 +160,15 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
       let total = 0;
       for (const feed of await feeds.list()) {
         const { day, minute } = today(now());
-        if (feed.dailyAt !== undefined && (minute < feed.dailyAt || told.get(feed.id) === day)) continue;
+        // Another time of the day is another time to tell.
+        const turn = `${day} ${feed.dailyAt ?? ''}`;
+        if (feed.dailyAt !== undefined && (minute < feed.dailyAt || told.get(feed.id) === turn)) continue;
         try {
           for (let more = true; more; ) {
             const { isFull, count, isWaiting } = await tell(feed);
             more = isFull;
             total += count;
-            if (!isFull && !isWaiting) told.set(feed.id, day);
+            if (!isFull && !isWaiting) told.set(feed.id, turn);
           }
         } catch (error) {
           // Another process was first, or the database is away: the next turn goes on where the position stands.

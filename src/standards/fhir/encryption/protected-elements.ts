@@ -127,6 +127,12 @@ export function protectedAtoms(
   return found.includes(true) ? found : undefined;
 }
 
+/** Whether what one atom finds is protected, were it alone; for those that are of no list at hand. */
+export function isProtectedAtom(elements: ProtectedElements, resourceType: string, atom: Atom): boolean {
+  const root = elements.get(resourceType);
+  return root !== undefined && covers(root, atom);
+}
+
 const covers = (root: ProtectedNode, atom: Atom): boolean =>
   atom.leaves.some((leaf) =>
     [

@@ -107,7 +107,7 @@ function createAtom(group: Group, index: number): Atom {
 }
 
 /** The leaf without what only its definition says. */
-function bare({ path, type, steps, parts, fromResource }: Leaf): Leaf {
+export function bare({ path, type, steps, parts, fromResource }: Leaf): Leaf {
   return {
     path,
     type,

@@ -90,8 +90,8 @@ export function parseExpression(expression: string): PathExpression[] {
       if (accept('.')) {
         const name = take('name');
         if (name === 'exists' && next('(')) return [booleanForm(branches)];
-        const step: Step = next('(') ? call(name) : { kind: 'child', name };
-        branches = branches.map((b) => append(b, step));
+        const steps: readonly Step[] = next('(') ? call(name) : [{ kind: 'child', name }];
+        branches = branches.map((b) => steps.reduce(append, b));
       } else if (accept('[')) {
         const index = Number(take('number'));
         expect(']');
@@ -102,12 +102,24 @@ export function parseExpression(expression: string): PathExpression[] {
       } else return branches;
     }
   };
-  const call = (name: string): Step => {
+  const call = (name: string): readonly Step[] => {
     expect('(');
-    const step = name === 'ofType' || name === 'as' ? ofType() : name === 'where' ? where() : fail();
+    const steps =
+      name === 'ofType' || name === 'as'
+        ? [ofType()]
+        : name === 'where'
+          ? [where()]
+          : name === 'extension'
+            ? extension()
+            : fail();
     expect(')');
-    return step;
+    return steps;
   };
+  /** https://hl7.org/fhir/R4/fhirpath.html#functions: short for `extension.where(url = 'value')` */
+  const extension = (): readonly Step[] => [
+    { kind: 'child', name: 'extension' },
+    { kind: 'where-equals', name: 'url', value: take('string') },
+  ];
   const ofType = (): Step => ({ kind: 'of-type', type: take('name') });
   const where = (): Step => {
     const name = take('name');

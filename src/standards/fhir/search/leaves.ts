@@ -43,12 +43,16 @@ interface Position {
   readonly binding: ResolvedLeaf['binding'];
 }
 
+/** Choices below choices multiply: no official path comes near it. */
+const POSITIONS_MAX = 500;
+
 /** The leaves of one path below `type`. Throws when the definitions know no such path. */
 export function resolveLeaves(definitions: Definitions, type: string, path: PathExpression): ResolvedLeaf[] {
   let positions: Position[] = [{ steps: [], type, targets: [], onlyTargets: [], binding: undefined }];
   for (const step of path.steps) {
     positions = positions.flatMap((position) => follow(definitions, position, step));
     if (positions.length === 0) throw new Error(`no element ${JSON.stringify(step)} on a search path below ${type}`);
+    if (positions.length > POSITIONS_MAX) throw new Error(`a search path below ${type} leads to too many places`);
   }
   return positions.map((position) => ({
     ...position,
@@ -70,13 +74,21 @@ function follow(definitions: Definitions, at: Position, step: Step): Position[] 
     case 'index':
       return revised({ index: step.index });
     case 'where-equals':
-      return revised({ where: { name: step.name, value: step.value } });
+      return isText(definitions, at.type, step.name) ? revised({ where: { name: step.name, value: step.value } }) : [];
     case 'where-resolves':
       return [{ ...at, onlyTargets: [...at.onlyTargets, step.type] }];
   }
 }
 
+/** Whether a type has one text of that name, to compare with. */
+const isText = (definitions: Definitions, type: string, name: string): boolean =>
+  definitions.types[type]?.elements.some(
+    (e) => e.name === name && e.max === 1 && !e.choice && e.types.every(({ code }) => /^[a-z]/.test(code)),
+  ) === true;
+
 function children(definitions: Definitions, at: Position, name: string): Position[] {
+  // In JSON, what a primitive has besides its value stands beside it.
+  if (/^[a-z]/.test(at.type)) return [];
   const element = definitions.types[at.type]?.elements.find((e) => e.name === name);
   if (element === undefined) return [];
   return element.types.map((type: ElementType) => ({

@@ -54,6 +54,8 @@ export interface Atom {
   readonly leaves: readonly Leaf[];
   /** The value is not the leaf but whether one exists that is not `false` (Patient `deceased`), as token `true`/`false`. */
   readonly notFalse: boolean;
+  /** Of a SearchParameter that was posted: it comes and goes, and decides about nobody's rights. */
+  readonly custom?: true;
 }
 
 export interface SearchParameter {
@@ -68,12 +70,14 @@ export interface SearchParameter {
   readonly targets: readonly string[];
   /** References: targets that the parameter's own expression restricts to (`resolve() is Patient`); empty = no limit. */
   readonly onlyTargets: readonly string[];
-  /** Bit of the row's presence mask, 0–62; serves `:missing`. */
+  /** Bit of the row's presence mask, 0–62; serves `:missing`. Custom: -1, as they have a token in its place. */
   readonly bit: number;
   /** Composites: the component parameters' types and codes in order. */
   readonly components: readonly { readonly type: SearchType; readonly code: string }[];
   /** Tokens whose every leaf is a `code` bound to known systems: the systems that a query may name; else empty. */
   readonly impliedSystems: readonly string[];
+  /** Of a SearchParameter that was posted. */
+  readonly custom?: true;
 }
 
 /** Everything the store and the query parser need to know about searching one type. */
@@ -83,6 +87,8 @@ export interface TypeParameters {
   readonly atoms: readonly Atom[];
   /** The single-valued date atom kept in the row itself (`sd`, `se`), when the type has one. */
   readonly mainDate: Atom | undefined;
+  /** Whether its resources have a narrative. */
+  readonly hasNarrative: boolean;
   /**
    * Whether `pat` may be set: a `patient` or `subject` parameter of the Patient compartment is one single-valued
    * element. The compartment can have members through further parameters (Observation `performer`): those are
@@ -96,9 +102,15 @@ export interface TypeParameters {
   readonly patientCodes: readonly string[];
   /** The atom whose `Patient/…` reference is `pat`; set exactly when `singlePatient`. */
   readonly patientAtom: Atom | undefined;
+  /** Codes of posted parameters whose values are still being made, each with how far that is. */
+  readonly indexing?: ReadonlyMap<string, () => string>;
 }
+
+export type FullText = 'narrative' | 'all';
 
 /** All types. `get` throws nothing: an unknown type is `undefined`. */
 export interface SearchParameters {
   get(resourceType: string): TypeParameters | undefined;
+  /** What is searched by words: narratives (`_text`), or every text (`_content` as well). Absent: nothing. */
+  readonly fullText?: FullText;
 }

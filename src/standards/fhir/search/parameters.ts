@@ -8,9 +8,9 @@ import { assignAtoms, type Candidate } from './atoms.ts';
 import { type PathExpression, parseExpression } from './expression.ts';
 import { LEAF_TYPES, type ResolvedLeaf, resolveLeaves } from './leaves.ts';
 import { MAIN_DATES } from './main-dates.ts';
-import type { Atom, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
+import type { Atom, FullText, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
 
-/** Known, but not searchable: `_text` and `_content` are full text, `near` is geography (parse-near.ts), the others are languages. */
+/** Known, but without values of their own: full text (text-query.ts), geography (parse-near.ts), languages. */
 export const UNSUPPORTED_PARAMETERS: ReadonlySet<string> = new Set([
   ...['_text', '_content', '_query', '_filter', 'near'],
 ]);
@@ -29,11 +29,15 @@ export const storableTypes = (definitions: Definitions): string[] =>
   definitions.resourceTypes.filter((type) => type !== NOT_STORED);
 
 /** All search parameters; each type is compiled when it is first asked for. */
-export function createSearchParameters(definitions: Definitions): SearchParameters {
+export function createSearchParameters(
+  definitions: Definitions,
+  fullText: FullText | 'off' = 'narrative',
+): SearchParameters {
   const storable = new Set(storableTypes(definitions));
   const source = createSource(definitions);
   const compiled = new Map<string, TypeParameters>();
   return {
+    ...(fullText !== 'off' && { fullText }),
     get(resourceType) {
       let found = compiled.get(resourceType);
       if (found === undefined && storable.has(resourceType)) {
@@ -48,7 +52,7 @@ export function createSearchParameters(definitions: Definitions): SearchParamete
 type Definition = SearchParameterDefinition;
 
 /** The definitions with what is looked up for each type. */
-interface Source {
+export interface Source {
   readonly definitions: Definitions;
   readonly storable: readonly string[];
   readonly byUrl: ReadonlyMap<string, Definition>;
@@ -57,7 +61,7 @@ interface Source {
   readonly parse: (expression: string) => readonly PathExpression[];
 }
 
-function createSource(definitions: Definitions): Source {
+export function createSource(definitions: Definitions): Source {
   const byBase = new Map<string, Definition[]>();
   for (const parameter of definitions.searchParameters)
     for (const base of parameter.base) byBase.set(base, [...(byBase.get(base) ?? []), parameter]);
@@ -107,13 +111,14 @@ function compileType(source: Source, type: string): TypeParameters {
     resourceType: type,
     parameters,
     atoms,
+    hasNarrative: hasNarrative(source.definitions, type),
     mainDate: parameters.get(MAIN_DATES.get(type) ?? '')?.atoms[0],
     ...patientAnswer(source.definitions, type, parameters),
   };
 }
 
 /** The parameter with its leaves in this type; throws when there are none, so that none is lost unseen. */
-function candidate(source: Source, type: string, parameter: Definition): Candidate {
+export function candidate(source: Source, type: string, parameter: Definition): Candidate {
   const { definitions } = source;
   const branches = source.parse(parameter.expression ?? '').flatMap((branch) => {
     const [first] = branch.steps;
@@ -174,7 +179,7 @@ function onlyTargets(leaves: readonly ResolvedLeaf[], name: string): readonly st
 }
 
 /** What may be pointed to: what parameter and element both allow; what the restriction leaves when there is one. */
-function targetTypes(
+export function targetTypes(
   { storable }: Source,
   parameter: Definition,
   { leaves, onlyTargets }: Candidate,
@@ -191,7 +196,7 @@ function targetTypes(
   return allowed.size > 0 ? [...allowed].sort() : storable;
 }
 
-function impliedSystems(definitions: Definitions, { type, leaves }: Candidate): readonly string[] {
+export function impliedSystems(definitions: Definitions, { type, leaves }: Candidate): readonly string[] {
   if (type !== 'token') return [];
   if (leaves.every((leaf) => leaf.type === 'boolean')) return [BOOLEAN_SYSTEM];
   const systems = new Set<string>();
@@ -205,6 +210,9 @@ function impliedSystems(definitions: Definitions, { type, leaves }: Candidate): 
   }
   return [...systems].sort();
 }
+
+const hasNarrative = ({ types }: Definitions, type: string): boolean =>
+  types[type]?.elements.some((e) => e.name === 'text' && e.types.some((t) => t.code === 'Narrative')) === true;
 
 /** The line of a shared definition's description that speaks of this type. */
 function describe(parameter: Definition, type: string): string {

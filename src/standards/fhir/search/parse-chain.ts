@@ -2,6 +2,7 @@
  * Parameter names: plain, chained and reversed. https://hl7.org/fhir/R4/search.html#chaining,
  * https://hl7.org/fhir/R4/search.html#has
  */
+import { currentList } from './current-lists.ts';
 import type { SearchParameter } from './parameter.ts';
 import { UNSUPPORTED_PARAMETERS } from './parameters.ts';
 import { type Parsed, parseCondition } from './parse-condition.ts';
@@ -10,6 +11,7 @@ import { parseFilter } from './parse-filter.ts';
 import { parseNear } from './parse-near.ts';
 import type { Condition } from './request.ts';
 import { suggestNames } from './suggest.ts';
+import { isTextParameter, parseText } from './text-query.ts';
 
 const HAS = '_has:';
 const LIST = '_list';
@@ -36,6 +38,7 @@ export function parseNamed(
   if (name.startsWith(HAS)) return parseHas(context, type, name.slice(HAS.length), value, depth);
   if (name === LIST) return parseList(context, type, value, depth);
   if (name === NEAR && type === 'Location') return parseNear(value);
+  if (isTextParameter(name)) return parseText(context, type, name, value);
   if (name === '_filter') return parseFilter(context, type, value);
   const dot = name.indexOf('.');
   const [code = '', modifier, ...more] = (dot < 0 ? name : name.slice(0, dot)).split(':');
@@ -53,6 +56,8 @@ export function findParameter(context: ParseContext, type: string, code: string)
   const parameters = context.parameters.get(type)?.parameters;
   const found = parameters?.get(code);
   if (found !== undefined) return found;
+  const progress = context.parameters.get(type)?.indexing?.get(code);
+  if (progress) return problem('not-supported', `Parameter '${code}' of ${type} is being indexed: ${progress()}`);
   if (UNSUPPORTED_PARAMETERS.has(code)) return unsupported(code);
   const names = [...(parameters?.keys() ?? []), ...GENERAL_NAMES];
   return unknown('invalid', `Unknown parameter '${shown(code)}' for ${type}${hint(code, names)}`);
@@ -105,6 +110,8 @@ function targetsWith(context: ParseContext, parameter: SearchParameter, rest: st
   const { code, targets } = parameter;
   if (rest.startsWith(HAS) || rest === LIST) return targets;
   if (rest === NEAR && targets.includes('Location')) return ['Location'];
+  if (isTextParameter(rest))
+    return rest.startsWith('_text') ? targets.filter((t) => context.parameters.get(t)?.hasNarrative) : targets;
   const [next = ''] = rest.split(/[:.]/, 1);
   const having = targets.filter((target) => context.parameters.get(target)?.parameters.has(next));
   if (having.length > 0) return having;
@@ -133,14 +140,21 @@ function parseHas(context: ParseContext, type: string, rest: string, value: stri
 }
 
 /**
- * `_list=42`: what an entry of `List/42` names. Lists that a server would keep by itself are not there.
+ * `_list=42`: what an entry of `List/42` names; `_list=$current-allergies`: what is current by its own elements.
  * https://hl7.org/fhir/R4/search.html#list
  */
 function parseList(context: ParseContext, type: string, value: string, depth: Depth): Parsed {
-  if (value.startsWith('$'))
-    return fail(
-      problem('not-supported', "'_list': lists such as $current-allergies are not kept here: name a List's id"),
-    );
+  if (value.startsWith('$')) {
+    const query = currentList(value, type);
+    if (typeof query === 'string') return fail(unknown('value', `'_list': ${query}`));
+    const conditions: Condition[] = [];
+    for (const [name, asked] of query) {
+      const parsed = parseNamed(context, type, name, asked, depth);
+      if ('problems' in parsed) return parsed;
+      conditions.push(parsed.condition);
+    }
+    return { condition: { kind: 'every', conditions } };
+  }
   const ids = parseHas(context, type, 'List:item:_id', value, { ...depth, has: 0 });
   if ('condition' in ids) return ids;
   return fail(problem('value', "'_list': the value must be the id of a List, or several with commas between them"));

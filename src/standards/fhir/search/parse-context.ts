@@ -68,6 +68,7 @@ export const unknown = (code: IssueCode, diagnostics: string): Problem => ({
 /** Names that mean the same for every type, for suggestions. */
 export const GENERAL_NAMES: readonly string[] = [
   ...[
+    '_content',
     '_count',
     '_elements',
     '_filter',
@@ -78,6 +79,7 @@ export const GENERAL_NAMES: readonly string[] = [
     '_revinclude',
     '_sort',
     '_summary',
+    '_text',
     '_total',
   ],
 ];

@@ -11,6 +11,7 @@ import { CONTROLS, type Controls, parseInclude } from './parse-controls.ts';
 import type { Pair } from './query-string.ts';
 import type { Condition, Include, SystemSearchRequest } from './request.ts';
 import { suggestNames } from './suggest.ts';
+import { isTextParameter } from './text-query.ts';
 
 export interface ParseSystemOptions extends Omit<ParseSearchOptions, 'type'> {
   /** The types that are searched when none is named. */
@@ -22,6 +23,7 @@ export interface ParseSystemOptions extends Omit<ParseSearchOptions, 'type'> {
 /** Conditions that the untyped chains of one such search may fan out to, over all types. */
 const BRANCHES_MAX = 4000;
 const HAS = '_has:';
+const LIST = '_list';
 
 interface Collected {
   /** By type, in the order of names; a type that nothing can match is not there. */
@@ -117,8 +119,12 @@ function parsePair(
   }
   const [one] = refused.values();
   if (one === undefined) return [];
-  // What one type can never be referred to by, another can: it is no match, and no fault.
-  if (!name.startsWith(HAS) || refused.size === contexts.size) return one.map(inOneType);
+  // What one type can never be referred to by, another can, and some have no narrative: no match, and no fault.
+  if (
+    !(name.startsWith(HAS) || isTextParameter(name) || (name === LIST && value.startsWith('$'))) ||
+    refused.size === contexts.size
+  )
+    return one.map(inOneType);
   for (const type of refused.keys()) conditions.delete(type);
   return [];
 }

@@ -39,6 +39,12 @@ export type CompositePart =
   | { readonly type: 'number'; readonly value: NumberValue }
   | { readonly type: 'quantity'; readonly value: QuantityValue };
 
+/** Words that stand side by side (the last may be a beginning), and what is made of such. */
+export type TextQuery =
+  | { readonly kind: 'words'; readonly words: readonly string[]; readonly isBeginning: boolean }
+  | { readonly kind: 'and' | 'or'; readonly of: readonly TextQuery[] }
+  | { readonly kind: 'not'; readonly of: TextQuery };
+
 /** Degrees of WGS84. */
 export interface NearValue {
   readonly latitude: number;
@@ -112,6 +118,13 @@ export type Condition =
     }
   /** `_has:Observation:patient:code=x`: some `type` that refers here by `parameter` matches `condition`. */
   | { readonly kind: 'has'; readonly type: string; readonly parameter: SearchParameter; readonly condition: Condition }
+  /** `_text` and `_content` of a type: words of the narrative, or of every text. */
+  | {
+      readonly kind: 'text';
+      readonly type: string;
+      readonly scope: 'narrative' | 'content';
+      readonly values: readonly TextQuery[];
+    }
   /** Locations whose position is so near to one of these. */
   | { readonly kind: 'near'; readonly values: readonly NearValue[] }
   | { readonly kind: 'any' | 'every'; readonly conditions: readonly Condition[] }

@@ -6,6 +6,8 @@ export const COMPARTMENTS = ['Device', 'Encounter', 'Patient', 'Practitioner', '
 export interface SearchSink {
   /** The parameter with this presence bit has a value. May be called more than once. */
   present(bit: number): void;
+  /** A custom parameter, which has no bit, has a value. May be called more than once. */
+  presentAtom(atom: number): void;
   /** Coding, CodeableConcept.coding, Identifier, ContactPoint, code, boolean, string, id. */
   token(atom: number, system: string | undefined, code: string | undefined): void;
   /** Identifier with a type, for `:of-type`; called beside `token`. */
@@ -55,6 +57,7 @@ const nothing = (): void => undefined;
 /** Hears nothing: for a sink that takes a few of the calls. */
 export const DEAF_SINK: SearchSink = {
   present: nothing,
+  presentAtom: nothing,
   token: nothing,
   ofType: nothing,
   reference: nothing,

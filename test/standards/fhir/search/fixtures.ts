@@ -39,6 +39,7 @@ export function extract(resource: { readonly resourceType: string } & Readonly<R
       calls.push([method, type.atoms[atom]?.code ?? `atom ${atom}`, ...values]);
     };
   const sink: SearchSink = {
+    presentAtom: () => undefined,
     present: (bit) => present.add(byBit.get(bit) ?? `bit ${bit}`),
     token: write('token'),
     ofType: write('ofType'),

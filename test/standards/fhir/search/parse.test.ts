@@ -16,15 +16,20 @@ describe('search › handling', () => {
     ]);
   });
   it('lenient: it is left out, and told', () => {
-    const found = parse('Patient', 'nothing=1&name=eve&_text=x&patient.nothing=1&_sort=nothing', 'lenient');
+    const found = parse('Patient', 'nothing=1&name=eve&_content=x&patient.nothing=1&_sort=nothing', 'lenient');
     expect(found.conditions).to.have.length(1);
-    expect(found.ignored.map((i) => i.name)).to.deep.equal(['nothing', '_text', 'patient.nothing', '_sort']);
+    expect(found.ignored.map((i) => i.name)).to.deep.equal(['nothing', '_content', 'patient.nothing', '_sort']);
     expect(found.applied).to.deep.equal([['name', 'eve']]);
   });
   it('lenient: a wrong value is refused all the same', () => {
     expect(refuse('Patient', 'birthdate=x', 'lenient').status).to.equal(400);
   });
-  for (const name of ['_text', '_content', '_query'])
+  it('_content is for servers that search every text', () => {
+    const [problem] = refuse('Patient', '_content=x').issues;
+    expect(problem?.code).equal('not-supported');
+    expect(problem?.diagnostics).contains('FULL_TEXT');
+  });
+  for (const name of ['_query'])
     it(`${name} is known but not supported`, () => {
       expect(refuse('Patient', `${name}=x`).issues).to.deep.equal([
         {
