@@ -24,6 +24,7 @@ import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createExpire } from './workflow/dispensing/expire.ts';
+import { createNominate } from './workflow/dispensing/nominate.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
@@ -123,7 +124,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
-      ...createPharmacyRoutes({ register, store, now }),
+      ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),
       ...createQueueRoutes({ ...routed, events }),
       ...createRegisterRoutes(routed),

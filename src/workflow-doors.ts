@@ -16,6 +16,7 @@ import { createWorkflowApi } from './rest/workflow/api.ts';
 import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
 import { withDescription } from './rest/workflow/description-routes.ts';
 import { createHooksRoutes } from './rest/workflow/hooks-routes.ts';
+import { createProtocolRoutes } from './rest/workflow/protocol-routes.ts';
 import { createProviderRoutes } from './rest/workflow/provider-routes.ts';
 import { createRequestRoutes } from './rest/workflow/request-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
@@ -70,6 +71,7 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
       ...createCatalogueRoutes(openCatalogue),
       ...createRequestRoutes(desk),
       ...createProviderRoutes(desk),
+      ...createProtocolRoutes(desk),
       ...createV2Routes(desk),
       ...createHooksRoutes(desk),
       ...parts.pharmacy.routes,

@@ -38,6 +38,8 @@ export interface RestSettings {
   readonly messageTimeZone: string;
   readonly epsToAsid: string;
   readonly isProduction: boolean;
+  /** Whether `$graphql` answers questions about its schema. SECURITY CP-16 */
+  readonly isGraphqlSchemaShown?: boolean;
   readonly softwareVersion: string;
   /** Endpoints of the authorisation server: `authorize`, `token` … SECURITY SD-07 */
   readonly oauthUris?: Readonly<Record<string, string>>;
@@ -46,7 +48,7 @@ export interface RestSettings {
 export interface Services {
   readonly store: ResourceStore;
   /** The same without entries of the trail: whoever reads it records one for all that they read, by `audit`. */
-  readonly unaudited: Pick<ResourceStore, 'read' | 'search'>;
+  readonly unaudited: Pick<ResourceStore, 'read' | 'search' | 'metas'>;
   readonly audit: AuditLog;
   readonly messages: MessageLog;
   /** For handlers whose content decides which right it needs; the route's own is asked before. */

@@ -54,6 +54,13 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  graphqlIntrospection: {
+    env: 'GRAPHQL_INTROSPECTION',
+    fallback: 'off',
+    ...oneOf('on', 'off'),
+    about:
+      'Whether `$graphql` answers `__schema` and `__type`, for tools. It shows what R4 defines and which search parameters are posted, and no data.',
+  },
   fullText: {
     env: 'FULL_TEXT',
     fallback: 'narrative',
