@@ -15,6 +15,7 @@ import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
@@ -30,10 +31,9 @@ import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensi
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
-import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'spineUrl'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -78,7 +78,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const pharmacies = createPharmacies({
     store: plain,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    countries: parts.config.dispensingCountries,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,
   });
@@ -96,7 +97,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   const register = createPharmacyRegister({
     store: plain,
     searchOf,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     timeZone: parts.config.messageTimeZone,
     now,
   });
@@ -124,6 +125,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
+      ...createOfflineRoutes(routed),
       ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),
       ...createQueueRoutes({ ...routed, events }),

@@ -1,6 +1,7 @@
 /** The workflow APIs put together: every part's routes in one table behind one door; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
 import packageJson from '../package.json' with { type: 'json' };
+import type { Config } from './config.ts';
 import type { ContextLog } from './log.ts';
 import type { Pharmacy } from './pharmacy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -27,6 +28,7 @@ import type { Prescribing } from './workflow/prescribing/desk.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface WorkflowParts {
+  readonly config: Pick<Config, 'pharmacyCodeSystem' | 'healthNumberSystem'>;
   /** How clients reach the server, without a trailing slash. */
   readonly url: string;
   /** Audited. */
@@ -56,7 +58,9 @@ export interface WorkflowDoors {
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
   const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
+  const { pharmacyCodeSystem: pharmacyCode, healthNumberSystem: healthNumber } = parts.config;
   const desk: Prescribing = {
+    systems: { pharmacyCode, healthNumber },
     store: parts.store,
     searchOf,
     openCatalogue,

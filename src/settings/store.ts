@@ -80,6 +80,13 @@ export const STORE = {
     ...integer(2, 1000),
     about: 'How many one such request may delete; when more match, none is deleted.',
   },
+  referredDelete: {
+    env: 'REFERRED_DELETE',
+    fallback: 'allow',
+    ...oneOf('allow', 'refuse'),
+    about:
+      'Whether a Patient, Practitioner, Organization, Encounter or Medication is deleted while clinical records refer to it. Nothing is ever deleted with it.',
+  },
   profileBase: {
     env: 'PROFILE_BASE',
     fallback: 'https://mortar.example/fhir',
