@@ -1,6 +1,6 @@
 /**
- * `npm run -s bench:prescribing -- [--seconds N] [--connections N] [--json FILE]`
- * Approvals a second from end to end (orders, Provenance, token, queue entry, notices), requests of patients and look-ups in a
+ * `npm run -s bench:prescribing -- [--seconds N] [--connections N] [--prescribers N] [--rounds N] [--json FILE]`
+ * Approvals a second by as many prescribers from end to end (orders, Provenance, token, queue entry, notices), requests of patients and look-ups in a
  * catalogue of 100,000, with policy and audit on. The goals are those of two cores: 300 approvals a second, 20 ms a look-up.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -26,6 +26,7 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '4' },
     connections: { type: 'string', default: '16' },
     rounds: { type: 'string', default: '1' },
+    prescribers: { type: 'string', default: '16' },
     catalogue: { type: 'string', default: '100000' },
     json: { type: 'string' },
   },
@@ -33,6 +34,7 @@ const { values: flags } = parseArgs({
 const durationMs = Number(flags.seconds) * 1000;
 const connections = Number(flags.connections);
 const PATIENTS = 1000;
+const PRESCRIBERS = Number(flags.prescribers);
 /** More than can be approved in the time. */
 const REQUESTS = Math.ceil(Number(flags.seconds) * Number(flags.rounds) * 1000);
 const NOW = Date.now();
@@ -74,7 +76,11 @@ await withPostgres(async ({ folder, url, owner }) => {
   await store([
     organization('surgery'),
     organization('pharmacy'),
-    { resourceType: 'Practitioner', id: 'doc', name: [{ family: 'Doc' }] },
+    ...Array.from({ length: PRESCRIBERS }, (_, i) => ({
+      resourceType: 'Practitioner',
+      id: `doc${i}`,
+      name: [{ family: `Doc${i}` }],
+    })),
   ]);
   await store(
     Array.from({ length: PATIENTS }, (_, i) => ({
@@ -86,13 +92,14 @@ await withPostgres(async ({ folder, url, owner }) => {
     })),
   );
   const users = '/api/v2/admin/users';
-  await send(users, {
-    name: 'doc',
-    email: 'doc@bench.example',
-    roles: ['PRESCRIBER'],
-    practitioner_id: 'doc',
-    organization_ids: ['surgery'],
-  });
+  for (let i = 0; i < PRESCRIBERS; i++)
+    await send(users, {
+      name: `doc${i}`,
+      email: `doc${i}@bench.example`,
+      roles: ['PRESCRIBER'],
+      practitioner_id: `doc${i}`,
+      organization_ids: ['surgery'],
+    });
   await send(users, { name: 'pat', email: 'pat@bench.example', roles: ['PATIENT'], patient_ids: ['p0'] });
   const approvable = Array.from({ length: REQUESTS }, (_, i) => {
     const id = `bench-${i}`;
@@ -127,7 +134,9 @@ await withPostgres(async ({ folder, url, owner }) => {
   await client.connect();
   await client.query('analyze');
   await client.end();
-  const [doctor, patient] = [await tokenOf('doc@bench.example'), await tokenOf('pat@bench.example')];
+  const patient = await tokenOf('pat@bench.example');
+  const doctors: string[] = [];
+  for (let i = 0; i < PRESCRIBERS; i++) doctors.push(await tokenOf(`doc${i}@bench.example`));
   const request = (token: string, method: string, path: string, body?: object): Buffer => {
     const text = body === undefined ? '' : JSON.stringify(body);
     const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${mortar.port}\r\nAuthorization: Bearer ${token}\r\n`;
@@ -150,6 +159,7 @@ await withPostgres(async ({ folder, url, owner }) => {
     request(patient, 'GET', `/api/v2/medications?query=${encodeURIComponent(words[n++ % words.length] ?? '')}`);
   const approve = (): Buffer => {
     const { id } = approvable[approved++ % REQUESTS] as { readonly id: string };
+    const doctor = doctors[approved % PRESCRIBERS] ?? '';
     const medication = {
       item_id: `${id}-1`,
       quantity: 1,

@@ -134,6 +134,17 @@ export const mailAddress = {
     /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(text) ? text : undefined,
 };
 
+/** In capitals. ISO 3166-1 */
+export function parseCountries(text: string): ReadonlySet<string> | undefined {
+  const codes = text.split(',').map((code) => code.trim().toUpperCase());
+  return codes.every((code) => /^[A-Z]{2,3}$/.test(code)) ? new Set(codes) : undefined;
+}
+
+export const identifierSystem = {
+  allowed: 'an absolute URI, such as `https://example.org/id/pharmacy` or `urn:oid:2.999.1`',
+  parse: (text: string): string | undefined => (/^(?:https?:\/\/|urn:)[^\s|,]{1,500}$/.test(text) ? text : undefined),
+};
+
 export function parseTimeZone(text: string): string | undefined {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;

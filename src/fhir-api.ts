@@ -17,7 +17,7 @@ import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
-import type { Criteria } from './ports/resource-store.ts';
+import type { Criteria, ResourceStore } from './ports/resource-store.ts';
 import { createAsyncRequests } from './postgres/async-requests.ts';
 import { createEpcsArchive } from './postgres/epcs-archive.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -35,9 +35,11 @@ import { reprocessMessage } from './rest/interactions/process-message.ts';
 import { createRefusals } from './rest/refusals.ts';
 import type { Services } from './rest/services.ts';
 import type { SubscriptionSockets } from './rest/subscription-sockets.ts';
+import type { SearchParameter } from './standards/fhir/search/parameter.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
+import { CLINICAL_TYPES, withIntegrity } from './workflow/clinical-integrity.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
@@ -80,8 +82,17 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   };
   const common = { config, dataDir, url, baseUrl, definitions, pools, cipher, policy, audit, ...search, now, log };
 
+  const referrersOf = (target: string): readonly (readonly [string, string])[] =>
+    CLINICAL_TYPES.flatMap((type) =>
+      [...(parameters.get(type)?.parameters.values() ?? [])]
+        .filter((one) => one.type === 'reference' && refersTo(one, target))
+        .map(({ code }) => [type, code] as const),
+    );
+  const guarded = <S extends ResourceStore>(of: S): S =>
+    config.referredDelete === 'refuse' ? withIntegrity(of, { referrersOf, ...search }) : of;
+
   const subscriptions = openSubscriptions({ ...common, audited, plain, subscribers });
-  const store = subscriptions.own(audited);
+  const store = guarded(subscriptions.own(audited));
   const services: Services = createServices(parts, base, store, url);
   const { validate, rewriteReferences } = services;
   const { profiles } = validation;
@@ -239,6 +250,9 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     },
   };
 }
+
+const refersTo = ({ targets, onlyTargets }: SearchParameter, type: string): boolean =>
+  onlyTargets.length > 0 ? onlyTargets.includes(type) : targets.includes(type);
 
 /** Processes of one database share a queue in Redis, and no others do. */
 async function queueNameOf({ reads }: Pools): Promise<string> {

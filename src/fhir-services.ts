@@ -83,6 +83,7 @@ function restSettings({ config, baseUrl }: FhirParts, url: string): RestSettings
     messageTimeZone: config.messageTimeZone,
     epsToAsid: config.epsToAsid,
     isProduction: config.nodeEnv === 'production',
+    isGraphqlSchemaShown: config.graphqlIntrospection === 'on',
     softwareVersion: packageJson.version,
     oauthUris: oauthUris({ issuer: url, interactive: interactiveOf(url) }),
   };

@@ -24,15 +24,15 @@ import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createExpire } from './workflow/dispensing/expire.ts';
+import { createNominate } from './workflow/dispensing/nominate.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
-import { PHARMACY_CODE_DEFAULT } from './workflow/prescribing/systems.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'spineUrl'>;
+  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -77,7 +77,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const pharmacies = createPharmacies({
     store: plain,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    countries: parts.config.dispensingCountries,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,
   });
@@ -95,7 +96,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   const register = createPharmacyRegister({
     store: plain,
     searchOf,
-    pharmacyCodeSystem: PHARMACY_CODE_DEFAULT,
+    pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     timeZone: parts.config.messageTimeZone,
     now,
   });
@@ -123,7 +124,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
-      ...createPharmacyRoutes({ register, store, now }),
+      ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),
       ...createQueueRoutes({ ...routed, events }),
       ...createRegisterRoutes(routed),

@@ -1,6 +1,7 @@
 /** The workflow APIs put together: every part's routes in one table behind one door; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
 import packageJson from '../package.json' with { type: 'json' };
+import type { Config } from './config.ts';
 import type { ContextLog } from './log.ts';
 import type { Pharmacy } from './pharmacy.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -16,6 +17,7 @@ import { createWorkflowApi } from './rest/workflow/api.ts';
 import { createCatalogueRoutes } from './rest/workflow/catalogue-routes.ts';
 import { withDescription } from './rest/workflow/description-routes.ts';
 import { createHooksRoutes } from './rest/workflow/hooks-routes.ts';
+import { createProtocolRoutes } from './rest/workflow/protocol-routes.ts';
 import { createProviderRoutes } from './rest/workflow/provider-routes.ts';
 import { createRequestRoutes } from './rest/workflow/request-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
@@ -26,6 +28,7 @@ import type { Prescribing } from './workflow/prescribing/desk.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface WorkflowParts {
+  readonly config: Pick<Config, 'pharmacyCodeSystem' | 'healthNumberSystem'>;
   /** How clients reach the server, without a trailing slash. */
   readonly url: string;
   /** Audited. */
@@ -55,7 +58,9 @@ export interface WorkflowDoors {
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
   const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
+  const { pharmacyCodeSystem: pharmacyCode, healthNumberSystem: healthNumber } = parts.config;
   const desk: Prescribing = {
+    systems: { pharmacyCode, healthNumber },
     store: parts.store,
     searchOf,
     openCatalogue,
@@ -70,6 +75,7 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
       ...createCatalogueRoutes(openCatalogue),
       ...createRequestRoutes(desk),
       ...createProviderRoutes(desk),
+      ...createProtocolRoutes(desk),
       ...createV2Routes(desk),
       ...createHooksRoutes(desk),
       ...parts.pharmacy.routes,

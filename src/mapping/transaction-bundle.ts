@@ -43,6 +43,9 @@ export const MERGED_INTO = extensionUrl('merged-into');
 /** On the entries of two records that are of two people after all: the `fullUrl` of the other. */
 export const PARTED_FROM = extensionUrl('parted-from');
 
+/** On the entry of numbers that are another's from now on: the `fullUrl` of the record that has them then. */
+export const NUMBERS_MOVE_TO = extensionUrl('numbers-move-to');
+
 /** On the entry of a thing that is given to another patient than the one it had: the element that says whose it is. */
 export const MOVES_PATIENT = extensionUrl('moves-patient');
 

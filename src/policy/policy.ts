@@ -88,6 +88,10 @@ export function createPolicy({ now, closedEncounterDays = 30, ...types }: Policy
       return roles(caller, type, 'r');
     },
 
+    // Whoever searches reads the same (`GRANTS`), and a scope of theirs only narrows what their roles let them find.
+    mayReferToFound: ({ kind, user, scopes }) =>
+      kind === 'user' && user !== undefined && scopes.every(({ level }) => level === 'user'),
+
     elementsFor(caller, type) {
       return caller.user && visibleElements(contextOf(caller.user), type);
     },

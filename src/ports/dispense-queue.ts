@@ -49,6 +49,8 @@ export interface DispenseQueue {
   overdue(at: number, limit: number): Promise<readonly string[]>;
   /** Pharmacies with something open. */
   pharmaciesWithOpen(at: number): Promise<readonly string[]>;
+  /** Whether something waits that was issued before (ms UTC). */
+  hasOpenSince(pharmacyId: string, issuedBefore: number): Promise<boolean>;
   /** Volume and times at a pharmacy, of what was issued or done in the time (ms UTC, `until` exclusive). */
   times(pharmacyId: string, from: number, until: number): Promise<DispensingTimes>;
 }

@@ -54,6 +54,8 @@ export interface Policy {
   filterFor(caller: Caller, type: string, letter: Letter): Filter;
   /** What resources of a type may be referred to by what the caller writes, whatever types its scopes name. SECURITY AZ-05, CP-11 */
   referenceFilter(caller: Caller, type: string): Filter;
+  /** Whether whatever a search of the type finds for the caller may be referred to as well. */
+  mayReferToFound(caller: Caller, type: string): boolean;
   /** Elements of a type that the caller may see, search and sort by; undefined: all of them. SECURITY AZ-04 */
   elementsFor(caller: Caller, type: string): ReadonlySet<string> | undefined;
   /** Whether the caller may do something that is not about a type: `ops:jobs`, `admin:users`, `message:read` … */

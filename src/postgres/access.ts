@@ -33,6 +33,8 @@ export interface Access {
   readonly visible: Visible;
   /** What a resource must meet to be referred to by what this caller writes. */
   readonly referable: Visible;
+  /** Whether that is met by all that `conditions(type, 's')` let through. */
+  mayReferToFound(type: string): boolean;
   /** Throws `forbidden` when a chain or `_has` needs a type of which the caller may see nothing (CP-06). */
   checkChains(conditions: readonly Condition[]): void;
 }
@@ -49,57 +51,80 @@ const NEVER: StoreCondition = { kind: 'never' };
 
 export function createAccess(given: AccessOptions): (caller: Caller) => Access {
   const options = { ...given, conditionsOf: remembered(given.conditionsOf) };
-  const { policy } = options;
-  return (caller) => {
-    const known = new Map<string, readonly StoreCondition[]>();
-    const remember = (key: string, type: string, filterOf: () => Filter): readonly StoreCondition[] => {
-      const found = known.get(key) ?? conditionsOfFilter(options, type, filterOf());
-      known.set(key, found);
-      return found;
-    };
-    const of = (type: string, letter: Letter): readonly StoreCondition[] =>
-      remember(`${letter}:${type}`, type, () => policy.filterFor(caller, type, letter));
-    const mayNone = (type: string): boolean => of(type, 's').includes(NEVER);
-    const checkChains = (conditions: readonly Condition[]): void => {
-      for (const condition of conditions) {
-        if (condition.kind === 'chain') {
-          if (condition.branches.every((branch) => mayNone(branch.type))) throw forbidden();
-          checkChains(condition.branches.map((branch) => branch.condition));
-        } else if (condition.kind === 'has') {
-          if (mayNone(condition.type)) throw forbidden();
-          checkChains([condition.condition]);
-        } else if (condition.kind === 'not') checkChains([condition.condition]);
-        else if (condition.kind === 'any' || condition.kind === 'every') checkChains(condition.conditions);
-      }
-    };
-    return {
-      caller,
-      belt: createBelt(caller, options.log),
-      get signed() {
-        return remember('signed', 'MedicationRequest', () => signedBy(caller));
-      },
-      get mayLabel() {
-        return policy.allows(caller, 'labels:write').allowed;
-      },
-      get mayExplain() {
-        return policy.allows(caller, 'admin:configuration').allowed;
-      },
-      get mayRecordConsents() {
-        return policy.allows(caller, 'consents:record').allowed;
-      },
-      get callerKey() {
-        return formatCallerKey(caller);
-      },
-      conditions(type, letter) {
-        const found = of(type, letter);
-        if (found.includes(NEVER)) throw forbidden();
-        return found;
-      },
-      visible: (type) => of(type, 's'),
-      referable: (type) => remember(`ref:${type}`, type, () => policy.referenceFilter(caller, type)),
-      checkChains,
-    };
-  };
+  return (caller) => new CallerAccess(options, caller);
+}
+
+/** A class, as each request makes one: an object literal with getters makes a hidden class each time, which lives long. */
+class CallerAccess implements Access {
+  readonly caller: Caller;
+  readonly belt: Belt;
+  readonly visible: Visible;
+  readonly referable: Visible;
+  readonly mayReferToFound: Access['mayReferToFound'];
+  readonly #options: AccessOptions;
+  readonly #known = new Map<string, readonly StoreCondition[]>();
+
+  constructor(options: AccessOptions, caller: Caller) {
+    this.#options = options;
+    this.caller = caller;
+    this.belt = createBelt(caller, options.log);
+    this.visible = (type) => this.#of(type, 's');
+    this.mayReferToFound = (type) => options.policy.mayReferToFound(caller, type);
+    this.referable = (type) => this.#remember(`ref:${type}`, type, () => options.policy.referenceFilter(caller, type));
+  }
+
+  get signed(): readonly StoreCondition[] {
+    return this.#remember('signed', 'MedicationRequest', () => signedBy(this.caller));
+  }
+
+  get mayLabel(): boolean {
+    return this.#options.policy.allows(this.caller, 'labels:write').allowed;
+  }
+
+  get mayExplain(): boolean {
+    return this.#options.policy.allows(this.caller, 'admin:configuration').allowed;
+  }
+
+  get mayRecordConsents(): boolean {
+    return this.#options.policy.allows(this.caller, 'consents:record').allowed;
+  }
+
+  get callerKey(): string {
+    return formatCallerKey(this.caller);
+  }
+
+  conditions(type: string, letter: Letter): readonly StoreCondition[] {
+    const found = this.#of(type, letter);
+    if (found.includes(NEVER)) throw forbidden();
+    return found;
+  }
+
+  checkChains(conditions: readonly Condition[]): void {
+    for (const condition of conditions) {
+      if (condition.kind === 'chain') {
+        if (condition.branches.every((branch) => this.#mayNone(branch.type))) throw forbidden();
+        this.checkChains(condition.branches.map((branch) => branch.condition));
+      } else if (condition.kind === 'has') {
+        if (this.#mayNone(condition.type)) throw forbidden();
+        this.checkChains([condition.condition]);
+      } else if (condition.kind === 'not') this.checkChains([condition.condition]);
+      else if (condition.kind === 'any' || condition.kind === 'every') this.checkChains(condition.conditions);
+    }
+  }
+
+  #of(type: string, letter: Letter): readonly StoreCondition[] {
+    return this.#remember(`${letter}:${type}`, type, () => this.#options.policy.filterFor(this.caller, type, letter));
+  }
+
+  #mayNone(type: string): boolean {
+    return this.#of(type, 's').includes(NEVER);
+  }
+
+  #remember(key: string, type: string, filterOf: () => Filter): readonly StoreCondition[] {
+    const found = this.#known.get(key) ?? conditionsOfFilter(this.#options, type, filterOf());
+    this.#known.set(key, found);
+    return found;
+  }
 }
 
 const QUERIES_MAX = 2000;

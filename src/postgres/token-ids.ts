@@ -5,10 +5,12 @@ import type { Pipeline } from './pools.ts';
 
 /** Numbers taken in one go; those that a process has not used when it ends are lost, of a hundred million. */
 const BLOCK = 32;
+/** With fewer left the next are taken, so that nobody waits for them. */
+const LEFT_MIN = 16;
 
 export function createTokenIds({ writes }: { readonly writes: Pipeline }): () => Promise<string> {
   let key: Promise<Buffer> | undefined;
-  let numbers: number[] = [];
+  const numbers: number[] = [];
   let taking: Promise<void> | undefined;
 
   async function readKey(): Promise<Buffer> {
@@ -26,7 +28,14 @@ export function createTokenIds({ writes }: { readonly writes: Pipeline }): () =>
       text: "select nextval('mortar.prescription_number')::int from generate_series(1, $1::int)",
       values: [BLOCK],
     });
-    numbers = rows.map(([number]) => number as number);
+    numbers.push(...rows.map(([number]) => number as number));
+  }
+
+  function begin(): Promise<void> {
+    taking ??= take().finally(() => {
+      taking = undefined;
+    });
+    return taking;
   }
 
   return () =>
@@ -38,11 +47,11 @@ export function createTokenIds({ writes }: { readonly writes: Pipeline }): () =>
       const secret = await key;
       for (;;) {
         const number = numbers.shift();
-        if (number !== undefined) return tokenIdOf(number, secret);
-        taking ??= take().finally(() => {
-          taking = undefined;
-        });
-        await taking;
+        if (number === undefined) await begin();
+        else {
+          if (numbers.length < LEFT_MIN) begin().catch(() => undefined); // whoever waits for one hears of it
+          return tokenIdOf(number, secret);
+        }
       }
     });
 }

@@ -30,6 +30,8 @@ import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilde
 export interface Party {
   readonly access: Access;
   readonly search: SearchOptions;
+  /** `Type/id` of what was found for them in this transaction. */
+  readonly found: Set<string>;
 }
 
 export interface WriteTools {
@@ -74,8 +76,9 @@ export async function writeTogether(
   commit: () => void,
 ): Promise<readonly WriteResult[]> {
   const { audit, shield, rowOf, partyOf, together, send } = tools;
+  const whoOf = (caller: Caller | undefined): Caller => caller ?? partyOf(undefined).access.caller;
   const admit = (of: readonly { readonly caller?: Caller }[]) =>
-    all([...new Set(of.map(({ caller }) => partyOf(caller)))].map(async ({ access }) => audit?.admit(access.caller)));
+    all([...new Set(of.map(({ caller }) => whoOf(caller)))].map(async (caller) => audit?.admit(caller)));
   await admit(asked);
   const writes = asked.flatMap((write) => guardWrites(partyOf(write.caller).access, [write]));
   const judges = judgesOf(tools, writes);
@@ -85,9 +88,8 @@ export async function writeTogether(
   const made: NewVersion[] = [];
   const changed: Replaced[] = [];
   const audited = (caller: Caller | undefined, version: NewVersion, replaced?: OldVersion): NewVersion => {
-    const { access } = partyOf(caller);
-    const given = withGiver(tools.rids, access, version);
-    return audit ? audit.audited(access.caller, given, replaced?.row.pat) : given;
+    const given = withGiver(tools.rids, whoOf(caller), version);
+    return audit ? audit.audited(whoOf(caller), given, replaced?.row.pat) : given;
   };
   const create = ({ id, resource, caller }: NewResource): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
@@ -152,10 +154,10 @@ export async function writeTogether(
 
 function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly TransactionWrite[]): PartyChecks[] {
   const places = Map.groupBy(writes.keys(), (i) => partyOf(writes[i]?.caller));
-  return [...places].map(([{ access, search }, own]) => ({
+  return [...places].map(([{ access, search, found }, own]) => ({
     places: own,
     checks: createWriteChecks(
-      { search, baseUrl, rowOf },
+      { search, baseUrl, rowOf, found },
       access,
       own.map((i) => writes[i] as TransactionWrite), // a place in them
     ),
@@ -163,7 +165,7 @@ function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly Tran
 }
 
 /** A Consent, with whether it comes from its patient. SECURITY FA-09 */
-function withGiver(rids: RidCodec, { caller }: Access, made: NewVersion): NewVersion {
+function withGiver(rids: RidCodec, caller: Caller, made: NewVersion): NewVersion {
   const { pat, rules } = made.row;
   if (rules === undefined || !pat) return made;
   const own = (caller.user?.patientIds ?? []).filter((id) => isPatientsOwn(caller, id));

@@ -51,7 +51,7 @@ export interface TransactionTools {
   readonly shield: Shield | undefined;
   readonly now: () => number;
   /** Another who shares the transaction. */
-  readonly partyOf: (caller: Caller) => Party;
+  readonly partyOf: (caller: Caller) => Omit<Party, 'found'>;
   readonly differences: Differences;
 }
 
@@ -116,14 +116,15 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     : (statement: Statement): Promise<readonly Row[]> => sendStatement(client, statement);
   const run: Run = (text, values, unopened) => send(searchStatement(tools.nameOf, text, values, unopened));
   const together = createSharedRun(run, tools.differences);
-  /** Those who share it, by who they are. */
-  const parties = new Map<Caller | undefined, Party>([[undefined, { access, search }]]);
+  const own: Party = { access, search, found: new Set() };
+  /** Others who share it, by what their rights hang on. */
+  const parties = new Map<string, Party>();
   const partyOf = (caller: Caller | undefined): Party => {
-    const known = parties.get(caller);
-    if (known) return known;
-    const made = tools.partyOf(caller as Caller); // one without is known
-    parties.set(caller, made);
-    return made;
+    if (!caller) return own;
+    const key = rightsKey(caller);
+    const party = parties.get(key) ?? { ...tools.partyOf(caller), found: new Set() };
+    parties.set(key, party);
+    return party;
   };
   let written = false;
   const passed = (version: StoredVersion): StoredVersion => {
@@ -158,11 +159,12 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       const places = Map.groupBy(criteria.keys(), (i) => partyOf(criteria[i]?.caller));
       const found: (readonly StoredVersion[])[] = criteria.map(() => []);
       await all(
-        [...places].map(async ([party, own]) => {
-          const asked = own.map((i) => criteria[i] as Criteria); // a place in them
+        [...places].map(async ([party, indices]) => {
+          const asked = indices.map((i) => criteria[i] as Criteria); // a place in them
           const versions = await findCurrent(party.search, asked, limit, together);
           party.access.belt(versions.flat());
-          for (const [n, i] of own.entries()) found[i] = versions[n] ?? [];
+          for (const { type, id } of versions.flat()) party.found.add(`${type}/${id}`);
+          for (const [n, i] of indices.entries()) found[i] = versions[n] ?? [];
         }),
       );
       return found;
@@ -218,6 +220,10 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
     dispensing: createDispensingTransaction(tools.cipher, send),
   };
 }
+
+/** Everything about a caller but what names the one request: callers alike in it may do the same. */
+const rightsKey = (caller: Caller): string =>
+  JSON.stringify({ ...caller, correlationId: undefined, address: undefined });
 
 /** Locks for a decision: one for each identifier value named, else one for the criteria as a whole. */
 function identityKeys(tools: TransactionTools, criteria: Criteria): bigint[] {

@@ -38,6 +38,8 @@ export interface RestSettings {
   readonly messageTimeZone: string;
   readonly epsToAsid: string;
   readonly isProduction: boolean;
+  /** Whether `$graphql` answers questions about its schema. SECURITY CP-16 */
+  readonly isGraphqlSchemaShown?: boolean;
   readonly softwareVersion: string;
   /** Endpoints of the authorisation server: `authorize`, `token` … SECURITY SD-07 */
   readonly oauthUris?: Readonly<Record<string, string>>;

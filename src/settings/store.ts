@@ -54,6 +54,13 @@ export const STORE = {
     ...oneOf('strict', 'lenient'),
     about: 'Whether unknown search parameters are refused or ignored; `Prefer: handling=` overrides it.',
   },
+  graphqlIntrospection: {
+    env: 'GRAPHQL_INTROSPECTION',
+    fallback: 'off',
+    ...oneOf('on', 'off'),
+    about:
+      'Whether `$graphql` answers `__schema` and `__type`, for tools. It shows what R4 defines and which search parameters are posted, and no data.',
+  },
   fullText: {
     env: 'FULL_TEXT',
     fallback: 'narrative',
@@ -72,6 +79,13 @@ export const STORE = {
     fallback: '100',
     ...integer(2, 1000),
     about: 'How many one such request may delete; when more match, none is deleted.',
+  },
+  referredDelete: {
+    env: 'REFERRED_DELETE',
+    fallback: 'allow',
+    ...oneOf('allow', 'refuse'),
+    about:
+      'Whether a Patient, Practitioner, Organization, Encounter or Medication is deleted while clinical records refer to it. Nothing is ever deleted with it.',
   },
   profileBase: {
     env: 'PROFILE_BASE',

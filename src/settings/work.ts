@@ -1,5 +1,14 @@
-/** Settings: Jobs and mail. */
-import { integer, mailAddress, parseDomains, parseHosts, parseRedisUrl, parseSmtpUrl } from '../config-parsers.ts';
+/** Settings: Jobs and mail, and how pharmacies and people are numbered. */
+import {
+  identifierSystem,
+  integer,
+  mailAddress,
+  parseCountries,
+  parseDomains,
+  parseHosts,
+  parseRedisUrl,
+  parseSmtpUrl,
+} from '../config-parsers.ts';
 import type { Setting } from './setting.ts';
 
 export const WORK = {
@@ -44,5 +53,27 @@ export const WORK = {
     allowed: 'domains, with commas between',
     about: 'Domains to whose addresses subscriptions may send e-mail. It never says what is new.',
     parse: parseDomains,
+  },
+  pharmacyCodeSystem: {
+    env: 'PHARMACY_CODE_SYSTEM',
+    fallback: 'https://phb.example/pharmacy-code',
+    ...identifierSystem,
+    about:
+      '`Organization.identifier.system` of the codes by which pharmacies are known; without such a code the ODS code holds.',
+  },
+  dispensingCountries: {
+    env: 'DISPENSING_COUNTRIES',
+    fallbackAbout: 'none: pharmacies act wherever they are',
+    allowed: 'codes of countries of two or three letters, with commas between, such as `GB,GBR`',
+    about:
+      '`Organization.address.country` of pharmacies that may verify and dispense; all others are refused, also those that say nothing of their country.',
+    parse: parseCountries,
+  },
+  healthNumberSystem: {
+    env: 'HEALTH_NUMBER_SYSTEM',
+    fallback: 'https://phb.example/hpn',
+    ...identifierSystem,
+    about:
+      '`Patient.identifier.system` of the number that prescription tokens show (HPN); without one, the NHS number.',
   },
 } as const satisfies Record<string, Setting<unknown>>;

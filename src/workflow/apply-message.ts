@@ -12,6 +12,7 @@ import { findLateness, IN_ORDER, type Said, type Saying } from './late-messages.
 import { type Merge, mergedInto, moveJob, moveReferences } from './merge-patients.ts';
 import { type Planned, planEntries } from './message-entries.ts';
 import { buildWrites } from './message-writes.ts';
+import { moveIdentifiers } from './move-identifiers.ts';
 import { partedFrom, partPatients } from './part-patients.ts';
 
 export interface ApplyMessageServices {
@@ -43,13 +44,14 @@ export function createApplyMessage(services: ApplyMessageServices): ApplyMessage
     for (const [index, { resource }] of bundle.entry.entries()) checkType(resource.resourceType, index);
     const parted = await partPatients(services, tx, bundle.entry.filter(isParted));
     const rest = bundle.entry.filter((entry) => !isParted(entry));
-    const planned = await planEntries(services, tx, known, rest);
+    const { entries, writes: released } = await moveIdentifiers(services, tx, rest);
+    const planned = await planEntries(services, tx, known, entries);
     const lateness = origin.saying ? await findLateness(tx, origin.saying, saidIn(planned)) : IN_ORDER;
     const written = new Set(planned.map(({ type, id }) => `${type}/${id}`));
     const { writes: moves, rest: later } = await moveReferences(services, tx, mergesOf(planned), written);
     if (later.length > 0) await tx.jobs.add(later.map((merge) => moveJob(merge, origin)));
     await tx.write(
-      [...buildWrites(services, planned, source, lateness), ...moves, ...parted],
+      [...buildWrites(services, planned, source, lateness), ...moves, ...parted, ...released],
       (results) => {
         const versions = results
           .filter(({ outcome }) => outcome !== 'unchanged')

@@ -219,7 +219,8 @@ class Sharing {
     const ends = writing.map(({ step }, i) => step.last(results[i] ?? []));
     // Of a transaction that failed the first error is the one that says why.
     for (const end of ends) end.catch(() => undefined);
-    const settling = this.#tx.messages.settleAll(this.#settled.map(({ one }) => one));
+    const settled = this.#settled.map(({ one }) => one);
+    const settling = settled.length > 0 ? this.#tx.messages.settleAll(settled) : Promise.resolve(true);
     this.#attempts.send(this.#tx.dispensing);
     const keeping = this.#tx.sourceTimes.keep(this.#kept);
     keeping.catch(() => undefined);

@@ -18,6 +18,8 @@ describe('jobs of pharmacies', function () {
   const now = (): number => Date.now() + offset;
   // A zone in which it is between ten and midnight now, so that the digest of today is due.
   const zone = new Date().getUTCHours() < 12 ? 'Etc/GMT-11' : 'Etc/GMT+2';
+  /** The digest of today speaks of it. */
+  const beforeEight = (): number => now() - 20 * HOUR_MS;
   before(async () => {
     smtp = await startSmtpServer();
     server = await startTestServer({
@@ -58,8 +60,13 @@ describe('jobs of pharmacies', function () {
   const fhir = async (path: string) => (await world.call('GET', `/fhir/R4/${path}`, server.bearer)).json;
 
   it('a controlled drug is told of at once, once, without name and medicine; nothing else is', async () => {
-    await world.prescribeMany(20, () => ({}));
-    await world.prescribe({ medication: 'Morphine sulfate 10mg tablets', priority: 'controlled', schedule: '2' });
+    await world.prescribeMany(20, () => ({ issuedAt: beforeEight() }));
+    await world.prescribe({
+      medication: 'Morphine sulfate 10mg tablets',
+      priority: 'controlled',
+      schedule: '2',
+      issuedAt: beforeEight(),
+    });
     await until('the alert', () => mails('pharmacy-a').length === 1);
     const [mail] = all();
     expect(`${mail?.subject} ${mail?.text}`)
@@ -80,7 +87,11 @@ describe('jobs of pharmacies', function () {
   });
 
   it('one digest a day to each pharmacy with something pending, and none to the others', async () => {
-    await world.prescribe({ pharmacyId: 'pharmacy-b' });
+    await world.prescribe({ pharmacyId: 'pharmacy-b', issuedAt: beforeEight() });
+    // What came after eight is told of tomorrow, if it is still there.
+    const late = await world.prescribe({ pharmacyId: 'pharmacy-c' });
+    await world.put({ ...(await fhir(`Task/${late.taskId}`)), status: 'cancelled' });
+    await world.prescribe({ pharmacyId: 'pharmacy-d' });
     for (let day = 0; day < DAYS; day += 1) {
       if (day > 0) offset += 24 * HOUR_MS;
       offset += 61_000;
@@ -89,7 +100,7 @@ describe('jobs of pharmacies', function () {
       // Looked for again every minute: nothing more comes of it.
       offset += 61_000;
       await sleep(6_000);
-      expect([digests('pharmacy-a'), digests('pharmacy-b'), digests('pharmacy-c')]).eql([day + 1, day + 1, 0]);
+      expect(['a', 'b', 'c', 'd'].map((letter) => digests(`pharmacy-${letter}`))).eql([day + 1, day + 1, 0, day]);
     }
     const digest = all().find(({ subject }) => subject.includes('this morning'));
     expect(digest?.text).match(

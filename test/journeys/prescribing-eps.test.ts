@@ -137,8 +137,26 @@ describe('journey › prescribing by EPS', function () {
         .find((one: { data?: string }) => one.data);
       expect(data.data).equal(signature);
       const asked = await practice.call('pat', 'PUT', `/api/prescriptions/${id}/cancel`);
-      expect(asked.status).equal(409);
-      expect(asked.body.code).equal('RX-EPS');
+      expect(asked.status, JSON.stringify(asked.body)).equal(202);
+      expect(asked.body.status).equal('APPROVED');
+      expect(asked.body.message).match(/practice has been asked/);
+      // Again: nobody is told twice.
+      expect((await practice.call('pat', 'PUT', `/api/prescriptions/${id}/cancel`)).status).equal(202);
+      const { body: told } = await practice.fhir('GET', 'Communication?patient=pat&_count=200');
+      const recipients = told.entry
+        .map((one: { resource: object }) => one.resource)
+        .filter(
+          (one: { category: { coding: { code: string }[] }[]; about: { reference: string }[] }) =>
+            one.category[0]?.coding[0]?.code === 'cancellation-asked' && one.about[0]?.reference === `Task/${id}`,
+        )
+        .map((one: { recipient: { reference: string }[] }) => one.recipient[0]?.reference)
+        .sort();
+      expect(recipients).deep.equal(['Organization/surgery', 'PractitionerRole/doc-role']);
+      const { body: seen } = await practice.call('gp', 'GET', '/api/provider/prescriptions?status=APPROVED');
+      const own = seen.prescriptions.find((one: { id: string }) => one.id === id);
+      expect(own.cancellation_asked).match(/^\d{4}-/);
+      const { body: entry } = await practice.fhir('GET', `Task?focus=MedicationRequest/${orderId}`);
+      expect(entry.entry[0].resource.status).equal('ready');
       // A pharmacy takes it: what the Spine says then is that it was not cancelled.
       const number = order.groupIdentifier.value;
       const uuid = order.groupIdentifier.extension[0].valueIdentifier.value;

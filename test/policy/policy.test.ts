@@ -93,6 +93,49 @@ describe('policy › default', () => {
   });
 });
 
+describe('policy › references', () => {
+  it('[AZ-05] [CP-11] what a search finds for somebody may be referred to, where the policy says so: every role, every type', () => {
+    const right = { patientId: 'q', relatedPersonId: 'r', from: 0, until: START + 1, adultAt: START + 1 };
+    const roles = [
+      'PATIENT',
+      'DOCTOR',
+      'PRESCRIBER',
+      'PHARMACIST',
+      'RECEPTIONIST',
+      'STAFF',
+      'ADMIN',
+      'SYSTEM',
+    ] as const;
+    const options = {
+      practitioner: 'd',
+      practitionerRoles: ['dr'],
+      organizations: ['o'],
+      patients: ['p'],
+      emergency: ['e', 'l'],
+      lawful: ['l'],
+      proxies: [right],
+    };
+    for (const role of [...roles, roles])
+      for (const type of STORED_TYPES) {
+        const caller = person(role, { ...options, scopes: 'user/*.cruds' });
+        expect(policy.mayReferToFound(caller, type)).to.equal(true);
+        const found = policy.filterFor(caller, type, 's');
+        if (found.kind === 'nothing') continue;
+        const may = policy.referenceFilter(caller, type);
+        if (may.kind !== 'everything') expect(found, `${role} ${type}`).to.deep.equal(may);
+      }
+  });
+  it('[AZ-05] of programs, and of apps with a patient in context, it is asked', () => {
+    for (const caller of [
+      client('system/*.cruds'),
+      patientApp('a'),
+      person('DOCTOR', { scopes: 'user/*.rs patient/*.cruds', patient: 'a', organizations: ['o'] }),
+      serviceCaller('gateway'),
+    ])
+      expect(policy.mayReferToFound(caller, 'Patient'), caller.name).to.equal(false);
+  });
+});
+
 describe('policy › scopes', () => {
   it('[SC-06] a scope only narrows: what the role may not, no scope gives', () => {
     const receptionist = person('RECEPTIONIST', { organizations: ['o'], scopes: 'user/*.cruds' });

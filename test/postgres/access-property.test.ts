@@ -586,7 +586,6 @@ describe('access › the property of record', () => {
       const frequencies: Frequencies = {
         rows: () => belief.rows,
         tokenRows: () => belief.tokenRows,
-        isKnown: () => true,
         refresh: async () => {},
         stop: () => {},
       };

@@ -9,7 +9,11 @@ export interface BackendClient {
 }
 
 /** Registers it and asks for a token. */
-export async function registerBackend(server: TestServer, scope: string, name = 'A program'): Promise<BackendClient> {
+export async function registerBackend(
+  server: Pick<TestServer, 'url' | 'fhirBaseUrl' | 'bearer'>,
+  scope: string,
+  name = 'A program',
+): Promise<BackendClient> {
   const { privateKey, publicKey } = await generateKeyPair('ES384');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES384', use: 'sig' };
   const made = await fetch(`${server.url}/api/v2/admin/clients`, {
@@ -29,7 +33,8 @@ export async function registerBackend(server: TestServer, scope: string, name = 
     .setJti(crypto.randomUUID())
     .setExpirationTime('4 minutes')
     .sign(privateKey);
-  const reply = await fetch(url, {
+  // Its audience is the address that is published; it is reached where the test reaches the server.
+  const reply = await fetch(server.url + new URL(url).pathname, {
     method: 'POST',
     body: new URLSearchParams({
       grant_type: 'client_credentials',

@@ -92,6 +92,62 @@ describe('workflow › merge patients', () => {
     expect([gone, (await idsOf('A9')).length]).eql([2, 1]);
   });
 
+  describe('A43: numbers that were entered for another', () => {
+    const move = (to: string, from: string) => receive(messageOf(header('ADT^A43'), to, `MRG|${from}`));
+    const numbersOf = (resource: Resource): unknown[] =>
+      (resource['identifier'] as { value: string }[]).map(({ value }) => value).toSorted();
+
+    it('they are the other’s from now on; a record that keeps a number stays as it is, with all that is recorded', async () => {
+      await admit('M1', 'X1');
+      await receive(messageOf(header('ADT^A31'), 'PID|1||M1^^^RXX^MR~M2^^^RXX^PI||Moved^Mia'));
+      await admit('M9', 'X9');
+      const [source, target] = [(await idsOf('M1'))[0], (await idsOf('M9'))[0]];
+      await move('PID|1||M9^^^RXX^MR~M2^^^RXX^PI||Right^Rita', 'M2^^^RXX^PI');
+      const [before, after] = [await one('Patient', `_id=${source}`), await one('Patient', `_id=${target}`)];
+      expect([numbersOf(before), numbersOf(after)]).eql([['M1'], ['M2', 'M9']]);
+      expect([before['active'], before.link, after.link]).eql([true, undefined, undefined]);
+      expect((await one('Encounter', 'identifier=urn:v2:RXX:visit|X1'))['subject']).deep.include({
+        reference: `Patient/${source}`,
+      });
+      expect(await idsOf('M2'), 'later messages under it mean the other').eql([target]);
+    });
+    it('the same again changes nothing', async () =>
+      expect(await move('PID|1||M9^^^RXX^MR~M2^^^RXX^PI||Right^Rita', 'M2^^^RXX^PI')).eql([]));
+    it('a record that has no number left gives way, as in a merge', async () => {
+      await admit('N1', 'Y1');
+      await admit('N9', 'Y9');
+      const [source, target] = [(await idsOf('N1'))[0], (await idsOf('N9'))[0]];
+      await move(pid('N9'), 'N1^^^RXX^MR');
+      const [gone, stays] = [await one('Patient', `_id=${source}`), await one('Patient', `_id=${target}`)];
+      expect([gone['active'], gone.link]).eql([
+        false,
+        [{ other: { reference: `Patient/${target}` }, type: 'replaced-by' }],
+      ]);
+      expect(numbersOf(stays)).eql(['N1', 'N9']);
+      expect((await world.ids(ROOT, `Encounter?patient=Patient/${target}`)).length).equal(2);
+      expect(await move(pid('N9'), 'N1^^^RXX^MR'), 'again').eql([]);
+    });
+    it('numbers that nobody has yet are given to the patient, who is made', async () => {
+      await move(pid('O9'), 'O1^^^RXX^MR');
+      expect(await idsOf('O1')).eql(await idsOf('O9'));
+    });
+    it('several records in one message', async () => {
+      for (const number of ['P1', 'P2', 'P9']) await admit(number, `Z${number}`);
+      const target = (await idsOf('P9'))[0];
+      await receive(messageOf(header('ADT^A43'), pid('P9'), 'MRG|P1^^^RXX^MR', pid('O9'), 'MRG|P2^^^RXX^MR'));
+      expect((await idsOf('P1')).includes(target as string)).equal(true);
+      expect((await idsOf('P2')).includes((await idsOf('O9'))[0] as string)).equal(true);
+    });
+    it('one who has no other number than those that move is refused: nobody could tell the two apart', () => {
+      const { value, issues } = mapToFhir(messageOf(header('ADT^A43'), pid('Q1'), 'MRG|Q1^^^RXX^MR'), {
+        receivedAt: 0,
+        timeZone: 'Europe/London',
+      });
+      expect(value).equal(undefined);
+      expect(issues.map(({ severity, expression }) => `${severity} ${expression?.[0]}`)).include('error PID-3');
+    });
+  });
+
   it('A45 gives a visit to another patient', async () => {
     await admit('B1', 'W1');
     await receive(messageOf(header('ADT^A45'), pid('B2'), 'MRG|B1^^^RXX^MR||||W1'));

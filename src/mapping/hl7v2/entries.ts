@@ -12,17 +12,6 @@ import { compact, type Json } from './compact.ts';
 /** More identifiers than these say nothing more about who it is. */
 const IDENTIFIERS_MAX = 20;
 
-export interface Entries {
-  /** The order in which things were first named. */
-  readonly list: readonly TransactionEntry[];
-  /** A thing the message only mentions: stored unless it is there. */
-  mention(resource: Record<string, unknown> & { resourceType: string }, identifiers: readonly Identifier[]): Json;
-  /** Whether the message is about this already. */
-  has(resourceType: string, key: Identifier): boolean;
-  /** A thing the message is about: found and merged, or made. */
-  store(resource: FhirResource, identifiers: readonly Identifier[], options?: StoreOptions): string;
-}
-
 export interface StoreOptions {
   readonly removed?: readonly string[];
   /** Elements that count only when the resource is made. */
@@ -38,29 +27,43 @@ export const urlOf = (resourceType: string, { system = '', value }: Identifier):
 const bounded = (identifiers: readonly Identifier[]): readonly Identifier[] =>
   identifiers.length > IDENTIFIERS_MAX ? identifiers.slice(0, IDENTIFIERS_MAX) : identifiers;
 
-export function createEntries(): Entries {
-  const entries = new Map<string, TransactionEntry>();
-  return {
-    get list() {
-      return [...entries.values()];
-    },
-    mention(resource, identifiers) {
-      const [key] = identifiers;
-      if (key === undefined) throw new Error('a resource that is mentioned needs an identifier');
-      const fullUrl = urlOf(resource.resourceType, key);
-      if (!entries.has(fullUrl)) entries.set(fullUrl, createUnlessFound(fullUrl, resource, bounded(identifiers)));
-      return { reference: fullUrl };
-    },
-    has: (resourceType, key) => entries.has(urlOf(resourceType, key)),
-    store(resource, identifiers, { removed = [], defaults = [], marks: own = [] } = {}) {
-      const [key] = identifiers;
-      if (key === undefined) throw new Error('a resource that is stored needs an identifier');
-      const fullUrl = urlOf(resource.resourceType, key);
-      const found = bounded(identifiers);
-      entries.set(fullUrl, updateByIdentifier(fullUrl, resource, found, removed, defaults, own));
-      return fullUrl;
-    },
-  };
+/** A class, as a message makes one: an object literal with a getter makes a hidden class each time, which lives long and keeps the entries. */
+export class Entries {
+  readonly #entries = new Map<string, TransactionEntry>();
+
+  /** The order in which things were first named. */
+  get list(): readonly TransactionEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** A thing the message only mentions: stored unless it is there. */
+  mention(resource: Record<string, unknown> & { resourceType: string }, identifiers: readonly Identifier[]): Json {
+    const [key] = identifiers;
+    if (key === undefined) throw new Error('a resource that is mentioned needs an identifier');
+    const fullUrl = urlOf(resource.resourceType, key);
+    if (!this.#entries.has(fullUrl))
+      this.#entries.set(fullUrl, createUnlessFound(fullUrl, resource, bounded(identifiers)));
+    return { reference: fullUrl };
+  }
+
+  /** Whether the message is about this already. */
+  has(resourceType: string, key: Identifier): boolean {
+    return this.#entries.has(urlOf(resourceType, key));
+  }
+
+  /** A thing the message is about: found and merged, or made. */
+  store(
+    resource: FhirResource,
+    identifiers: readonly Identifier[],
+    { removed = [], defaults = [], marks: own = [] }: StoreOptions = {},
+  ): string {
+    const [key] = identifiers;
+    if (key === undefined) throw new Error('a resource that is stored needs an identifier');
+    const fullUrl = urlOf(resource.resourceType, key);
+    const found = bounded(identifiers);
+    this.#entries.set(fullUrl, updateByIdentifier(fullUrl, resource, found, removed, defaults, own));
+    return fullUrl;
+  }
 }
 
 /** The identifiers among FHIR ones by which a resource may be found: those with a system. */

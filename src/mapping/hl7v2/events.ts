@@ -13,6 +13,7 @@ export type Family =
   | 'link'
   | 'merge'
   | 'move'
+  | 'move-identifiers'
   | 'orders'
   | 'pharmacy'
   | 'places'
@@ -76,6 +77,7 @@ export const EVENTS: ReadonlyMap<string, EventRule> = new Map<string, EventRule>
   ...named('ADT', 'A37', { ...LINK, family: 'unlink' }),
   ...named('ADT', 'A29', { family: 'deletion' }),
   ...named('ADT', 'A35 A41 A44 A45', MOVE),
+  ...named('ADT', 'A43', { ...MERGE, family: 'move-identifiers' }),
   ...named('ADT', 'A46 A47', { ...MERGE, family: 'identifiers' }),
   ...named('BAR', 'P01 P02 P05', { family: 'charges', ...VISIT }),
   ...named('DFT', 'P03', { family: 'charges', ...VISIT }),

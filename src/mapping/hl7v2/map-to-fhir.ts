@@ -11,11 +11,19 @@ import { mapCharges } from './charges.ts';
 import type { Json } from './compact.ts';
 import { type Reading, SegmentCursor } from './cursor.ts';
 import { mapDocument } from './document.ts';
-import { createEntries } from './entries.ts';
+import { Entries } from './entries.ts';
 import { EVENTS, type EventRule, type Family } from './events.ts';
 import { mapVaccinations } from './immunization.ts';
 import { mapPlaces, mapStaff } from './master-file.ts';
-import { mapDeletion, mapIdentifiers, mapLinks, mapMerges, mapMoves, mapUnlinks } from './merge.ts';
+import {
+  mapDeletion,
+  mapIdentifiers,
+  mapLinks,
+  mapMerges,
+  mapMovedIdentifiers,
+  mapMoves,
+  mapUnlinks,
+} from './merge.ts';
 import { applyFieldRules, readExtensions } from './partner-rules.ts';
 import { mapPharmacy } from './pharmacy.ts';
 import { mapResults } from './report.ts';
@@ -64,6 +72,7 @@ const MAPS: Readonly<Record<Family, (to: Translation) => void>> = {
   link: mapLinks,
   merge: mapMerges,
   move: mapMoves,
+  'move-identifiers': mapMovedIdentifiers,
   orders: mapOrders,
   pharmacy: mapPharmacy,
   places: mapPlaces,
@@ -177,5 +186,5 @@ function openTranslation(message: Message, rule: EventRule, context: MappingCont
   const times = [cursor?.at(6), cursor?.at(2), new SegmentCursor(header, reading).at(7)];
   const eventTime = times.find((time) => time?.isValued)?.dateTime;
   const { receivedAt } = context;
-  return { message, rule, reading, entries: createEntries(), eventTime, receivedAt };
+  return { message, rule, reading, entries: new Entries(), eventTime, receivedAt };
 }

@@ -1,9 +1,16 @@
 /**
  * MRG: records of one person become one (A18, A30, A34, A39, A40), are linked (A24), take a new number (A46, A47), or
- * give a visit or account to another (A35, A41, A44, A45). A29 takes a person out. docs/hl7v2.md "Merges"
+ * give numbers (A43), a visit or an account to another (A35, A41, A44, A45). A29 takes a person out. docs/hl7v2.md "Merges"
  */
 import { endsBeforeStart } from '../period-order.ts';
-import { type FhirResource, type Identifier, MERGED_INTO, MOVES_PATIENT, PARTED_FROM } from '../transaction-bundle.ts';
+import {
+  type FhirResource,
+  type Identifier,
+  MERGED_INTO,
+  MOVES_PATIENT,
+  NUMBERS_MOVE_TO,
+  PARTED_FROM,
+} from '../transaction-bundle.ts';
 import { systemUrl } from './code-tables.ts';
 import { compact, type Json, present } from './compact.ts';
 import { type Cursor, localSystem, SegmentCursor } from './cursor.ts';
@@ -161,6 +168,35 @@ function endOf(identifier: Json, { eventTime }: Translation): Json | undefined {
   if (eventTime === undefined) return compact({ start, end });
   const isKept = start !== undefined && !endsBeforeStart(start, eventTime);
   return compact({ start: isKept ? start : undefined, end: eventTime });
+}
+
+/** A43: the numbers of MRG-1 were entered for another: from now on they are those of the patient of PID. */
+export function mapMovedIdentifiers(to: Translation): void {
+  for (const section of sectionsFrom(to, 'PID')) mapMovedIdentifier(section);
+}
+
+function mapMovedIdentifier(to: Translation): void {
+  const [pid, mrg] = [firstOf(to, 'PID'), firstOf(to, 'MRG')];
+  if (pid === undefined) return;
+  if (mrg === undefined) {
+    tellAbout(pid, to.reading, 'error', 'structure', 'No MRG follows the patient');
+    return;
+  }
+  const moved = readIdentifiers(mrg.all(1), to);
+  if (moved.keys.length === 0) {
+    mrg.at(1).tell('error', 'required', 'No number is named that is to be moved');
+    return;
+  }
+  const patient = mapPatient(pid, [], to, {}, { identifiers: moved.identifiers, keys: [], findAnother: moved.keys });
+  if (patient === undefined) return;
+  // Whose they were is known from the record itself.
+  mrg.ignore(2, 3, 4, 5, 6, 7);
+  mrg
+    .at(1)
+    .warn('business-rule', 'What is recorded stays where it is, unless the other record has no number left but these');
+  const resource = { resourceType: 'Patient', identifier: moved.identifiers };
+  const mark = { url: NUMBERS_MOVE_TO, valueString: String(patient.reference['reference']) };
+  to.entries.store(resource, moved.keys, { marks: [mark] });
 }
 
 /** The visit (MRG-5) or the account (MRG-3) of another patient is that of PID from now on. */

@@ -81,6 +81,8 @@ export interface MappedPatient {
 export interface FormerNumbers {
   readonly identifiers: readonly Json[];
   readonly keys: readonly Identifier[];
+  /** Numbers that still find another record. */
+  readonly findAnother?: readonly Identifier[];
 }
 
 /**
@@ -95,7 +97,9 @@ export function mapPatient(
   former: FormerNumbers = { identifiers: [], keys: [] },
 ): MappedPatient | undefined {
   const draft = new Draft({ resourceType: 'Patient' });
-  const { identifiers, keys } = patientIdentifiers(pid, to);
+  const { identifiers, keys: all } = patientIdentifiers(pid, to);
+  const { findAnother = [] } = former;
+  const keys = all.filter(({ system, value }) => !findAnother.some((o) => o.system === system && o.value === value));
   const [key] = keys;
   if (key === undefined) {
     to.reading.issues.push({
@@ -106,7 +110,9 @@ export function mapPatient(
     });
     return undefined;
   }
-  draft.append('identifier', [...identifiers, ...former.identifiers]);
+  const isNew = ({ system, value }: Json): boolean =>
+    !identifiers.some((known) => known['system'] === system && known['value'] === value);
+  draft.append('identifier', [...identifiers, ...former.identifiers.filter(isNew)]);
   draft.set('active', true);
   applyMap(PID, pid, draft);
   setGender(pid.at(8), draft);

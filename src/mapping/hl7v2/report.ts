@@ -15,12 +15,13 @@ import { mapLegacySpecimen, mapSpecimen } from './specimen.ts';
 import type { Translation } from './translation.ts';
 
 export function mapResults(to: Translation): void {
+  const seen = new Map<string, number>();
   for (const section of sectionsFrom(to, 'PID')) {
     const admission = mapAdmission(section);
     const { orders, patientNotes } = groupObservationOrders(section);
     if (admission === undefined) return;
     const note = noteText(patientNotes);
-    for (const order of orders) mapReport(order, admission, note, section);
+    for (const order of orders) mapReport(order, admission, note, seen, section);
     if (orders.length === 0)
       tellAbout(cursorsOf(section)[0] as SegmentCursor, to.reading, 'error', 'structure', 'No OBR follows the patient');
   }
@@ -30,6 +31,7 @@ function mapReport(
   order: ObservationOrder,
   admission: MappedAdmission,
   patientNote: string | undefined,
+  seen: Map<string, number>,
   to: Translation,
 ): void {
   const { obr } = order;
@@ -43,7 +45,7 @@ function mapReport(
     return;
   }
   const numbers = orderNumbers(order.orc, obr, to);
-  const key = reportKey(numbers.filled ?? numbers.placed, code, obr, admission, to);
+  const key = onceMore(reportKey(numbers.filled ?? numbers.placed, code, obr, admission, to), seen, obr);
   const basedOn = orderReference(numbers, { code, requester: requesterOf(order, to) }, patient, to);
   const effective = effectiveOf(obr);
   const [specimen, ...specimens] = specimensOf(order, admission, key, to);
@@ -92,6 +94,17 @@ function reportKey(
   const { system = '', value } = known ?? patient.key;
   const time = known === undefined ? obr.at(7).text || to.message.header.value(10) : '';
   return derivedIdentifier('DiagnosticReport', system, value, keyOfConcept(code), time);
+}
+
+/** Reports of one message under one number and code, or without a code, are told apart by their order: none may hide another. */
+function onceMore(key: Identifier, seen: Map<string, number>, obr: SegmentCursor): Identifier {
+  const count = (seen.get(key.value) ?? 0) + 1;
+  seen.set(key.value, count);
+  if (count === 1) return key;
+  obr
+    .at(4)
+    .warn('business-rule', 'Another report of the message has this number and code: their order tells them apart');
+  return derivedIdentifier('DiagnosticReport', key.value, String(count));
 }
 
 /** OBR-25; else what the results themselves say. */

@@ -138,6 +138,18 @@ group by owner having sum(n) > 0 order by owner limit ${OPEN_MAX}`,
         return rows.map((row) => row[0] as string);
       }),
 
+    hasOpenSince: (pharmacyId, issuedBefore) =>
+      translated(async () => {
+        const [row] = await reads.query({
+          name: 'dispense-open-since',
+          // dispense_task_page
+          text: `select exists (select from mortar.dispense_task
+where owner = $1 and state = 0 and rank in (0, 1, 2) and issued < $2::bigint)`,
+          values: [pharmacyId, issuedBefore],
+        });
+        return row?.[0] === true;
+      }),
+
     times: (pharmacyId, from, until) =>
       translated(async () => {
         const [row] = await reads.query({

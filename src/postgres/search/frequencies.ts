@@ -20,8 +20,6 @@ interface TypeFrequencies {
 
 export interface Frequencies {
   rows(type: string): number;
-  /** Whether Postgres has analysed the type's table; otherwise every estimate is a guess. */
-  isKnown(type: string): boolean;
   /** Estimated rows that hold any of these tokens. */
   tokenRows(type: string, keys: readonly bigint[]): number;
   /** Estimated rows that hold a word. */
@@ -70,7 +68,6 @@ where c.relkind = 'r' and c.reltuples > 0`,
 
   return {
     rows: (type) => types.get(type)?.rows ?? ROWS_UNKNOWN,
-    isKnown: (type) => types.has(type),
     tokenRows(type, keys) {
       const known = types.get(type);
       const rows = known?.rows ?? ROWS_UNKNOWN;

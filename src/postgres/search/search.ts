@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { SearchPage, StoredVersion } from '../../ports/resource-store.ts';
 import { tooCostly } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { Access } from '../access.ts';
 import type { Pipeline, Row, Statement, Unopened } from '../pools.ts';
 import { toVersion } from '../reader.ts';
 import type { RowBuilder } from '../writer.ts';
@@ -14,8 +15,8 @@ import { type IncludeTools, includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
 
 export interface SearchOptions extends IncludeTools {
-  /** Rights that a paging position is bound to. */
-  readonly callerKey: string;
+  /** Whose rights a paging position is bound to. */
+  readonly asker: Pick<Access, 'callerKey'>;
   readonly cursors: Cursors;
   readonly pageSizeDefault: number;
   readonly rowOf: RowBuilder;
@@ -28,7 +29,7 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
   const { type, contained } = request;
   if (request.offset > OFFSET_MAX)
     throw tooCostly(`_offset is limited to ${OFFSET_MAX}: follow the next links of the bundle instead`);
-  const scope = `${options.callerKey} ${type}?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
+  const scope = `${options.asker.callerKey} ${type}?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
   if (contained)
     return runContained(options, { ...request, contained }, scope, (plain) => runSearch(options, plain, run), run);
   const position =

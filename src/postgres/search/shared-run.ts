@@ -18,63 +18,77 @@ interface Shape {
   readonly asked: Asked[];
 }
 
-/** Parameters that have differed between statements of a shape, so that its joined forms are few. */
-export type Differences = Map<string, Set<number>>;
+/** How statements of a shape are joined: by the parameters that have differed between them, so that forms are few. */
+export type Differences = Map<string, Joined>;
+
+interface Joined {
+  readonly differing: Set<number>;
+  /** Of so many that differ. */
+  readonly size: number;
+  readonly text: string;
+}
 
 const SHAPES_MAX = 2000;
 
 /** The same as `run` for statements that only read. `differences` outlives the transaction. */
 export function createSharedRun(run: Run, differences: Differences): Run {
-  let waiting = new Map<string, Shape>();
+  let waiting: Shape[] = [];
 
   function send(): void {
     const shapes = waiting;
-    waiting = new Map();
-    for (const shape of shapes.values()) void sendShape(shape);
+    waiting = [];
+    for (const shape of shapes) void sendShape(shape);
   }
 
   async function sendShape({ text, unopened, asked }: Shape): Promise<void> {
     try {
       // What several ask in the same words is asked once.
-      const alike = [...Map.groupBy(asked, ({ values }) => JSON.stringify(values)).values()];
-      const all = alike.flatMap(([one]) => (one ? [one.values] : []));
+      const all: (readonly unknown[])[] = [];
+      const places = asked.map(({ values }) => {
+        const place = all.findIndex((one) => one.every((value, i) => isSame(value, values[i])));
+        return place < 0 ? all.push(values) - 1 : place;
+      });
       const [values = []] = all;
       const found = all.length === 1 ? [await run(text, values, unopened)] : await runAll(text, all, unopened);
-      for (const [i, group] of alike.entries()) for (const one of group) one.resolve(found[i] ?? []);
+      for (const [i, one] of asked.entries()) one.resolve(found[places[i] ?? -1] ?? []);
     } catch (error) {
       for (const one of asked) one.reject(error);
     }
   }
 
   async function runAll(text: string, all: readonly (readonly unknown[])[], unopened: Unopened | undefined) {
-    const joined = join(text, all, differingIn(differences, text, all));
+    const { differing, text: joined } = joinedOf(differences, text, all);
     const found: Row[][] = all.map(() => []);
-    for (const [n, ...row] of await run(joined.text, joined.values, unopened)) found[(n as number) - 1]?.push(row);
+    const rows = await run(joined, joinedValues(all, differing), unopened);
+    for (const [n, ...row] of rows) found[(n as number) - 1]?.push(row);
     return found;
   }
 
   return (text, values, unopened) =>
     new Promise((resolve, reject) => {
-      if (waiting.size === 0) process.nextTick(send);
-      const key = `${unopened ?? ''} ${text}`;
-      const shape = waiting.get(key) ?? { text, unopened, asked: [] };
-      waiting.set(key, shape);
+      if (waiting.length === 0) process.nextTick(send);
+      let shape = waiting.find((one) => one.text === text && one.unopened === unopened);
+      if (!shape) {
+        shape = { text, unopened, asked: [] };
+        waiting.push(shape);
+      }
       shape.asked.push({ values, resolve, reject });
     });
 }
 
-function differingIn(differences: Differences, text: string, all: readonly (readonly unknown[])[]): Set<number> {
-  const known = differences.get(text) ?? new Set();
-  if (!differences.has(text)) {
-    if (differences.size >= SHAPES_MAX) differences.clear();
-    differences.set(text, known);
-  }
+function joinedOf(differences: Differences, text: string, all: readonly (readonly unknown[])[]): Joined {
+  const known = differences.get(text);
+  const differing = known?.differing ?? new Set();
   const [first = []] = all;
   for (const values of all)
     values.forEach((value, i) => {
-      if (!known.has(i) && !isSame(value, first[i])) known.add(i);
+      if (!differing.has(i) && !isSame(value, first[i])) differing.add(i);
     });
-  return known;
+  if (known?.size === differing.size) return known;
+  if (!known && differences.size >= SHAPES_MAX) differences.clear();
+  const made = { differing, size: differing.size, text: joinedText(text, first.length, differing) };
+  differences.set(text, made);
+  return made;
 }
 
 function isSame(a: unknown, b: unknown): boolean {
@@ -83,31 +97,28 @@ function isSame(a: unknown, b: unknown): boolean {
   return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
-/** Each answer with the number of who asked (the aliases are in no other statement); what differs comes as text in a row of its own for each. */
-function join(
-  text: string,
-  all: readonly (readonly unknown[])[],
-  differing: ReadonlySet<number>,
-): { readonly text: string; readonly values: readonly unknown[] } {
-  const [first = []] = all;
-  const values: unknown[] = [];
-  const places = first.map((value, i) => {
-    if (differing.has(i)) return `asker.p${i}`;
-    values.push(value);
-    return `$${values.length}`;
-  });
-  const columns = [...differing].toSorted((a, b) => a - b);
-  const lists = columns.map((i) => {
-    values.push(textNullableArray(all.map((each) => formatParameter(each[i]))));
-    return `$${values.length}::text[]`;
-  });
+const inOrder = (differing: ReadonlySet<number>): number[] => [...differing].toSorted((a, b) => a - b);
+
+/**
+ * Each answer with the number of who asked (the aliases are in no other statement). What differs comes in a row of its
+ * own for each, what does not as a parameter.
+ */
+function joinedText(text: string, count: number, differing: ReadonlySet<number>): string {
+  let shared = 0;
+  const places = Array.from({ length: count }, (_, i) => (differing.has(i) ? `asker.p${i}` : `$${++shared}`));
+  const columns = inOrder(differing);
+  const lists = columns.map((_, n) => `$${shared + n + 1}::text[]`);
   const inner = text.replace(/\$(\d+)/g, (_, n: string) => places[Number(n) - 1] ?? '');
-  const names = columns.map((i) => `p${i}`).join(', ');
-  return {
-    text: `select asker.n::int, answer.* from unnest(${lists.join(', ')}) with ordinality asker(${names}, n) cross join lateral (\n${inner}\n) answer`,
-    values,
-  };
+  return `select asker.n::int, answer.* from unnest(${lists.join(', ')}) with ordinality asker(${columns.map((i) => `p${i}`).join(', ')}, n)
+cross join lateral (
+${inner}
+) answer`;
 }
+
+const joinedValues = (all: readonly (readonly unknown[])[], differing: ReadonlySet<number>): readonly unknown[] => [
+  ...(all[0] ?? []).filter((_, i) => !differing.has(i)),
+  ...inOrder(differing).map((i) => textNullableArray(all.map((values) => formatParameter(values[i])))),
+];
 
 /** As Postgres reads it from text. */
 function formatParameter(value: unknown): string | undefined {

@@ -51,7 +51,7 @@ export async function runSystemSearch(
 ): Promise<SearchPage> {
   if (request.offset > OFFSET_MAX)
     throw tooCostly(`_offset is limited to ${OFFSET_MAX} here: follow the next links of the bundle instead`);
-  const scope = `${options.callerKey} ?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
+  const scope = `${access.callerKey} ?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
   const position =
     request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as SystemPosition); // signed
   const parts = await inLanes(visibleParts(access, request), async ({ type, conditions }): Promise<Part> => {

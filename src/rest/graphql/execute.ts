@@ -10,8 +10,10 @@ import { isNumber } from '../../standards/fhir/json.ts';
 import { isContainer } from '../../standards/fhir/json-pointer.ts';
 import { badRequest, notFound } from '../../standards/fhir/outcome.ts';
 import type { Services } from '../services.ts';
+import { introspect } from './introspect.ts';
 import { type Field, keyOf, type Output, put, unknownField } from './output.ts';
-import { argumentsOf, directivesOf, type Query } from './query.ts';
+import { argumentsOf, directivesOf, isSchemaField, type Query } from './query.ts';
+import { typeNameOf } from './schema.ts';
 import type { Sources } from './sources.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -52,7 +54,7 @@ export function createExecution(
       }
       const fragment = one.kind === 'InlineFragment' ? one : fragments.get(one.name.value);
       const wanted = fragment?.typeCondition?.name.value;
-      const fits = wanted === undefined || type === undefined || types.isA(type, wanted);
+      const fits = wanted === undefined || type === undefined || typeNameOf(type) === wanted || types.isA(type, wanted);
       if (fragment && fits) yield* fieldsOf(fragment.selectionSet, type);
     }
   }
@@ -61,6 +63,7 @@ export function createExecution(
     const output: Output = Object.create(null);
     for (const field of fieldsOf(selection, undefined)) {
       if (field.name === '__typename') put(output, field, 'Query');
+      else if (isSchemaField(field.name)) put(output, field, introspect(services, field, fragments));
       else if (LIST.test(field.name)) await putList(output, field, undefined);
       else if (parameters.get(field.name)) {
         const [id = ''] = field.args.get('id') ?? field.args.get('_id') ?? [];
@@ -85,7 +88,8 @@ export function createExecution(
 
   async function putField(output: Output, field: Field, type: string, value: Json, root: Resource): Promise<void> {
     const { name } = field;
-    if (name === '__typename' || (name === 'resourceType' && value === root)) return put(output, field, type);
+    if (name === '__typename' || (name === 'resourceType' && value === root))
+      return put(output, field, typeNameOf(type));
     if (name === 'resource' && type === 'Reference') return putResource(output, field, value, root);
     if (value === root && LIST.test(name)) return putList(output, field, root);
     const json = name.startsWith('_') ? name.slice(1) : name;

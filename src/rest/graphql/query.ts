@@ -12,6 +12,11 @@ import {
 import { badRequest, FhirError, issue } from '../../standards/fhir/outcome.ts';
 
 export const DEPTH_MAX = 8;
+/** Of what is asked of the schema: a type within lists within non-nulls is many levels for tools. */
+const SCHEMA_DEPTH_MAX = 20;
+/** Lists of the schema within one another: types, and the fields of each. */
+const SCHEMA_LISTS_MAX = 2;
+const SCHEMA_LISTS = /^(?:types|fields|inputFields|interfaces|possibleTypes|enumValues)$/;
 const ALIASES_MAX = 20;
 const TOKENS_MAX = 5_000;
 /** Fields with those of fragments where they are used. */
@@ -29,8 +34,8 @@ export interface RawQuery {
   readonly variables?: unknown;
 }
 
-/** Throws 400 for what is no query, asks for too much, or writes. */
-export function readQuery({ query, operationName, variables }: RawQuery): Query {
+/** Throws 400 for what is no query, asks for too much, or writes. `isSchemaShown`: whether `__schema` and `__type` may be asked for. */
+export function readQuery({ query, operationName, variables }: RawQuery, isSchemaShown = false): Query {
   if (typeof query !== 'string' || query.trim() === '') throw badRequest('The request has no query');
   const document = parseDocument(query);
   const operations = document.definitions.filter(
@@ -44,7 +49,7 @@ export function readQuery({ query, operationName, variables }: RawQuery): Query 
   const fragments = new Map(
     document.definitions.flatMap((one) => (one.kind === 'FragmentDefinition' ? [[one.name.value, one] as const] : [])),
   );
-  checkBounds(operation.selectionSet, fragments);
+  checkBounds(operation.selectionSet, fragments, isSchemaShown);
   return { selection: operation.selectionSet, fragments, variables: readVariables(operation, variables) };
 }
 
@@ -61,11 +66,15 @@ function parseDocument(text: string): DocumentNode {
 }
 
 /** Fragments are followed where they are used, so that a circle is too deep, and many small ones are many. */
-function checkBounds(root: SelectionSetNode, fragments: Query['fragments']): void {
+function checkBounds(root: SelectionSetNode, fragments: Query['fragments'], isSchemaShown: boolean): void {
   const tooCostly = (text: string): FhirError => new FhirError(400, [issue('too-costly', text)]);
   let [fields, aliases] = [0, 0];
-  const visit = (set: SelectionSetNode, depth: number, spread: number): void => {
-    if (depth > DEPTH_MAX) throw tooCostly(`The query is nested deeper than ${DEPTH_MAX} levels`);
+  /** `lists`: of the schema, around this; absent outside it. */
+  const visit = (set: SelectionSetNode, depth: number, spread: number, lists?: number): void => {
+    const depthMax = lists === undefined ? DEPTH_MAX : SCHEMA_DEPTH_MAX;
+    if (depth > depthMax) throw tooCostly(`The query is nested deeper than ${depthMax} levels`);
+    if (lists !== undefined && lists > SCHEMA_LISTS_MAX)
+      throw tooCostly('The query asks for lists of the schema within lists within lists');
     if (spread > 50) throw badRequest('A fragment of the query uses itself');
     for (const one of set.selections) {
       fields += 1;
@@ -73,19 +82,25 @@ function checkBounds(root: SelectionSetNode, fragments: Query['fragments']): voi
       if (one.kind === 'Field') {
         if (one.alias) aliases += 1;
         if (aliases > ALIASES_MAX) throw tooCostly(`The query has more than ${ALIASES_MAX} aliases`);
-        if (/^__(?:schema|type)$/.test(one.name.value))
-          throw badRequest('The schema is not shown: see the definitions of R4');
-        if (one.selectionSet) visit(one.selectionSet, depth + 1, spread);
-      } else if (one.kind === 'InlineFragment') visit(one.selectionSet, depth, spread + 1);
+        const isSchema = isSchemaField(one.name.value);
+        if (isSchema && !isSchemaShown)
+          throw badRequest('The schema is not shown on this server: see the definitions of R4');
+        const around = lists ?? (isSchema ? 0 : undefined);
+        const more = around === undefined ? undefined : around + Number(SCHEMA_LISTS.test(one.name.value));
+        if (one.selectionSet) visit(one.selectionSet, depth + 1, spread, more);
+      } else if (one.kind === 'InlineFragment') visit(one.selectionSet, depth, spread + 1, lists);
       else {
         const fragment = fragments.get(one.name.value);
         if (!fragment) throw badRequest('The query uses a fragment that it does not have');
-        visit(fragment.selectionSet, depth, spread + 1);
+        visit(fragment.selectionSet, depth, spread + 1, lists);
       }
     }
   };
   visit(root, 1, 0);
 }
+
+/** https://spec.graphql.org/October2021/#sec-Schema-Introspection */
+export const isSchemaField = (name: string): boolean => name === '__schema' || name === '__type';
 
 function readVariables({ variableDefinitions = [] }: OperationDefinitionNode, given: unknown): Record<string, unknown> {
   if (given !== undefined && given !== null && (typeof given !== 'object' || Array.isArray(given)))

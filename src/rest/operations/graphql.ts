@@ -28,7 +28,11 @@ export async function graphqlOperation(services: Services, request: FhirRequest)
   let body: object;
   let status = 200;
   try {
-    const execution = createExecution(services, readQuery(raw), sources);
+    const execution = createExecution(
+      services,
+      readQuery(raw, services.settings.isGraphqlSchemaShown === true && type === undefined),
+      sources,
+    );
     const data = stored ? await execution.of(parseJson(stored.content) as Resource) : await execution.atBase(); // stored text
     body = { data };
   } catch (error) {

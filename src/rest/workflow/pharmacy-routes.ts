@@ -1,16 +1,11 @@
 /** Finding a pharmacy, and nominating one. MISSION M9; seed 000 */
-import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { Resource, ResourceStore } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { badValue, FhirError, issue, notFound } from '../../standards/fhir/outcome.ts';
 import { ruled } from '../../workflow/dispensing/controlled.ts';
-import {
-  earlierNominations,
-  type Nomination,
-  nominatedPharmacyOf,
-  withNomination,
-} from '../../workflow/dispensing/nomination.ts';
+import type { Nominate } from '../../workflow/dispensing/nominate.ts';
+import { earlierNominations, type Nomination, nominatedPharmacyOf } from '../../workflow/dispensing/nomination.ts';
 import {
   type ListedPharmacy,
   type PharmacyQuery,
@@ -23,14 +18,20 @@ import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
 export interface PharmacyRouteParts {
   readonly register: PharmacyRegister;
   /** Audited. */
-  readonly store: Pick<ResourceStore, 'read' | 'update'>;
+  readonly store: Pick<ResourceStore, 'read'>;
+  /** Writes the nomination, and what goes with it. */
+  readonly renominate: Nominate;
   readonly now: () => number;
 }
 
 const TAG = 'Pharmacies';
-const SERVICE = serviceCaller('dispensing');
 
-export function createPharmacyRoutes({ register, store, now }: PharmacyRouteParts): readonly WorkflowRoute[] {
+export function createPharmacyRoutes({
+  register,
+  store,
+  renominate,
+  now,
+}: PharmacyRouteParts): readonly WorkflowRoute[] {
   const iso = (ms: number): string => new Date(ms).toISOString();
 
   const shown = (pharmacy: ListedPharmacy, distanceKm?: number): object => ({
@@ -101,13 +102,14 @@ export function createPharmacyRoutes({ register, store, now }: PharmacyRoutePart
     };
   };
 
-  async function answerOf(patient: Resource, patientId: string): Promise<WorkflowAnswer> {
+  async function answerOf(patient: Resource, patientId: string, moved = 0): Promise<WorkflowAnswer> {
     const current = nominatedPharmacyOf(patient);
     return {
       status: 200,
       json: {
         nominated: current ? await nominated(current) : null,
         history: await Promise.all(earlierNominations(patient).map(nominated)),
+        ...(moved > 0 && { prescriptions_moved: moved }),
       },
       patientId,
     };
@@ -123,16 +125,8 @@ export function createPharmacyRoutes({ register, store, now }: PharmacyRoutePart
   async function change({ caller, person }: WorkflowCall, of: (current: string | undefined) => string | undefined) {
     const patientId = ownPatient(caller, person().patientIds);
     await store.read(caller, 'Patient', patientId); // what the caller may not see, or is gone
-    const { version } = await store.update(
-      { ...SERVICE, correlationId: caller.correlationId },
-      'Patient',
-      patientId,
-      (patient) => {
-        if (!patient) throw notFound('The record');
-        return withNomination(patient, of(nominatedPharmacyOf(patient)?.pharmacyId), now());
-      },
-    );
-    return answerOf(parseJson(version.content) as Resource, patientId);
+    const { patient, moved } = await renominate(patientId, of, caller.correlationId);
+    return answerOf(patient, patientId, moved);
   }
 
   async function nominate(call: WorkflowCall): Promise<WorkflowAnswer> {

@@ -72,6 +72,21 @@ export const UPDATE_BODY: JsonSchema = {
     clinical_notes: text(2000),
   },
 };
+export const PROTOCOL_BODY: JsonSchema = {
+  type: 'object',
+  required: ['medications', 'valid_until'],
+  properties: {
+    medications: list(
+      {
+        medication_id: ID,
+        medication_name: text(255),
+        max_quantity: { type: 'number', exclusiveMinimum: 0, maximum: 100_000 },
+      },
+      ['max_quantity'],
+    ),
+    valid_until: { type: 'string', format: 'date' },
+  },
+};
 export const ISSUE_BODY: JsonSchema = {
   type: 'object',
   required: ['patient_id', 'items'],

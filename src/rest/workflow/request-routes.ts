@@ -5,6 +5,7 @@ import { checkPatient } from '../../workflow/prescribing/decide.ts';
 import { type Prescribing, warningJson } from '../../workflow/prescribing/desk.ts';
 import { listRequests, medicinesOf, readRequest, repeatable } from '../../workflow/prescribing/read.ts';
 import { makeRequest, ownPatientOf, type RequestMade, readAsked } from '../../workflow/prescribing/request.ts';
+import { approveByProtocol } from '../../workflow/prescribing/standing-approval.ts';
 import { summaryJson } from '../../workflow/prescribing/view.ts';
 import { nextLink } from './page.ts';
 import { LIST, PAGE_QUERY, PRESCRIPTION, REQUEST_BODY, RULE_CODES, WARNINGS } from './prescribing-schemas.ts';
@@ -28,7 +29,7 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
   async function ask(call: WorkflowCall): Promise<WorkflowAnswer> {
     call.person();
     const patientId = ownPatientOf(call.caller);
-    const answer = (made: RequestMade): WorkflowAnswer => ({
+    const answer = (made: RequestMade, status = 'REQUESTED'): WorkflowAnswer => ({
       status: 201,
       headers: { Location: `/api/prescriptions/${made.id}` },
       patientId,
@@ -36,15 +37,15 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
       json: {
         id: made.id,
         request_reference: made.reference,
-        status: 'REQUESTED',
+        status,
         items: made.itemIds.map((id, i) => ({ id, medication_name: made.names[i] })),
         interactionWarnings: made.warnings.map(warningJson),
       },
     });
-    const made = await makeRequest(desk, call.caller, readAsked(patientId, call.body), (tx, done) =>
-      call.keep(tx, answer(done)),
-    );
-    return answer(made);
+    const asked = readAsked(patientId, call.body);
+    const made = await makeRequest(desk, call.caller, asked, (tx, done) => call.keep(tx, answer(done)));
+    const approved = await approveByProtocol(desk, asked, made, call.caller.correlationId);
+    return answer(made, approved ? 'APPROVED' : 'REQUESTED');
   }
 
   return [
@@ -101,7 +102,7 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
       told: 'prescription-cancel',
       answers: {
         200: { about: 'It is cancelled', schema: PRESCRIPTION },
-        202: { about: 'It is on hold until the Spine has confirmed the cancellation', schema: PRESCRIPTION },
+        202: { about: 'On hold until the Spine has confirmed it; or the practice was asked', schema: PRESCRIPTION },
       },
       problems: ['RX-STATE', 'RX-DISPENSED', 'RX-EPS'],
       async handle({ caller, path }) {
@@ -116,9 +117,7 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
             id: done.id,
             request_reference: done.reference,
             status: isFinal ? 'CANCELLED' : 'APPROVED',
-            message: isFinal
-              ? 'The request is cancelled.'
-              : 'The cancellation is on its way: it is final when the Spine has confirmed it.',
+            message: CANCELLATION.get(done.state) ?? '',
           },
         };
       },
@@ -139,6 +138,12 @@ export function createRequestRoutes(desk: Prescribing): readonly WorkflowRoute[]
     },
   ];
 }
+
+const CANCELLATION: ReadonlyMap<string, string> = new Map([
+  ['cancelled', 'The request is cancelled.'],
+  ['cancelling', 'The cancellation is on its way: it is final when the Spine has confirmed it.'],
+  ['approved', 'Your practice has been asked to cancel it at the Spine: until they have, the prescription stands.'],
+]);
 
 /** As the schema of a page reads them. */
 export const pageOf = (query: Readonly<Record<string, unknown>>) => ({

@@ -25,6 +25,31 @@ export interface XmlPlace {
   fault(message: string, code?: XmlFaultCode): never;
 }
 
+/** A class, as each document makes one: an object literal with getters makes a hidden class each time, which lives long. */
+class ParserPlace implements XmlPlace {
+  readonly text: string;
+  readonly fault: XmlPlace['fault'];
+  readonly #parser: Pick<XmlPlace, 'line' | 'column' | 'position'>;
+
+  constructor(parser: Pick<XmlPlace, 'line' | 'column' | 'position'>, text: string, fault: XmlPlace['fault']) {
+    this.#parser = parser;
+    this.text = text;
+    this.fault = fault;
+  }
+
+  get line(): number {
+    return this.#parser.line;
+  }
+
+  get column(): number {
+    return this.#parser.column;
+  }
+
+  get position(): number {
+    return this.#parser.position;
+  }
+}
+
 /** What a document consists of, told in its order. */
 export interface XmlHandler {
   /** After the start tag's `>`. */
@@ -96,19 +121,7 @@ export function parseXml(text: string, limits: XmlLimits, handler: XmlHandler): 
   const fault = (message: string, code: XmlFaultCode = 'structure'): never => {
     throw new XmlFault(`${parser.line}:${parser.column}\n${message}`, code);
   };
-  const at: XmlPlace = {
-    get line() {
-      return parser.line;
-    },
-    get column() {
-      return parser.column;
-    },
-    get position() {
-      return parser.position;
-    },
-    text,
-    fault,
-  };
+  const at = new ParserPlace(parser, text, fault);
   parser.on('error', (error) => fault(withoutPlace(error.message)));
   parser.on('doctype', () => fault('a document type (DOCTYPE) is refused', 'security'));
   if (limits.asides === 'refused') {

@@ -31,6 +31,8 @@ export interface PharmaciesOptions {
   readonly pharmacyCodeSystem: string;
   /** The Organization that a client acts for, as far as the client itself does not say. */
   readonly organizationOfClient: (clientId: string) => Promise<string | undefined>;
+  /** Codes of `Organization.address.country`, in capitals, of pharmacies that may act; absent: wherever they are. */
+  readonly countries?: ReadonlySet<string> | undefined;
   readonly now: () => number;
 }
 
@@ -50,7 +52,7 @@ const REMEMBERED_MAX = 5_000;
 const OWN_MAX = 50;
 
 export function createPharmacies(options: PharmaciesOptions): Pharmacies {
-  const { store, pharmacyCodeSystem, organizationOfClient, now } = options;
+  const { store, pharmacyCodeSystem, organizationOfClient, countries, now } = options;
   const known = new Map<string, { readonly until: number; readonly found: Promise<Pharmacy | undefined> }>();
 
   async function read(id: string): Promise<Pharmacy | undefined> {
@@ -88,7 +90,10 @@ export function createPharmacies(options: PharmaciesOptions): Pharmacies {
       const own = (await Promise.all(ids.map(find))).filter((pharmacy) => pharmacy !== undefined);
       const fitting = code === undefined ? own : own.filter(({ codes }) => codes.includes(code));
       const [pharmacy] = fitting;
-      if (pharmacy && (fitting.length === 1 || code !== undefined)) return pharmacy;
+      if (pharmacy && (fitting.length === 1 || code !== undefined)) {
+        checkCountry(pharmacy, countries);
+        return pharmacy;
+      }
       const text =
         own.length === 0
           ? 'You act for no pharmacy: an administrator gives people one, and systems an Endpoint'
@@ -102,6 +107,22 @@ export function createPharmacies(options: PharmaciesOptions): Pharmacies {
       );
     },
   };
+}
+
+/** MISSION M10: a fence around countries. One whose country is not known is outside. */
+function checkCountry({ organization }: Pharmacy, countries: ReadonlySet<string> | undefined): void {
+  const [address] = listOf(organization['address']);
+  if (!countries || countries.has(textOf(address?.['country']).trim().toUpperCase())) return;
+  throw new FhirError(
+    403,
+    [
+      {
+        ...issue('forbidden', 'This pharmacy is in no country where prescriptions of this server are dispensed'),
+        details: { coding: [{ code: 'pharmacy-country' }] },
+      },
+    ],
+    { cause: { rule: 'pharmacy-country' } },
+  );
 }
 
 const listOf = (value: unknown): readonly Node[] => (Array.isArray(value) ? (value as Node[]) : []); // validated

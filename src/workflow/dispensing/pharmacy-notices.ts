@@ -12,6 +12,7 @@ import { localTime } from './opening-hours.ts';
 import type { Node, Pharmacies } from './pharmacies.ts';
 
 const DIGEST_MINUTES = 8 * 60;
+const MINUTE_MS = 60_000;
 const SERVICE = serviceCaller('dispensing');
 
 export interface PharmacyNoticesOptions {
@@ -19,6 +20,7 @@ export interface PharmacyNoticesOptions {
   readonly queue: {
     counts(pharmacyId: string): Promise<QueueCounts>;
     pharmaciesWithOpen(at: number): Promise<readonly string[]>;
+    hasOpenSince(pharmacyId: string, issuedBefore: number): Promise<boolean>;
   };
   readonly pharmacies: Pick<Pharmacies, 'find'>;
   /** How people reach us. */
@@ -80,12 +82,18 @@ export function createPharmacyNotices(options: PharmacyNoticesOptions): Pharmacy
       const at = now();
       const { date, minutes } = localTime(at, timeZone);
       if (minutes < DIGEST_MINUTES) return 0;
+      const eight = at - (at % MINUTE_MS) - (minutes - DIGEST_MINUTES) * MINUTE_MS;
       if (done.date !== date) done = { date, ids: new Set() };
       let made = 0;
       for (const pharmacyId of await queue.pharmaciesWithOpen(at)) {
         if (done.ids.has(pharmacyId)) continue;
-        const text = await digestOf(pharmacyId);
-        if (text === undefined) continue;
+        // What came after eight is told of tomorrow, also by who was not running at eight.
+        const isDue = await queue.hasOpenSince(pharmacyId, eight);
+        const text = isDue ? await digestOf(pharmacyId) : undefined;
+        if (text === undefined) {
+          done.ids.add(pharmacyId);
+          continue;
+        }
         if (await make(nameUuid('pharmacy-digest', pharmacyId, date), pharmacyId, 'pharmacy-digest', text)) made += 1;
         done.ids.add(pharmacyId);
       }

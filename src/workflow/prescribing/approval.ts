@@ -8,7 +8,7 @@ import { notice } from './desk.ts';
 import { type Item, instructionsText } from './items.ts';
 import { limitsOf } from './limits.ts';
 import type { Finding } from './rules.ts';
-import { ODS_CODE, PHARMACY_CODE_DEFAULT, PRESCRIBING_RULE } from './systems.ts';
+import { type IdentifierSystems, ODS_CODE, PRESCRIBING_RULE } from './systems.ts';
 
 export interface ApprovedItem {
   readonly item: Item;
@@ -24,6 +24,7 @@ export interface Approval {
   readonly reference: string;
   readonly prescriber: { readonly name: string; readonly reference: string };
   readonly warnings: readonly Finding[];
+  readonly systems: IdentifierSystems;
   /** ms UTC */
   readonly at: number;
   readonly newId: () => string;
@@ -99,7 +100,7 @@ async function queueEntry(
   pharmacy: Node,
   tokens: PrescriptionTokens,
 ): Promise<Resource> {
-  const { patient, patientId, prescriber, at, newId } = approval;
+  const { patient, patientId, prescriber, systems, at, newId } = approval;
   const { entry } = item;
   const birthDate = textIn(patient['birthDate']);
   const controlled = entry !== undefined && isControlled(entry);
@@ -109,14 +110,14 @@ async function queueEntry(
     patientId,
     patient: nameOf(patient),
     ...(birthDate !== undefined && { birthDate }),
-    hpn: healthNumberOf(patient),
+    hpn: healthNumberOf(patient, systems.healthNumber),
     medication: item.name,
     ...(entry && entry.strength !== '' && { strength: entry.strength }),
     dosage: item.dose ?? instructionsText(item),
     frequency: item.frequency ?? '',
     quantity: `${item.quantity}${item.quantityUnit === undefined ? '' : ` ${item.quantityUnit}`}`,
     prescriber: prescriber.name,
-    pharmacy: tokenPharmacy(pharmacy),
+    pharmacy: tokenPharmacy(pharmacy, systems.pharmacyCode),
     issuedAt: at,
     expiresAt: at + Math.min(30, limitsOf(entry).validDays) * DAY_MS,
     ...(entry && isScheduled(entry) && { isControlled: true }),
@@ -136,13 +137,13 @@ async function queueEntry(
   });
 }
 
-function tokenPharmacy(pharmacy: Node): TokenPharmacy {
+function tokenPharmacy(pharmacy: Node, codeSystem: string): TokenPharmacy {
   const address = listOf(pharmacy['address'])[0] ?? {};
   const lines = Array.isArray(address['line']) ? (address['line'] as string[]) : []; // validated
   const phone = listOf(pharmacy['telecom']).find(({ system }) => system === 'phone');
   return {
     name: textIn(pharmacy['name']) ?? '',
-    code: identifierIn(pharmacy, PHARMACY_CODE_DEFAULT) ?? identifierIn(pharmacy, ODS_CODE) ?? String(pharmacy['id']),
+    code: identifierIn(pharmacy, codeSystem) ?? identifierIn(pharmacy, ODS_CODE) ?? String(pharmacy['id']),
     address: lines.join(', '),
     city: textIn(address['city']) ?? '',
     postcode: textIn(address['postalCode']) ?? '',

@@ -14,14 +14,14 @@ import { changed, created, type Found, findAllOf, notice, type Prescribing, race
 import { cancellationsOf, sentOrdersOf, versionOf } from './eps-cancel.ts';
 import { findRequest } from './find-request.ts';
 import { ruleIssue } from './items.ts';
-import { withState } from './request-task.ts';
+import { type ReadTask, withCancellationAsked, withState } from './request-task.ts';
 import { nextState, type RequestState } from './states.ts';
 import { REQUEST_REFERENCE } from './systems.ts';
 
 export interface Cancelled {
   readonly id: string;
   readonly reference: string;
-  /** `cancelling`: the Spine has to confirm it. */
+  /** `cancelling`: the Spine has to confirm it; `approved`: the practice was asked, which alone may speak to it. */
   readonly state: RequestState;
 }
 
@@ -70,6 +70,11 @@ export async function cancelRequest(
         ]);
         return { id, reference: read.reference, state };
       }
+      if (patientId !== undefined && !eps.hasKeyForTrying) {
+        const asked = { task, read, orders: sent, at, newId: store.newId };
+        await tx.write(askPractice(asked));
+        return { id, reference: read.reference, state: read.state };
+      }
       const messages = await cancellationsOf(desk, tx, {
         orders: sent,
         patientId: read.patientId,
@@ -90,6 +95,30 @@ export async function cancelRequest(
   } catch (error) {
     throw raced(error);
   }
+}
+
+/**
+ * A cancellation is in the name of a prescriber (eps/REFERENCE section 7.6): who prescribed it and the practice are told
+ * that the patient wants it, once. Until one of them cancels it the prescription stands.
+ */
+function askPractice(of: {
+  readonly task: Found;
+  readonly read: ReadTask;
+  readonly orders: readonly Found[];
+  readonly at: number;
+  readonly newId: () => string;
+}): readonly TransactionWrite[] {
+  const { task, read, orders, at, newId } = of;
+  if (read.cancellationAsked !== undefined) return [];
+  const prescribers = orders.map(({ resource }) => textIn(nodeOf(resource['requester'])['reference']));
+  const text = `The patient of prescription ${read.reference} asks for its cancellation: cancel it at the Spine, or tell them why not.`;
+  const told = [...new Set([...prescribers, read.owner])].filter((one) => one !== undefined);
+  return [
+    changed(task, (one) => withCancellationAsked(one, at)),
+    ...told.map((one) =>
+      created({ ...notice('cancellation-asked', read.patientId, one, text, at, `Task/${task.id}`), id: newId() }),
+    ),
+  ];
 }
 
 async function queueAll(

@@ -5,7 +5,7 @@ import type { Catalogue } from './catalogue/catalogue.ts';
 import type { CatalogueEntry } from './catalogue/entry.ts';
 import { supplyDays } from './limits.ts';
 import type { Allergy, CurrentMedicine } from './rules.ts';
-import { CATALOGUE, HPN_DEFAULT, NHS_NUMBER } from './systems.ts';
+import { CATALOGUE, NHS_NUMBER } from './systems.ts';
 
 export type Node = Readonly<Record<string, unknown>>;
 export const listOf = (value: unknown): readonly Node[] => (Array.isArray(value) ? (value as Node[]) : []); // validated where it was stored
@@ -29,9 +29,9 @@ export function nameOf(resource: Node): string {
 }
 const wordsIn = (value: unknown): readonly string[] => (Array.isArray(value) ? (value as string[]) : []);
 
-/** The number by which the patient is known: HPN, else NHS number. */
-export const healthNumberOf = (patient: Node): string =>
-  identifierIn(patient, HPN_DEFAULT) ?? identifierIn(patient, NHS_NUMBER) ?? '';
+/** The number by which the patient is known: that of `system` (HPN), else the NHS number. */
+export const healthNumberOf = (patient: Node, system: string): string =>
+  identifierIn(patient, system) ?? identifierIn(patient, NHS_NUMBER) ?? '';
 
 /** Whole years; undefined where the record has no whole birth date. */
 export function ageOf(patient: Node, now: number): number | undefined {

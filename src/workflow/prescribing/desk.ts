@@ -16,7 +16,7 @@ import { ageOf, allergiesOf, currentMedicine, isOrder } from './chart.ts';
 import type { EpsOrders } from './eps-orders.ts';
 import { type Item, rulesBroken, toRuleItem } from './items.ts';
 import { type CurrentMedicine, type Finding, findAll, type Stage } from './rules.ts';
-import { NOTICE_CATEGORY, TASK_CODE } from './systems.ts';
+import { type IdentifierSystems, NOTICE_CATEGORY, TASK_CODE } from './systems.ts';
 
 export interface Prescribing {
   /** Audited. */
@@ -26,6 +26,7 @@ export interface Prescribing {
   readonly tokens: PrescriptionTokens;
   /** Where a Spine is configured. */
   readonly eps?: EpsOrders | undefined;
+  readonly systems: IdentifierSystems;
   readonly now: Clock;
 }
 

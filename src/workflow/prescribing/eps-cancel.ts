@@ -47,7 +47,7 @@ export interface ToCancel {
   readonly at: number;
 }
 
-/** The messages, ready to be queued. Throws 409 where nobody here may speak for the prescriber; 422 with what EPS finds wrong. */
+/** The messages, ready to be queued. Throws 409 where the Spine would not know who cancels; 422 with what EPS finds wrong. */
 export async function cancellationsOf(
   desk: Prescribing,
   tx: Finding,
@@ -56,8 +56,6 @@ export async function cancellationsOf(
   const { eps } = desk;
   const [first] = orders;
   if (!eps || !first) return [];
-  if (prescriber === undefined && !eps.hasKeyForTrying)
-    throw refused('It is an electronic prescription: ask the practice, which cancels it at the Spine first');
   const pharmacyId = idIn(nodeOf(first.resource['dispenseRequest'])['performer'], 'Organization') ?? 'none';
   const [patients = [], pharmacies = []] = await findAllOf(desk, tx, [
     ['Patient', idQuery(patientId)],

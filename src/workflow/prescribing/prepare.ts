@@ -93,6 +93,7 @@ export async function prepare(
     taskId: of.taskId,
     reference,
     warnings,
+    systems: desk.systems,
     at,
     prescriber: { name: user.name, reference: requester },
     newId: store.newId,

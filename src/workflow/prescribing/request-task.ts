@@ -64,6 +64,8 @@ export interface ReadTask {
   readonly reason: string | undefined;
   readonly decidedOn: string | undefined;
   readonly owner: string | undefined;
+  /** When the patient asked for its cancellation, which only the prescriber can bring to the Spine. */
+  readonly cancellationAsked: string | undefined;
 }
 
 export function readRequestTask(task: Node): ReadTask | undefined {
@@ -86,8 +88,24 @@ export function readRequestTask(task: Node): ReadTask | undefined {
     reason: textIn(nodeOf(task['statusReason'])['text']),
     decidedOn: state === 'requested' ? undefined : textIn(task['lastModified']),
     owner: textIn(nodeOf(task['owner'])['reference']),
+    cancellationAsked: textIn(input(CANCELLATION_ASKED)['valueDateTime']),
   };
 }
+
+const CANCELLATION_ASKED = 'cancellation-asked';
+
+/** The Task of a prescription that the patient wants cancelled. `at`: ms UTC. */
+export const withCancellationAsked = (task: Resource, at: number): Resource => ({
+  ...task,
+  lastModified: new Date(at).toISOString(),
+  input: [
+    ...listOf(task['input']),
+    {
+      type: { coding: [{ system: TASK_CODE, code: CANCELLATION_ASKED }] },
+      valueDateTime: new Date(at).toISOString(),
+    },
+  ],
+});
 
 /** The Task in its next state, with why and who's note. */
 export function withState(task: Resource, state: RequestState, at: number, reason?: string, note?: object): Resource {

@@ -31,6 +31,8 @@ export interface RequestMade {
   readonly itemIds: readonly string[];
   readonly names: readonly string[];
   readonly warnings: readonly Finding[];
+  /** Who decides: the practice. */
+  readonly owner: string;
 }
 
 /** The patient whose record the caller asks about: their own, or the one whose app it is. Throws 403. */
@@ -121,6 +123,7 @@ export async function makeRequest(
         itemIds: proposals.map((one) => String(one['id'])),
         names: items.map(({ name }) => name),
         warnings,
+        owner,
       };
       await tx.write(
         [...proposals, task].map(created),

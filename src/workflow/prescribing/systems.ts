@@ -13,9 +13,13 @@ export const TASK_CODE = codeSystemUrl('prescribing-task');
 export const PRESCRIBING_RULE = codeSystemUrl('prescribing-rule');
 /** Categories of Communications of the workflows. */
 export const NOTICE_CATEGORY = codeSystemUrl('communication-category');
-/** Where a pharmacy or a person is known by PHB. */
+/** Where pharmacies and people are known by numbers of their own: settings, with PHB's. */
+export interface IdentifierSystems {
+  readonly pharmacyCode: string;
+  readonly healthNumber: string;
+}
+/** What the first is unless it is given. */
 export const PHARMACY_CODE_DEFAULT = 'https://phb.example/pharmacy-code';
-export const HPN_DEFAULT = 'https://phb.example/hpn';
 
 export const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 export const ODS_CODE = 'https://fhir.nhs.uk/Id/ods-organization-code';

@@ -79,6 +79,7 @@ export function summaryJson(whole: Whole, catalogue: Catalogue): object {
     notes: read.notes ?? null,
     additional_information: read.additionalInformation ?? null,
     reason: read.reason ?? null,
+    ...(read.cancellationAsked !== undefined && { cancellation_asked: read.cancellationAsked }),
     items: shown.map((one) => itemJson(one, orders, catalogue)),
   };
 }

@@ -70,7 +70,7 @@ describe('hl7v2 › events', () => {
   });
 
   it('an event that is not mapped is refused', () =>
-    expect(issuesOf(messageOf(header('ADT^A43'), PID))).eql(['error not-supported MSH-9']));
+    expect(issuesOf(messageOf(header('ADT^A20'), PID))).eql(['error not-supported MSH-9']));
 
   for (const [name, segments, expected] of [
     ['no PID', [], ['error structure PID']],
@@ -215,6 +215,31 @@ describe('hl7v2 › supplies and results', () => {
       const results = statuses.map((status, n) => `OBX|${n}|NM|${n}^R^L||1||||||${status}`);
       const message = messageOf(header('ORU^R01'), PID, 'OBR|1|1^A||1^T^L', ...results);
       expect(resource(entriesOf(message), 'DiagnosticReport').status).equal(expected);
+    });
+
+  for (const [what, codes] of [
+    ['without a code', ['', '', '']],
+    ['with one code', ['1^T^L', '1^T^L', '1^T^L']],
+  ] as const)
+    it(`several reports under one number ${what}: none hides another, and the same message again means the same ones`, () => {
+      const groups = codes.flatMap((code, n) => [`OBR|${n + 1}|O1^A|F1^B|${code}`, `OBX|1|NM|R^R^L||${n + 1}||||||F`]);
+      const message = messageOf(header('ORU^R01'), PID, ...groups);
+      const told = (entries: readonly TransactionEntry[]) => {
+        const values = new Map(entries.map(({ fullUrl, resource: one }) => [fullUrl, one['valueQuantity']]));
+        return entries
+          .filter(({ resource: one }) => one.resourceType === 'DiagnosticReport')
+          .map(({ request, resource: one }) => [
+            request.url,
+            ...(one['result'] as { reference: string }[]).map(({ reference }) => JSON.stringify(values.get(reference))),
+          ]);
+      };
+      const reports = told(entriesOf(message));
+      expect(reports.map(([, ...results]) => results)).eql([['{"value":1}'], ['{"value":2}'], ['{"value":3}']]);
+      expect(new Set(reports.map(([url]) => url)).size).equal(3);
+      expect(told(entriesOf(message))).eql(reports);
+      // The first is that of a message which has it alone.
+      expect(told(entriesOf(messageOf(header('ORU^R01'), PID, ...groups.slice(0, 2))))).eql(reports.slice(0, 1));
+      expect(issuesOf(message)).include('warning business-rule OBR[2]-4');
     });
 });
 

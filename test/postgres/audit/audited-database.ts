@@ -22,6 +22,7 @@ export const openPolicy: Policy = {
   decide: () => ({ allowed: true }),
   filterFor: () => ({ kind: 'everything' }),
   referenceFilter: () => ({ kind: 'everything' }),
+  mayReferToFound: () => true,
   elementsFor: () => undefined,
   allows: () => ({ allowed: true }),
 };

@@ -77,6 +77,7 @@ describe('audit API', () => {
         decide: () => ({ allowed: false, rule: 'x' }),
         filterFor: () => ({ kind: 'nothing' }),
         referenceFilter: () => ({ kind: 'nothing' }),
+        mayReferToFound: () => false,
         elementsFor: () => undefined,
         allows: (caller, right) =>
           caller.user?.roles.includes(right === 'audit:read' ? 'ADMIN' : 'PATIENT')

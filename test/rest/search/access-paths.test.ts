@@ -32,7 +32,6 @@ describe('search-type › access paths', () => {
   const frequencies: Frequencies = {
     rows: () => numbers.rows,
     tokenRows: () => numbers.tokenRows,
-    isKnown: () => true,
     refresh: async () => {},
     stop: () => {},
   };

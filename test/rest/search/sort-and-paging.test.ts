@@ -42,7 +42,6 @@ describe('search-type › sort and paging', () => {
   const frequencies: Frequencies = {
     rows: () => (common ? 1e9 : 1),
     tokenRows: () => (common ? 1e9 : 1),
-    isKnown: () => true,
     refresh: async () => {},
     stop: () => {},
   };

@@ -10,7 +10,14 @@ import { parseExpression, type Step } from './expression.ts';
 import { canExtract } from './extract-custom.ts';
 import { isMultiple } from './leaves.ts';
 import type { Atom, SearchParameter, SearchParameters, SearchType } from './parameter.ts';
-import { candidate, createSource, impliedSystems, type Source, targetTypes } from './parameters.ts';
+import {
+  candidate,
+  createSource,
+  impliedSystems,
+  type Source,
+  targetTypes,
+  UNSUPPORTED_PARAMETERS,
+} from './parameters.ts';
 
 export interface CustomParameter {
   readonly id: string;
@@ -98,7 +105,7 @@ function readDefinition(
   for (const one of base)
     if (official.get(one) === undefined || NEVER.has(one))
       refuse('base', `Custom parameters cannot be of ${one.slice(0, 64)}: name the resource types one by one`);
-    else if (typeof code === 'string' && official.get(one)?.parameters.has(code))
+    else if (typeof code === 'string' && (official.get(one)?.parameters.has(code) || UNSUPPORTED_PARAMETERS.has(code)))
       refuse('code', `'${code}' is a parameter of ${one} in R4: choose another code`, 'duplicate');
   for (const one of texts(target))
     if (official.get(one) === undefined) refuse('target', `${one.slice(0, 64)} is no resource type that can be stored`);

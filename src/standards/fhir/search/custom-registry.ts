@@ -96,6 +96,7 @@ export function createCustomRegistry(
   const get = (type: string): TypeParameters | undefined => types.get(type) ?? official.get(type);
 
   return {
+    ...(official.fullText && { fullText: official.fullText }),
     get,
     extractorOf(type) {
       const plain = officialExtractorOf(type);
