@@ -36,6 +36,7 @@ import {
   STATUSES,
   SYSTEM,
   type Version,
+  WORDS,
   type World,
 } from '../support/policy-world.ts';
 import { testSeed } from '../support/seed.ts';
@@ -167,6 +168,14 @@ const plain = (values: readonly string[], code: string, modifier?: 'not' | 'miss
   ...(modifier && { modifier }),
 });
 
+/** Words, with others left out, beginnings and phrases. */
+const texts = fc.oneof(
+  fc.constantFrom(...WORDS),
+  fc.tuple(fc.constantFrom(...WORDS), fc.constantFrom(...WORDS)).map((two) => two.join(' -')),
+  fc.tuple(fc.constantFrom(...WORDS), fc.constantFrom(...WORDS)).map((two) => two.join(' ')),
+  fc.constantFrom('liv*', 'm*', '"and bone"', '"bone and"', '"liver liver"', 'nowhere'),
+);
+
 function plainOf(type: string): fc.Arbitrary<Asked> {
   const own = Object.entries(PARAMETERS[type] ?? {}).map(([code, { kind }]) => {
     const list = fc.array(VALUES[kind], { minLength: 1, maxLength: 2 });
@@ -181,6 +190,9 @@ function plainOf(type: string): fc.Arbitrary<Asked> {
   return fc.oneof(
     ...own,
     fc.array(fc.constantFrom(...IDS), { minLength: 1, maxLength: 3 }).map((ids) => plain(ids, '_id')),
+    ...(type === 'Binary'
+      ? []
+      : [fc.array(texts, { minLength: 1, maxLength: 2 }).map((values) => plain(values, '_text'))]),
     fc
       .tuple(fc.constantFrom(...LABELS), fc.constantFrom(undefined, 'not' as const))
       .map(([label, modifier]) => plain([label], '_security', modifier)),

@@ -361,6 +361,7 @@ function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): b
   if (code === '_id') return values.includes(one.id);
   if (code === '_lastUpdated')
     return values.some((text) => matchesDate({ low: one.lastUpdated, high: one.lastUpdated }, text));
+  if (code === '_text') return values.some((text) => matchesText(wordsOf(one.resource), text));
   const parameter = code === '_security' ? token('meta.security') : parameterOf(one.type, code);
   const found = parameter.kind === 'reference' ? [] : valuesAt(one.resource, parameter.path);
   const references = parameter.kind === 'reference' ? referencesBy(parameter, one.resource) : [];
@@ -377,6 +378,38 @@ function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): b
     case 'date':
       return rangesOf(found).some((range) => values.some((v) => matchesDate(range, v)));
   }
+}
+
+/** Without case and marks. */
+const foldedWord = (text: string): string =>
+  text
+    .normalize('NFD')
+    .replace(/\p{Mn}/gu, '')
+    .toLowerCase()
+    .replace('ß', 'ss')
+    .trim();
+
+/** Words of the narrative, in order. */
+function wordsOf(resource: Json): readonly string[] {
+  const [div = ''] = valuesAt(resource, 'text.div');
+  const text = String(div).replace(/<[^>]*>/g, ' ');
+  return text
+    .split(/\s+/)
+    .map(foldedWord)
+    .filter((word) => word !== '');
+}
+
+/** All of the words; `-` before one: not that; `*` after one: what begins so; with a quotation mark: side by side. */
+function matchesText(words: readonly string[], text: string): boolean {
+  if (text.startsWith('"')) {
+    const [first, second] = text.replaceAll('"', '').split(' ').map(foldedWord);
+    return words.some((word, i) => word === first && words[i + 1] === second);
+  }
+  return text.split(' ').every((term) => {
+    if (term.startsWith('-')) return !words.includes(foldedWord(term.slice(1)));
+    const wanted = foldedWord(term.replace('*', ''));
+    return term.endsWith('*') ? words.some((word) => word.startsWith(wanted)) : words.includes(wanted);
+  });
 }
 
 function parameterOf(type: string, code: string): Parameter {

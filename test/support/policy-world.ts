@@ -280,10 +280,21 @@ export function createMaker(random: Random) {
     chance,
     make(type: string, id: string): Resource {
       const label = chance(15) ? { meta: { security: [{ code: pick(LABELS) }] } } : {};
-      return { resourceType: type, id, ...label, ...MAKE[type]?.() };
+      const text = chance(50) && hasNarrative(type) ? { text: narrative(some(() => pick(WORDS), 4)) } : {};
+      return { resourceType: type, id, ...label, ...text, ...MAKE[type]?.() };
     },
   };
 }
+
+/** What narratives are made of; the same word with marks, in capitals and with a further syllable. */
+export const WORDS = ['bone', 'liver', 'Liver', 'Mäß', 'mass', 'lively', 'clear'];
+
+const hasNarrative = (type: string): boolean => type !== 'Binary';
+
+const narrative = (words: readonly string[]): Json => ({
+  status: 'generated',
+  div: `<div xmlns="http://www.w3.org/1999/xhtml"><p>${words.join(' <b>and</b> ')}</p></div>`,
+});
 
 /** Fills a store with some hundred resources, moves some of them from one patient to another and deletes some. */
 export async function createWorld(seed: number, options: PolicyStoreOptions = {}): Promise<World> {
