@@ -25,6 +25,8 @@ export interface StoredVersion {
   readonly patientRid?: string;
   readonly operation: 'create' | 'update' | 'patch' | 'delete';
   readonly content: string;
+  /** Of a match: what is meant is the resource that this one contains under this id. */
+  readonly fragment?: string;
 }
 
 /** `unchanged`: the new content equals the stored one, so no version was made. */
@@ -52,12 +54,29 @@ export interface HistoryPage {
   readonly total?: number;
 }
 
+/** A statement of a search: parameters stand for its values. */
+export interface Explained {
+  readonly sql: string;
+  /** Postgres' plan: one step a line, indented. */
+  readonly plan: readonly string[];
+  readonly indexes: readonly string[];
+}
+
 export interface SearchPage {
   readonly matches: readonly StoredVersion[];
   readonly included: readonly StoredVersion[];
   readonly total?: number;
   readonly next?: string;
   readonly issues: readonly Issue[];
+  /** How it was answered, where that was asked. */
+  readonly explained?: readonly Explained[];
+}
+
+/** `meta` of one resource as JSON text. */
+export interface VisibleMeta {
+  readonly meta: string;
+  /** Whom the resource is about; for the audit trail. */
+  readonly patientRid?: string;
 }
 
 /** Conditions that pick at most one resource of a type (`ifNoneExist`, conditional update …). */
@@ -161,5 +180,10 @@ export interface ResourceStore {
   /** A search over several types. Throws forbidden for a named one that the caller may not search; others are left out. */
   searchSystem(caller: Caller, request: SystemSearchRequest): Promise<SearchPage>;
   history(caller: Caller, request: HistoryRequest): Promise<HistoryPage>;
+  /**
+   * `meta` of what the caller may see of these types, where it has profiles, labels or tags; at most `limit`. Throws
+   * forbidden for a type that the caller may not search. Leaves no entry in the trail: who asks records one.
+   */
+  metas(caller: Caller, types: readonly string[], limit: number): Promise<readonly VisibleMeta[]>;
   transaction<T>(caller: Caller, work: (tx: StoreTransaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }

@@ -21,6 +21,8 @@ export interface Access {
   readonly mayLabel: boolean;
   /** Whether the caller holds the right to write down what patients consent to (FA-06). */
   readonly mayRecordConsents: boolean;
+  /** Whether the caller may be told how searches are answered. */
+  readonly mayExplain: boolean;
   /** What a MedicationRequest meets that the caller signed (AZ-08). */
   readonly signed: readonly StoreCondition[];
   /** What leaves for the caller passes here. */
@@ -77,6 +79,10 @@ class CallerAccess implements Access {
 
   get mayLabel(): boolean {
     return this.#options.policy.allows(this.caller, 'labels:write').allowed;
+  }
+
+  get mayExplain(): boolean {
+    return this.#options.policy.allows(this.caller, 'admin:configuration').allowed;
   }
 
   get mayRecordConsents(): boolean {

@@ -29,7 +29,7 @@ export function withElementRights<S extends ResourceStore>(
     async search(caller, request) {
       const elements = elementsOf(caller);
       checkSearch(elements, parameters, request);
-      return shownPage(elements, await store.search(caller, request));
+      return shownPage(elements, await store.search(caller, lookedInto(elements, request)));
     },
     async searchSystem(caller, request) {
       const elements = elementsOf(caller);
@@ -37,6 +37,12 @@ export function withElementRights<S extends ResourceStore>(
       for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
       return shownPage(elements, await store.searchSystem(caller, { ...request, parts }));
     },
+    metas: (caller, types, limit) =>
+      store.metas(
+        caller,
+        types.filter((type) => elementsOf(caller)(type)?.has('meta') !== false),
+        limit,
+      ),
     async history(caller, request) {
       const page = await store.history(caller, request);
       return { ...page, versions: page.versions.map((version) => shown(elementsOf(caller), version)) };
@@ -63,13 +69,21 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
     vread: async (type, id, version) => shown(elements, await tx.vread(type, id, version)),
     async search(request) {
       checkSearch(elements, parameters, request);
-      return shownPage(elements, await tx.search(request));
+      return shownPage(elements, await tx.search(lookedInto(elements, request)));
     },
     async history(request) {
       const page = await tx.history(request);
       return { ...page, versions: page.versions.map((version) => shown(elements, version)) };
     },
   };
+}
+
+/** The request, which looks only into resources that are shown with what they contain. */
+function lookedInto(elements: Elements, request: SearchRequest): SearchRequest {
+  if (!request.contained) return request;
+  if (elements(request.type) !== undefined) throw forbidden();
+  const inside = (type: string): boolean => elements(type)?.has('contained') !== false;
+  return { ...request, contained: { ...request.contained, inside } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };

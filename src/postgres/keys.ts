@@ -31,6 +31,8 @@ export interface Keys {
   readonly hash: KeyedHash;
   readonly rids: RidCodec;
   atom(resourceType: string, atom: Atom): AtomKeys;
+  /** XOR mask of the tokens of what a resource contains, and the domain of the types that it contains. */
+  readonly contained: Lanes;
   /** XOR mask of membership tokens: `rid(member) XOR compartment(kind)`. */
   compartment(kind: (typeof COMPARTMENTS)[number]): Lanes;
 }
@@ -45,6 +47,7 @@ export function createKeys(key: Uint8Array, blind?: BlindIndex): Keys {
   return {
     hash,
     rids,
+    contained: hashDomain(hash, 'contained'),
     compartment: (kind) => compartments.get(kind) as Lanes, // the map holds every kind
     atom(resourceType, atom) {
       const name = `${resourceType}\u0001${atom.code}`;

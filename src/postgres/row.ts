@@ -4,6 +4,7 @@ import { COMPARTMENTS, type Extractor, type SearchSink } from '../standards/fhir
 import { normaliseText } from '../standards/fhir/search/text.ts';
 import { canonicalUnit, UCUM } from '../standards/ucum/canonical.ts';
 import { formatConsentRules } from './consent-rules.ts';
+import { containedIn, containedLanes } from './contained-tokens.ts';
 import { protectedSink } from './encryption/protected-sink.ts';
 import { HOT_TOKENS } from './hot-tokens.ts';
 import type { AtomKeys, Keys, Lanes } from './keys.ts';
@@ -88,7 +89,7 @@ export function createRowBuilder(options: {
     types.set(type, made);
     return made;
   };
-  return (resource, type, id, lastUpdated) => {
+  const build = (resource: Readonly<Record<string, unknown>>, type: string, id: string, lastUpdated: number) => {
     const keys = typeKeys(type);
     const row = new RowSink(options.keys, keys, `${options.baseUrl}/`);
     const sink = keys.protected ? protectedSink(row, keys.protected, options.parametersOf(type).atoms) : row;
@@ -96,10 +97,18 @@ export function createRowBuilder(options: {
     const finished = row.finish(type, id, lastUpdated);
     row.text = options.textOf?.(resource, type);
     row.tok.push(...pointerLanes(resource, type, options.keys, options.baseUrl));
+    const contained = containedIn(resource, (one) => findTable(one) !== undefined);
+    if (contained.length > 0)
+      row.tok.push(
+        ...containedLanes(id, contained, options.keys, (inner, innerType, innerId) =>
+          build({ ...inner, contained: undefined }, innerType, innerId, lastUpdated),
+        ),
+      );
     if (type !== 'Consent') return finished;
     const rules = formatConsentRules(resource, options.baseUrl);
     return rules === undefined ? finished : Object.assign(finished, { rules });
   };
+  return build;
 }
 
 class RowSink implements SearchSink {

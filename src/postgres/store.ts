@@ -12,14 +12,16 @@ import type { Policy } from '../ports/policy.ts';
 import type { KeptAnswers } from '../ports/request-answers.ts';
 import type {
   ResourceStore,
+  SearchPage,
   StoredVersion,
   StoreTransaction,
   TransactionWrite,
   WriteResult,
 } from '../ports/resource-store.ts';
 import type { SourceTimePurge } from '../ports/source-times.ts';
+import { forbidden } from '../standards/fhir/outcome.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
-import type { Condition } from '../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
@@ -50,9 +52,12 @@ import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
+import { createRecorder } from './search/explain.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { textVector } from './search/full-text.ts';
 import { isMatch } from './search/judge.ts';
+import { visibleMetas } from './search/metas.ts';
+import type { Run } from './search/page.ts';
 import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
 import type { Differences } from './search/shared-run.ts';
 import { runSystemSearch } from './search/system-search.ts';
@@ -176,6 +181,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     baseUrl: options.baseUrl,
     cursors,
     pageSizeDefault: options.pageSizeDefault,
+    rowOf,
   };
   const conditionsOf: StoreOptions['conditionsOf'] = protection
     ? (type, query) => options.conditionsOf(type, query).map(protection.rewrite)
@@ -183,6 +189,19 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf, log });
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
+  const plainly = createRun(pools.reads, () => undefined);
+  /** A search with, where that is asked, how it was answered. */
+  const explained = async (
+    access: Access,
+    request: Pick<SearchRequest, 'explain'>,
+    search: (run: Run) => Promise<SearchPage>,
+  ): Promise<SearchPage> => {
+    if (!request.explain) return search(run);
+    if (!access.mayExplain) throw forbidden();
+    const recorder = createRecorder(run);
+    const page = await search(recorder.run);
+    return { ...page, explained: await recorder.explain(plainly) };
+  };
   const reader = createReader(pools.reads, rids);
   const writer = createWriter({
     writes: pools.writes,
@@ -231,7 +250,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
   };
   await frequencies.refresh();
-  if (await noteFullText(pools, [parameters.fullText ?? 'off', ...(encryption?.elements.keys() ?? [])], now()))
+  if (
+    await noteFullText(
+      pools,
+      [parameters.fullText ?? 'off', 'contained', ...(encryption?.elements.keys() ?? [])],
+      now(),
+    )
+  )
     log.info('FULL_TEXT is another than before: what is stored follows in the background');
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
   const removal = createRemoval({
@@ -345,14 +370,16 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         const access = accessOf(caller);
         access.conditions(request.type, 's');
         access.checkChains(request.conditions);
-        const page = await runSearch(toolsOf(access), request, run);
+        const page = await explained(access, request, (running) => runSearch(toolsOf(access), request, running));
         access.belt([...page.matches, ...page.included]);
         return page;
       }),
     searchSystem: (caller, request) =>
       translated(async () => {
         const access = accessOf(caller);
-        const page = await runSystemSearch(toolsOf(access), access, request, run);
+        const page = await explained(access, request, (running) =>
+          runSystemSearch(toolsOf(access), access, request, running),
+        );
         access.belt([...page.matches, ...page.included]);
         return page;
       }),
@@ -363,6 +390,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         const page = await visibleHistory({ history, search: toolsOf(access), rowOf }, access, request, run);
         access.belt(page.versions);
         return page;
+      }),
+    metas: (caller, types, limit) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        for (const type of types) access.conditions(type, 's');
+        return visibleMetas(toolsOf(access), types, limit, plainly);
       }),
     transaction: (caller, work) => translated(() => inTransaction(accessOf(caller), work)),
     refreshStatistics: () => frequencies.refresh(),

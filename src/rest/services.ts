@@ -48,7 +48,7 @@ export interface RestSettings {
 export interface Services {
   readonly store: ResourceStore;
   /** The same without entries of the trail: whoever reads it records one for all that they read, by `audit`. */
-  readonly unaudited: Pick<ResourceStore, 'read' | 'search'>;
+  readonly unaudited: Pick<ResourceStore, 'read' | 'search' | 'metas'>;
   readonly audit: AuditLog;
   readonly messages: MessageLog;
   /** For handlers whose content decides which right it needs; the route's own is asked before. */

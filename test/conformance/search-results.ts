@@ -241,6 +241,8 @@ export const SEARCH_RESULTS = [
     ['SHOULD', '_elements are tagged SUBSETTED', { path: 'Patient?_id=p1&_elements=gender', has: /"SUBSETTED"/ }],
     ['SHOULD', 'an unknown element is refused', refused('Patient?_elements=nothing')],
     ['MAY', '_contained=false is the default', finds('Patient?_id=p1&_contained=false', 'p1')],
-    ['MAY', '_contained=true and both', refused('Patient?_contained=true'), 'not yet: refused'],
+    ['MAY', '_contained=true finds what others contain', finds('Medication?_contained=true&code=none', '')],
+    ['MAY', '_contained=both finds both', finds('Patient?_id=p1&_contained=both', 'p1')],
+    ['SHALL', 'another value of _contained is refused', refused('Patient?_contained=yes', /_contained/)],
   ]),
 ];

@@ -192,9 +192,12 @@ describe('security › limits', () => {
     expect((await fhir.get('Patient?_count=1e9')).status).equal(400);
   });
 
-  it('_contained: false is what is done anyway, all else is refused', async () => {
-    expect((await fhir.get('Patient?_contained=false')).status).equal(200);
-    for (const value of ['true', 'both', '']) expect((await fhir.get(`Patient?_contained=${value}`)).status).equal(400);
+  it('_contained: one of three, and not over several types', async () => {
+    for (const value of ['false', 'true', 'both'])
+      expect((await fhir.get(`Patient?_contained=${value}`)).status).equal(200);
+    expect((await fhir.get('?_type=Patient&_contained=true')).status).equal(400);
+    for (const value of ['yes', 'true,both', ''])
+      expect((await fhir.get(`Patient?_contained=${value}`)).status).equal(400);
   });
 
   it('[IN-01] 100 bodies above the limit at once', async () => {

@@ -6,8 +6,10 @@ import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { Access } from '../access.ts';
 import type { Pipeline, Row, Statement, Unopened } from '../pools.ts';
 import { toVersion } from '../reader.ts';
+import type { RowBuilder } from '../writer.ts';
 import { resolveChains } from './chains.ts';
 import type { StoreCondition } from './condition.ts';
+import { runContained } from './contained.ts';
 import type { Cursors } from './cursor.ts';
 import { type IncludeTools, includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
@@ -17,16 +19,19 @@ export interface SearchOptions extends IncludeTools {
   readonly asker: Pick<Access, 'callerKey'>;
   readonly cursors: Cursors;
   readonly pageSizeDefault: number;
+  readonly rowOf: RowBuilder;
 }
 
 const OFFSET_MAX = 10_000;
 
 /** Runs a search on the given connection. A row that cannot be opened is left out: it must not break the pages of others. */
 export async function runSearch(options: SearchOptions, request: SearchRequest, run: Run): Promise<SearchPage> {
-  const { type } = request;
+  const { type, contained } = request;
   if (request.offset > OFFSET_MAX)
     throw tooCostly(`_offset is limited to ${OFFSET_MAX}: follow the next links of the bundle instead`);
   const scope = `${options.asker.callerKey} ${type}?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
+  if (contained)
+    return runContained(options, { ...request, contained }, scope, (plain) => runSearch(options, plain, run), run);
   const position =
     request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as PagePosition); // signed
   const asked = await resolveChains(options, type, request.conditions, run);

@@ -1,5 +1,5 @@
 /** search by type, by POST, and in a compartment. https://hl7.org/fhir/R4/http.html#search */
-import type { Resource, SearchPage, StoredVersion } from '../../ports/resource-store.ts';
+import type { Explained, Resource, SearchPage, StoredVersion } from '../../ports/resource-store.ts';
 import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
@@ -98,7 +98,7 @@ export function searchBody(
     ...page.matches.map((version) => searchEntry(services, parsed, version, 'match')),
     ...page.included.map((version) => searchEntry(services, parsed, version, 'include')),
   ];
-  const issues = [...page.issues, ...ignoredIssues(parsed)];
+  const issues = [...page.issues, ...ignoredIssues(parsed), ...(page.explained ?? []).map(explainedIssue)];
   if (issues.length > 0)
     entries.push(`{"resource":${JSON.stringify(operationOutcome(issues))},"search":{"mode":"outcome"}}`);
   return formatBundle('searchset', links, page.total, entries);
@@ -114,8 +114,9 @@ function link(path: string, request: Asked, cursor: string | undefined, more: Pa
   return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
 }
 
-function searchEntry(services: Services, request: Asked, version: StoredVersion, mode: string): string {
+function searchEntry(services: Services, request: Asked, found: StoredVersion, mode: string): string {
   const { summary, elements } = request;
+  const version = found.fragment === undefined ? found : containedVersion(found, found.fragment);
   const whole = elements === undefined && (summary === undefined || summary === 'false');
   const content = whole
     ? version.content
@@ -125,7 +126,8 @@ function searchEntry(services: Services, request: Asked, version: StoredVersion,
           ...(elements !== undefined && { elements }),
         }),
       );
-  return `{"fullUrl":"${services.settings.baseUrl}/${version.type}/${version.id}","resource":${content},"search":{${mode === 'match' ? distanceOf(request, version) : ''}"mode":"${mode}"}}`;
+  const fragment = found.fragment === undefined ? '' : `#${found.fragment}`;
+  return `{"fullUrl":"${services.settings.baseUrl}/${found.type}/${found.id}${fragment}","resource":${content},"search":{${mode === 'match' ? distanceOf(request, version) : ''}"mode":"${mode}"}}`;
 }
 
 const LOCATION_DISTANCE = 'http://hl7.org/fhir/StructureDefinition/location-distance';
@@ -141,6 +143,21 @@ function distanceOf({ near = [] }: Asked, { type, content }: StoredVersion): str
   const valueDistance = { value, unit: 'km', system: 'http://unitsofmeasure.org', code: 'km' };
   return `"extension":[${JSON.stringify({ url: LOCATION_DISTANCE, valueDistance })}],`;
 }
+
+/** What a resource contains under an id, by itself. */
+function containedVersion(found: StoredVersion, fragment: string): StoredVersion {
+  const { contained = [] } = parseJson(found.content) as { readonly contained?: readonly Resource[] }; // stored text
+  const resource = contained.find(({ id }) => id === fragment);
+  if (!resource) throw new Error(`${found.type}/${found.id} contains no #${fragment}`);
+  return { ...found, type: resource.resourceType, content: formatJson(resource) };
+}
+
+/** A statement with its plan, as text. */
+const explainedIssue = ({ sql, plan, indexes }: Explained): Issue => ({
+  severity: 'information',
+  code: 'informational',
+  diagnostics: [sql, '', ...plan, '', `indexes: ${indexes.length === 0 ? 'none' : indexes.join(', ')}`].join('\n'),
+});
 
 const ignoredIssues = (request: Asked): Issue[] =>
   request.ignored.map(({ name, reason }) => ({

@@ -3,7 +3,6 @@ import type { Caller } from '../../ports/caller.ts';
 import type { Resource } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { badRequest, FhirError, forbidden, gone, issue, tooCostly } from '../../standards/fhir/outcome.ts';
-import { searchOf } from '../criteria.ts';
 import { type FhirAnswer, type FhirRequest, versionHeaders } from '../exchange.ts';
 import { parseIfMatch } from '../preferences.ts';
 import type { Services } from '../services.ts';
@@ -21,7 +20,6 @@ interface Meta {
 
 /** Resources of the base or of a type that `$meta` looks at: beyond that the union is not exact, and is refused. */
 const RESOURCES_MAX = 10_000;
-const PAGE = 500;
 
 const metaOf = (resource: Resource): Meta => (resource['meta'] ?? {}) as Meta; // stored, so it is valid
 const codingKey = ({ system = '', code = '' }: Coding): string => `${system}|${code}`;
@@ -42,28 +40,16 @@ export async function metaOfMany(services: Services, request: FhirRequest): Prom
   if (types.length === 0) throw forbidden();
   const found = { profile: new Set<string>(), security: new Map<string, Coding>(), tag: new Map<string, Coding>() };
   const patientRids = new Set<string>();
-  let left = RESOURCES_MAX;
-  for (const type of types)
-    for (const parameter of ['_profile', '_security', '_tag']) {
-      let search = searchOf(services, type, `${parameter}:missing=false&_count=${PAGE}`);
-      for (;;) {
-        const { matches, next } = await services.unaudited.search(caller, search);
-        left -= matches.length;
-        if (left < 0)
-          throw tooCostly(
-            `More than ${RESOURCES_MAX} resources have profiles, tags or labels: ask of a type, or of one`,
-          );
-        for (const { content, patientRid } of matches) {
-          const meta = metaOf(parseJson(content) as Resource); // stored text
-          for (const url of meta.profile ?? []) found.profile.add(url);
-          for (const one of meta.security ?? []) found.security.set(codingKey(one), one);
-          for (const one of meta.tag ?? []) found.tag.set(codingKey(one), one);
-          if (patientRid !== undefined) patientRids.add(patientRid);
-        }
-        if (next === undefined) break;
-        search = { ...search, cursor: next };
-      }
-    }
+  const metas = await services.unaudited.metas(caller, types, RESOURCES_MAX + 1);
+  if (metas.length > RESOURCES_MAX)
+    throw tooCostly(`More than ${RESOURCES_MAX} resources have profiles, tags or labels: ask of a type, or of one`);
+  for (const { meta, patientRid } of metas) {
+    const { profile = [], security = [], tag = [] } = parseJson(meta) as Meta; // of a stored text
+    for (const url of profile) found.profile.add(url);
+    for (const one of security) found.security.set(codingKey(one), one);
+    for (const one of tag) found.tag.set(codingKey(one), one);
+    if (patientRid !== undefined) patientRids.add(patientRid);
+  }
   await services.audit.record({
     kind: 'operation',
     operation: 'meta',

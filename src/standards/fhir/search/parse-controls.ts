@@ -17,6 +17,9 @@ export interface Controls {
   elements?: readonly string[];
   summary?: NonNullable<SearchRequest['summary']>;
   cursor?: string;
+  explain?: boolean;
+  contained?: 'false' | 'true' | 'both';
+  containedType?: 'container' | 'contained';
   offset: number;
 }
 
@@ -29,6 +32,7 @@ const WHOLE_NUMBER = /^\d{1,9}$/;
 /** `_offset` beyond this would have the database walk past too many rows. */
 const OFFSET_MAX = 1_000_000;
 const SUMMARIES = ['true', 'text', 'data', 'count', 'false'] as const;
+const CONTAINED = ['false', 'true', 'both'] as const;
 const TOTALS = ['none', 'estimate', 'accurate'] as const;
 
 /** By name without a modifier; each may be given once. */
@@ -72,6 +76,32 @@ export const CONTROLS: ReadonlyMap<string, Control> = new Map<string, Control>([
     },
   ],
   ['_elements', parseElements],
+  [
+    '_contained',
+    (_context, _type, value, controls) => {
+      const contained = CONTAINED.find((one) => one === value);
+      if (contained === undefined) return wrong(`'_contained' must be one of ${CONTAINED.join(', ')}`);
+      controls.contained = contained;
+      return NONE;
+    },
+  ],
+  [
+    '_containedType',
+    (_context, _type, value, controls) => {
+      if (value !== 'container' && value !== 'contained')
+        return wrong("'_containedType' must be container or contained");
+      controls.containedType = value;
+      return NONE;
+    },
+  ],
+  [
+    '_explain',
+    (_context, _type, value, controls) => {
+      if (value !== 'true' && value !== 'false') return wrong("'_explain' must be true or false");
+      controls.explain = value === 'true';
+      return NONE;
+    },
+  ],
   [
     '_cursor',
     (_context, _type, value, controls) => {
@@ -186,4 +216,20 @@ function checkInclude(
     if (wanted !== undefined && !parameter.targets.includes(wanted))
       return problem('value', `${which} does not refer to ${wanted}`);
   return undefined;
+}
+
+/**
+ * What does not go together with resources within others: they are found container by container, in no other order, and
+ * what they refer to is for the container to say.
+ */
+export function checkContained({ contained, sort, includes, revincludes, offset }: Controls): readonly Problem[] {
+  if (contained === undefined || contained === 'false') return NONE;
+  const given = [
+    ...(sort.length > 0 ? ["'_sort'"] : []),
+    ...(includes.length + revincludes.length > 0 ? ["'_include' and '_revinclude'"] : []),
+    ...(offset > 0 ? ["'_offset'"] : []),
+  ];
+  return given.length === 0
+    ? NONE
+    : [problem('not-supported', `'_contained=${contained}' takes no ${given.join(', ')}`)];
 }

@@ -57,7 +57,12 @@ export function parseSystemSearch(options: ParseSystemOptions): SystemSearchRequ
     else problems.push(...found);
   }
   if (problems.length > 0) throw refusal(problems);
-  const { type: _none, conditions: _no, ...rest } = finish('', [], collected.controls, applied, ignored);
+  const {
+    type: _none,
+    conditions: _no,
+    contained: _within,
+    ...rest
+  } = finish('', [], collected.controls, applied, ignored);
   const parts = [...collected.conditions].map(([type, conditions]) => ({ type, conditions }));
   return { ...rest, parts, isNamed: named.types !== undefined };
 }
@@ -101,6 +106,10 @@ function parsePair(
 ): readonly Problem[] {
   const { controls, conditions } = collected;
   if (INCLUDE.test(name)) return parseIncludes(contexts, name, value, controls);
+  if (name === '_contained' && value !== 'false')
+    return [
+      problem('not-supported', "'_contained': resources within others are searched type by type: Type?_contained=…"),
+    ];
   const control = CONTROLS.get(name);
   if (control !== undefined) {
     if (seen.has(name)) return [problem('invalid', `'${name}' may be given only once`)];
@@ -110,7 +119,6 @@ function parsePair(
     const [first] = contexts;
     return first ? control(first[1], first[0], value, controls) : [];
   }
-  if (name === '_contained' && value === 'false') return [];
   const refused = new Map<string, readonly Problem[]>();
   for (const [type, context] of contexts) {
     const parsed = parseNamed(context, type, name, value);

@@ -4,7 +4,7 @@ import { FhirError, unknownType } from '../outcome.ts';
 import type { SearchParameters } from './parameter.ts';
 import { parseNamed } from './parse-chain.ts';
 import { type ParseContext, type Problem, problem, SEARCH_LIMITS, type SearchLimits, shown } from './parse-context.ts';
-import { CONTROLS, type Controls, parseInclude } from './parse-controls.ts';
+import { CONTROLS, type Controls, checkContained, parseInclude } from './parse-controls.ts';
 import { formatQueryString, isPlain, type Pair, parseQueryString } from './query-string.ts';
 import type { Condition, SearchRequest } from './request.ts';
 
@@ -48,6 +48,7 @@ export function parseSearch(options: ParseSearchOptions): SearchRequest {
       ignored.push({ name: shown(name), reason: found.map((p) => p.issue.diagnostics).join('; ') });
     else problems.push(...found);
   }
+  problems.push(...checkContained(controls));
   if (problems.length > 0)
     throw new FhirError(
       400,
@@ -119,8 +120,6 @@ function parsePair(
     seen.add(name);
     return control(context, type, value, controls);
   }
-  // `_contained` asks for what is the default unless it is changed. https://hl7.org/fhir/R4/search.html#contained
-  if (name === '_contained' && value === 'false') return [];
   const parsed = parseNamed(context, type, name, value);
   if ('problems' in parsed) return parsed.problems;
   // What must all hold is asked as if it had been given part by part: an index may serve one of them.
@@ -137,7 +136,8 @@ export function finish(
   applied: SearchRequest['applied'],
   ignored: SearchRequest['ignored'],
 ): SearchRequest {
-  const { sort, includes, revincludes, offset, count, total = 'none', elements, summary, cursor } = controls;
+  const { sort, includes, revincludes, offset, count, total = 'none', elements, summary, cursor, explain } = controls;
+  const { contained, containedType = 'container' } = controls;
   // "If _count has the value 0, this shall be treated the same as _summary=count"
   const onlyCount = count === 0 || summary === 'count';
   return {
@@ -154,5 +154,7 @@ export function finish(
     ...(onlyCount ? { summary: 'count' } : summary !== undefined && { summary }),
     ...(elements !== undefined && { elements }),
     ...(cursor !== undefined && { cursor }),
+    ...(explain && { explain }),
+    ...(contained !== undefined && contained !== 'false' && { contained: { which: contained, as: containedType } }),
   };
 }

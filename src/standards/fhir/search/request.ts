@@ -163,6 +163,15 @@ export interface SearchRequest {
   readonly cursor?: string;
   /** Skips that many matches (compatibility); 0 when absent. */
   readonly offset: number;
+  /** Resources within others too, or alone; which is given out: the container or what it contains. */
+  readonly contained?: {
+    readonly which: 'true' | 'both';
+    readonly as: 'container' | 'contained';
+    /** Types that may be looked into; absent: any. */
+    readonly inside?: (type: string) => boolean;
+  };
+  /** Tells how it was answered. Administrators only. */
+  readonly explain?: boolean;
   /** The parameters that took part, as given (for the self link), without the cursor. */
   readonly applied: readonly (readonly [name: string, value: string])[];
   /** Parameters left out under lenient handling, with the reason. */
@@ -170,7 +179,7 @@ export interface SearchRequest {
 }
 
 /** A search over several types. */
-export interface SystemSearchRequest extends Omit<SearchRequest, 'type' | 'conditions'> {
+export interface SystemSearchRequest extends Omit<SearchRequest, 'type' | 'conditions' | 'contained'> {
   /** One a type, in the order of names. */
   readonly parts: readonly { readonly type: string; readonly conditions: readonly Condition[] }[];
   /** Whether the types were named; else all of them are meant that the caller may search. */

@@ -56,10 +56,10 @@ describe('search › _list', () => {
     const found = plain(one('Observation', 'patient._list=42')) as { branches: unknown[] };
     expect(found.branches).to.deep.equal([{ type: 'Patient', condition: inList('42') }]);
   });
-  it('takes no modifier, no URL and no list that the server would keep', () => {
+  it('takes no modifier, no URL and no list of another type', () => {
     expect(messages('Patient', '_list=List/42')[0]).to.include('the id of a List');
     expect(messages('Patient', '_list=')[0]).to.include('the id of a List');
-    expect(messages('Patient', '_list=$current-allergies')[0]).to.include('not kept here');
+    expect(messages('Patient', '_list=$current-allergies')[0]).to.include('list of AllergyIntolerance, not of Patient');
     expect(messages('Patient', '_list:not=42')[0]).to.include('Unknown parameter');
   });
 });
