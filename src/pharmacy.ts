@@ -15,6 +15,7 @@ import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
@@ -124,6 +125,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
+      ...createOfflineRoutes(routed),
       ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),
       ...createQueueRoutes({ ...routed, events }),

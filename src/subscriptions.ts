@@ -7,6 +7,7 @@ import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { type JobSet, PostponedJobError } from './jobs/runner.ts';
 import { createSubscriptionJobs } from './jobs/subscription-jobs.ts';
 import { serviceCaller } from './policy/service-caller.ts';
+import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Cipher } from './ports/cipher.ts';
@@ -20,7 +21,7 @@ import { createSubscriptionSockets, type SubscriptionSockets } from './rest/subs
 import { FhirError, issue, unprocessable } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { SubscriptionPlan } from './standards/fhir/subscription/read-subscription.ts';
-import { createDelivery } from './workflow/subscriptions/deliver.ts';
+import { createDelivery, type TellDeletion } from './workflow/subscriptions/deliver.ts';
 import { createSubscriptionDesk, type SubscriptionDesk } from './workflow/subscriptions/desk.ts';
 import { createMatcher } from './workflow/subscriptions/match.ts';
 import { withSubscriptionOwners } from './workflow/subscriptions/own.ts';
@@ -31,6 +32,7 @@ export interface SubscriptionParts {
   readonly pools: Pools;
   /** Leaves entries in the audit trail. */
   readonly audited: OpenStore;
+  readonly audit: AuditLog;
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   /** The people and clients of this server, once there is somebody to ask. */
@@ -61,7 +63,7 @@ const BREAKER = { failuresMax: 3, pauseMs: 5_000, pauseMaxMs: 300_000 };
 const BREAKERS_MAX = 1000;
 
 export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
-  const { config, audited, plain, searchOf, cipher, baseUrl, now, log } = parts;
+  const { config, audit, audited, plain, searchOf, cipher, baseUrl, now, log } = parts;
   const book = createSubscriptionBook({ writes: parts.pools.writes, cipher, now });
   const ownerOf = (caller: Caller) => parts.subscribers().ownerOf(caller);
   const plans = createPlans({
@@ -72,8 +74,22 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
   });
   const { smtpUrl, mailFrom } = config;
   const mail = smtpUrl && mailFrom ? createSmtpSender({ url: smtpUrl, from: mailFrom }) : undefined;
+  /** By what it was when it was there; another policy may hold by now. */
+  const tellDeletion: TellDeletion = async (caller, { type, resource, version }) => {
+    try {
+      const last = await plain.vread(SERVICE, type, resource, version - 1);
+      if (!(await plain.judge(caller, last, []))) return false;
+    } catch (error) {
+      if (error instanceof FhirError && [403, 404, 410].includes(error.status)) return false;
+      throw error;
+    }
+    const detail = { type, resource, version: String(version) };
+    await audit.record({ kind: 'operation', operation: 'subscription-deletion', caller, outcome: 0, detail });
+    return true;
+  };
   const delivery = createDelivery({
     store: audited,
+    tellDeletion,
     book,
     plans,
     send: guardedSend(config.subscriptionTargets, now),
@@ -83,6 +99,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
   });
   const matcher = createMatcher({
     store: plain,
+    judge: plain.judge,
     changes: plain.changes,
     book,
     plans,
@@ -91,7 +108,18 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     now,
     log,
   });
-  const desk = createSubscriptionDesk({ store: audited, book, plans, jobs: plain.jobs, ownerOf, cipher, baseUrl, now });
+  const desk = createSubscriptionDesk({
+    store: audited,
+    searchOf,
+    tellDeletion,
+    book,
+    plans,
+    jobs: plain.jobs,
+    ownerOf,
+    cipher,
+    baseUrl,
+    now,
+  });
   let stop: (() => Promise<void>) | undefined;
 
   function check({ type, query, channel, endpoint = '' }: SubscriptionPlan): void {

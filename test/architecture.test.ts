@@ -132,6 +132,7 @@ const COMPOSITION = new Set([
   'profiles.ts',
   'ig.ts',
   'verify-audit.ts',
+  'verify-token.ts',
   'workflow-doors.ts',
 ]);
 const SETTINGS = new Set([

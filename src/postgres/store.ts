@@ -1,6 +1,7 @@
 /** The FHIR store on Postgres: puts the parts of this folder together. docs/decisions/0003-storage.md */
 
 import type { Scan } from '../ports/bulk.ts';
+import type { Caller } from '../ports/caller.ts';
 import type { ChangeFeed, ChangeTail } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
@@ -117,6 +118,8 @@ export interface OpenStore extends ResourceStore {
   readonly protection?: ProtectedSearch;
   /** Rotates the keys of those elements. */
   readonly rotation?: KeyRotation;
+  /** Whether the caller would find a version by these conditions, were it the current one. */
+  judge(caller: Caller, version: StoredVersion, conditions: readonly Condition[]): Promise<boolean>;
   /** Makes the search values of what is stored again. */
   readonly reindex: Reindex;
   /** Where the values of posted search parameters stand. */
@@ -382,6 +385,16 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
         );
         access.belt([...page.matches, ...page.included]);
         return page;
+      }),
+    judge: (caller, version, conditions) =>
+      translated(async () => {
+        const access = accessOf(caller);
+        access.checkChains(conditions);
+        const asked = [
+          ...access.conditions(version.type, 's'),
+          ...conditions.map(protection?.rewrite ?? ((one) => one)),
+        ];
+        return isMatch(toolsOf(access), rowOf, version, asked, run);
       }),
     history: (caller, request) =>
       translated(async () => {

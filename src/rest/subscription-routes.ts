@@ -4,6 +4,7 @@ import {
   replaySubscription,
   subscriptionEvents,
   subscriptionStatus,
+  subscriptionStatuses,
   websocketToken,
 } from './operations/subscription.ts';
 import type { RecordOperation } from './record-routes.ts';
@@ -26,7 +27,15 @@ const operation = (
 });
 
 export const SUBSCRIPTION_OPERATIONS: readonly RecordOperation[] = [
-  operation('status', backport('status'), BOTH, subscriptionStatus),
+  {
+    name: 'status',
+    type: 'Subscription',
+    definition: backport('status'),
+    at: [
+      { level: 'type', methods: BOTH, letters: 's', handle: subscriptionStatuses },
+      { level: 'instance', methods: BOTH, letters: 'r', handle: subscriptionStatus },
+    ],
+  },
   operation('events', backport('events'), BOTH, subscriptionEvents),
   operation('get-ws-binding-token', backport('get-ws-binding-token'), BOTH, websocketToken),
   // What changes something is not asked for by GET.

@@ -45,6 +45,41 @@ describe('clients › fhir-kit-client', () => {
     expect(gone).equal(410);
   });
 
+  it('a search parameter of its own, a type’s subscriptions, and $reindex', async () => {
+    const id = idOf(await create('Kit'));
+    const body = { resourceType: 'Patient', id, contact: [{ name: { family: 'Oakley' } }] };
+    await client.update({ resourceType: 'Patient', id, body });
+    await client.create({
+      resourceType: 'SearchParameter',
+      body: {
+        resourceType: 'SearchParameter',
+        url: 'http://example.org/kin',
+        name: 'kin',
+        status: 'active',
+        description: 'A test',
+        code: 'kin',
+        base: ['Patient'],
+        type: 'string',
+        expression: 'Patient.contact.name',
+      } as never,
+    });
+    const search = () => client.search({ resourceType: 'Patient', searchParams: { kin: 'oak' } });
+    let found: unknown;
+    for (let turn = 0; turn < 400 && found === undefined; turn++) {
+      found = await search().catch((error: { response: { status: number } }) => {
+        expect(error.response.status).equal(400);
+        return undefined;
+      });
+      if (found === undefined) await new Promise((go) => setTimeout(go, 25));
+    }
+    expect(bundle(found).entry?.map((one) => one.resource?.id)).deep.equal([id]);
+    const statuses = await client.operation({ name: '$status', resourceType: 'Subscription', method: 'GET' });
+    expect(bundle(statuses).total).equal(0);
+    const options = { headers: { Prefer: 'respond-async' } };
+    const asked = await client.operation({ name: '$reindex', resourceType: 'Patient', method: 'POST', options });
+    expect(asked).include({ resourceType: 'OperationOutcome' });
+  });
+
   it('search, its pages, and by POST', async () => {
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push(idOf(await create('Pager')));

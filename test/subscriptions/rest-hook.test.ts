@@ -273,6 +273,88 @@ describe('subscriptions › rest-hook', function () {
     expect(JSON.stringify(status)).include('"valueCode":"active"');
   });
 
+  const prescription = (id: string, patient = 'a'): Json => ({
+    resourceType: 'MedicationRequest',
+    id,
+    status: 'active',
+    intent: 'order',
+    medicationCodeableConcept: { text: 'x' },
+    subject: { reference: `Patient/${patient}` },
+  });
+
+  it('a topic tells of deletions, without what was deleted; criteria do not', async () => {
+    const full = { extension: [{ url: `${BACKPORT}payload-content`, valueCode: 'full-resource' }] };
+    const id = await open(subscription(TOPIC, { _payload: full }));
+    const plain = await open(
+      subscription(`MedicationRequest?_id=d${n}`, { endpoint: `${endpoint.url}/${n}-criteria` }),
+    );
+    await fhir.put(`MedicationRequest/d${n}`, prescription(`d${n}`));
+    expect((await fhir.delete(`MedicationRequest/d${n}`)).status).equal(204);
+    const toTopic = ({ path }: Notified): boolean => path === `/${n}`;
+    // The first version may be gone before it is looked at: then the deletion is all there is.
+    const isDeletion = ({ text }: Notified): boolean => text.includes('"DELETE"');
+    const [told] = await endpoint.waitFor(1, (one) => toTopic(one) && isDeletion(one));
+    const bundle = JSON.parse(told?.text ?? '') as Bundle;
+    expect(bundle.entry[1]).deep.equal({
+      fullUrl: `${server.fhirBaseUrl}/MedicationRequest/d${n}`,
+      request: { method: 'DELETE', url: `MedicationRequest/d${n}` },
+      response: { status: '204' },
+    });
+    expect((await fhir.post('Bundle/$validate', bundle)).text).not.include('"error"');
+    const events = (await fhir.get(`Subscription/${id}/$events?content=full-resource`)).text;
+    expect(events).include('"DELETE"');
+    await fhir.put(`MedicationRequest/d${n}`, prescription(`d${n}`));
+    const toCriteria = ({ path, method }: Notified): boolean => path.startsWith(`/${n}-criteria/`) && method === 'PUT';
+    await endpoint.waitFor(1, toCriteria);
+    expect((await fhir.get(`Subscription/${plain}/$events`)).text).not.include('"DELETE"');
+  });
+
+  it('[CP-17] nobody is told that something was deleted that they could not see', async () => {
+    const program = await registerBackend(server, 'system/Subscription.cruds system/MedicationRequest.rs');
+    const theirs = createFhirClient({ fhirBaseUrl: server.fhirBaseUrl, bearer: program.bearer });
+    for (const id of ['shown', 'denied'])
+      await fhir.put(`Patient/${id}${n}`, { resourceType: 'Patient', id: `${id}${n}` });
+    await fhir.put(`Consent/d${n}`, privacyConsent(`denied${n}`, { type: 'deny' }, { id: `d${n}` }));
+    const ids = ['shown', 'denied'].map((name) => `${name}-order${n}`);
+    for (const [i, name] of ['shown', 'denied'].entries())
+      await fhir.put(`MedicationRequest/${ids[i]}`, prescription(ids[i] as string, `${name}${n}`));
+    const id = await open(subscription(TOPIC), theirs);
+    for (const one of [...ids].reverse()) expect((await fhir.delete(`MedicationRequest/${one}`)).status).equal(204);
+    const [told] = await endpoint.waitFor(1, (one) => mine(one) && one.text.includes('"DELETE"'));
+    expect(told?.text).include(`MedicationRequest/${ids[0]}`).and.not.include(`MedicationRequest/${ids[1]}`);
+    expect(numbersOf(JSON.parse(told?.text ?? '') as Bundle)).deep.equal(['1']);
+    expect((await theirs.get(`Subscription/${id}/$events`)).text).not.include(`MedicationRequest/${ids[1]}`);
+  });
+
+  it('$status of a type: of all that the caller may see, by id and by state', async () => {
+    const id = await open(subscription(`Observation?code=urn:test|st${n}`));
+    const statuses = async (query: string, client = fhir): Promise<string[]> => {
+      const reply = await client.get(`Subscription/$status${query}`);
+      expect(reply.status, reply.text).equal(200);
+      const { entry = [], total } = reply.json<Partial<Bundle> & { total: number }>();
+      expect(entry.length).equal(total);
+      return entry.map(({ resource }) => JSON.stringify(resource));
+    };
+    const all = await statuses('');
+    expect(all.length).above(3);
+    expect(all.filter((one) => one.includes(`/Subscription/${id}"`)).length).equal(1);
+    const one = await statuses(`?id=${id}`);
+    expect(one.length).equal(1);
+    expect(one[0]).include('"query-status"').and.include('"valueCode":"active"');
+    expect(await statuses(`?id=${id}&status=error&status=off`)).deep.equal([]);
+    expect((await statuses('?status=active')).length).at.least(1);
+    expect((await fhir.get('Subscription/$status?status=nope')).status).equal(400);
+    expect((await fhir.get('Subscription/$status?id=a%20b')).status).equal(400);
+    const posted = await fhir.post('Subscription/$status', {
+      resourceType: 'Parameters',
+      parameter: [{ name: 'id', valueId: id }],
+    });
+    expect(posted.json<Bundle & { total: number }>().total).equal(1);
+    const blind = await registerBackend(server, 'system/Observation.rs');
+    const their = createFhirClient({ fhirBaseUrl: server.fhirBaseUrl, bearer: blind.bearer });
+    expect((await their.get('Subscription/$status')).status).equal(403);
+  });
+
   it('a heartbeat comes when there was nothing to tell', async () => {
     await open(subscription(TOPIC, { extension: [{ url: `${BACKPORT}heartbeat-period`, valueUnsignedInt: 10 }] }));
     const beats = await endpoint.waitFor(1, (one) => mine(one) && one.text.includes('"heartbeat"'));

@@ -25,6 +25,8 @@ export interface Driver {
   readonly ordered?: 'd.rid';
   /** Conditions that it answers in full, so that no filter is needed. */
   readonly answers: readonly StoreCondition[];
+  /** It yields rows that were named one by one: no walk is shorter. */
+  readonly isNamed?: true;
 }
 
 /** Rows an index entry leads to when nothing is known. */
@@ -46,7 +48,8 @@ export function chooseDriver(
   conditions: readonly StoreCondition[],
 ): Driver | undefined {
   const named = conditions.find((condition) => (namedRids(context, condition)?.length ?? Number.NaN) <= NAMED_MAX);
-  if (named) return driverOf(context, frequencies, type, named);
+  const naming = named && driverOf(context, frequencies, type, named);
+  if (naming) return { ...naming, isNamed: true };
   // A code that statistics do not know yet, such as the status of what was begun since, looks rare and may be most of the
   // table; what belongs to one patient never is.
   const isOfOne = conditions.some((condition) => patientRids(context, type, condition)?.length === 1);
@@ -112,10 +115,8 @@ function driverOf(
   const { main } = tableOf(type);
   const make = (rows: number, from: Driver['from']): Driver => ({ rows, from, answers: [condition] });
   const rids = namedRids(context, condition);
-  if (rids) {
-    const driver = make(rids.length, (params) => byRids(main, params, rids));
-    return condition.kind === 'rids' ? driver : { ...driver, answers: [] };
-  }
+  const answers = condition.kind === 'rids' ? [condition] : [];
+  if (rids) return { ...make(rids.length, (params) => byRids(main, params, rids)), answers };
   const patients = patientRids(context, type, condition);
   if (patients)
     return make(

@@ -131,7 +131,7 @@ function choosePlan(tools: SearchTools, request: PageRequest): Plan {
   // A chain that is tried row by row is dear: better to walk and stop at the end of the page than to try every row.
   const dear = conditions.some(isDear);
   const worth = dear ? DEAR_ROWS_MAX : Math.max(DRIVER_ROWS_MIN, Math.sqrt(WALK_FACTOR * tools.frequencies.rows(type)));
-  const selective = driver !== undefined && driver.rows <= worth;
+  const selective = driver !== undefined && (driver.isNamed === true || driver.rows <= worth);
   if (sort.length > 0) {
     if (selective || !walkable(context, type, conditions, sort))
       return { driver: driver ?? 'none', sort, byDate: false };

@@ -4,7 +4,12 @@
  */
 import { formatJson } from '../../standards/fhir/json.ts';
 import { badValue, notSupported } from '../../standards/fhir/outcome.ts';
-import { formatNotification, formatStatus } from '../../standards/fhir/subscription/notification.ts';
+import { isId } from '../../standards/fhir/reference.ts';
+import {
+  formatNotification,
+  formatStatus,
+  type SubscriptionStatus,
+} from '../../standards/fhir/subscription/notification.ts';
 import type { EventRange, SubscriptionDesk } from '../../workflow/subscriptions/desk.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import type { Services } from '../services.ts';
@@ -28,10 +33,30 @@ function rangeOf(input: OperationInput): EventRange {
 
 export async function subscriptionStatus(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   readInput(services, request, []);
-  const status = await deskOf(services).status(request.caller, idOf(request));
-  const resource = formatStatus(status);
-  const entry = [{ fullUrl: `urn:uuid:${String(resource['id'])}`, resource, search: { mode: 'match' } }];
-  return { status: 200, headers: {}, body: formatJson({ resourceType: 'Bundle', type: 'searchset', total: 1, entry }) };
+  return statusBundle([await deskOf(services).status(request.caller, idOf(request))]);
+}
+
+const STATES = ['requested', 'active', 'error', 'off'];
+
+/** `GET /Subscription/$status`: of all that the caller may see; `id` and `status` narrow it. */
+export async function subscriptionStatuses(services: Services, request: FhirRequest): Promise<FhirAnswer> {
+  const input = readInput(services, request, ['id', 'status']);
+  const ids = input.texts('id');
+  const states = input.texts('status');
+  if (!ids.every(isId)) throw badValue('id is the id of a Subscription', 'id');
+  if (!states.every((state) => STATES.includes(state)))
+    throw badValue(`status is one of ${STATES.join(', ')}`, 'status');
+  return statusBundle(await deskOf(services).statuses(request.caller, { ids, states }));
+}
+
+function statusBundle(statuses: readonly SubscriptionStatus[]): FhirAnswer {
+  const entry = statuses.map(formatStatus).map((resource) => ({
+    fullUrl: `urn:uuid:${String(resource['id'])}`,
+    resource,
+    search: { mode: 'match' },
+  }));
+  const bundle = { resourceType: 'Bundle', type: 'searchset', total: entry.length, ...(entry.length > 0 && { entry }) };
+  return { status: 200, headers: {}, body: formatJson(bundle) };
 }
 
 export async function subscriptionEvents(services: Services, request: FhirRequest): Promise<FhirAnswer> {

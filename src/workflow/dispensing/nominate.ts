@@ -91,8 +91,8 @@ export function createNominate(services: NominateServices): Nominate {
   ): Promise<{ readonly writes: readonly TransactionWrite[]; readonly count: number }> {
     const entries = await movable(tx, patientId, from);
     const writes: TransactionWrite[] = [];
-    const tell = (kind: string, recipient: string, text: string, about: string): void =>
-      void writes.push(created({ ...notice(kind, patientId, recipient, text, at, about), id: store.newId() }));
+    const tell = (kind: string, recipient: string, text: string, about: string, more: object = {}): void =>
+      void writes.push(created({ ...notice(kind, patientId, recipient, text, at, about), ...more, id: store.newId() }));
     for (const { task, order, token } of entries) {
       const minted = await tokens.mint(subjectOf(task, order, token, patientId, to, at));
       writes.push(
@@ -105,6 +105,8 @@ export function createNominate(services: NominateServices): Nominate {
         `Organization/${from}`,
         `${token.tokenId} has gone to another pharmacy: do not dispense it.`,
         about,
+        // By which the list of ended tokens knows it.
+        { identifier: [{ system: PRESCRIPTION_TOKEN, value: token.tokenId }] },
       );
       tell('prescription-new', `Organization/${to.id}`, 'A new prescription waits in the queue.', about);
       tell(

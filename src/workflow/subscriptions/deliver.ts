@@ -19,6 +19,7 @@ import type { Plans } from './plans.ts';
 export interface DeliveryOptions {
   /** Reads of it leave entries in the audit trail. */
   readonly store: Pick<ResourceStore, 'vread'>;
+  readonly tellDeletion: TellDeletion;
   readonly book: SubscriptionBook;
   readonly plans: Plans;
   readonly send: SendNotification;
@@ -27,6 +28,15 @@ export interface DeliveryOptions {
   readonly baseUrl: string;
   readonly now: () => number;
 }
+
+/**
+ * Whether the caller may be told of a deletion: would have found what was deleted. Leaves an entry in the audit trail where
+ * it may.
+ */
+export type TellDeletion = (
+  caller: Caller,
+  event: Pick<SubscriptionEvent, 'type' | 'resource' | 'version'>,
+) => Promise<boolean>;
 
 export type Told = 'told' | 'over' | 'hidden';
 
@@ -44,7 +54,7 @@ const RIGHTS_GONE = 'the rights of the subscriber have ended: write the Subscrip
 const JSON_TYPE = 'application/fhir+json';
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { store, book, plans, send, mail, baseUrl, now } = options;
+  const { store, tellDeletion, book, plans, send, mail, baseUrl, now } = options;
 
   async function load(id: string) {
     const subscriber = await book.find(id);
@@ -110,6 +120,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     event: SubscriptionEvent,
   ): Promise<string | undefined> {
     try {
+      if (event.operation === 'delete') return (await tellDeletion(caller, event)) ? '' : undefined;
       const { content } = await store.vread(caller, event.type, event.resource, event.version);
       const isWanted = plan.content === 'full-resource' && (plan.topic !== undefined || plan.payload !== undefined);
       return isWanted ? content : '';

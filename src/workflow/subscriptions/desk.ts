@@ -2,16 +2,20 @@
 import type { Caller } from '../../ports/caller.ts';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { JobTable } from '../../ports/jobs.ts';
-import type { ResourceStore } from '../../ports/resource-store.ts';
+import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import type { Subscriber, SubscriptionBook, SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { badRequest, FhirError, forbidden, notFound } from '../../standards/fhir/outcome.ts';
+import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { NotifiedEvent, SubscriptionStatus } from '../../standards/fhir/subscription/notification.ts';
 import type { SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
+import type { TellDeletion } from './deliver.ts';
 import { sendJob } from './match.ts';
 import type { Plans } from './plans.ts';
 
 export interface DeskOptions {
-  readonly store: Pick<ResourceStore, 'read' | 'vread'>;
+  readonly store: Pick<ResourceStore, 'read' | 'vread' | 'search'>;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly tellDeletion: TellDeletion;
   readonly book: SubscriptionBook;
   readonly plans: Plans;
   readonly jobs: Pick<JobTable, 'add'>;
@@ -28,9 +32,18 @@ export interface EventRange {
   readonly content?: SubscriptionPlan['content'];
 }
 
+export interface StatusesWanted {
+  /** Empty: any. */
+  readonly ids: readonly string[];
+  /** `requested`, `active`, `error`, `off`; empty: any. */
+  readonly states: readonly string[];
+}
+
 export interface SubscriptionDesk {
   /** Throws not-found for a subscription that the caller may not read, or that was never followed. */
   status(caller: Caller, id: string): Promise<SubscriptionStatus>;
+  /** Of all that the caller may see, or those of these ids and states; those that were never followed are left out. */
+  statuses(caller: Caller, wanted: StatusesWanted): Promise<readonly SubscriptionStatus[]>;
   /** Events with what of them the caller may see; hidden ones are left out. */
   events(caller: Caller, id: string, range: EventRange): Promise<SubscriptionStatus>;
   /** Tells its subscriber the events again. Resolves to how many. Throws 403 for anybody else. */
@@ -44,27 +57,35 @@ export interface SubscriptionDesk {
 }
 
 const EVENTS_MAX = 100;
+/** As many as are followed at once. */
+const STATUSES_MAX = 1000;
 const REPLAY_MAX = 1000;
 const TOKEN_MS = 5 * 60_000;
 const CONTEXT = 'subscription binding';
 
 export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
-  const { store, book, plans, jobs, ownerOf, cipher, baseUrl, now } = options;
+  const { store, searchOf, tellDeletion, book, plans, jobs, ownerOf, cipher, baseUrl, now } = options;
 
-  async function load(caller: Caller, id: string) {
-    const { content } = await store.read(caller, 'Subscription', id);
-    const subscriber = await book.find(id);
-    if (!subscriber) throw notFound(`What Subscription/${id} has told`);
-    const plan = await plans.find(id, subscriber.version);
-    const resource = JSON.parse(content) as { readonly status: string; readonly error?: string };
-    return { subscriber, plan, resource };
+  async function load(caller: Caller, id: string): Promise<Loaded> {
+    const loaded = await loadVersion(await store.read(caller, 'Subscription', id));
+    if (!loaded) throw notFound(`What Subscription/${id} has told`);
+    return loaded;
   }
 
-  async function statusOf(caller: Caller, id: string, kind: SubscriptionStatus['kind']): Promise<SubscriptionStatus> {
-    const { subscriber, plan, resource } = await load(caller, id);
+  async function loadVersion({ id, content }: StoredVersion): Promise<Loaded | undefined> {
+    const subscriber = await book.find(id);
+    const plan = subscriber && (await plans.find(id, subscriber.version));
+    const resource = JSON.parse(content) as { readonly status: string; readonly error?: string };
+    return subscriber && { subscriber, plan, resource };
+  }
+
+  const statusOf = async (caller: Caller, id: string, kind: SubscriptionStatus['kind']): Promise<SubscriptionStatus> =>
+    describe(await load(caller, id), kind);
+
+  function describe({ subscriber, plan, resource }: Loaded, kind: SubscriptionStatus['kind']): SubscriptionStatus {
     return {
       baseUrl,
-      subscriptionId: id,
+      subscriptionId: subscriber.id,
       ...(plan?.topic && { topic: plan.topic.url }),
       status: resource.status,
       kind,
@@ -87,16 +108,29 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
   return {
     checkSubscriber,
     status: (caller, id) => statusOf(caller, id, 'query-status'),
+    async statuses(caller, { ids, states }) {
+      const parts = [
+        `_count=${STATUSES_MAX}`,
+        ...(ids.length > 0 ? [`_id=${ids.map(encodeURIComponent).join(',')}`] : []),
+        ...(states.length > 0 ? [`status=${states.map(encodeURIComponent).join(',')}`] : []),
+      ];
+      const { matches } = await store.search(caller, searchOf('Subscription', parts.join('&')));
+      const loaded = await Promise.all(matches.map(loadVersion));
+      return loaded.flatMap((one) => (one ? [describe(one, 'query-status')] : []));
+    },
     async events(caller, id, { from, to, content: asked }) {
       const status = await statusOf(caller, id, 'query-event');
       const content = asked ?? status.content;
       const shown: NotifiedEvent[] = [];
       for (const event of await book.list(id, from, to, EVENTS_MAX)) {
-        const found = await store.vread(caller, event.type, event.resource, event.version).catch(hidden);
-        if (!found) continue;
         const { number = 0, at, type, resource, operation } = event;
-        const whole = content === 'full-resource' && { content: found.content };
-        shown.push({ number, at, type, id: resource, operation, ...whole });
+        const told = { number, at, type, id: resource, operation };
+        if (operation === 'delete') {
+          if (await tellDeletion(caller, event)) shown.push(told);
+          continue;
+        }
+        const found = await store.vread(caller, type, resource, event.version).catch(hidden);
+        if (found) shown.push({ ...told, ...(content === 'full-resource' && { content: found.content }) });
       }
       return { ...status, content, events: shown };
     },
@@ -127,6 +161,12 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
       }
     },
   };
+}
+
+interface Loaded {
+  readonly subscriber: Subscriber;
+  readonly plan: SubscriptionPlan | undefined;
+  readonly resource: { readonly status: string; readonly error?: string };
 }
 
 function hidden(error: unknown): undefined {

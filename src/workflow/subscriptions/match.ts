@@ -11,7 +11,7 @@ import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts
 import type { NewEvent, Subscriber, SubscriptionBook } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
-import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { readSubscription, type SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
 import type { Plans } from './plans.ts';
 
@@ -21,6 +21,8 @@ export const CONSUMER = 'subscriptions';
 export interface MatcherOptions {
   /** Searches leave no trail here: what a subscriber learns is written down when it is told. */
   readonly store: Pick<ResourceStore, 'search' | 'vread' | 'transaction'>;
+  /** Whether the subscriber would have found a version that is there no more. */
+  readonly judge: (caller: Caller, version: StoredVersion, conditions: readonly Condition[]) => Promise<boolean>;
   readonly changes: ChangeFeed;
   readonly book: SubscriptionBook;
   readonly plans: Plans;
@@ -43,7 +45,7 @@ interface Listener extends Omit<Subscriber, 'events'> {
 }
 
 export function createMatcher(options: MatcherOptions): Matcher {
-  const { store, changes, book, plans, searchOf, service, now, log } = options;
+  const { store, judge, changes, book, plans, searchOf, service, now, log } = options;
 
   async function listeners(): Promise<Map<string, Listener>> {
     const found = new Map<string, Listener>();
@@ -116,7 +118,10 @@ export function createMatcher(options: MatcherOptions): Matcher {
     for (const listener of open.values()) {
       if (turn.ended.some(({ id }) => id === listener.id)) continue;
       const { plan } = listener;
-      const mine = versions.filter(({ type, operation }) => type === plan.type && operation !== 'delete');
+      // R4 tells of what criteria find, which a deletion is not; a topic tells of it.
+      const mine = versions.filter(
+        ({ type, operation }) => type === plan.type && (operation !== 'delete' || plan.topic !== undefined),
+      );
       if (mine.length === 0) continue;
       if (plan.end !== undefined && plan.end <= now()) {
         turn.ended.push({ id: listener.id, version: listener.version, status: 'off', error: 'its end has come' });
@@ -129,32 +134,40 @@ export function createMatcher(options: MatcherOptions): Matcher {
   async function matchOne({ id, version, plan }: Listener, mine: readonly StoredVersion[], turn: Turn): Promise<void> {
     const caller = await plans.subscriber(id, version);
     if (!caller) return void turn.ended.push({ id, version, status: 'error', error: RIGHTS_GONE });
-    const ids = [...new Set(mine.map((one) => one.id))];
+    const isDeletion = ({ operation }: StoredVersion): boolean => operation === 'delete';
+    const ids = [...new Set(mine.filter((one) => !isDeletion(one)).map((one) => one.id))];
     try {
       const query = [plan.query, `_id=${ids.join(',')}`, `_count=${ids.length}`]
         .filter((part) => part !== '')
         .join('&');
-      const { matches } = await store.search(caller, searchOf(plan.type, query));
+      const { matches } = ids.length === 0 ? { matches: [] } : await store.search(caller, searchOf(plan.type, query));
       const current = new Map(matches.map((one) => [one.id, one.versionId]));
       for (const one of mine) {
+        if (isDeletion(one)) {
+          const last = await lastSeen(caller, plan, one);
+          if (last) turn.events.push(eventOf(id, one, patientsOf(last)));
+          continue;
+        }
         // A version that another has replaced already is judged by that one.
         if ((current.get(one.id) ?? 0) < one.versionId) continue;
         if (plan.topic && !(await isTrigger(plan, one))) continue;
-        turn.events.push({
-          subscription: id,
-          type: one.type,
-          resource: one.id,
-          version: one.versionId,
-          operation: one.operation,
-          at: one.lastUpdated,
-          patients: patientsOf(one),
-        });
+        turn.events.push(eventOf(id, one, patientsOf(one)));
       }
     } catch (error) {
       if (!(error instanceof FhirError) || error.status >= 500 || error.status === 409) throw error;
       const why = error.status === 403 ? RIGHTS_GONE : 'its criteria cannot be searched by any more';
       turn.ended.push({ id, version, status: 'error', error: why });
     }
+  }
+
+  /** What was deleted, where the subscriber would have been told of it. */
+  async function lastSeen(
+    caller: Caller,
+    { type, query }: SubscriptionPlan,
+    { id, versionId }: StoredVersion,
+  ): Promise<StoredVersion | undefined> {
+    const last = await store.vread(service, type, id, versionId - 1).catch(absent);
+    return last && (await judge(caller, last, searchOf(type, query).conditions)) ? last : undefined;
   }
 
   async function isTrigger(
@@ -204,6 +217,16 @@ export function createMatcher(options: MatcherOptions): Matcher {
     },
   };
 }
+
+const eventOf = (subscription: string, version: StoredVersion, patients: readonly string[]): NewEvent => ({
+  subscription,
+  type: version.type,
+  resource: version.id,
+  version: version.versionId,
+  operation: version.operation,
+  at: version.lastUpdated,
+  patients,
+});
 
 const RIGHTS_GONE = 'the rights of the subscriber have ended: write the Subscription again';
 

@@ -83,14 +83,16 @@ export function formatNotification(status: SubscriptionStatus, at: number): stri
   return `${head.slice(0, -1)},"entry":[${[first, ...rest].join(',')}]}`;
 }
 
+type Done = (type: string, url: string) => object;
+const changed: Done = (_type, url) => ({ request: { method: 'PUT', url }, response: { status: '200' } });
+const DONE: ReadonlyMap<string, Done> = new Map<string, Done>([
+  ['create', (type) => ({ request: { method: 'POST', url: type }, response: { status: '201' } })],
+  ['delete', (_type, url) => ({ request: { method: 'DELETE', url }, response: { status: '204' } })],
+]);
+
 function formatEntry(baseUrl: string, { type, id, operation, content }: NotifiedEvent): string {
   const url = `${type}/${id}`;
-  const isNew = operation === 'create';
-  const entry = JSON.stringify({
-    fullUrl: `${baseUrl}/${url}`,
-    request: isNew ? { method: 'POST', url: type } : { method: 'PUT', url },
-    response: { status: isNew ? '201' : '200' },
-  });
+  const entry = JSON.stringify({ fullUrl: `${baseUrl}/${url}`, ...(DONE.get(operation) ?? changed)(type, url) });
   return content === undefined ? entry : `${entry.slice(0, -1)},"resource":${content}}`;
 }
 
