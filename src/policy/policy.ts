@@ -194,7 +194,13 @@ const WORKFLOW_NEEDS: ReadonlyMap<string, readonly (readonly [string, Letter])[]
       ['MedicationRequest', 's'],
     ],
   ],
-  ['notifications:own', [['Communication', 's']]],
+  [
+    'notifications:own',
+    [
+      ['Communication', 's'],
+      ['Communication', 'u'],
+    ],
+  ],
   ['prescriptions:verify', [['Task', 's']]],
   [
     'prescriptions:dispense',
