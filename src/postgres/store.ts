@@ -11,25 +11,16 @@ import type { Log } from '../ports/log.ts';
 import type { MessageLog } from '../ports/message-log.ts';
 import type { Policy } from '../ports/policy.ts';
 import type { KeptAnswers } from '../ports/request-answers.ts';
-import type {
-  ResourceStore,
-  SearchPage,
-  StoredVersion,
-  StoreTransaction,
-  TransactionWrite,
-  WriteResult,
-} from '../ports/resource-store.ts';
+import type { ResourceStore, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
 import type { SourceTimePurge } from '../ports/source-times.ts';
-import { forbidden } from '../standards/fhir/outcome.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
-import type { Condition, SearchRequest } from '../standards/fhir/search/request.ts';
+import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
 import { type Access, createAccess } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
 import { type CustomParameterBook, createCustomParameterBook } from './custom-parameters.ts';
-import { translated } from './database-error.ts';
 import { createTokenAttempts } from './dispensing/attempts.ts';
 import { createDispenseQueue } from './dispensing/queue.ts';
 import { createControlledRegister } from './dispensing/register.ts';
@@ -38,36 +29,28 @@ import { type EncryptionOptions, openEncryption } from './encryption/open-encryp
 import { type ProtectedSearch, withProtectedSearch } from './encryption/protected-search.ts';
 import { noteFullText } from './full-text-setting.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { createInteractions } from './interactions.ts';
 import { createJobs } from './jobs.ts';
 import { createKeys } from './keys.ts';
 import { createMessageLog } from './message-log.ts';
 import type { Pools } from './pools.ts';
-import { checkNew, guardChange } from './privileged-meta.ts';
 import type { ContactTools } from './protection/last-contact.ts';
 import { createOwnership } from './protection/ownership.ts';
 import { createRemoval, type Removal } from './protection/removal.ts';
-import { createReader, existing, toVersion, vreadStatement } from './reader.ts';
 import { createReindex, type Reindex } from './reindex.ts';
 import { createKeptAnswers } from './request-answers.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
 import { createCursors } from './search/cursor.ts';
-import { createRecorder } from './search/explain.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { textVector } from './search/full-text.ts';
 import { isMatch } from './search/judge.ts';
-import { visibleMetas } from './search/metas.ts';
-import type { Run } from './search/page.ts';
-import { createRun, createShapeNames, runSearch, type SearchOptions } from './search/search.ts';
+import { createRun, createShapeNames, type SearchOptions } from './search/search.ts';
 import type { Differences } from './search/shared-run.ts';
-import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimePurge } from './source-times.ts';
-import { tableOf } from './tables.ts';
 import { runTransaction } from './transaction.ts';
 import type { Party } from './transaction-write.ts';
-import { visibleHistory } from './visible-history.ts';
-import { readVisible, vreadVisible } from './visible-reader.ts';
 import { leaseWorker } from './worker.ts';
 import { createWriter } from './writer.ts';
 
@@ -192,20 +175,6 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf, log });
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
-  const plainly = createRun(pools.reads, () => undefined);
-  /** A search with, where that is asked, how it was answered. */
-  const explained = async (
-    access: Access,
-    request: Pick<SearchRequest, 'explain'>,
-    search: (run: Run) => Promise<SearchPage>,
-  ): Promise<SearchPage> => {
-    if (!request.explain) return search(run);
-    if (!access.mayExplain) throw forbidden();
-    const recorder = createRecorder(run);
-    const page = await search(recorder.run);
-    return { ...page, explained: await recorder.explain(plainly) };
-  };
-  const reader = createReader(pools.reads, rids);
   const writer = createWriter({
     writes: pools.writes,
     group: createGroupCommit(pools.writes),
@@ -242,16 +211,6 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       },
       work,
     );
-  /** Where rights depend on the resource, they are checked in the transaction that writes it. */
-  const checkedWrite = async (access: Access, write: TransactionWrite): Promise<WriteResult> => {
-    const [result] = await inTransaction(access, (tx) => tx.write([write]));
-    return result as WriteResult; // one a write
-  };
-  const vreadAny = async (type: string, id: string, versionId: number): Promise<StoredVersion> => {
-    rids.lanes(id);
-    const [row] = await pools.reads.query(vreadStatement(tableOf(type), rids.hi, rids.lo, versionId));
-    return existing(row && row[0] === id ? toVersion(type, row) : undefined, type, `${id}/_history/${versionId}`);
-  };
   await frequencies.refresh();
   if (
     await noteFullText(
@@ -316,101 +275,18 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       ridSource.next();
       return rids.id(ridSource.hi, ridSource.lo);
     },
-    create: (caller, resource, id) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        const isFree = access.conditions(resource.resourceType, 'c').length === 0;
-        checkNew(access, resource);
-        return isFree ? writer.create(caller, resource, id) : checkedWrite(access, { kind: 'create', resource, id });
-      }),
-    read: (caller, type, id) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        const conditions = access.conditions(type, 'r');
-        const version =
-          conditions.length === 0
-            ? existing(await reader.find(type, id), type, id)
-            : await readVisible(toolsOf(access), type, id, conditions, run);
-        access.belt([version]);
-        return version;
-      }),
-    vread: (caller, type, id, versionId) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        const conditions = access.conditions(type, 'r');
-        const version =
-          conditions.length === 0
-            ? await vreadAny(type, id, versionId)
-            : await vreadVisible({ search: toolsOf(access), rowOf, rids }, type, id, versionId, conditions, run);
-        access.belt([version]);
-        return version;
-      }),
-    update: (caller, type, id, change, updateOptions = {}) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        if (access.conditions(type, 'u').length === 0)
-          return writer.update(caller, type, id, guardChange(access, change), updateOptions);
-        const { ifMatch, operation = 'update' } = updateOptions;
-        const write = {
-          kind: 'update',
-          operation,
-          type,
-          id,
-          change,
-          ...(ifMatch !== undefined && { ifMatch }),
-        } as const;
-        return checkedWrite(access, write);
-      }),
-    delete: (caller, type, id, ifMatch) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        return access.conditions(type, 'd').length === 0
-          ? writer.delete(caller, type, id, ifMatch)
-          : checkedWrite(access, { kind: 'delete', type, id, ...(ifMatch !== undefined && { ifMatch }) });
-      }),
-    search: (caller, request) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        access.conditions(request.type, 's');
-        access.checkChains(request.conditions);
-        const page = await explained(access, request, (running) => runSearch(toolsOf(access), request, running));
-        access.belt([...page.matches, ...page.included]);
-        return page;
-      }),
-    searchSystem: (caller, request) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        const page = await explained(access, request, (running) =>
-          runSystemSearch(toolsOf(access), access, request, running),
-        );
-        access.belt([...page.matches, ...page.included]);
-        return page;
-      }),
-    judge: (caller, version, conditions) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        access.checkChains(conditions);
-        const asked = [
-          ...access.conditions(version.type, 's'),
-          ...conditions.map(protection?.rewrite ?? ((one) => one)),
-        ];
-        return isMatch(toolsOf(access), rowOf, version, asked, run);
-      }),
-    history: (caller, request) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        const history = { rids, cursors, callerKey: access.callerKey };
-        const page = await visibleHistory({ history, search: toolsOf(access), rowOf }, access, request, run);
-        access.belt(page.versions);
-        return page;
-      }),
-    metas: (caller, types, limit) =>
-      translated(async () => {
-        const access = accessOf(caller);
-        for (const type of types) access.conditions(type, 's');
-        return visibleMetas(toolsOf(access), types, limit, plainly);
-      }),
-    transaction: (caller, work) => translated(() => inTransaction(accessOf(caller), work)),
+    ...createInteractions({
+      reads: pools.reads,
+      rids,
+      rowOf,
+      writer,
+      cursors,
+      run,
+      accessOf,
+      toolsOf,
+      inTransaction,
+      protection,
+    }),
     refreshStatistics: () => frequencies.refresh(),
     async close() {
       frequencies.stop();

@@ -3,7 +3,7 @@ import type { Atom, SearchParameter } from '../../standards/fhir/search/paramete
 import type { CompositePart, ReferenceValue, TokenValue } from '../../standards/fhir/search/request.ts';
 import { toBigInt } from '../hash.ts';
 import { type Keys, keyOf, type Lanes, tokenForms } from '../keys.ts';
-import { pairForms } from '../row.ts';
+import { pairForms } from '../row-sink.ts';
 
 export const atomKeys = (keys: Keys, parameter: SearchParameter, atom: Atom) => keys.atom(parameter.resourceType, atom);
 
