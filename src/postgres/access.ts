@@ -49,9 +49,32 @@ export interface AccessOptions {
 
 const NEVER: StoreCondition = { kind: 'never' };
 
-export function createAccess(given: AccessOptions): (caller: Caller) => Access {
+/** What somebody may reach, by letter and type. */
+export type Reach = Map<string, readonly StoreCondition[]>;
+
+/** `reach`: what is known already of callers who are alike in their rights. */
+export function createAccess(given: AccessOptions): (caller: Caller, reach?: Reach) => Access {
   const options = { ...given, conditionsOf: remembered(given.conditionsOf) };
-  return (caller) => new CallerAccess(options, caller);
+  return (caller, reach = new Map()) => new CallerAccess(options, caller, reach);
+}
+
+const CALLERS_MAX = 1000;
+
+/** Keeps what callers reach for who asks again within the second; `key` is all that their rights hang on. */
+export function createReaches(now: () => number): (key: string) => Reach {
+  const known = new Map<string, Reach>();
+  let second = 0;
+  return (key) => {
+    const at = Math.floor(now() / 1000);
+    if (at !== second) known.clear();
+    second = at;
+    const found = known.get(key);
+    if (found) return found;
+    if (known.size >= CALLERS_MAX) known.clear();
+    const made: Reach = new Map();
+    known.set(key, made);
+    return made;
+  };
 }
 
 /** A class, as each request makes one: an object literal with getters makes a hidden class each time, which lives long. */
@@ -62,10 +85,11 @@ class CallerAccess implements Access {
   readonly referable: Visible;
   readonly mayReferToFound: Access['mayReferToFound'];
   readonly #options: AccessOptions;
-  readonly #known = new Map<string, readonly StoreCondition[]>();
+  readonly #known: Reach;
 
-  constructor(options: AccessOptions, caller: Caller) {
+  constructor(options: AccessOptions, caller: Caller, reach: Reach) {
     this.#options = options;
+    this.#known = reach;
     this.caller = caller;
     this.belt = createBelt(caller, options.log);
     this.visible = (type) => this.#of(type, 's');

@@ -16,7 +16,7 @@ import type { SourceTimePurge } from '../ports/source-times.ts';
 import type { SearchParameters, TypeParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition } from '../standards/fhir/search/request.ts';
 import type { Extractor } from '../standards/fhir/search/sink.ts';
-import { type Access, createAccess } from './access.ts';
+import { type Access, createAccess, createReaches } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
@@ -173,6 +173,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     ? (type, query) => options.conditionsOf(type, query).map(protection.rewrite)
     : options.conditionsOf;
   const accessOf = createAccess({ policy: options.policy, parameters, conditionsOf, log });
+  const reachOf = createReaches(now);
   const nameOf = createShapeNames();
   const run = createRun(pools.reads, nameOf);
   const writer = createWriter({
@@ -199,7 +200,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       {
         pool: pools.transactions,
         ...partyOf(access),
-        partyOf: (caller) => partyOf(accessOf(caller)),
+        partyOf: (caller, key) => partyOf(accessOf(caller, reachOf(key))),
         nameOf,
         differences,
         rowOf,

@@ -51,7 +51,7 @@ export interface TransactionTools {
   readonly shield: Shield | undefined;
   readonly now: () => number;
   /** Another who shares the transaction. */
-  readonly partyOf: (caller: Caller) => Omit<Party, 'found'>;
+  readonly partyOf: (caller: Caller, rights: string) => Omit<Party, 'found'>;
   readonly differences: Differences;
 }
 
@@ -122,7 +122,7 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
   const partyOf = (caller: Caller | undefined): Party => {
     if (!caller) return own;
     const key = rightsKey(caller);
-    const party = parties.get(key) ?? { ...tools.partyOf(caller), found: new Set() };
+    const party = parties.get(key) ?? { ...tools.partyOf(caller, key), found: new Set() };
     parties.set(key, party);
     return party;
   };
