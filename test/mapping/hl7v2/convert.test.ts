@@ -28,7 +28,7 @@ describe('hl7v2 › convert', () => {
   }
   for (const [kind, content] of kinds) {
     it(`${kind} → FHIR`, () => expect(ask({ content, source: 'hl7v2', to: 'fhir' })).contain('"transaction"'));
-    // Moves of visits and accounts: FHIR does not say whose they were.
+    // Moves of visits, accounts and numbers: FHIR does not say whose they were.
     if (!isWrittenKind(kind)) continue;
     it(`FHIR → ${kind}`, () => {
       const bundle = ask({ content, source: 'hl7v2', to: 'fhir' }) ?? '';

@@ -42,12 +42,12 @@ const WITH_EVENT = new Set(['ADT', 'BAR', 'DFT', 'MDM']);
 export const WRITTEN_TYPES: readonly string[] = [...WRITERS.keys()];
 
 /**
- * Whether messages of this type and event are written: those that are read, but for moves of visits and accounts, of
- * which FHIR does not say whose they were.
+ * Whether messages of this type and event are written: those that are read, but for moves of visits, accounts and
+ * numbers, of which FHIR does not say whose they were.
  */
 export const isWrittenKind = (kind: string): boolean => {
   const family = EVENTS.get(kind)?.family;
-  return family !== undefined && family !== 'move';
+  return family !== undefined && family !== 'move' && family !== 'move-identifiers';
 };
 
 /** A Bundle, or one resource, as a message. Pure and total: what cannot be written are issues. */
