@@ -121,6 +121,15 @@ export class Cursor {
     return value;
   }
 
+  /** A whole number of 32 bits, as FHIR's integer is. */
+  get integer(): number | undefined {
+    const { text } = this;
+    const value = /^[+-]?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    if (Math.abs(value) < 2 ** 31) return value;
+    if (text !== '') this.warn('value', 'This is not a whole number of a size that FHIR has: it was left out');
+    return undefined;
+  }
+
   /** Y or N of table 0136. */
   get boolean(): boolean | undefined {
     const { text } = this;

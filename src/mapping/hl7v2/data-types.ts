@@ -56,7 +56,7 @@ function codingAt(cursor: Cursor, from: number, table?: CodeTable): readonly Jso
 }
 
 /** Codes of SNOMED CT and the like have single spaces (R4: code). */
-const oneLine = (code: string): string => (/\s\s|[\t\n\r]/.test(code) ? code.replaceAll(/\s+/g, ' ') : code);
+export const oneLine = (code: string): string => (/\s\s|[\t\n\r]/.test(code) ? code.replaceAll(/\s+/g, ' ') : code);
 
 function systemOf(cursor: Cursor, from: number, name: string, table?: CodeTable): string | undefined {
   if (name !== '') return codeSystemUri(name) ?? localSystem(cursor.reading, name);

@@ -68,7 +68,12 @@ function doseOf(segment: SegmentCursor, fields: DoseFields): Json | undefined {
   const high = segment.at(fields.high).isValued ? quantity(segment.at(fields.high), unit) : undefined;
   if (low === undefined || high === undefined)
     return low === undefined && high === undefined ? undefined : { doseQuantity: low ?? high };
-  return String(low['value']) === String(high['value']) ? { doseQuantity: low } : { doseRange: { low, high } };
+  const [least, most] = [String(low['value']), String(high['value'])];
+  if (Number(least) > Number(most)) {
+    segment.at(fields.high).tell('error', 'business-rule', 'The most is less than the least: send which dose is meant');
+    return undefined;
+  }
+  return least === most ? { doseQuantity: low } : { doseRange: { low, high } };
 }
 
 function maximumOf(cursor: Cursor): Json | undefined {

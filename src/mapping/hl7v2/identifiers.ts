@@ -4,7 +4,7 @@ import { OWN_AUTHORITY, OWN_NUMBERS } from '../own-numbers.ts';
 import { IDENTIFIER_TYPE, tableUrl } from './code-tables.ts';
 import { compact, type Json } from './compact.ts';
 import { type Cursor, localSystem } from './cursor.ts';
-import { period } from './data-types.ts';
+import { oneLine, period } from './data-types.ts';
 import { findNhsNumberStatus, NHS_NUMBER, nhsNumberStatusExtension, normaliseNhsNumber } from './nhs-number.ts';
 
 export const ODS_CODE = 'https://fhir.nhs.uk/Id/ods-organization-code';
@@ -57,7 +57,7 @@ function systemOfName({ reading }: Cursor, name: string): string | undefined {
 
 /** The type coding of table 0203, without what UK portals append in braces. */
 export function identifierType(code: string): Json | undefined {
-  const plain = code.replace(/\{.*/, '').trim();
+  const plain = oneLine(code.replace(/\{.*/, '').trim());
   return plain === '' ? undefined : { coding: [{ system: tableUrl(IDENTIFIER_TYPE.number), code: plain }] };
 }
 

@@ -15,7 +15,7 @@ import {
 } from './code-tables.ts';
 import { type Json, present } from './compact.ts';
 import { type Cursor, localSystem, SegmentCursor } from './cursor.ts';
-import { address, alias, boolean, concept, date, dateTime, humanName, period, telecom } from './data-types.ts';
+import { address, alias, boolean, concept, date, dateTime, humanName, oneLine, period, telecom } from './data-types.ts';
 import { keysOf } from './entries.ts';
 import { cx } from './identifiers.ts';
 import { findNhsNumberStatus, NHS_NUMBER, NHS_NUMBER_VERIFIED } from './nhs-number.ts';
@@ -63,7 +63,7 @@ const PID = compileMap([
   [17, 'extension[]', asExtension('patient-religion', 'valueCodeableConcept', concept(RELIGION))],
   [22, 'extension[]', ethnicCategory],
   [23, 'extension[]', asExtension('patient-birthPlace', 'valueAddress', (c) => c.value && { text: c.value })],
-  [25, 'multipleBirthInteger', (cursor) => cursor.number],
+  [25, 'multipleBirthInteger', (cursor) => cursor.integer],
   [24, 'multipleBirthBoolean', boolean],
   [26, 'extension[]', coded('patient-citizenship', concept(CITIZENSHIP))],
   [28, 'extension[]', coded('patient-nationality', concept(NATIONALITY))],
@@ -195,7 +195,7 @@ function setGender(cursor: Cursor, draft: Draft): void {
   draft.set('gender', gender ?? 'unknown');
   if (gender !== undefined) return;
   cursor.warn('code-invalid', 'The sex is not one of table 0001: unknown was taken');
-  const alternate = { coding: [{ system: tableUrl('0001'), code }] };
+  const alternate = { coding: [{ system: tableUrl('0001'), code: oneLine(code) }] };
   draft.set('_gender', {
     extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/alternate-codes', valueCodeableConcept: alternate }],
   });

@@ -46,6 +46,29 @@ describe('hl7v2 › events', () => {
     expect(resource(entries, 'Encounter').period).eql({ end: '2026-03-05T11:00:00Z' });
   });
 
+  it('a sex that is no code is unknown, and told beside it in one line', () => {
+    const entries = entriesOf(messageOf(header('ADT^A28'), 'PID|1||7^^^RXX^MR||FAMILY^GIVEN||19700101|F  or  M'));
+    const patient = resource(entries, 'Patient');
+    expect([patient.gender, patient._gender.extension[0].valueCodeableConcept.coding[0].code]).eql([
+      'unknown',
+      'F or M',
+    ]);
+  });
+
+  for (const [order, expected] of [
+    ['2', 2],
+    ['+2', 2],
+    ['20260307090000', undefined],
+    ['1.5', undefined],
+    ['second', undefined],
+  ] as const)
+    it(`birth order ${order}: ${expected}`, () => {
+      const pid = `PID|1||7^^^RXX^MR||FAMILY^GIVEN||19700101|F${'|'.repeat(17)}${order}`;
+      const message = messageOf(header('ADT^A28'), pid);
+      expect(resource(entriesOf(message), 'Patient').multipleBirthInteger).equal(expected);
+      expect(issuesOf(message).includes('warning value PID-25')).equal(expected === undefined);
+    });
+
   it('A08 says nothing of the status of a visit that is there', () => {
     const entries = entriesOf(messageOf(header('ADT^A08'), PID, 'PV1|1|I|||||||||||||||||V1'));
     expect(marks(find(entries, 'Encounter'), DEFAULT_ELEMENTS)).eql(['status']);
@@ -308,6 +331,11 @@ describe('hl7v2 › orders', () => {
     ['no number', order('NW'), 'error required ORC-2'],
     ['no drug', messageOf(header('OMP^O09'), PID, 'ORC|NW|1^A'), 'error required ORC-1'],
     ['an unknown control code', order('ZZ|1^A'), 'error not-supported ORC-1'],
+    [
+      'the most is less than the least',
+      order('NW|1^A', 'ORC|NW|2^A', 'RXO|2^Other|500|1|mg'),
+      'error business-rule RXO[2]-3',
+    ],
     ['two RXO', order('NW|1^A', 'RXO|2^Other'), 'error structure RXO[2]'],
     ['one number for two', order('NW|1^A', 'ORC|NW|1^A', 'RXO|2^Other'), 'error duplicate ORC[2]-2'],
   ] as const)

@@ -317,6 +317,7 @@ describe('search-type › every parameter', function () {
     });
     // One that is on is a subscription, whose criteria and channel must be some.
     if (type === 'Subscription') for (const resource of resources) resource['status'] = 'off';
+    if (type === 'SearchParameter') for (const resource of resources) resource['status'] = 'draft';
     const entry = resources.map(
       (resource): Json => ({ resource, request: { method: 'PUT', url: `${type}/${resource.id}` } }),
     );
