@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { extensions } from '../../src/standards/x509/extensions.ts';
 import { authority, client, DAY_MS, server as serverCertificate } from '../support/authority.ts';
@@ -258,6 +259,9 @@ describe('journey › systems of pharmacies', function () {
     });
     expect(made.status, JSON.stringify(made.body)).equal(201);
     await endpoint.waitFor(1);
+    // Events count from when it is active, which follows the handshake.
+    const path = `/fhir/R4/Subscription/${made.body.id}`;
+    while ((await call('GET', path)).body.status !== 'active') await sleep(25);
     await dispenses(call, 'Cetirizine 10mg tablets');
     const told = await endpoint.waitFor(1, ({ text }) => text.includes('"Task"') && text.includes('ready'));
     expect(told[0]?.text).contain('Organization/pharmacy');
