@@ -142,14 +142,19 @@ export function createMatcher(options: MatcherOptions): Matcher {
         .join('&');
       const { matches } = ids.length === 0 ? { matches: [] } : await store.search(caller, searchOf(plan.type, query));
       const current = new Map(matches.map((one) => [one.id, one.versionId]));
+      const replaced = await replacedOf(
+        plan.type,
+        mine.filter((one) => !isDeletion(one) && (current.get(one.id) ?? 0) < one.versionId),
+      );
       for (const one of mine) {
         if (isDeletion(one)) {
           const last = await lastSeen(caller, plan, one);
           if (last) turn.events.push(eventOf(id, one, patientsOf(last)));
           continue;
         }
-        // A version that another has replaced already is judged by that one.
-        if ((current.get(one.id) ?? 0) < one.versionId) continue;
+        const isFound =
+          (current.get(one.id) ?? 0) >= one.versionId || (await wouldHaveFound(caller, plan, one, replaced));
+        if (!isFound) continue;
         if (plan.topic && !(await isTrigger(plan, one))) continue;
         turn.events.push(eventOf(id, one, patientsOf(one)));
       }
@@ -159,6 +164,22 @@ export function createMatcher(options: MatcherOptions): Matcher {
       turn.ended.push({ id, version, status: 'error', error: why });
     }
   }
+
+  /** Those of the versions that are current no more: the search says nothing of what they were. */
+  async function replacedOf(type: string, versions: readonly StoredVersion[]): Promise<ReadonlySet<StoredVersion>> {
+    if (versions.length === 0) return new Set();
+    const ids = [...new Set(versions.map(({ id }) => id))];
+    const { matches } = await store.search(service, searchOf(type, `_id=${ids.join(',')}&_count=${ids.length}`));
+    const latest = new Map(matches.map(({ id, versionId }) => [id, versionId]));
+    return new Set(versions.filter(({ id, versionId }) => latest.get(id) !== versionId));
+  }
+
+  const wouldHaveFound = async (
+    caller: Caller,
+    { type, query }: SubscriptionPlan,
+    version: StoredVersion,
+    replaced: ReadonlySet<StoredVersion>,
+  ): Promise<boolean> => replaced.has(version) && judge(caller, version, searchOf(type, query).conditions);
 
   /** What was deleted, where the subscriber would have been told of it. */
   async function lastSeen(
