@@ -88,6 +88,24 @@ describe('subscriptions › rest-hook', function () {
     expect(got[0]?.headers['content-type']).match(/^application\/fhir\+json/);
   });
 
+  it('what matches for a moment is told, as it was; what never did is not', async () => {
+    await open(subscription(`Observation?code=urn:test|moment${n}`));
+    const [brief, never] = [`brief${n}`, `never${n}`];
+    // Replaced before the log of changes is looked at, as a rule.
+    for (const [id, code] of [
+      [never, 'another'],
+      [brief, `moment${n}`],
+      [brief, 'over'],
+      [never, 'still another'],
+    ] as const)
+      await fhir.put(`Observation/${id}`, { ...observation(code), id });
+    await fhir.post('Observation', observation(`moment${n}`));
+    const got = await endpoint.waitFor(2, events);
+    expect(got[0]?.path).equal(`/${n}/Observation/${brief}`);
+    expect(JSON.parse(got[0]?.text ?? '').meta.versionId).equal('1');
+    expect(got.some(({ path }) => path.endsWith(never))).equal(false);
+  });
+
   it('without a payload is sent nothing but that there is something', async () => {
     const reply = await fhir.post('Subscription', {
       ...subscription(`Observation?code=urn:test|none${n}`),
