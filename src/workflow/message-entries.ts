@@ -106,11 +106,11 @@ async function findEntries(
 }
 
 /**
- * Mentions of what many patients share are looked up without a lock, so that messages of one hospital, which all name its
- * wards and doctors, do not wait for one another. All else is locked as it is looked up: from there on nobody else
- * decides about its identifiers until the transaction ends.
+ * What many patients share is looked up without a lock, so that messages of one hospital or to one pharmacy, which all
+ * name its wards and doctors, do not wait for one another: where it is there and stays as it is, nothing is decided. All
+ * else is locked as it is looked up: from there on nobody else decides about its identifiers until the transaction ends.
  */
-const isShared = ({ type, entry }: Planned): boolean => entry.request.method === 'POST' && SHARED.has(type);
+const isShared = ({ type }: Planned): boolean => SHARED.has(type);
 
 const SHARED = new Set([
   'Device',
