@@ -4,10 +4,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { addDispenser, completeForEps, until } from '../support/eps-practice.ts';
+import { addDispenser, askSpine, openEpsPractice, until } from '../support/eps-practice.ts';
 import { agreeInBrowser } from '../support/person.ts';
-import { AMOXICILLIN, openPractice, PASSWORD, type Practice } from '../support/prescribing.ts';
-import { startTestServer } from '../support/server.ts';
+import { AMOXICILLIN, PASSWORD, type Practice } from '../support/prescribing.ts';
 
 const REDIRECT = 'https://app.example.org/callback';
 const SCOPE = 'launch/patient patient/MedicationRequest.rs patient/MedicationDispense.rs patient/Task.rs';
@@ -26,14 +25,7 @@ describe('journey › the whole way of a prescription', function () {
   let number = '';
   let shown: Dispensable;
   before(async () => {
-    const env = {
-      RATE_LIMITS: 'read=off,write=off,search=off',
-      SPINE_PORT: '0',
-      SPINE_STATE_PORT: '0',
-      PATIENT_MFA: 'optional',
-    };
-    practice = await openPractice(await startTestServer({ env }));
-    await completeForEps(practice);
+    practice = await openEpsPractice({ PATIENT_MFA: 'optional' });
     await addDispenser(practice);
   });
   after(() => practice.server.stop());
@@ -70,11 +62,8 @@ describe('journey › the whole way of a prescription', function () {
     [orderId] = approved.body.prescription_ids;
     const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
     number = order.groupIdentifier.value;
-    const state = await until(async () => {
-      const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${number}`);
-      return answer.status === 200 ? answer.text() : undefined;
-    });
-    expect(state).match(/0001 To Be Dispensed/);
+    const held = await until(() => askSpine(practice.server.spine?.stateUrl, `/prescriptions/${number}`));
+    expect(JSON.stringify(held)).match(/0001 To Be Dispensed/);
   });
 
   it('the patient has the token', async () => {
@@ -119,10 +108,7 @@ describe('journey › the whole way of a prescription', function () {
       return own.eps_status === 'notified' ? own : undefined;
     });
     expect(told.eps_reason).equal(undefined);
-    const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${number}`);
-    const { issues } = (await answer.json()) as {
-      issues: { status: string; notifications: object[]; release: { odsCode: string } }[];
-    };
+    const { issues } = await askSpine(practice.server.spine?.stateUrl, `/prescriptions/${number}`);
     expect(issues[0]?.status).equal('0006 Dispensed');
     expect(issues[0]?.notifications).length(1);
     expect(issues[0]?.release.odsCode).equal('Z99902');
