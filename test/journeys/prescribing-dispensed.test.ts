@@ -3,7 +3,8 @@
  * whatever happens; what the Spine does not take is told to the pharmacy. MISSION M9, M10; docs/eps.md
  */
 import { expect } from 'chai';
-import { type CatalogueEntry, toMedicationKnowledge } from '../../src/workflow/prescribing/catalogue/entry.ts';
+import { toMedicationKnowledge } from '../../src/workflow/prescribing/catalogue/entry.ts';
+import { catalogueEntry } from '../support/catalogue.ts';
 import {
   type Approved,
   addDispenser,
@@ -196,20 +197,14 @@ describe('journey › dispensed, and the Spine knows', function () {
   });
 
   it('a controlled drug of Schedule 2 goes with its quantity in words, is dispensed and told', async () => {
-    const morphine: CatalogueEntry = {
-      id: 'med-morphine-eps',
-      name: 'Morphine 10mg tablets (invented)',
-      form: 'tablets',
+    const morphine = catalogueEntry('Morphine 10mg tablets (invented)', {
       strength: '10mg',
       substances: ['morphine'],
       codes: { dmd: '322236009' },
       ukSchedule: '2',
       maxQuantity: 60,
-      classes: [],
       requiresApproval: true,
-      isActive: true,
-      interactions: [],
-    };
+    });
     const put = await practice.fhir('PUT', `MedicationKnowledge/${morphine.id}`, toMedicationKnowledge(morphine));
     expect(put.status, JSON.stringify(put.body)).oneOf([200, 201]);
     const item = { ...AMOXICILLIN, medication_name: morphine.name, quantity: 28, instructions: 'twice a day' };

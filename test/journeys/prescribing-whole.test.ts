@@ -4,17 +4,12 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { addDispenser, askSpine, openEpsPractice, until } from '../support/eps-practice.ts';
+import { addDispenser, askSpine, dispenseAs, openEpsPractice, type Shown, until } from '../support/eps-practice.ts';
 import { agreeInBrowser } from '../support/person.ts';
 import { AMOXICILLIN, PASSWORD, type Practice } from '../support/prescribing.ts';
 
 const REDIRECT = 'https://app.example.org/callback';
 const SCOPE = 'launch/patient patient/MedicationRequest.rs patient/MedicationDispense.rs patient/Task.rs';
-
-interface Dispensable {
-  readonly token: string;
-  readonly payload: { readonly id: string; readonly nonce: string };
-}
 
 describe('journey › the whole way of a prescription', function () {
   this.timeout(240_000);
@@ -23,7 +18,7 @@ describe('journey › the whole way of a prescription', function () {
   let itemId = '';
   let orderId = '';
   let number = '';
-  let shown: Dispensable;
+  let shown: Shown;
   before(async () => {
     practice = await openEpsPractice({ PATIENT_MFA: 'optional' });
     await addDispenser(practice);
@@ -85,15 +80,9 @@ describe('journey › the whole way of a prescription', function () {
   });
 
   it('[RX-04] the pharmacy dispenses it, once', async () => {
-    const request = {
-      prescription_id: shown.payload.id,
-      nonce: shown.payload.nonce,
-      pharmacy_code: 'Z99902',
-      pharmacist_name: 'Petra Lindqvist',
-    };
-    const done = await practice.call('petra', 'POST', '/api/prescriptions/dispense', request);
+    const done = await dispenseAs(practice, 'petra', shown);
     expect(done.body.success, JSON.stringify(done.body)).equal(true);
-    const again = await practice.call('petra', 'POST', '/api/prescriptions/dispense', request);
+    const again = await dispenseAs(practice, 'petra', shown);
     expect([again.status, again.body.success]).deep.equal([409, false]);
     const { body: queue } = await practice.call('petra', 'GET', '/api/pharmacy/queue');
     expect(queue.stats.total).equal(0);

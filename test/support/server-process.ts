@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestDatabase } from './database.ts';
-import { databaseUrl, operatorToken } from './server.ts';
+import { databaseUrl, operatorToken, SERVER_SETTINGS } from './server.ts';
 import { makeTempFolder } from './temp-folder.ts';
 
 /** Where it listens in this life, and a token of the operator for it: another port is another address, and tokens are for one. */
@@ -62,13 +62,9 @@ export function createServerProcess(database: TestDatabase, env: Readonly<Record
         cwd: folder,
         env: {
           PATH: process.env['PATH'] ?? '',
-          PORT: '0',
-          MLLP_PORT: '0',
-          SPINE_PORT: 'off',
-          PAYER_PORT: 'off',
+          ...SERVER_SETTINGS,
           DATA_DIR: dataDir,
           DATABASE_URL: databaseUrl(database),
-          UNSAFE_DATABASE: 'allow',
           LOG_LEVEL: 'error',
           ...env,
           ...more,
