@@ -85,6 +85,9 @@ const STANDARDS = new Map<string, readonly string[]>([
 /** Files of the root that put the parts together. */
 const COMPOSITION = new Set([
   'server.ts',
+  'front.ts',
+  'database.ts',
+  'data-folder.ts',
   'capability.ts',
   'keys.ts',
   'upkeep.ts',
@@ -94,6 +97,8 @@ const COMPOSITION = new Set([
   'fhir-store.ts',
   'shared-transactions.ts',
   'gateway.ts',
+  'gateway-desk.ts',
+  'gateway-runners.ts',
   'ncpdp.ts',
   'convert.ts',
   'demo.ts',
