@@ -22,6 +22,13 @@ const fixture = (name: string): Buffer => readFileSync(join(FIXTURES, name));
 const TOKEN_S = 300;
 const NAMING = 'https://mortar-fhir.org/NamingSystem';
 
+/** Endpoints that name who may send: id, name, what it connects by, and the system and value of its identifier. */
+const PARTNERS = [
+  ['tour-pas', 'Hospital patient administration', 'hl7v2-mllp', 'hl7v2-sender', 'PAS|RXX'],
+  ['tour-epma', 'Hospital prescribing', 'hl7v2-mllp', 'hl7v2-sender', 'EPMA|RXX'],
+  ['tour-ehr', 'American prescriber', 'direct-project', 'script-sender', 'D:6301875277001'],
+] as const;
+
 await main();
 
 async function main(): Promise<void> {
@@ -63,13 +70,6 @@ async function walk(server: Server): Promise<void> {
   await showRecord(server);
   await walkPrescription(server);
 }
-
-/** Endpoints that name who may send: id, name, what it connects by, and the system and value of its identifier. */
-const PARTNERS = [
-  ['tour-pas', 'Hospital patient administration', 'hl7v2-mllp', 'hl7v2-sender', 'PAS|RXX'],
-  ['tour-epma', 'Hospital prescribing', 'hl7v2-mllp', 'hl7v2-sender', 'EPMA|RXX'],
-  ['tour-ehr', 'American prescriber', 'direct-project', 'script-sender', 'D:6301875277001'],
-] as const;
 
 async function registerPartners({ fhir, send }: Server): Promise<void> {
   chapter('Partners: only senders that an active Endpoint names are taken');
