@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Definitions, SearchParameterDefinition } from '../definitions.ts';
 import { type Issue, issue } from '../outcome.ts';
 import { bare, type Candidate } from './atoms.ts';
-import { parseExpression, type Step } from './expression.ts';
+import { parseExpression, type Step, SUPPORTED } from './expression.ts';
 import { canExtract } from './extract-custom.ts';
 import { isMultiple } from './leaves.ts';
 import type { Atom, SearchParameter, SearchParameters, SearchType } from './parameter.ts';
@@ -66,20 +66,37 @@ export function createCustomCompiler(options: CompilerOptions): CustomCompiler {
       if (!definition) return { issues };
       const fingerprint = fingerprintOf(definition);
       const of = new Map<string, SearchParameter>();
-      for (const base of definition.base)
-        try {
-          of.set(base, compile(options, source, definition, base, fingerprint));
-        } catch (error) {
-          if (!(error instanceof Error)) throw error;
-          issues.push(issue('not-supported', why(definition, base, error), 'SearchParameter.expression'));
-        }
+      // What is wrong for every base is said once.
+      const wrong = attempt(() => {
+        for (const { steps } of parseExpression(definition.expression ?? '')) checkSteps(steps, options.official);
+      });
+      if (wrong) return { issues: [issue('not-supported', wrong, 'SearchParameter.expression')] };
+      for (const base of definition.base) {
+        const why = attempt(() => void of.set(base, compile(options, source, definition, base, fingerprint)));
+        if (why)
+          issues.push(
+            issue(
+              'not-supported',
+              `The expression cannot be searched by as ${definition.type} of ${base}: ${why}`,
+              'SearchParameter.expression',
+            ),
+          );
+      }
       return issues.length > 0 ? { issues } : { value: { code: definition.code, fingerprint, of }, issues };
     },
   };
 }
 
-const why = ({ type }: SearchParameterDefinition, base: string, { message }: Error): string =>
-  `The expression cannot be searched by as ${type} of ${base}: ${message}`;
+/** What an Error says, if there is one. */
+function attempt(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return error.message;
+  }
+}
 
 const texts = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
@@ -134,10 +151,12 @@ function compile(
   base: string,
   fingerprint: string,
 ): SearchParameter {
-  for (const { steps } of parseExpression(definition.expression ?? '')) checkSteps(steps);
   const found = candidate(source, base, definition);
   const leaves = found.leaves.filter((leaf) => found.notFalse || canExtract(definition.type, leaf.type));
-  if (leaves.length === 0) throw new Error('it finds no element that has such values');
+  if (leaves.length === 0)
+    throw new Error(
+      `what it finds is of type ${found.leaves.map(({ type }) => type).join(', ')}, by which a ${definition.type} is not searched here`,
+    );
   checkIndexes(found);
   const atom: Atom = {
     index: -1,
@@ -168,15 +187,19 @@ function compile(
 }
 
 /** The order of filters that the walk keeps to: a name, one `[n]`, one comparison. Others would mean something else. */
-function checkSteps(steps: readonly Step[]): void {
+function checkSteps(steps: readonly Step[], official: SearchParameters): void {
   let last: 'child' | 'index' | 'where' = 'child';
-  for (const { kind } of steps) {
+  for (const step of steps) {
+    const { kind } = step;
+    if (kind === 'where-resolves' && official.get(step.type) === undefined)
+      throw new Error(`The expression has where(resolve() is ${step.type}), and ${step.type} is no resource type`);
     if (kind === 'child') last = 'child';
     else if (kind === 'index') {
-      if (last !== 'child') throw new Error('[n] must follow the name of an element');
+      if (last !== 'child') throw new Error(`In the expression, [n] must follow the name of an element. ${SUPPORTED}`);
       last = 'index';
     } else if (kind === 'where-equals') {
-      if (last === 'where') throw new Error('an element can be compared once');
+      if (last === 'where')
+        throw new Error(`In the expression, an element is compared twice by where(…): once is supported. ${SUPPORTED}`);
       last = 'where';
     }
   }
@@ -187,5 +210,9 @@ function checkIndexes({ leaves }: Candidate): void {
   for (const { steps } of leaves)
     for (const [i, step] of steps.entries())
       if (step.index !== undefined && steps.slice(0, i).some((before) => before.array && before.index === undefined))
-        throw new Error('[n] must not follow an element that repeats');
+        throw new Error(
+          `[${step.index}] of '${step.name}' must not follow an element that repeats, '${steps[i - 1]?.name}': which one is meant is not certain`,
+        );
+      else if (step.index !== undefined && step.index > 0 && !step.array)
+        throw new Error(`'${step.name}' does not repeat: there is no [${step.index}]`);
 }
