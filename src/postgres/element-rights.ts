@@ -80,10 +80,16 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
 
 /** The request, which looks only into resources that are shown with what they contain. */
 function lookedInto(elements: Elements, request: SearchRequest): SearchRequest {
+  if (elements(request.type)?.has('contained') === false)
+    return { ...inside(elements, request), chainsStayOutside: true };
+  return inside(elements, request);
+}
+
+function inside(elements: Elements, request: SearchRequest): SearchRequest {
   if (!request.contained) return request;
   if (elements(request.type) !== undefined) throw forbidden();
-  const inside = (type: string): boolean => elements(type)?.has('contained') !== false;
-  return { ...request, contained: { ...request.contained, inside } };
+  const mayLook = (type: string): boolean => elements(type)?.has('contained') !== false;
+  return { ...request, contained: { ...request.contained, inside: mayLook } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
