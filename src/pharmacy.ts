@@ -19,6 +19,7 @@ import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
+import { createReadyRoutes } from './rest/workflow/ready-routes.ts';
 import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
@@ -125,6 +126,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
+      ...createReadyRoutes(routed),
       ...createOfflineRoutes(routed),
       ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),

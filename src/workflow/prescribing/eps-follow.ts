@@ -8,6 +8,7 @@ import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { stateOf as dispensingState } from '../dispensing/states.ts';
 import { type Answered, itemChange, reasonIn, resourcesIn } from '../eps/effects.ts';
 import type { EpsFollow } from '../eps/follow.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import { identifierIn, idIn, isOrder, listOf, nodeOf, textIn } from './chart.ts';
 import { changed, created, type Found, findAllOf, idQuery, notice } from './desk.ts';
 import { notTold } from './eps-dispensed-plan.ts';
@@ -30,7 +31,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
 
   const tell = (
     { task, read }: Group,
-    kind: string,
+    kind: NoticeCode,
     text: string,
     recipients: readonly (string | undefined)[],
   ): readonly TransactionWrite[] =>
@@ -98,7 +99,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
     }
     const reason = next === 'cancelled' || status !== 'cancelled' ? why : 'The Spine has not cancelled all of it';
     const told = [`Patient/${read.patientId}`, ...pharmaciesOf(queue), prescriberOf(orders), read.owner];
-    const [kind, text] =
+    const [kind, text]: readonly [NoticeCode, string] =
       next === 'cancelled'
         ? ['prescription-cancelled', `Prescription ${read.reference} is cancelled.`]
         : ['cancellation-refused', `Prescription ${read.reference} could not be cancelled. ${reason}`];
