@@ -15,6 +15,7 @@ import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createEpsNotificationRoutes } from './rest/workflow/eps-notification-routes.ts';
 import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
@@ -127,6 +128,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     routes: [
       ...createVerificationRoutes(routed),
       ...createReadyRoutes(routed),
+      ...createEpsNotificationRoutes(routed),
       ...createOfflineRoutes(routed),
       ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),
