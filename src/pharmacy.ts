@@ -8,6 +8,7 @@ import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Policy } from './ports/policy.ts';
 import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
 import type { ResourceStore } from './ports/resource-store.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -48,6 +49,7 @@ export interface PharmacyParts {
   /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly policy: Pick<Policy, 'filterFor'>;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   readonly now: Clock;
@@ -105,7 +107,6 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const events = createQueueEvents({
     changes: plain.changes,
-    queue: plain.dispensing.queue,
     isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
     onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
   });
