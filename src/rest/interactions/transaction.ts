@@ -21,7 +21,8 @@ import { type BundleEntry, readEntries } from './bundle-entry.ts';
 import { readPatchEntry } from './bundle-patch.ts';
 import { patchOf } from './patch.ts';
 import { isVersion, versionAnswer } from './read.ts';
-import { searchBody } from './search-type.ts';
+import { systemSearchOf } from './search-system.ts';
+import { nearOf, searchBody } from './search-type.ts';
 import { checkId, conditionalWrite } from './update.ts';
 
 /** An entry with what has to be known before anything is written. */
@@ -298,7 +299,13 @@ async function writeEntryAnswer(
 /** GET entries see what the transaction wrote. */
 async function readEntryAnswer(services: Services, tx: StoreTransaction, entry: BundleEntry): Promise<EntryAnswer> {
   const [type, id, historyWord, versionId, ...more] = entry.segments;
-  if (type === undefined || !services.parameters.get(type))
+  if (type === undefined) {
+    const search = systemSearchOf(services, entry.query);
+    const near = search.parts.flatMap((part) => nearOf(part.conditions));
+    const body = searchBody(services, { ...search, near }, await tx.searchSystem(search), services.settings.baseUrl);
+    return { status: '200 OK', resource: body, always: true };
+  }
+  if (!services.parameters.get(type))
     throw badRequest('A GET entry must name a resource type', `Bundle.entry[${entry.index}].request.url`);
   if (id === undefined) {
     const search = searchOf(services, type, entry.query);
