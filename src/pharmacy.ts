@@ -8,6 +8,7 @@ import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Policy } from './ports/policy.ts';
 import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
 import type { ResourceStore } from './ports/resource-store.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -15,10 +16,12 @@ import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createEpsNotificationRoutes } from './rest/workflow/eps-notification-routes.ts';
 import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
+import { createReadyRoutes } from './rest/workflow/ready-routes.ts';
 import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
@@ -46,6 +49,7 @@ export interface PharmacyParts {
   /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly policy: Pick<Policy, 'filterFor'>;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   readonly now: Clock;
@@ -103,7 +107,6 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const events = createQueueEvents({
     changes: plain.changes,
-    queue: plain.dispensing.queue,
     isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
     onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
   });
@@ -125,6 +128,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     stop: events.stop,
     routes: [
       ...createVerificationRoutes(routed),
+      ...createReadyRoutes(routed),
+      ...createEpsNotificationRoutes(routed),
       ...createOfflineRoutes(routed),
       ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
       ...createTokenPrintRoutes(routed),

@@ -3,6 +3,7 @@ import type { AuditLog } from '../../ports/audit.ts';
 import type { DispenseQueue } from '../../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../../ports/dispensing.ts';
 import type { NewJob } from '../../ports/jobs.ts';
+import type { Policy } from '../../ports/policy.ts';
 import type { PrescriptionKeys } from '../../ports/prescription-keys.ts';
 import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
@@ -23,6 +24,7 @@ export interface DispensingParts {
   readonly keys: PrescriptionKeys;
   readonly pharmacies: Pharmacies;
   readonly queue: DispenseQueue;
+  readonly policy: Pick<Policy, 'filterFor'>;
   readonly attempts: TokenAttempts;
   readonly register: ControlledRegister;
   readonly limits: RateLimits;

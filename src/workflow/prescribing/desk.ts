@@ -11,6 +11,7 @@ import type {
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import type { Catalogue, OpenCatalogue } from './catalogue/catalogue.ts';
 import { ageOf, allergiesOf, currentMedicine, isOrder } from './chart.ts';
 import type { EpsOrders } from './eps-orders.ts';
@@ -130,7 +131,7 @@ const stateIssue = {
 
 /** A message to be read in the app. */
 export const notice = (
-  kind: string,
+  kind: NoticeCode,
   patientId: string,
   recipient: string,
   text: string,
