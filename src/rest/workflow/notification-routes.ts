@@ -34,7 +34,12 @@ const TAG = 'Notifications';
 const PAGE = 20;
 const RIGHTS = ['notifications:own'];
 const ENDPOINT_CHARS_MAX = 2000;
-const TIME = { type: 'string', pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]$' };
+const TIME = {
+  type: 'string',
+  pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]$',
+  description: 'a time',
+  examples: ['22:30'],
+};
 const CHANNEL_SWITCHES: JsonSchema = {
   type: 'object',
   additionalProperties: false,
