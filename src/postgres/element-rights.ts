@@ -7,7 +7,7 @@ import type { Policy } from '../ports/policy.ts';
 import type { Criteria, ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { FhirError, forbidden } from '../standards/fhir/outcome.ts';
-import type { SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { Leaf, SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
 import type { Condition, Include, SearchRequest } from '../standards/fhir/search/request.ts';
 
 /** Elements that a caller sees of a type; undefined: all. */
@@ -80,10 +80,16 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
 
 /** The request, which looks only into resources that are shown with what they contain. */
 function lookedInto(elements: Elements, request: SearchRequest): SearchRequest {
+  if (elements(request.type)?.has('contained') === false)
+    return { ...inside(elements, request), chainsStayOutside: true };
+  return inside(elements, request);
+}
+
+function inside(elements: Elements, request: SearchRequest): SearchRequest {
   if (!request.contained) return request;
   if (elements(request.type) !== undefined) throw forbidden();
-  const inside = (type: string): boolean => elements(type)?.has('contained') !== false;
-  return { ...request, contained: { ...request.contained, inside } };
+  const mayLook = (type: string): boolean => elements(type)?.has('contained') !== false;
+  return { ...request, contained: { ...request.contained, inside: mayLook } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
@@ -158,6 +164,13 @@ const checkElement = (elementsOf: Elements, type: string, element: string): void
 function checkParameter(elementsOf: Elements, type: string, parameter: SearchParameter): void {
   const elements = elementsOf(type);
   if (elements === undefined) return;
-  const roots = parameter.atoms.flatMap(({ leaves }) => leaves.map(({ path }) => /^\$\.(\w+)/.exec(path)?.[1]));
+  const roots = parameter.atoms.flatMap(({ leaves }) => leaves.flatMap(rootsOf));
   if (!roots.every((root) => root !== undefined && elements.has(root))) throw forbidden();
+}
+
+/** The elements of the resource that a leaf looks at; undefined: at the resource as a whole. */
+function rootsOf({ steps: [first], parts = [] }: Leaf): readonly (string | undefined)[] {
+  // Of the resource itself, the components say which elements are meant.
+  const below = parts.flat().filter((part) => first === undefined || part.fromResource);
+  return [...(first || below.length === 0 ? [first?.name] : []), ...below.flatMap(rootsOf)];
 }

@@ -17,6 +17,7 @@ import type { Row, Statement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { toVersion } from './reader.ts';
 import type { RidCodec } from './rid.ts';
+import type { SearchRow } from './row.ts';
 import type { Run } from './search/page.ts';
 import type { SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
@@ -24,7 +25,16 @@ import { mayGoTogether, type Replaced, updateManyStatement } from './update-many
 import { opOf } from './versions.ts';
 import { createWriteChecks, type WriteChecks } from './write-checks.ts';
 import { insertManyStatement, type NewVersion, type OldVersion, updateStatement } from './write-sql.ts';
-import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilder, storedVersion } from './writer.ts';
+import {
+  checkIfMatch,
+  deletion,
+  newVersion,
+  nextVersion,
+  oldRow,
+  type RowBuilder,
+  type RowOfVersion,
+  storedVersion,
+} from './writer.ts';
 
 /** One of those whose transaction it is; `search` sees what they may. */
 export interface Party {
@@ -81,7 +91,14 @@ export async function writeTogether(
     all([...new Set(of.map(({ caller }) => whoOf(caller)))].map(async (caller) => audit?.admit(caller)));
   await admit(asked);
   const writes = asked.flatMap((write) => guardWrites(partyOf(write.caller).access, [write]));
-  const judges = judgesOf(tools, writes);
+  /** Made for the writing, and asked for again where rights are judged. */
+  const rows = new Map<StoredVersion, SearchRow>();
+  const judges = judgesOf(tools, writes, (version) => rows.get(version) ?? oldRow(rowOf, version));
+  const stored = (made: NewVersion): StoredVersion => {
+    const version = storedVersion(made);
+    rows.set(version, made.row);
+    return version;
+  };
   const old = await lockCurrent(tools, writes);
   await all(judges.map(({ checks }) => checks.checkBefore(together)));
   const now = tools.now();
@@ -94,7 +111,7 @@ export async function writeTogether(
   const create = ({ id, resource, caller }: NewResource): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
     made.push(audited(caller, created));
-    return { version: storedVersion(created), outcome: 'created' };
+    return { version: stored(created), outcome: 'created' };
   };
   const results = await mapInTurns(writes, (write): WriteResult => {
     if (write.kind === 'create') return create(write);
@@ -115,7 +132,7 @@ export async function writeTogether(
     if (replaced) changed.push({ made: audited(write.caller, next.made, replaced), replaced });
     else made.push(audited(write.caller, next.made));
     return {
-      version: storedVersion(next.made),
+      version: stored(next.made),
       outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
     };
   });
@@ -152,7 +169,11 @@ export async function writeTogether(
   return everything;
 }
 
-function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly TransactionWrite[]): PartyChecks[] {
+function judgesOf(
+  { partyOf, baseUrl }: WriteTools,
+  writes: readonly TransactionWrite[],
+  rowOf: RowOfVersion,
+): PartyChecks[] {
   const places = Map.groupBy(writes.keys(), (i) => partyOf(writes[i]?.caller));
   return [...places].map(([{ access, search, found }, own]) => ({
     places: own,

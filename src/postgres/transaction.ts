@@ -221,9 +221,16 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
   };
 }
 
+const rightsKeys = new WeakMap<Caller, string>();
+
 /** Everything about a caller but what names the one request: callers alike in it may do the same. */
-const rightsKey = (caller: Caller): string =>
-  JSON.stringify({ ...caller, correlationId: undefined, address: undefined });
+function rightsKey(caller: Caller): string {
+  const known = rightsKeys.get(caller);
+  if (known !== undefined) return known;
+  const key = JSON.stringify({ ...caller, correlationId: undefined, address: undefined });
+  rightsKeys.set(caller, key);
+  return key;
+}
 
 /** Locks for a decision: one for each identifier value named, else one for the criteria as a whole. */
 function identityKeys(tools: TransactionTools, criteria: Criteria): bigint[] {
