@@ -75,7 +75,8 @@ const SHARED_STANDARDS = new Set([
 ]);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
-  ['fhir', ['xml', 'ucum']],
+  // Subscriptions are signed as webhooks are.
+  ['fhir', ['xml', 'ucum', 'webhook']],
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
   ['script', ['xml', 'xmldsig', 'ncpdp']],

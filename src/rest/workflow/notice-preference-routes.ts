@@ -22,7 +22,12 @@ interface PreferencesBody {
   readonly language?: 'en' | 'cy' | null;
 }
 
-const TIME = { type: 'string', pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]$' };
+const TIME = {
+  type: 'string',
+  pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]$',
+  description: 'a time',
+  examples: ['22:30'],
+};
 const CHANNEL_SWITCHES: JsonSchema = {
   type: 'object',
   additionalProperties: false,
@@ -83,6 +88,8 @@ export function createNoticePreferenceRoutes(parts: NoticePreferenceParts): read
     const { kinds: asked = {}, quiet_hours: quiet } = body;
     const unknown = Object.keys(asked).find((code) => code !== '*' && !kinds.has(code));
     if (unknown !== undefined) throw badValue('There are no notices of this kind', 'kinds');
+    const here = Object.keys(asked).find((code) => kinds.get(code)?.to.length === 0);
+    if (here !== undefined) throw badValue(`Notices of the kind ${here} are in the app alone: name another`, 'kinds');
     if (quiet && !isTimeZone(quiet.time_zone ?? timeZone))
       throw badValue(
         'quiet_hours.time_zone is the name of a time zone, such as Europe/London',
