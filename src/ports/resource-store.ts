@@ -98,6 +98,17 @@ export interface NewResource {
 /** `caller`: as in `Criteria`. */
 export type TransactionWrite = { readonly caller?: Caller } & (
   | { readonly kind: 'create'; readonly resource: Resource; readonly id: string }
+  /**
+   * A create for many at once: the resource, of this type, is made when its turn comes, and let go of when it is written.
+   * `isBrief`: the content of its result may be empty.
+   */
+  | {
+      readonly kind: 'make';
+      readonly type: string;
+      readonly id: string;
+      readonly make: () => Resource;
+      readonly isBrief?: boolean;
+    }
   | {
       readonly kind: 'update';
       readonly operation: 'update' | 'patch';
@@ -132,6 +143,8 @@ export interface StoreTransaction {
   read(type: string, id: string): Promise<StoredVersion>;
   vread(type: string, id: string, versionId: number): Promise<StoredVersion>;
   search(request: SearchRequest): Promise<SearchPage>;
+  /** As of the store. */
+  searchSystem(request: SystemSearchRequest): Promise<SearchPage>;
   history(request: HistoryRequest): Promise<HistoryPage>;
   /** The message log, changed together with the resources. */
   readonly messages: MessageTransaction;

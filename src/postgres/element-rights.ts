@@ -8,7 +8,7 @@ import type { Criteria, ResourceStore, SearchPage, StoredVersion, StoreTransacti
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { FhirError, forbidden } from '../standards/fhir/outcome.ts';
 import type { Leaf, SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
-import type { Condition, Include, SearchRequest } from '../standards/fhir/search/request.ts';
+import type { Condition, Include, SearchRequest, SystemSearchRequest } from '../standards/fhir/search/request.ts';
 
 /** Elements that a caller sees of a type; undefined: all. */
 type Elements = (type: string) => ReadonlySet<string> | undefined;
@@ -33,9 +33,7 @@ export function withElementRights<S extends ResourceStore>(
     },
     async searchSystem(caller, request) {
       const elements = elementsOf(caller);
-      const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
-      for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
-      return shownPage(elements, await store.searchSystem(caller, { ...request, parts }));
+      return shownPage(elements, await store.searchSystem(caller, askedOfTypes(elements, parameters, request)));
     },
     metas: (caller, types, limit) =>
       store.metas(
@@ -70,6 +68,9 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
     async search(request) {
       checkSearch(elements, parameters, request);
       return shownPage(elements, await tx.search(lookedInto(elements, request)));
+    },
+    async searchSystem(request) {
+      return shownPage(elements, await tx.searchSystem(askedOfTypes(elements, parameters, request)));
     },
     async history(request) {
       const page = await tx.history(request);
@@ -116,6 +117,17 @@ function checkSearch(elements: Elements, parameters: SearchParameters, request: 
   checkConditions(elements, request.type, request.conditions);
   for (const { by } of request.sort) if (typeof by !== 'string') checkParameter(elements, request.type, by);
   for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+}
+
+/** The request to those types that can be asked it. */
+function askedOfTypes(
+  elements: Elements,
+  parameters: SearchParameters,
+  request: SystemSearchRequest,
+): SystemSearchRequest {
+  const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
+  for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+  return { ...request, parts };
 }
 
 /** Whether a type can be asked this; throws where it was named. */

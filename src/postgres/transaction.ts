@@ -26,6 +26,7 @@ import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { createSharedRun, type Differences } from './search/shared-run.ts';
+import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimes } from './source-times.ts';
 import { createSubscriptionTransaction } from './subscriptions.ts';
 import { tableOf } from './tables.ts';
@@ -202,6 +203,11 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       access.conditions(request.type, 's');
       access.checkChains(request.conditions);
       const page = await runSearch(search, request, run);
+      access.belt([...page.matches, ...page.included]);
+      return page;
+    },
+    async searchSystem(request) {
+      const page = await runSystemSearch(search, access, request, run);
       access.belt([...page.matches, ...page.included]);
       return page;
     },

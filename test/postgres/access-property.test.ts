@@ -544,9 +544,13 @@ class Checker {
       isNamed: !isWhole,
     };
     const found: string[] = [];
+    const { store } = this.#world.store;
+    const inside = await store.transaction(caller, (tx) => tx.searchSystem(request));
     for (;;) {
-      const page = await this.#world.store.store.searchSystem(caller, request);
+      const page = await store.searchSystem(caller, request);
       expect(page.total, 'total over types').to.equal(expected.length);
+      if (found.length === 0 && request.cursor === undefined)
+        expect(inside.matches.map(named), 'in a transaction').to.deep.equal(page.matches.map(named));
       found.push(...page.matches.map(named));
       if (page.next === undefined) break;
       request = { ...request, cursor: page.next };

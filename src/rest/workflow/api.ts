@@ -17,13 +17,13 @@ import { labelRoute } from '../metrics.ts';
 import { decodePath } from '../path.ts';
 import { type RateLimits, throttled } from '../rate-limit.ts';
 import { readBody } from '../read-body.ts';
+import { createRouting } from '../routing.ts';
 import { sendAnswer } from '../send-answer.ts';
 import { faultOf } from '../send-outcome.ts';
 import { checkStepUp } from '../step-up.ts';
 import { keepingOf } from './kept.ts';
 import { sendProblem } from './problem.ts';
 import type { SignedRequest, WorkflowAnswer, WorkflowRoute } from './route.ts';
-import { createRouting } from './routing.ts';
 import { type CheckSchema, createSchemas } from './schemas.ts';
 
 export interface WorkflowApiOptions {
