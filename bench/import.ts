@@ -23,7 +23,7 @@ export async function loadRecords(target: Target, size: number, from = 0): Promi
       // A record's references stay inside its bundle.
       while (resources.length + RECORD_SIZE <= Math.max(BUNDLE, RECORD_SIZE) && nextPatient < patients)
         resources.push(...recordOf(nextPatient++));
-      await post(target, JSON.stringify(transactionOf(resources)));
+      await postBundle(target, JSON.stringify(transactionOf(resources)));
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
@@ -32,7 +32,7 @@ export async function loadRecords(target: Target, size: number, from = 0): Promi
   return { resources, patients, rate: loaded / ((performance.now() - started) / 1000) };
 }
 
-async function post({ port, token }: Target, body: string): Promise<void> {
+export async function postBundle({ port, token }: Target, body: string): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${port}/fhir/R4`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/fhir+json', Authorization: `Bearer ${token}` },

@@ -1,6 +1,6 @@
 /** The processes that are measured: one Postgres, Mortar and the bare baseline on it; and what they use. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -53,8 +53,13 @@ export async function withPostgres<T>(work: (postgres: BenchPostgres) => Promise
   }
 }
 
-export async function startMortar(databaseUrl: string, dataDir: string): Promise<Mortar> {
-  const child = start(['--max-semi-space-size=16', join(ROOT, 'src/main.ts')], {
+/** `entry`: another program that starts it; `flags`: more of Node's own, such as `--cpu-prof`. */
+export async function startMortar(
+  databaseUrl: string,
+  dataDir: string,
+  { entry = 'src/main.ts', flags = [] }: { readonly entry?: string; readonly flags?: readonly string[] } = {},
+): Promise<Mortar> {
+  const child = start(['--max-semi-space-size=16', ...flags, join(ROOT, entry)], {
     ...process.env,
     PORT: '0',
     MLLP_PORT: '0',
@@ -144,7 +149,15 @@ export function cpuBetween(before: ReadonlyMap<number, number>, after: ReadonlyM
 }
 
 /** Resident memory, MiB. */
-export function rssOf(pid: number): number {
+export const rssOf = (pid: number): number => memoryOf(pid, 'VmRSS');
+
+/** The most there was of it since `forgetPeak`, MiB. */
+export const peakOf = (pid: number): number => memoryOf(pid, 'VmHWM');
+
+/** From here on the peak is counted anew. https://docs.kernel.org/filesystems/proc.html, clear_refs */
+export const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, '5');
+
+function memoryOf(pid: number, name: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
 }

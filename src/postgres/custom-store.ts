@@ -41,6 +41,7 @@ export function withCustomParameters<S extends ResourceStore>(
   const checkedWrite = (write: TransactionWrite): TransactionWrite => {
     if (write.kind === 'create') return { ...write, resource: checked(write.id, write.resource) };
     if (write.kind === 'delete' || write.type !== TYPE) return write;
+    if (write.kind === 'make') return { ...write, make: () => checked(write.id, write.make()) };
     return { ...write, change: (current) => checked(write.id, write.change(current)) };
   };
   const tell = (results: readonly (WriteResult | undefined)[]): void => {

@@ -33,11 +33,20 @@ export function checkNew({ mayLabel }: Access, resource: Resource): void {
   if (!mayLabel) checkLabels(undefined, resource);
 }
 
-/** Each write with its labels guarded; throws `forbidden` for a create. */
+/** Each write with its labels guarded; throws `forbidden` for a create, or when the resource is made. */
 export const guardWrites = (access: Access, writes: readonly TransactionWrite[]): readonly TransactionWrite[] =>
   access.mayLabel
     ? writes
     : writes.map((write) => {
         if (write.kind === 'create') checkNew(access, write.resource);
+        if (write.kind === 'make')
+          return {
+            ...write,
+            make() {
+              const resource = write.make();
+              checkNew(access, resource);
+              return resource;
+            },
+          };
         return write.kind === 'update' ? { ...write, change: guardChange(access, write.change) } : write;
       });

@@ -4,14 +4,12 @@
  */
 import { isPatientsOwn } from '../policy/consent-writing.ts';
 import type { Caller } from '../ports/caller.ts';
-import type { NewResource, StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import type { NewResource, Resource, StoredVersion, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
 import { mapInTurns } from '../standards/turns.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
-import { holdKeys } from './encryption/held-keys.ts';
 import type { Shield } from './encryption/shield.ts';
-import { byType } from './group-commit.ts';
 import { toBigInt } from './hash.ts';
 import type { Row, Statement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
@@ -21,10 +19,10 @@ import type { SearchRow } from './row.ts';
 import type { Run } from './search/page.ts';
 import type { SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
-import { mayGoTogether, type Replaced, updateManyStatement } from './update-many.ts';
 import { opOf } from './versions.ts';
 import { createWriteChecks, type WriteChecks } from './write-checks.ts';
-import { insertManyStatement, type NewVersion, type OldVersion, updateStatement } from './write-sql.ts';
+import { createWriteSender } from './write-sender.ts';
+import type { NewVersion, OldVersion } from './write-sql.ts';
 import {
   checkIfMatch,
   deletion,
@@ -59,17 +57,8 @@ export interface WriteTools {
 
 /** Below this many types each is locked at once: asking first would be one more statement. */
 const ASK_TYPES_MIN = 3;
-/** Of one statement: it is put together without a pause. */
-const ROWS_MAX = 500;
-
-const chunksOf = <T>(list: readonly T[], size: number): readonly (readonly T[])[] =>
-  Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
-
-/** What is under way while others have their turn; it is seen when all is sent. */
-function promised(rows: Promise<readonly Row[]>): { readonly rows: Promise<readonly Row[]> } {
-  rows.catch(() => undefined);
-  return { rows };
-}
+/** Writes that are made ready at once: some milliseconds. */
+const TURN = 16;
 
 /** The checks of one party, and which of the writes are its own. */
 interface PartyChecks {
@@ -94,27 +83,28 @@ export async function writeTogether(
   /** Made for the writing, and asked for again where rights are judged. */
   const rows = new Map<StoredVersion, SearchRow>();
   const judges = judgesOf(tools, writes, (version) => rows.get(version) ?? oldRow(rowOf, version));
+  const isRestricted = judges.some(({ checks }) => checks.isRestricted);
   const stored = (made: NewVersion): StoredVersion => {
     const version = storedVersion(made);
-    rows.set(version, made.row);
+    if (isRestricted) rows.set(version, made.row);
     return version;
   };
   const old = await lockCurrent(tools, writes);
   await all(judges.map(({ checks }) => checks.checkBefore(together)));
   const now = tools.now();
-  const made: NewVersion[] = [];
-  const changed: Replaced[] = [];
+  const sender = createWriteSender({ send, shield, isEarly: !isRestricted });
   const audited = (caller: Caller | undefined, version: NewVersion, replaced?: OldVersion): NewVersion => {
     const given = withGiver(tools.rids, whoOf(caller), version);
     return audit ? audit.audited(whoOf(caller), given, replaced?.row.pat) : given;
   };
-  const create = ({ id, resource, caller }: NewResource): WriteResult => {
+  const create = (id: string, resource: Resource, caller: Caller | undefined): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
-    made.push(audited(caller, created));
+    sender.insert(audited(caller, created));
     return { version: stored(created), outcome: 'created' };
   };
-  const results = await mapInTurns(writes, (write): WriteResult => {
-    if (write.kind === 'create') return create(write);
+  const writeOne = (write: TransactionWrite): WriteResult => {
+    if (write.kind === 'create') return create(write.id, write.resource, write.caller);
+    if (write.kind === 'make') return create(write.id, write.make(), write.caller);
     const reference = `${write.type}/${write.id}`;
     const before = old.get(reference);
     checkIfMatch(reference, before, write.ifMatch);
@@ -123,50 +113,43 @@ export async function writeTogether(
         return { version: before ?? neverExisted(write.type, write.id), outcome: 'unchanged' };
       const deleted = deletion(tools.rids, write.type, write.id, before, now);
       const replaced = { ver: before.versionId, row: oldRow(rowOf, before) };
-      changed.push({ made: audited(write.caller, deleted, replaced), replaced });
+      sender.replace({ made: audited(write.caller, deleted, replaced), replaced });
       return { version: storedVersion(deleted), outcome: 'deleted' };
     }
     const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
     if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
     const { replaced } = next;
-    if (replaced) changed.push({ made: audited(write.caller, next.made, replaced), replaced });
-    else made.push(audited(write.caller, next.made));
+    if (replaced) sender.replace({ made: audited(write.caller, next.made, replaced), replaced });
+    else sender.insert(audited(write.caller, next.made));
     return {
       version: stored(next.made),
       outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
     };
-  });
-  const more = beside?.(results) ?? [];
-  await admit(more);
-  const everything = [...results, ...more.map(create)];
-  const inserts = shield ? await all(made.map((version) => shield.seal(version))) : made;
-  const replacing = shield ? await all(changed.map(async (c) => ({ ...c, made: await shield.seal(c.made) }))) : changed;
-  // Rights to what is about a new patient need the patient to be there.
-  const isRestricted = judges.some(({ checks }) => checks.isRestricted);
-  const isFirst = ({ table }: NewVersion): boolean => isRestricted && table.type === 'Patient';
-  if (isRestricted) {
-    const own = (places: readonly number[]): WriteResult[] => places.map((i) => results[i] as WriteResult); // one a write
-    await all(judges.map(({ checks, places }) => checks.checkReferences(own(places), old, together)));
-    await all(byType(inserts.filter(isFirst)).map(insertManyStatement).map(send));
-    await all(judges.map(({ checks, places }) => checks.checkContents(own(places), old, together)));
+  };
+  try {
+    const results = await mapInTurns(writes, writeOne, TURN, () => sender.room());
+    const more = beside?.(results) ?? [];
+    if (more.length > 0) await admit(more);
+    const everything = [...results, ...more.map(({ id, resource, caller }) => create(id, resource, caller))];
+    if (isRestricted) {
+      const own = (places: readonly number[]): WriteResult[] => places.map((i) => results[i] as WriteResult); // one a write
+      await all(judges.map(({ checks, places }) => checks.checkReferences(own(places), old, together)));
+      // Rights to what is about a new patient need the patient to be there.
+      await sender.flush('Patient');
+      await sender.settled();
+      await all(judges.map(({ checks, places }) => checks.checkContents(own(places), old, together)));
+    }
+    const sending = sender.finish();
+    if (sending) await sending;
+    const ending = last?.(everything);
+    if (last) commit();
+    await all<unknown>(ending ? [sender.settled(), ending] : [sender.settled()]);
+    return everything;
+  } catch (error) {
+    // Nothing is left running on a connection that goes back to the pool; what was asked first is told.
+    await sender.settled();
+    throw error;
   }
-  const rest = inserts.filter((version) => !isFirst(version));
-  const updating = replacements(replacing);
-  const held = holdKeys([...inserts, ...replacing.map((c) => c.made)]);
-  const groups = byType(rest).flatMap((of) => chunksOf(of, ROWS_MAX));
-  const turn = rest.length > ROWS_MAX ? 1 : groups.length;
-  const inserting = await mapInTurns(groups, (of) => promised(send(insertManyStatement(of))), turn);
-  const sending = all([
-    ...inserting.map(({ rows }) => rows),
-    ...[...updating.map(({ statement }) => statement), ...held].map(send),
-  ]);
-  const ending = last?.(everything);
-  if (last) commit();
-  await all<unknown>(ending ? [sending, ending] : [sending]);
-  const sent = await sending;
-  for (const [i, { count }] of updating.entries())
-    if (sent[inserting.length + i]?.[0]?.[0] !== count) throw new Error('a locked row changed under its lock');
-  return everything;
 }
 
 function judgesOf(
@@ -194,16 +177,6 @@ function withGiver(rids: RidCodec, caller: Caller, made: NewVersion): NewVersion
   return { ...made, row: { ...made.row, isByPatient } };
 }
 
-/** Versions of one type in one statement, where there are several; each with the number of rows it replaces. */
-function replacements(changes: readonly Replaced[]): { readonly statement: Statement; readonly count: number }[] {
-  const groups = Map.groupBy(changes, ({ made }) => made.table.type);
-  return [...groups].flatMap(([type, group]) =>
-    group.length > 1 && mayGoTogether(type)
-      ? chunksOf(group, ROWS_MAX).map((some) => ({ statement: updateManyStatement(some), count: some.length }))
-      : group.map(({ made, replaced }) => ({ statement: updateStatement(made, replaced), count: 1 })),
-  );
-}
-
 /** The current versions of what is changed, by `Type/id`, locked. */
 async function lockCurrent(
   { rids, together, send }: WriteTools,
@@ -211,7 +184,7 @@ async function lockCurrent(
 ): Promise<Map<string, StoredVersion>> {
   const ids = new Map<string, string[]>();
   for (const write of writes) {
-    if (write.kind === 'create') continue;
+    if (write.kind === 'create' || write.kind === 'make') continue;
     const list = ids.get(write.type);
     if (list) list.push(write.id);
     else ids.set(write.type, [write.id]);

@@ -35,7 +35,10 @@ export interface WriteChecks {
   checkContents(results: readonly WriteResult[], old: ReadonlyMap<string, StoredVersion>, run: Run): Promise<void>;
 }
 
-const LETTER = { create: 'c', update: 'u', delete: 'd' } as const satisfies Record<TransactionWrite['kind'], Letter>;
+const LETTER = { create: 'c', make: 'c', update: 'u', delete: 'd' } as const satisfies Record<
+  TransactionWrite['kind'],
+  Letter
+>;
 
 interface Rule {
   readonly type: string;
@@ -67,7 +70,7 @@ export function createWriteChecks(
   const rules = writes.map((write): Rule => {
     const type = write.kind === 'create' ? write.resource.resourceType : write.type;
     const letter = LETTER[write.kind];
-    const id = write.kind === 'create' ? undefined : write.id;
+    const id = write.kind === 'create' || write.kind === 'make' ? undefined : write.id;
     const conditions = access.conditions(type, letter);
     const isForConsents = access.caller.kind !== 'user' && conditions.every(({ kind }) => kind === 'undenied');
     return { type, id, letter, conditions, isForConsents };
@@ -95,7 +98,12 @@ export function createWriteChecks(
         return [...referencesOf(version.content, baseUrl)].filter((reference) => !known.has(reference));
       });
       // What is made together may refer to each other: each is judged by itself when it is there.
-      const made = new Set(writes.flatMap((w) => (w.kind === 'create' ? `${w.resource.resourceType}/${w.id}` : [])));
+      const made = new Set(
+        writes.flatMap((w) => {
+          if (w.kind === 'make') return `${w.type}/${w.id}`;
+          return w.kind === 'create' ? `${w.resource.resourceType}/${w.id}` : [];
+        }),
+      );
       const targets = [...new Set(references).difference(made)].flatMap((reference) => {
         const [type = '', id = ''] = reference.split('/');
         if (found.has(reference) && access.mayReferToFound(type)) return [];

@@ -9,12 +9,21 @@ import { nextTurn } from '../standards/turns.ts';
 export const LARGE_BYTES = 256 * 1024;
 /** Bytes that are read at once. */
 const TURN_BYTES = 128 * 1024;
-/** Entries lie in an array in an object. */
+/** Entries lie in an array in an object, their resources in them. */
+const LIST_LIMITS = { ...JSON_LIMITS, depth: JSON_LIMITS.depth - 1 };
 const ENTRY_LIMITS = { ...JSON_LIMITS, depth: JSON_LIMITS.depth - 2 };
+const RESOURCE_LIMITS = { ...JSON_LIMITS, depth: JSON_LIMITS.depth - 3 };
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];
 const ENTRY = Buffer.from('"entry"');
+const RESOURCE = Buffer.from('"resource"');
+const [LIST_START, NEXT, NOTHING, LIST_END] = ['[', ',', '{}', ']'].map((text) => Buffer.from(text)) as [
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer,
+];
 const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 /** The value of the text; throws what `parseJson` throws. */
@@ -22,55 +31,134 @@ export async function readLargeBundle(body: Buffer): Promise<unknown> {
   const list = await findEntries(body);
   if (!list) return parseJson(body);
   try {
-    const frame = parseJson(Buffer.concat([body.subarray(0, list.from), body.subarray(list.to)]));
     const entry: unknown[] = [];
     let read = 0;
-    for (const [from, to] of list.entries) {
+    for (const { from, to } of list.entries) {
       entry.push(parseJson(body.subarray(from, to), ENTRY_LIMITS));
       read += to - from;
       if (read < TURN_BYTES) continue;
       read = 0;
       await nextTurn();
     }
-    return { ...(frame as object), entry }; // the text began with a brace
+    return { ...frameOf(body, list), entry };
   } catch {
     return parseJson(body);
   }
 }
 
-interface Entries {
-  /** The text between the brackets. */
+/** A Bundle whose resources stay text until they are asked for. */
+export interface OpenBundle {
+  /** Its value, without the `resource` of each entry that `resourceAt` reads. */
+  readonly value: unknown;
+  hasResource(index: number): boolean;
+  /** The resource of the entry at this place, read anew each time; undefined where it has none. Throws what `parseJson` throws for the whole text. */
+  resourceAt(index: number): unknown;
+}
+
+/** Undefined for a text that is read as a whole, or refused. */
+export async function openLargeBundle(body: Buffer): Promise<OpenBundle | undefined> {
+  const list = await findEntries(body);
+  if (!list) return undefined;
+  const { entries } = list;
+  try {
+    const entry: unknown[] = [];
+    for (let i = 0; i < entries.length; ) {
+      const pieces: Buffer[] = [LIST_START];
+      const first = i;
+      for (let read = 0; i < entries.length && read < TURN_BYTES; i++) {
+        const place = entries[i] as Place; // within the list
+        if (i > first) pieces.push(NEXT);
+        if (place.resource)
+          pieces.push(
+            body.subarray(place.from, place.resource.from),
+            NOTHING,
+            body.subarray(place.resource.to, place.to),
+          );
+        else pieces.push(body.subarray(place.from, place.to));
+        read += place.to - place.from;
+      }
+      const heads = parseJson(Buffer.concat([...pieces, LIST_END]), LIST_LIMITS) as readonly object[]; // each began with a brace
+      for (const [n, head] of heads.entries()) entry.push(entries[first + n]?.resource ? withoutResource(head) : head);
+      await nextTurn();
+    }
+    return {
+      value: { ...frameOf(body, list), entry },
+      hasResource: (index) => entries[index]?.resource !== undefined,
+      resourceAt(index) {
+        const place = entries[index]?.resource;
+        if (!place) return undefined;
+        try {
+          return parseJson(body.subarray(place.from, place.to), RESOURCE_LIMITS);
+        } catch (error) {
+          parseJson(body); // says where in the whole
+          throw error;
+        }
+      },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is around the entries; the text began with a brace. */
+const frameOf = (body: Buffer, { from, to }: Entries): object =>
+  parseJson(Buffer.concat([body.subarray(0, from), body.subarray(to)])) as object;
+
+function withoutResource(head: object): object {
+  const { resource: _, ...rest } = head as { readonly resource?: unknown };
+  return rest;
+}
+
+interface Range {
   readonly from: number;
   readonly to: number;
-  readonly entries: readonly (readonly [from: number, to: number])[];
+}
+
+/** An entry, and in it the value of its first `resource` that is an object. */
+interface Place extends Range {
+  readonly resource: Range | undefined;
+}
+
+interface Entries extends Range {
+  /** `from` to `to` is the text between the brackets. */
+  readonly entries: readonly Place[];
 }
 
 /** Where the objects of the outermost `entry` lie; undefined for a text that is anything else. */
 async function findEntries(body: Buffer): Promise<Entries | undefined> {
-  const entries: [number, number][] = [];
+  const entries: Place[] = [];
   let depth = 0;
   let turnAt = TURN_BYTES;
   /** The first byte after the opening bracket. */
   let from = -1;
   let start = -1;
+  /** The resource of the entry that is read. */
+  let inner: { readonly from: number; to: number } | undefined;
   for (let at = 0; at < body.length; at++) {
     const byte = body[at];
     if (byte === QUOTE) {
       const end = endOfString(body, at);
       if (end < 0) return undefined;
-      if (depth === 1 && from < 0 && end - at === ENTRY.length && body.compare(ENTRY, 0, ENTRY.length, at, end) === 0)
-        from = startOfList(body, end);
-      else if (from >= 0 && depth === 2) return undefined;
+      if (from < 0) {
+        if (depth === 1 && isText(body, at, end, ENTRY)) from = startOf(body, end, OPEN_LIST);
+      } else if (depth === 2) return undefined;
+      else if (depth === 3 && !inner && isText(body, at, end, RESOURCE)) {
+        const opened = startOf(body, end, OPEN);
+        if (opened >= 0) inner = { from: opened - 1, to: -1 };
+      }
       at = end - 1;
     } else if (byte === OPEN || byte === OPEN_LIST) {
       if (from >= 0 && depth === 2) {
         if (byte !== OPEN) return undefined;
         start = at;
+        inner = undefined;
       }
       depth += 1;
     } else if (byte === CLOSE || byte === CLOSE_LIST) {
       depth -= 1;
-      if (from >= 0 && depth === 2) entries.push([start, at + 1]);
+      if (from >= 0 && depth === 3 && inner && inner.to < 0) inner.to = at + 1;
+      if (from >= 0 && depth === 2)
+        entries.push({ from: start, to: at + 1, resource: inner && inner.to >= 0 ? inner : undefined });
       if (from >= 0 && depth === 1 && at >= from)
         return isListed(body, entries, from, at) ? { from, to: at, entries } : undefined;
     }
@@ -80,6 +168,9 @@ async function findEntries(body: Buffer): Promise<Entries | undefined> {
   }
   return undefined;
 }
+
+const isText = (body: Buffer, from: number, to: number, text: Buffer): boolean =>
+  to - from === text.length && body.compare(text, 0, text.length, from, to) === 0;
 
 /** The first byte after the string's last quote; negative where it has no end. */
 function endOfString(body: Buffer, quote: number): number {
@@ -91,20 +182,20 @@ function endOfString(body: Buffer, quote: number): number {
   return -1;
 }
 
-/** After `: [`; negative where something else follows. */
-function startOfList(body: Buffer, at: number): number {
+/** After a colon and `opening`; negative where something else follows. */
+function startOf(body: Buffer, at: number, opening: number): number {
   let next = at;
   while (isSpace(body[next])) next++;
   if (body[next] !== COLON) return -1;
   next++;
   while (isSpace(body[next])) next++;
-  return body[next] === OPEN_LIST ? next + 1 : -1;
+  return body[next] === opening ? next + 1 : -1;
 }
 
 /** Whether nothing but one comma stands between each two. */
-function isListed(body: Buffer, entries: readonly (readonly [number, number])[], from: number, to: number): boolean {
+function isListed(body: Buffer, entries: readonly Range[], from: number, to: number): boolean {
   let at = from;
-  for (const [i, [start, end]] of entries.entries()) {
+  for (const [i, { from: start, to: end }] of entries.entries()) {
     let commas = 0;
     for (; at < start; at++)
       if (body[at] === COMMA) commas++;

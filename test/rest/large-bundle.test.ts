@@ -1,7 +1,7 @@
 /** Large Bundles are read entry by entry, to what the reader of whole texts reads and refuses. SECURITY RL-43, IN-01 */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { readLargeBundle } from '../../src/rest/large-bundle.ts';
+import { openLargeBundle, readLargeBundle } from '../../src/rest/large-bundle.ts';
 import { formatJson, parseJson } from '../../src/standards/fhir/json.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 
@@ -16,7 +16,48 @@ const whole = (text: Buffer): unknown => {
 const inParts = (text: Buffer): Promise<unknown> =>
   readLargeBundle(text).then(formatJson, (error: unknown) => (error instanceof FhirError ? error.issues : error));
 
+/** The same of a Bundle whose resources stay text, put together again. */
+async function late(text: Buffer): Promise<unknown> {
+  const opened = await openLargeBundle(text);
+  if (!opened) return whole(text);
+  try {
+    const { entry, ...frame } = opened.value as { readonly entry: readonly object[] };
+    const entries = entry.map((one, i) => ({
+      ...one,
+      ...(opened.hasResource(i) && { resource: opened.resourceAt(i) }),
+    }));
+    return formatJson({ ...frame, entry: entries });
+  } catch (error) {
+    return error instanceof FhirError ? error.issues : error;
+  }
+}
+/** Members are compared without their order, as resources are put back at the end. */
+const sorted = (value: unknown): unknown => JSON.stringify(typeof value === 'string' ? order(parseJson(value)) : value);
+function order(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(order);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([k, v]) => [k, order(v)]),
+  );
+}
+
 const CASES: readonly string[] = [
+  '{"resourceType":"Bundle","entry":[{"fullUrl":"u","resource":{"a":[1.00,{"c":"}]"}]},"request":{"url":"x"}},{"request":{}}]}',
+  '{"entry":[{"resource":{},"x":{"resource":{"b":1}}},{"x":{"resource":{"c":1}}},{"x":"resource","y":"resource"}]}',
+  '{"entry":[{"resource" \n: [{"a":1}]},{"resource":"x"},{"resource":null},{"resource":1.50}]}',
+  '{"entry":[{"\\u0072esource":{"a":1}}]}',
+  '{"entry":[{"resource":{"a":1},"resource":{"b":1}}]}',
+  '{"entry":[{"resource":{"a":1},"\\u0072esource":{"b":1}}]}',
+  '{"entry":[{"resource":{"a":1,"a":2}}]}',
+  '{"entry":[{"resource":{"a":01}},{"resource":{"b":}}]}',
+  '{"entry":[{"resource":{"a":1]},{"resource":{"b":2}}]}',
+  '{"entry":[{"resource":{"a":1}}},{"resource":{"b":2}}]}',
+  '{"entry":[{"resource":{"__proto__":{}}}]}',
+  '{"entry":[{"resource":{"a":"\\ud83d"}}]}',
+  `{"entry":[{"resource":${'{"a":'.repeat(61)}1${'}'.repeat(61)}}]}`,
+  `{"entry":[{"resource":${'{"a":'.repeat(62)}1${'}'.repeat(62)}}]}`,
   '{"resourceType":"Bundle","type":"batch","entry":[{"a":1},{"b":[1.00,{"c":"}]"}]}],"total":2.50}',
   ' { "entry" : [ ] , "x" : 1 } ',
   '{"entry":[\n{"a":"\\"],{\\\\"} ,\t{"entry":[{"inner":1}]}\r]}',
@@ -62,6 +103,7 @@ describe('large bundles', () => {
     it(`${JSON.stringify(text.slice(0, 70))} as a whole`, async () => {
       const bytes = Buffer.from(text);
       expect(await inParts(bytes)).deep.equal(whole(bytes));
+      expect(sorted(await late(bytes))).equal(sorted(whole(bytes)));
     });
 
   it('bytes that are no UTF-8 are refused as in a whole', async () => {
@@ -71,13 +113,15 @@ describe('large bundles', () => {
 
   it('any values, cut or changed anywhere', async () => {
     const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.array(fc.string())), fc.constant(null));
-    const entry = fc.record({ a: value, entry: value, '"': value }, { requiredKeys: [] });
+    const resource = fc.oneof(fc.record({ a: value, resource: value }, { requiredKeys: [] }), value);
+    const entry = fc.record({ a: value, entry: value, '"': value, resource }, { requiredKeys: [] });
     await fc.assert(
       fc.asyncProperty(fc.array(entry), value, fc.nat(), fc.nat(), async (entries, rest, at, how) => {
         const text = Buffer.from(JSON.stringify({ a: rest, entry: entries, b: rest }));
         if (how % 3 === 1) text[at % text.length] = '{}[],:"\\ 1'.charCodeAt(how % 10);
         const bytes = how % 3 === 2 ? text.subarray(0, at % text.length) : text;
         expect(await inParts(bytes)).deep.equal(whole(bytes));
+        expect(sorted(await late(bytes))).equal(sorted(whole(bytes)));
       }),
       { numRuns: 500 },
     );

@@ -11,6 +11,9 @@ const EVENTS: ReadonlyMap<unknown, EpsRequestKind> = new Map<unknown, EpsRequest
   ['dispense-notification', 'notification'],
 ]);
 
+/** Types of what `recogniseEps` may know. */
+export const EPS_TYPES: ReadonlySet<string> = new Set(['Bundle', 'Parameters', 'Task', 'Claim']);
+
 /** Undefined for what is not of EPS, and for what is no resource. `payload`: as `parseJson` returns it. Never throws. */
 export function recogniseEps(payload: unknown): EpsRequestKind | undefined {
   if (!isNode(payload)) return undefined;

@@ -185,7 +185,8 @@ function auditedTransaction(
         const write = writes[i];
         const same = unchanged(result);
         if (!write || !same) return;
-        const kind = write.kind === 'update' ? write.operation : write.kind;
+        const made = write.kind === 'make' ? 'create' : write.kind;
+        const kind = write.kind === 'update' ? write.operation : made;
         seen.push({ kind, ...same, caller, outcome: 0 });
       });
       return results;

@@ -19,8 +19,12 @@ export const holdKeys = (versions: readonly Pick<NewVersion, 'stored'>[]): reado
   holdKeysOf(versions.flatMap(({ stored }) => stored ?? []));
 
 /** The same for texts as they are stored. */
-export function holdKeysOf(texts: readonly string[]): readonly Statement[] {
-  const ids = [...new Set(texts.flatMap(keyIdsOf))].sort();
+export const holdKeysOf = (texts: readonly string[]): readonly Statement[] =>
+  holdKeysNamed(new Set(texts.flatMap(keyIdsOf)));
+
+/** The same by the ids of the keys. */
+export function holdKeysNamed(named: ReadonlySet<string>): readonly Statement[] {
+  const ids = [...named].sort();
   if (ids.length === 0) return [];
   return [
     {

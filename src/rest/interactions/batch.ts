@@ -1,16 +1,15 @@
 /** Bundles posted to the base: batch here, transaction next door. https://hl7.org/fhir/R4/http.html#transaction */
 import type { Resource } from '../../ports/resource-store.ts';
 import { formatJson } from '../../standards/fhir/json.ts';
-import { badRequest, badValue, FhirError, unprocessable } from '../../standards/fhir/outcome.ts';
+import { badRequest, badValue, FhirError } from '../../standards/fhir/outcome.ts';
 import { bundleAnswer, outcomeAnswer } from '../answers.ts';
-import { asResource, readResource } from '../body.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import { idempotent, refuseKey } from '../idempotency.ts';
-import { LARGE_BYTES, readLargeBundle } from '../large-bundle.ts';
-import { checkContentType, isXmlType, parsePrefer, RESOURCE_TYPES } from '../preferences.ts';
+import { parsePrefer } from '../preferences.ts';
 import type { Handler, Services } from '../services.ts';
 import { type BundleEntry, readEntries } from './bundle-entry.ts';
 import { readJsonPatch } from './bundle-patch.ts';
+import { openBundle } from './bundle-source.ts';
 import { transaction } from './transaction.ts';
 
 /** Entries of a batch that run at once. */
@@ -20,14 +19,13 @@ const PARALLEL = 16;
 export const createBundleHandler =
   (dispatch: (request: FhirRequest) => Promise<FhirAnswer>): Handler =>
   async (services, request) => {
-    const bundle = await readBundle(services, request);
-    const faults = services.validateStructure(frameOf(bundle), 'Bundle');
-    if (faults.length > 0) throw unprocessable(faults);
-    if (bundle['type'] === 'transaction')
-      return idempotent((services, request) => transaction(services, request, bundle))(services, request);
-    if (bundle['type'] === 'batch') {
+    const source = await openBundle(services, request);
+    const { type } = source.bundle;
+    if (type === 'transaction')
+      return idempotent((services, request) => transaction(services, request, source))(services, request);
+    if (type === 'batch') {
       refuseKey(request);
-      return batch(services, request, bundle, dispatch);
+      return batch(services, request, await source.whole(), dispatch);
     }
     throw badValue(
       'A bundle posted to the base must be of type transaction or batch: a document or message is stored at /Bundle',
@@ -35,34 +33,13 @@ export const createBundleHandler =
     );
   };
 
-function readBundle(services: Services, request: FhirRequest): Resource | Promise<Resource> {
-  if (request.body.length < LARGE_BYTES || isXmlType(request.headers['content-type']))
-    return readResource(services, request, 'Bundle');
-  checkContentType(request.headers, RESOURCE_TYPES);
-  return readLargeBundle(request.body).then((value) => asResource(value, 'Bundle'));
-}
-
-/** The bundle without the resources of its entries, which are validated where they are written. */
-function frameOf(bundle: Resource): unknown {
-  const { entry: entries, ...frame } = bundle;
-  if (entries === undefined) return frame;
-  return { ...frame, entry: Array.isArray(entries) ? entries.map(withoutResource) : entries };
-}
-
-function withoutResource(entry: unknown): unknown {
-  if (typeof entry !== 'object' || entry === null || !('resource' in entry) || !('request' in entry)) return entry;
-  const { resource, ...rest } = entry;
-  const isResource = typeof resource === 'object' && resource !== null && 'resourceType' in resource;
-  return isResource ? rest : entry;
-}
-
 async function batch(
   services: Services,
   request: FhirRequest,
   bundle: Resource,
   dispatch: (request: FhirRequest) => Promise<FhirAnswer>,
 ): Promise<FhirAnswer> {
-  const entries = readEntries(services, bundle);
+  const entries = readEntries(services, { bundle });
   const representation = parsePrefer(request.headers).return === 'representation';
   const answers: string[] = [];
   for (let i = 0; i < entries.length; i += PARALLEL) {
@@ -93,8 +70,9 @@ async function answerEntry(
 }
 
 function entryRequest(request: FhirRequest, entry: BundleEntry): FhirRequest {
-  const isPatch = entry.method === 'PATCH' && entry.resource?.resourceType === 'Binary';
-  const body = isPatch ? readJsonPatch(entry) : entry.resource;
+  const resource = entry.resource();
+  const isPatch = entry.method === 'PATCH' && resource?.resourceType === 'Binary';
+  const body = isPatch ? readJsonPatch(entry) : resource;
   return {
     caller: request.caller,
     method: entry.method,

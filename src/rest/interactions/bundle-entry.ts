@@ -3,11 +3,13 @@ import type { Resource } from '../../ports/resource-store.ts';
 import { badRequest, badValue, FhirError, issue, tooLarge } from '../../standards/fhir/outcome.ts';
 import { decodePath } from '../path.ts';
 import type { Services } from '../services.ts';
+import type { BundleSource } from './bundle-source.ts';
 
 export interface BundleEntry {
   readonly index: number;
   readonly fullUrl: string | undefined;
-  readonly resource: Resource | undefined;
+  /** Of a large bundle it is read anew each time. */
+  readonly resource: () => Resource | undefined;
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path segments below the base, decoded. */
   readonly segments: readonly string[];
@@ -34,15 +36,31 @@ interface RawEntry {
 }
 
 /** The entries of a bundle whose frame has been validated; throws 400 for one that cannot be carried out. */
-export function readEntries(services: Services, bundle: Resource): BundleEntry[] {
+export function readEntries(
+  services: Services,
+  { bundle, late }: Pick<BundleSource, 'bundle' | 'late'>,
+): BundleEntry[] {
   const raw = (bundle['entry'] ?? []) as readonly RawEntry[]; // validated
   const { bundleEntriesMax, baseUrl } = services.settings;
   if (raw.length > bundleEntriesMax)
     throw tooLarge(`The bundle has ${raw.length} entries, ${bundleEntriesMax} are allowed: send several bundles`);
-  return raw.map((entry, index) => readEntry(entry, index, baseUrl));
+  return raw.map((entry, index) => {
+    const { resource: given } = entry;
+    // Whether it is a resource is seen where it is used: `resourceType` is looked at first.
+    const resource = () => given ?? (late?.resourceAt(index) as Resource | undefined);
+    return readEntry(entry, index, baseUrl, {
+      resource,
+      hasResource: given !== undefined || late?.hasResource(index) === true,
+    });
+  });
 }
 
-function readEntry(entry: RawEntry, index: number, baseUrl: string): BundleEntry {
+function readEntry(
+  entry: RawEntry,
+  index: number,
+  baseUrl: string,
+  { resource, hasResource }: Pick<BundleEntry, 'resource'> & { readonly hasResource: boolean },
+): BundleEntry {
   const at = `Bundle.entry[${index}]`;
   const { request } = entry;
   if (!request) throw new FhirError(400, [issue('required', 'The entry has no request: it needs method and url', at)]);
@@ -54,12 +72,12 @@ function readEntry(entry: RawEntry, index: number, baseUrl: string): BundleEntry
       'request.url must be relative, such as Patient or Patient/123, or below this server',
       `${at}.request.url`,
     );
-  if ((method === 'POST' || method === 'PUT') && !entry.resource && !url.segments.some((s) => s.startsWith('$')))
+  if ((method === 'POST' || method === 'PUT') && !hasResource && !url.segments.some((s) => s.startsWith('$')))
     throw new FhirError(400, [issue('required', `A ${method} entry needs a resource`, `${at}.resource`)]);
   return {
     index,
     fullUrl: entry.fullUrl,
-    resource: entry.resource,
+    resource,
     method,
     segments: url.segments,
     query: url.query,

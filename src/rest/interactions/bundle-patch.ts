@@ -7,14 +7,14 @@ import { jsonPatchOf, type Patch, pathPatchOf } from './patch.ts';
 
 /** Throws 400 for what is neither. */
 export function readPatchEntry(services: Services, entry: BundleEntry): Patch {
-  const { resource } = entry;
+  const resource = entry.resource();
   if (resource?.resourceType === 'Parameters')
     return pathPatchOf(services, resource, `Bundle.entry[${entry.index}].resource`);
   return jsonPatchOf(readJsonPatch(entry));
 }
 
 export function readJsonPatch(entry: BundleEntry): unknown {
-  const { resource } = entry;
+  const resource = entry.resource();
   const data = resource?.['data'];
   if (
     resource?.resourceType !== 'Binary' ||

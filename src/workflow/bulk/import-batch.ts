@@ -25,6 +25,8 @@ export interface Batch {
   readonly to: number;
   readonly writes: readonly TransactionWrite[];
   readonly faults: readonly LineFault[];
+  /** `Type/id` of what the lines name. */
+  readonly updated: ReadonlySet<string>;
 }
 
 const BLANK = /^\s*$/;
@@ -64,7 +66,7 @@ export async function readBatch(
       faults.push(faultOf(firstLine + at, error));
     }
   }
-  return { from, to: at, writes, faults };
+  return { from, to: at, writes, faults, updated: seen };
 }
 
 /** Undefined for a blank line. Throws what is wrong with it. */

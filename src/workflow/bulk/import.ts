@@ -37,6 +37,8 @@ export const IMPORT = 'import';
 export const INPUT = 'input.ndjson';
 export const ERRORS = 'error.ndjson';
 const BATCH = 500;
+/** Transactions of one import: while the database writes one, the next is made ready. */
+const AT_ONCE = 2;
 const KEPT_MS = 24 * 60 * 60 * 1000;
 /** An upload of which nothing was heard for so long has broken off. */
 const UPLOAD_SILENCE_MS = 5 * 60 * 1000;
@@ -68,6 +70,12 @@ export interface Applying extends Counts {
   readonly line: number;
   /** Resources that are stored now, by type. */
   readonly types: Readonly<Record<string, number>>;
+}
+
+/** A batch that is being written; undefined comes of one whose lines are to be tried one by one. */
+interface Flight {
+  readonly batch: Batch;
+  readonly applied: Promise<Applied | undefined>;
 }
 
 /** What became of lines; kept with what they wrote. */
@@ -135,7 +143,11 @@ export function createImportWorker(options: ImportOptions): AsyncWorker {
     }
   }
 
-  /** All lines of a piece; while one transaction is under way the next one's lines are read. */
+  /**
+   * All lines of a piece, two transactions at once while a third's lines are read. Those that are under way lie in
+   * different cells of `batchSize` lines, and no batch reaches beyond its own: whoever goes on in the midst of one finds
+   * the next as it was begun. What writes the same resource waits.
+   */
   async function applyPiece(
     caller: Caller,
     id: string,
@@ -147,20 +159,44 @@ export function createImportWorker(options: ImportOptions): AsyncWorker {
     const done: Applied[] = [];
     /** Up to here lines go one by one. */
     let singlyTo = 0;
+    const cellOf = (at: number): number => Math.floor(at / batchSize);
     const read = (from: number): Promise<Batch> =>
-      readBatch(lines, from, from < singlyTo ? 1 : batchSize, firstLine, reading);
-    let batch = await read(0);
-    while (batch.from < lines.length) {
-      signal.throwIfAborted();
-      const applying = tryApply(caller, id, firstLine + batch.from, batch);
-      applying.catch(() => undefined); // seen below
-      const ahead = await read(batch.to);
-      const applied = await applying;
+      readBatch(lines, from, from < singlyTo ? 1 : (cellOf(from) + 1) * batchSize - from, firstLine, reading);
+    const begin = (batch: Batch): Flight => {
+      const applied = tryApply(caller, id, firstLine + batch.from, batch);
+      applied.catch(() => undefined); // seen below
+      return { batch, applied };
+    };
+    let flights: readonly Flight[] = [];
+    let ahead = await read(0);
+    while (flights.length > 0 || ahead.from < lines.length) {
+      const mayBegin =
+        flights.length < AT_ONCE &&
+        ahead.from < lines.length &&
+        !signal.aborted &&
+        flights.every(({ batch }) => cellOf(batch.from) < cellOf(ahead.from) && isApart(batch, ahead));
+      if (mayBegin) {
+        flights = [...flights, begin(ahead)];
+        ahead = await read(ahead.to);
+        continue;
+      }
+      const [first, ...rest] = flights;
+      if (!first) break; // it was told to stop
+      const applied = await first.applied.catch(async (error: unknown) => {
+        await Promise.allSettled(rest.map((one) => one.applied));
+        throw error;
+      });
+      const isWhole = applied !== undefined && applied.to === first.batch.to;
       if (applied) done.push(applied);
-      else singlyTo = batch.to;
-      const next = applied ? applied.to : batch.from;
-      batch = ahead.from === next ? ahead : await read(next);
+      else singlyTo = first.batch.to;
+      flights = rest;
+      if (isWhole) continue;
+      // Those after it are met again in their turn: what they did is kept.
+      await Promise.all(rest.map((one) => one.applied));
+      flights = [];
+      ahead = await read(applied ? applied.to : first.batch.from);
     }
+    signal.throwIfAborted();
     return done;
   }
 
@@ -215,6 +251,9 @@ export function createImportWorker(options: ImportOptions): AsyncWorker {
     keepsAnswers: true,
   };
 }
+
+/** Whether no resource is written by both. */
+const isApart = (one: Batch, other: Batch): boolean => one.updated.isDisjointFrom(other.updated);
 
 const NONE: Counts = { created: 0, updated: 0, unchanged: 0, failed: 0 };
 

@@ -54,6 +54,14 @@ export function withSubscriptionOwners<S extends ResourceStore>(store: S, { owne
       const headers: string[] = [];
       kept.set(i, headers);
       if (one.kind === 'create') return { ...one, resource: stamp(one.resource, headers) };
+      if (one.kind === 'make')
+        return {
+          ...one,
+          make() {
+            headers.length = 0;
+            return stamp(one.make(), headers);
+          },
+        };
       return {
         ...one,
         change(current) {

@@ -160,6 +160,15 @@ describe('$import › between its steps', function () {
     expect(await faults(id)).deep.equal(['line-4']);
   });
 
+  it('one resource in transactions that could go at once: in the order of the lines', async () => {
+    const texts = many(14);
+    for (const at of [0, 3, 5, 9, 10]) texts.splice(at, 1, JSON.stringify(named(`line ${at + 1}`)));
+    expect(await run(await upload([texts]))).include({ created: 10, updated: 4, failed: 0 });
+    const { content, versionId } = await world.store.read(client('system/*.cruds'), 'Observation', 'named');
+    expect(content).include('line 11');
+    expect(versionId).equal(5);
+  });
+
   it('two who do the same step at once do it once', async () => {
     const id = await upload([many(17)]);
     const work = await book.begin(id);
