@@ -334,7 +334,7 @@ export interface Sight {
 }
 
 export function matches(asked: Asked, one: Current, sight: Sight): boolean {
-  if (asked.kind === 'plain') return matchesPlain(asked, one);
+  if (asked.kind === 'plain') return asked.code === '_list' ? isListed(asked, one, sight) : matchesPlain(asked, one);
   if (asked.kind === 'chain') {
     const parameter = parameterOf(one.type, asked.code);
     const targets = new Set(referencesBy(parameter, one.resource));
@@ -356,11 +356,22 @@ export function matches(asked: Asked, one: Current, sight: Sight): boolean {
   );
 }
 
+/** Whether an entry of one of the Lists names it; who may not see the List does not learn what is in it. */
+const isListed = ({ values }: Extract<Asked, { kind: 'plain' }>, one: Current, sight: Sight): boolean =>
+  sight.all.some(
+    (list) =>
+      list.type === 'List' &&
+      values.includes(list.id) &&
+      sight.sees(list) &&
+      referencesAt(list.resource, 'entry.item').includes(`${one.type}/${one.id}`),
+  );
+
 function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): boolean {
   const { code, modifier, values } = asked;
   if (code === '_id') return values.includes(one.id);
   if (code === '_lastUpdated')
     return values.some((text) => matchesDate({ low: one.lastUpdated, high: one.lastUpdated }, text));
+  if (code === 'near') return values.some((text) => isNear(one.resource, text));
   if (code === '_text') return values.some((text) => matchesText(wordsOf(one.resource), text));
   const parameter = code === '_security' ? token('meta.security') : parameterOf(one.type, code);
   const found = parameter.kind === 'reference' ? [] : valuesAt(one.resource, parameter.path);
@@ -378,6 +389,24 @@ function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): b
     case 'date':
       return rangesOf(found).some((range) => values.some((v) => matchesDate(range, v)));
   }
+}
+
+type Vector = readonly [number, number, number];
+const EARTH_KM = 6371.0088;
+
+/** On a sphere, by the angle between two directions from its middle. https://hl7.org/fhir/R4/location.html#positional */
+function isNear(resource: Json, text: string): boolean {
+  const [position] = valuesAt(resource, 'position') as { readonly latitude: number; readonly longitude: number }[];
+  if (!position) return false;
+  const [latitude = 0, longitude = 0, km = 0] = text.split('|').map(Number);
+  const direction = (north: number, east: number): Vector => {
+    const [phi, lambda] = [(north * Math.PI) / 180, (east * Math.PI) / 180];
+    return [Math.cos(phi) * Math.cos(lambda), Math.cos(phi) * Math.sin(lambda), Math.sin(phi)];
+  };
+  const [a, b, c] = direction(position.latitude, position.longitude);
+  const [x, y, z] = direction(latitude, longitude);
+  const across = Math.hypot(b * z - c * y, c * x - a * z, a * y - b * x);
+  return EARTH_KM * Math.atan2(across, a * x + b * y + c * z) <= km;
 }
 
 /** Without case and marks. */
