@@ -260,6 +260,11 @@ function includeOf(type: string): fc.Arbitrary<AskedInclude> {
   return fc.oneof(fc.constantFrom(...(own.length > 0 ? own : iterating)), fc.constantFrom(...reverse, ...iterating));
 }
 
+/** Orders of the world name their requester, or contain one. */
+const requesters: fc.Arbitrary<Asked> = fc
+  .array(VALUES.string, { minLength: 1, maxLength: 2 })
+  .map((values) => ({ kind: 'chain', code: 'requester', type: 'Practitioner', next: plain(values, 'name') }));
+
 interface SearchCase {
   readonly kind: 'search';
   readonly type: string;
@@ -288,7 +293,8 @@ const types = fc.oneof(
 
 const searches: fc.Arbitrary<SearchCase> = types.chain((type) => {
   const one = PLAIN.get(type) as fc.Arbitrary<Asked>;
-  const far = [chainOf(type, 2), chainOf(type, 1), hasOf(type)].filter((a) => a !== undefined);
+  const inside = type === 'MedicationRequest' ? Array<typeof requesters>(6).fill(requesters) : [];
+  const far = [chainOf(type, 2), chainOf(type, 1), hasOf(type), ...inside].filter((a) => a !== undefined);
   const asked =
     far.length === 0 ? one : fc.oneof({ weight: 2, arbitrary: one }, { weight: 2, arbitrary: fc.oneof(...far) });
   const sortable = Object.entries(PARAMETERS[type] ?? {}).flatMap(([code, { kind }]) =>

@@ -333,17 +333,22 @@ export interface Sight {
   readonly sees: (one: Current) => boolean;
 }
 
-export function matches(asked: Asked, one: Current, sight: Sight): boolean {
+/** `isFirst`: a link of a chain that leads into what the resource contains, too. */
+export function matches(asked: Asked, one: Current, sight: Sight, isFirst = true): boolean {
   if (asked.kind === 'plain') return asked.code === '_list' ? isListed(asked, one, sight) : matchesPlain(asked, one);
   if (asked.kind === 'chain') {
     const parameter = parameterOf(one.type, asked.code);
     const targets = new Set(referencesBy(parameter, one.resource));
+    const inside = isFirst
+      ? containedIn(one).filter(({ type, id }) => type === asked.type && targets.has(`#${id}`))
+      : [];
+    if (inside.some((far) => matches(asked.next, far, sight, false))) return true;
     return sight.all.some(
       (far) =>
         far.type === asked.type &&
         targets.has(`${far.type}/${far.id}`) &&
         sight.sees(far) &&
-        matches(asked.next, far, sight),
+        matches(asked.next, far, sight, false),
     );
   }
   const parameter = parameterOf(asked.type, asked.code);
@@ -355,6 +360,13 @@ export function matches(asked: Asked, one: Current, sight: Sight): boolean {
       matches(asked.next, far, sight),
   );
 }
+
+/** What a resource contains, as if each stood by itself. */
+const containedIn = ({ resource, lastUpdated }: Current): readonly Current[] =>
+  valuesAt(resource, 'contained').map((one) => {
+    const { resourceType, id } = one as { readonly resourceType: string; readonly id: string };
+    return { type: resourceType, id, lastUpdated, resource: one as Json };
+  });
 
 /** Whether an entry of one of the Lists names it; who may not see the List does not learn what is in it. */
 const isListed = ({ values }: Extract<Asked, { kind: 'plain' }>, one: Current, sight: Sight): boolean =>

@@ -111,6 +111,11 @@ export function createMaker(random: Random) {
     ...(depth > 0 ? maybe(35, 'provision', () => some(() => provision(depth - 1, 95), 3)) : {}),
   });
 
+  /** One that the order contains, and at times another that it contains and does not name. */
+  const requesterInside = (): Json => {
+    const inside = (id: string): Json => ({ resourceType: 'Practitioner', id, name: name() });
+    return { contained: chance(50) ? [inside('r'), inside('s')] : [inside('r')], requester: { reference: '#r' } };
+  };
   const MAKE: Readonly<Record<string, () => Json>> = {
     Patient: () => ({
       ...maybe(60, 'managingOrganization', () => ref('Organization')),
@@ -171,7 +176,7 @@ export function createMaker(random: Random) {
       intent: pick(['order', 'proposal']),
       ...subject(),
       medicationCodeableConcept: code(),
-      ...maybe(60, 'requester', () => ref('Practitioner')),
+      ...(chance(60) ? requesterInside() : maybe(60, 'requester', () => ref('Practitioner'))),
       ...maybe(60, 'dispenseRequest', () => ({ performer: ref('Organization') })),
       ...maybe(80, 'authoredOn', () => pick(DATES)),
     }),
