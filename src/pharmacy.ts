@@ -26,6 +26,7 @@ import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
+import { createWebhookRoutes } from './rest/workflow/webhook-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createExpire } from './workflow/dispensing/expire.ts';
 import { createNominate } from './workflow/dispensing/nominate.ts';
@@ -34,6 +35,7 @@ import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensi
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
+import type { FindSigner } from './workflow/subscriptions/signer.ts';
 
 export interface PharmacyParts {
   readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
@@ -50,6 +52,7 @@ export interface PharmacyParts {
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Pick<Policy, 'filterFor'>;
+  readonly findSigner: FindSigner;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   readonly now: Clock;
@@ -120,22 +123,23 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     timeZone,
     now,
   });
+  const routes = [
+    ...createVerificationRoutes(routed),
+    ...createReadyRoutes(routed),
+    ...createEpsNotificationRoutes(routed),
+    ...createOfflineRoutes(routed),
+    ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
+    ...createTokenPrintRoutes(routed),
+    ...createQueueRoutes({ ...routed, events }),
+    ...createRegisterRoutes(routed),
+  ];
   return {
     tokens,
     register,
     jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, now, log }),
     digestOf: notices.digestOf,
     stop: events.stop,
-    routes: [
-      ...createVerificationRoutes(routed),
-      ...createReadyRoutes(routed),
-      ...createEpsNotificationRoutes(routed),
-      ...createOfflineRoutes(routed),
-      ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
-      ...createTokenPrintRoutes(routed),
-      ...createQueueRoutes({ ...routed, events }),
-      ...createRegisterRoutes(routed),
-    ],
+    routes: [...routes, ...createWebhookRoutes({ findSigner: parts.findSigner, limits: parts.limits, now }, routes)],
   };
 }
 

@@ -98,8 +98,17 @@ export interface NewResource {
 /** `caller`: as in `Criteria`. */
 export type TransactionWrite = { readonly caller?: Caller } & (
   | { readonly kind: 'create'; readonly resource: Resource; readonly id: string }
-  /** A create for many at once: the resource, of this type, is made when its turn comes, and let go of when it is written. */
-  | { readonly kind: 'make'; readonly type: string; readonly id: string; readonly make: () => Resource }
+  /**
+   * A create for many at once: the resource, of this type, is made when its turn comes, and let go of when it is written.
+   * `isBrief`: the content of its result may be empty.
+   */
+  | {
+      readonly kind: 'make';
+      readonly type: string;
+      readonly id: string;
+      readonly make: () => Resource;
+      readonly isBrief?: boolean;
+    }
   | {
       readonly kind: 'update';
       readonly operation: 'update' | 'patch';

@@ -18,7 +18,7 @@ export interface CustomStore<S> {
   drained(): Promise<void>;
 }
 
-const TYPE = 'SearchParameter';
+export const CUSTOM_TYPE = 'SearchParameter';
 
 export function withCustomParameters<S extends ResourceStore>(
   store: S,
@@ -34,19 +34,19 @@ export function withCustomParameters<S extends ResourceStore>(
     }
   }
   function checked(id: string, resource: Resource): Resource {
-    const issues = resource.resourceType === TYPE ? check(id, resource) : [];
+    const issues = resource.resourceType === CUSTOM_TYPE ? check(id, resource) : [];
     if (issues.length > 0) throw unprocessable(issues);
     return resource;
   }
   const checkedWrite = (write: TransactionWrite): TransactionWrite => {
     if (write.kind === 'create') return { ...write, resource: checked(write.id, write.resource) };
-    if (write.kind === 'delete' || write.type !== TYPE) return write;
+    if (write.kind === 'delete' || write.type !== CUSTOM_TYPE) return write;
     if (write.kind === 'make') return { ...write, make: () => checked(write.id, write.make()) };
     return { ...write, change: (current) => checked(write.id, write.change(current)) };
   };
   const tell = (results: readonly (WriteResult | undefined)[]): void => {
     for (const result of results)
-      if (result?.version.type === TYPE && result.outcome !== 'existing') note(result.version);
+      if (result?.version.type === CUSTOM_TYPE && result.outcome !== 'existing') note(result.version);
   };
 
   const wrapped: ResourceStore = {
@@ -57,7 +57,7 @@ export function withCustomParameters<S extends ResourceStore>(
       return result;
     },
     async update(caller, type, id, change, options) {
-      const checkedChange: typeof change = type === TYPE ? (current) => checked(id, change(current)) : change;
+      const checkedChange: typeof change = type === CUSTOM_TYPE ? (current) => checked(id, change(current)) : change;
       const result = await tracked(store.update(caller, type, id, checkedChange, options));
       tell([result]);
       return result;

@@ -11,7 +11,8 @@ export interface KnownProfiles {
 }
 
 const TYPES = ['StructureDefinition', 'ValueSet', 'CodeSystem'] as const;
-const isOne = (type: string): boolean => (TYPES as readonly string[]).includes(type);
+/** Whether what is written of a type is known from then on. */
+export const isKnownType = (type: string): boolean => (TYPES as readonly string[]).includes(type);
 
 /** What is written through this store is known from the next check on. */
 export function withKnownProfiles<S extends ResourceStore>(store: S, known: KnownProfiles): S {
@@ -54,7 +55,7 @@ export function withKnownProfiles<S extends ResourceStore>(store: S, known: Know
 }
 
 function noteVersion(known: KnownProfiles, { type, id, operation, content }: StoredVersion): void {
-  if (!isOne(type)) return;
+  if (!isKnownType(type)) return;
   const key = `${type}/${id}`;
   const resource =
     operation === 'delete' || content === '' ? undefined : (parseJson(content) as Readonly<Record<string, unknown>>); // stored text was checked when it came

@@ -9,8 +9,10 @@ import { mapInTurns } from '../standards/turns.ts';
 import type { Access } from './access.ts';
 import type { WriteAudit } from './audit/log.ts';
 import { int8Array } from './binary.ts';
+import { CUSTOM_TYPE } from './custom-store.ts';
 import type { Shield } from './encryption/shield.ts';
 import { toBigInt } from './hash.ts';
+import { isKnownType } from './known-profiles.ts';
 import type { Row, Statement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { toVersion } from './reader.ts';
@@ -60,6 +62,9 @@ const ASK_TYPES_MIN = 3;
 /** Writes that are made ready at once: some milliseconds. */
 const TURN = 16;
 
+/** Those who keep what is defined read it from the results. */
+const isDefinition = (type: string): boolean => isKnownType(type) || type === CUSTOM_TYPE;
+
 /** The checks of one party, and which of the writes are its own. */
 interface PartyChecks {
   readonly places: readonly number[];
@@ -104,7 +109,11 @@ export async function writeTogether(
   };
   const writeOne = (write: TransactionWrite): WriteResult => {
     if (write.kind === 'create') return create(write.id, write.resource, write.caller);
-    if (write.kind === 'make') return create(write.id, write.make(), write.caller);
+    if (write.kind === 'make') {
+      const { version, outcome } = create(write.id, write.make(), write.caller);
+      const isBrief = write.isBrief === true && !isRestricted && !isDefinition(write.type);
+      return { version: isBrief ? { ...version, content: '' } : version, outcome };
+    }
     const reference = `${write.type}/${write.id}`;
     const before = old.get(reference);
     checkIfMatch(reference, before, write.ifMatch);

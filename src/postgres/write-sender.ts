@@ -34,9 +34,9 @@ export interface WriteSenderOptions {
 /** Of one statement: it is put together without a pause. */
 const ROWS_MAX = 500;
 /** From here on, in rows or in UTF-16 units of their texts, what there is of a type is sent. */
-const EARLY = { rows: 250, length: 1024 * 1024 };
+const EARLY = { rows: 100, length: 512 * 1024 };
 /** Statements under way while more is made ready. */
-const UNDER_WAY_MAX = 3;
+const UNDER_WAY_MAX = 1;
 
 /** New rows of a type that wait. */
 interface Waiting {

@@ -44,7 +44,10 @@ export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer
     else if (bytes > RATIO_FROM_BYTES && decoder !== undefined && bytes > received * RATIO_MAX) stop(bomb());
     else chunks.push(chunk);
   };
-  const end = (): void => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+  const end = (): void => {
+    resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    chunks.length = 0; // the request, and who listens to it, outlive them
+  };
   if (decoder === undefined) {
     req.on('data', take);
     req.on('end', end);

@@ -2,6 +2,7 @@
 import type { StoredVersion, StoreTransaction, WriteResult } from '../../ports/resource-store.ts';
 import { badRequest, badValue } from '../../standards/fhir/outcome.ts';
 import { isId } from '../../standards/fhir/reference.ts';
+import { nextTurn } from '../../standards/turns.ts';
 import { locationOf } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import { etag } from '../exchange.ts';
@@ -12,7 +13,10 @@ import { systemSearchOf } from './search-system.ts';
 import { nearOf, searchBody } from './search-type.ts';
 import type { Planned } from './transaction-writes.ts';
 
-export interface EntryAnswer {
+/** Entries that are answered at once. */
+const TURN = 64;
+
+interface EntryAnswer {
   readonly status: string;
   readonly version?: StoredVersion;
   readonly location?: string;
@@ -21,19 +25,33 @@ export interface EntryAnswer {
   readonly always?: boolean;
 }
 
-/** The answer of each entry, in their order. */
+/** What is answered to. */
+export interface Answered {
+  readonly entries: readonly BundleEntry[];
+  readonly planned: readonly Planned[];
+  /** One for each that is planned; undefined of those that write nothing. */
+  readonly results: readonly (WriteResult | undefined)[];
+  /** Whether what was written is shown. */
+  readonly representation: boolean;
+}
+
+/** JSON of the answer of each entry, in their order. */
 export async function answersOf(
   services: Services,
   tx: StoreTransaction,
-  entries: readonly BundleEntry[],
-  planned: readonly Planned[],
-  results: readonly (WriteResult | undefined)[],
-): Promise<EntryAnswer[]> {
-  const byIndex = new Map<number, EntryAnswer>();
-  for (const [i, plan] of planned.entries())
-    byIndex.set(plan.entry.index, await writeEntryAnswer(services, tx, plan, results[i]));
-  const answers: EntryAnswer[] = [];
-  for (const entry of entries) answers.push(byIndex.get(entry.index) ?? (await readEntryAnswer(services, tx, entry)));
+  { entries, planned, results, representation }: Answered,
+): Promise<readonly string[]> {
+  const places = new Map(planned.map(({ entry }, i) => [entry.index, i]));
+  const answers: string[] = [];
+  for (const entry of entries) {
+    if (answers.length % TURN === TURN - 1) await nextTurn();
+    const at = places.get(entry.index);
+    const plan = at === undefined ? undefined : planned[at];
+    const answer = plan
+      ? await writeEntryAnswer(services, tx, plan, results[at as number]) // it has a plan
+      : await readEntryAnswer(services, tx, entry);
+    answers.push(formatAnswer(answer, representation));
+  }
   return answers;
 }
 
@@ -90,8 +108,7 @@ async function readEntryAnswer(services: Services, tx: StoreTransaction, entry: 
   };
 }
 
-/** JSON of an entry of the answer. */
-export function formatAnswer(answer: EntryAnswer, representation: boolean): string {
+function formatAnswer(answer: EntryAnswer, representation: boolean): string {
   const { version } = answer;
   const response = {
     status: answer.status,

@@ -45,11 +45,14 @@ class EntryFault extends Error {
   }
 }
 
-/** The result of each entry; undefined of those that write nothing. Throws the faults of all entries, 100 at most. */
+/**
+ * The result of each entry; `isBrief`: the contents are not needed; undefined of those that write nothing. Throws the
+ * faults of all entries, 100 at most.
+ */
 export async function writeEntries(
   services: Services,
   tx: StoreTransaction,
-  source: Pick<BundleSource, 'late' | 'whole'>,
+  { late, whole, isBrief }: Pick<BundleSource, 'late' | 'whole'> & { readonly isBrief: boolean },
   planned: readonly Planned[],
   references: References,
 ): Promise<readonly (WriteResult | undefined)[]> {
@@ -59,12 +62,12 @@ export async function writeEntries(
     let next = 0;
     return writes.map((one) => one && results[next++]);
   };
-  if (!source.late) return write(await buildWrites(services, planned, references));
+  if (!late) return write(await buildWrites(services, planned, references));
   try {
-    return await write(await mapInTurns(planned, (plan) => lateWriteOf(services, plan, references)));
+    return await write(await mapInTurns(planned, (plan) => lateWriteOf(services, plan, references, isBrief)));
   } catch (error) {
     if (!(error instanceof EntryFault)) throw error;
-    await source.whole();
+    await whole();
     await buildWrites(services, planned, references);
     throw error.fault;
   }
@@ -113,21 +116,26 @@ function writeOf(services: Services, plan: Planned, references: References): Tra
 }
 
 /** The same write, whose resource is read when its turn comes. Throws `EntryFault`, and so does what it makes. */
-function lateWriteOf(services: Services, plan: Planned, references: References): TransactionWrite | undefined {
+function lateWriteOf(
+  services: Services,
+  plan: Planned,
+  references: References,
+  isBrief: boolean,
+): TransactionWrite | undefined {
   const { entry, type, id } = plan;
-  const make = (): Resource => late(() => localResource(services, entry, type, references));
-  if (entry.method === 'POST' && !plan.existing) return { kind: 'make', type, id: id as string, make }; // planned above
+  const make = (): Resource => lately(() => localResource(services, entry, type, references));
+  if (entry.method === 'POST' && !plan.existing) return { kind: 'make', type, id: id as string, make, isBrief }; // planned above
   // The others are few, or in need of the resource to know what they do.
-  if (entry.method !== 'PUT' || plan.criteria) return late(() => writeOf(services, plan, references));
+  if (entry.method !== 'PUT' || plan.criteria) return lately(() => writeOf(services, plan, references));
   const change = (): Resource => {
     const resource = make();
-    late(() => checkId(resource, type, id as string));
+    lately(() => checkId(resource, type, id as string));
     return resource;
   };
-  return late(() => ({ kind: 'update', operation: 'update', type, id: id as string, ...versionOf(entry), change }));
+  return lately(() => ({ kind: 'update', operation: 'update', type, id: id as string, ...versionOf(entry), change }));
 }
 
-function late<T>(work: () => T): T {
+function lately<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {

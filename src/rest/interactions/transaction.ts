@@ -11,7 +11,7 @@ import { parsePrefer } from '../preferences.ts';
 import type { Services } from '../services.ts';
 import { type BundleEntry, readEntries } from './bundle-entry.ts';
 import type { BundleSource } from './bundle-source.ts';
-import { answersOf, formatAnswer } from './transaction-answers.ts';
+import { answersOf } from './transaction-answers.ts';
 import { type Planned, type References, writeEntries } from './transaction-writes.ts';
 
 export async function transaction(services: Services, request: FhirRequest, source: BundleSource): Promise<FhirAnswer> {
@@ -21,16 +21,16 @@ export async function transaction(services: Services, request: FhirRequest, sour
     ? await conditionalReferences(services, entries)
     : new Map<string, Criteria>();
   const conditional = [...planned.flatMap((p) => p.criteria ?? []), ...byReference.values()];
+  const representation = parsePrefer(request.headers).return === 'representation';
   const answers = await services.store.transaction(request.caller, async (tx) => {
     if (conditional.length > 0) await tx.lockIdentity(conditional);
     for (const plan of planned) await resolveEntry(services, tx, plan);
     joinCreates(planned);
     const references = await resolveReferences(tx, planned, byReference);
-    const results = await writeEntries(services, tx, source, planned, references);
-    return answersOf(services, tx, entries, planned, results);
+    const results = await writeEntries(services, tx, { ...source, isBrief: !representation }, planned, references);
+    return answersOf(services, tx, { entries, planned, results, representation });
   });
-  const representation = parsePrefer(request.headers).return === 'representation';
-  return bundleAnswer('transaction-response', await mapInTurns(answers, (a) => formatAnswer(a, representation)));
+  return bundleAnswer('transaction-response', answers);
 }
 
 /** The usual bundle has no conditional reference, and a body without a question mark, however written, has none. */

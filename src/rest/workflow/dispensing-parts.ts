@@ -48,5 +48,13 @@ const text = (maxLength: number, more: JsonSchema = {}): JsonSchema => ({
 
 /** `PHB-PH-000123`, an ODS code. */
 export const PHARMACY_CODE = text(64);
-export const TOKEN_ID = { type: 'string', pattern: '^PHB-RX-[0-9]{8}$' };
+export const TOKEN_ID = {
+  type: 'string',
+  pattern: '^PHB-RX-[0-9]{8}$',
+  description: 'the number of a prescription',
+  examples: ['PHB-RX-12345678'],
+};
+/** A text that says something. */
+export const SAID = (maxLength: number, example: string): JsonSchema =>
+  text(maxLength, { pattern: '\\S', description: 'a text that is not blank,', examples: [example] });
 export const TEXT = text;

@@ -22,7 +22,12 @@ interface PreferencesBody {
   readonly language?: 'en' | 'cy' | null;
 }
 
-const TIME = { type: 'string', pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]$' };
+const TIME = {
+  type: 'string',
+  pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]$',
+  description: 'a time',
+  examples: ['22:30'],
+};
 const CHANNEL_SWITCHES: JsonSchema = {
   type: 'object',
   additionalProperties: false,

@@ -25,14 +25,12 @@ export function createNotificationRoutes(parts: NotificationRouteParts): readonl
 
   async function list(call: WorkflowCall): Promise<WorkflowAnswer> {
     const recipients = ofCaller(call);
-    const { limit, before } = call.query as { limit?: number; before?: string }; // as the schema says
-    const size = limit ?? PAGE;
+    const { limit = PAGE, cursor } = call.query as { limit?: number; cursor?: string }; // as the schema says
     const query = [
-      `recipient=${recipients.map(encodeURIComponent).join(',')}`,
-      ...(before === undefined ? [] : [`sent=lt${encodeURIComponent(before)}`]),
-      `_sort=-sent&_count=${size}`,
+      `recipient=${recipients.map(encodeURIComponent).join(',')}&_sort=-sent&_count=${limit}`,
+      ...(cursor === undefined ? [] : [`_cursor=${encodeURIComponent(cursor)}`]),
     ].join('&');
-    const { matches } = await store.search(call.caller, searchOf('Communication', query));
+    const { matches, next } = await store.search(call.caller, searchOf('Communication', query));
     const told = await book.ofNotices(
       matches.map(({ id }) => id),
       recipients,
@@ -44,10 +42,9 @@ export function createNotificationRoutes(parts: NotificationRouteParts): readonl
         told.filter(({ noticeId }) => noticeId === id),
       ),
     );
-    const last = notifications.at(-1)?.sent;
     return {
       status: 200,
-      json: { notifications, ...(matches.length === size && last !== null && last !== undefined && { next: last }) },
+      json: { notifications, ...(next !== undefined && { next }) },
       ...aboutOf(call.person()),
     };
   }
@@ -66,11 +63,11 @@ export function createNotificationRoutes(parts: NotificationRouteParts): readonl
           properties: {
             organization_id: TEXT(64),
             limit: { type: 'integer', minimum: 1, maximum: 100 },
-            before: { type: 'string', format: 'date-time' },
+            cursor: { type: 'string', maxLength: 2000, description: '`next` of the page before' },
           },
         },
       },
-      answers: { 200: { about: 'A page; `next` is `before` of the page after it', schema: { type: 'object' } } },
+      answers: { 200: { about: 'A page; `next` is `cursor` of the page after it', schema: { type: 'object' } } },
       handle: list,
     },
     ...createNoticePreferenceRoutes(parts),

@@ -10,7 +10,7 @@ import type { Node, Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
 import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import { createVerify, type Verdict } from '../../workflow/dispensing/verify.ts';
 import { throttled } from '../rate-limit.ts';
-import { type DispensingParts, PHARMACY_CODE, TEXT, TOKEN_ID } from './dispensing-parts.ts';
+import { type DispensingParts, PHARMACY_CODE, SAID, TEXT, TOKEN_ID } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
 import { recordVerification } from './verification-record.ts';
 import { readVisibleTask } from './visible-task.ts';
@@ -165,7 +165,7 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
             prescription_id: TOKEN_ID,
             nonce: TEXT(64),
             pharmacy_code: PHARMACY_CODE,
-            pharmacist_name: TEXT(200, { pattern: '\\S' }),
+            pharmacist_name: SAID(200, 'Piotr Zielinski'),
             verification_notes: { type: 'string', maxLength: 2000 },
             patient_id_type: TEXT(64, { description: 'Of controlled drugs: nin, driving_licence, passport …' }),
             patient_id_number: TEXT(64),
