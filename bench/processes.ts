@@ -47,6 +47,7 @@ export async function withPostgres<T>(work: (postgres: BenchPostgres) => Promise
     url.searchParams.set('port', String(owner.port));
     return await work({ folder, url: url.href, owner });
   } finally {
+    for (const child of started) child.kill('SIGKILL'); // those that a failure left
     await postgres.stop();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -58,18 +59,15 @@ export async function startMortar(
   dataDir: string,
   { entry = 'src/main.ts', flags = [] }: { readonly entry?: string; readonly flags?: readonly string[] } = {},
 ): Promise<Mortar> {
-  const child = spawn(process.execPath, ['--max-semi-space-size=16', ...flags, join(ROOT, entry)], {
-    env: {
-      ...process.env,
-      PORT: '0',
-      MLLP_PORT: '0',
-      SPINE_PORT: 'off',
-      PAYER_PORT: 'off',
-      DATA_DIR: dataDir,
-      DATABASE_URL: databaseUrl,
-      LOG_LEVEL: 'warn',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = start(['--max-semi-space-size=16', ...flags, join(ROOT, entry)], {
+    ...process.env,
+    PORT: '0',
+    MLLP_PORT: '0',
+    SPINE_PORT: 'off',
+    PAYER_PORT: 'off',
+    DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
+    LOG_LEVEL: 'warn',
   });
   await line(child, /ready after/);
   const ports = JSON.parse(readFileSync(join(dataDir, 'ports.json'), 'utf8')) as { http: number };
@@ -78,10 +76,18 @@ export async function startMortar(
 }
 
 export async function startBaseline(connection: pg.ClientConfig): Promise<Server> {
-  const child = spawn(process.execPath, [join(ROOT, 'bench/baseline.ts'), JSON.stringify(connection)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = start([join(ROOT, 'bench/baseline.ts'), JSON.stringify(connection)]);
   return server(child, Number(await line(child, /^\d+$/)));
+}
+
+/** Every process that was started and has not ended. */
+const started = new Set<ChildProcess>();
+
+function start(args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], ...(env && { env }) });
+  started.add(child);
+  child.once('exit', () => started.delete(child));
+  return child;
 }
 
 function server(child: ChildProcess, port: number): Server {

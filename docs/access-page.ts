@@ -1,19 +1,7 @@
 /** The parts of `docs/access.md` that are printed from src/policy. */
 
-import { RIGHTS } from '../src/policy/rights.ts';
-import type { Role } from '../src/ports/caller.ts';
+import { PERSON_ROLES, RIGHTS } from '../src/policy/rights.ts';
 
-const ROLES: readonly Role[] = [
-  'PATIENT',
-  'DOCTOR',
-  'PRESCRIBER',
-  'PHARMACIST',
-  'RECEPTIONIST',
-  'STAFF',
-  'OPS_AGENT',
-  'OPS_MANAGER',
-  'ADMIN',
-];
 const START = '<!-- printed: rights -->';
 const END = '<!-- end -->';
 
@@ -21,9 +9,10 @@ const END = '<!-- end -->';
 export function formatAccess(page: string): string {
   const [from, to] = [page.indexOf(START), page.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`docs/access.md has no ${START} … ${END}`);
-  const head = `| right | ${ROLES.join(' | ')} |\n|---|${'---|'.repeat(ROLES.length)}`;
+  const head = `| right | ${PERSON_ROLES.join(' | ')} |\n|---|${'---|'.repeat(PERSON_ROLES.length)}`;
   const rows = Object.entries(RIGHTS).map(
-    ([right, roles]) => `| \`${right}\` | ${ROLES.map((role) => (roles.includes(role) ? '✓' : '')).join(' | ')} |`,
+    ([right, roles]) =>
+      `| \`${right}\` | ${PERSON_ROLES.map((role) => (roles.includes(role) ? '✓' : '')).join(' | ')} |`,
   );
   return `${page.slice(0, from + START.length)}\n\n${head}\n${rows.join('\n')}\n\n${page.slice(to)}`;
 }

@@ -5,19 +5,11 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endWithReader } from './command.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
-import {
-  type Converted,
-  type ConvertRequest,
-  convert,
-  findSource,
-  foundAll,
-  type Mode,
-  mapped,
-  TARGETS,
-  translations,
-} from './mapping/convert.ts';
+import { convert, translations } from './mapping/convert.ts';
+import { type Converted, type ConvertRequest, foundAll, type Mode, mapped, TARGETS } from './mapping/converted.ts';
 import { type EpsContext, epsContext } from './mapping/eps/context.ts';
 import { signOrder } from './mapping/eps/sign-order.ts';
+import { findSource } from './mapping/find-source.ts';
 import { KeyPlaceError, KeyProviderError } from './pki/keys/key-error.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { FhirError, type Issue, textOf } from './standards/fhir/outcome.ts';

@@ -48,8 +48,13 @@ export async function openCustomParameters(parts: CustomParameterParts): Promise
   const take = ({ id, versionId, operation, content }: StoredVersion): void => {
     if ((parameters.versionOf(id) ?? 0) >= versionId) return;
     const resource = operation === 'delete' || content === '' ? undefined : parseJson(content);
+    const before = parameters.list();
     parameters.put(id, versionId, resource as Readonly<Record<string, unknown>> | undefined); // stored text was checked
-    if (!parameters.list().some((one) => one.id === id)) ended.set(id, versionId);
+    const after = new Map(parameters.list().map((one) => [one.id, one]));
+    if (!after.has(id)) ended.set(id, versionId);
+    // A composite goes with a component of its, and must be indexed anew when that is back.
+    for (const one of before)
+      if (one.id !== id && after.get(one.id)?.fingerprint !== one.fingerprint) ended.set(one.id, one.version);
     if (isOpen) turn();
   };
   const { store, drained } = withCustomParameters(inner, { check: parameters.check, note: take });

@@ -126,7 +126,14 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const checkQuery = (type: string, query: string): void => void search.criteriaOf(type, query);
   const protection = await openProtection({ ...common, owner, store: plain, checkQuery });
   stack.defer(protection.stop);
-  const pharmacy = openPharmacy({ ...common, store, visible: base.visible, plain, limits });
+  const pharmacy = openPharmacy({
+    ...common,
+    store,
+    visible: base.visible,
+    plain,
+    limits,
+    findSigner: subscriptions.findSigner,
+  });
   stack.defer(pharmacy.stop);
   const { stop } = subjects;
   const notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });

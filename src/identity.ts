@@ -1,33 +1,30 @@
 /** Identity and access put together: tokens, people, launches; a piece of the composition root. */
 import type { IncomingMessage } from 'node:http';
-import { AUTHORIZE_PATHS, type Authorize, createAuthorize, interactiveOf } from './auth/authorize/create-authorize.ts';
+import { createAccountMail } from './account-mail.ts';
+import { createAuthorize, interactiveOf } from './auth/authorize/create-authorize.ts';
 import { createCertificateCaller } from './auth/oauth/certificate-caller.ts';
 import { oauthCertificateOf } from './auth/oauth/certificate-names.ts';
-import { createOAuth, type OAuth } from './auth/oauth/oauth.ts';
+import { createOAuth } from './auth/oauth/oauth.ts';
 import { ensureOperator, OperatorKeyError } from './auth/oauth/operator.ts';
 import { createOwnTokens } from './auth/oauth/own-tokens.ts';
 import { createFindSubscriber, ownerOf } from './auth/oauth/standing-caller.ts';
 import type { CardOptions } from './auth/people/card-sign-in.ts';
-import { createPeople, PEOPLE_SEGMENTS, type PeopleAuth } from './auth/people/create-people.ts';
+import { createPeople, type PeopleAuth } from './auth/people/create-people.ts';
+import { createBreakGlass } from './break-glass.ts';
 import type { Config } from './config.ts';
 import { every } from './every.ts';
-import { createSmtpSender } from './gateways/mail/smtp.ts';
-import { createNoticeJobs } from './jobs/notice-jobs.ts';
-import { noticeLifetimeMs } from './jobs/notice-mail.ts';
+import { elseNotFound, identityDoors, type PrefixDoor } from './identity-doors.ts';
 import type { JobSet } from './jobs/runner.ts';
 import type { ContextLog } from './log.ts';
 import { createOrganizationsBelow } from './organizations.ts';
 import { peerCertificateOf } from './pki/peer-certificate.ts';
-import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
-import type { Notify } from './ports/notify.ts';
 import type { PartnerOf } from './ports/partner.ts';
 import type { Policy } from './ports/policy.ts';
-import type { Resource } from './ports/resource-store.ts';
 import type { FindSubscriber, SubscriptionOwner } from './ports/subscriptions.ts';
 import type { UpstreamStore } from './ports/upstream.ts';
 import { createAuthorizationRequests } from './postgres/identity/authorization-requests.ts';
@@ -35,7 +32,6 @@ import { createBreakGlassBook } from './postgres/identity/break-glass.ts';
 import { createClients } from './postgres/identity/clients.ts';
 import { createGrants } from './postgres/identity/grants.ts';
 import { createSigningKeys } from './postgres/identity/keys.ts';
-import { createNotices } from './postgres/identity/notices.ts';
 import { createOperatorKeys } from './postgres/identity/operator-keys.ts';
 import { createIdentity } from './postgres/identity/people.ts';
 import { createUpstreamStore } from './postgres/identity/upstream.ts';
@@ -44,14 +40,10 @@ import { StartError } from './postgres/start-error.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { createProxies } from './proxies.ts';
 import { createRecords } from './records.ts';
-import { createBreakGlassApi } from './rest/break-glass-api.ts';
 import { toldAuthenticate } from './rest/door.ts';
 import type { RequestHandler } from './rest/http-server.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { Refusals } from './rest/refusals.ts';
-import { sendOutcome } from './rest/send-outcome.ts';
-import { MORTAR } from './standards/fhir/canonical.ts';
-import { FhirError, notFound } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { ScopeVocabulary } from './standards/smart/scope.ts';
 import { createUpstreamDoors } from './upstream.ts';
@@ -70,7 +62,7 @@ export interface IdentityParts {
   /** Answers paths below `/api/v2/audit`. */
   readonly auditApi: (authenticate: Authenticate) => RequestHandler;
   /** Doors of other parts below `/api/v2`, by the beginnings of their paths. */
-  readonly moreDoors?: (authenticate: Authenticate) => readonly (readonly [prefix: string, handle: RequestHandler])[];
+  readonly moreDoors?: (authenticate: Authenticate) => readonly PrefixDoor[];
   readonly cipher: Cipher;
   readonly vocabulary: ScopeVocabulary;
   readonly addressOf: (req: IncomingMessage) => string;
@@ -121,7 +113,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   const keys = createSigningKeys({ ...pools, cipher, now });
   const glass = createBreakGlassBook(pools, cipher);
   const users = identity.people;
-  const mail = createMail(parts);
+  const mail = createAccountMail(parts);
   const identities = createUpstreamStore({ ...pools, now });
   const nhs = createUpstreamDoors({ ...parts, identities, grants, forgetTokens: () => oauth.forgetTokens() });
 
@@ -203,13 +195,12 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     now,
     log,
   });
-  const breakGlass = createBreakGlassApi({
+  const breakGlass = createBreakGlass({
     book: glass,
     authenticate: told,
     policy,
     audit,
-    patientExists: (id) => exists(store, id),
-    alert: (entry) => alertOf(store, entry),
+    store,
     forget: forgetTokens,
     now,
     onError: (error) => log.error('a request failed', { error }),
@@ -223,7 +214,7 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
     authenticate,
     authenticatePartner: (partnerOf) =>
       createCertificateCaller({ authenticate, partnerOf, certificateOf, clients, addressOf }),
-    doors: doorsOf(oauth, people, authorize, [
+    doors: identityDoors(oauth, people, authorize, [
       ['/api/v2/audit', parts.auditApi(told)],
       ['/api/v2/break-glass', breakGlass],
       ...(parts.moreDoors?.(told) ?? []),
@@ -247,60 +238,11 @@ export async function createIdentityDoors(parts: IdentityParts): Promise<Identit
   };
 }
 
-function doorsOf(
-  oauth: OAuth,
-  people: PeopleAuth,
-  authorize: Authorize,
-  others: readonly (readonly [prefix: string, handle: RequestHandler])[],
-): ReadonlyMap<string, RequestHandler> {
-  const byPrefix: readonly (readonly [prefix: string, handle: RequestHandler])[] = [
-    ...AUTHORIZE_PATHS.map((path) => [path, elseNotFound(authorize.app)] as const),
-    ['/oauth2', elseNotFound(oauth.app)],
-    ['/api/v2/admin/users', people.app],
-    ['/api/v2/admin', elseNotFound(oauth.app)],
-    ...others,
-  ];
-  const wellKnown = elseNotFound(oauth.app);
-  const dispatch: RequestHandler = (req, res) => {
-    const [path = ''] = (req.url ?? '').split('?');
-    const found = byPrefix.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`));
-    (found?.[1] ?? (path.startsWith('/.well-known/') ? wellKnown : people.app))(req, res);
-  };
-  return new Map<string, RequestHandler>([
-    ...others.map(([prefix]) => [prefix.split('/')[1] ?? '', dispatch] as const),
-    ['oauth2', dispatch],
-    ['my-apps', dispatch],
-    ['.well-known', dispatch],
-    ['api', dispatch],
-    ['booking', people.app],
-    ...PEOPLE_SEGMENTS.map((segment) => [segment, people.app] as const),
-  ]);
-}
-
-/** What an app does not know is answered as everywhere else, not by its framework. */
-function elseNotFound(app: OAuth['app']): RequestHandler {
-  // Express's types have a next handler only beside its own requests, which it makes of ours itself.
-  const handle = app as unknown as (...of: [...Parameters<RequestHandler>, next: () => void]) => void;
-  return (req, res) => handle(req, res, () => sendOutcome(res, notFound('That path')));
-}
-
 /** Waits for all of them, then throws what went wrong. */
 async function allOf(work: readonly Promise<unknown>[]): Promise<void> {
   const settled = await Promise.allSettled(work);
   const reasons = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
   if (reasons.length > 0) throw new AggregateError(reasons, reasons.map(String).join('; '));
-}
-
-/** How people are told by e-mail, if there is a mail server. */
-function createMail({ config, url, pools, cipher, now }: IdentityParts) {
-  const { smtpUrl, mailFrom } = config;
-  if (smtpUrl === undefined || mailFrom === undefined) return undefined;
-  const notices = createNotices({ ...pools, cipher, now });
-  const notify: Notify = async (notice) => {
-    // Who signs in through a provider alone has no address that we know.
-    if (!notice.to.endsWith('.invalid')) await notices.add(notice, noticeLifetimeMs(notice.kind));
-  };
-  return { notify, jobs: createNoticeJobs({ notices, send: createSmtpSender({ url: smtpUrl, from: mailFrom }), url }) };
 }
 
 /** In rounds, as long as there is something. */
@@ -315,53 +257,4 @@ function readOperator({ dataDir }: IdentityParts) {
     if (cause instanceof OperatorKeyError) throw new StartError('folder', cause.message, cause);
     throw cause;
   }
-}
-
-async function exists(store: OpenStore, patientId: string): Promise<boolean> {
-  try {
-    await store.read(serviceCaller('auth'), 'Patient', patientId);
-    return true;
-  } catch (error) {
-    if (error instanceof FhirError && (error.status === 404 || error.status === 410)) return false;
-    throw error;
-  }
-}
-
-const BREAK_GLASS_CODES = `${MORTAR}/CodeSystem/communication-category`;
-
-/** Two messages that wait to be sent: to whoever reviews, and to the patient. SECURITY FA-04 */
-async function alertOf(
-  store: OpenStore,
-  { userId, patientId, reason }: { readonly userId: string; readonly patientId: string; readonly reason: string },
-): Promise<void> {
-  const subject = { reference: `Patient/${patientId}` };
-  const communication = (recipient: object, text: string): Resource => ({
-    resourceType: 'Communication',
-    status: 'preparation',
-    category: [{ coding: [{ system: BREAK_GLASS_CODES, code: 'break-glass' }] }],
-    subject,
-    recipient: [recipient],
-    payload: [{ contentString: text }],
-  });
-  const officer = { type: 'Organization', display: 'Privacy officer' };
-  await store.transaction(serviceCaller('alerts'), (tx) =>
-    tx.write([
-      {
-        kind: 'create',
-        id: store.newId(),
-        resource: communication(
-          officer,
-          `User ${userId} opened this record in an emergency (${reason}): please review it.`,
-        ),
-      },
-      {
-        kind: 'create',
-        id: store.newId(),
-        resource: communication(
-          subject,
-          'A member of staff opened your record in an emergency. Somebody else will review why.',
-        ),
-      },
-    ]),
-  );
 }

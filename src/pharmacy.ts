@@ -8,6 +8,7 @@ import { serviceCaller } from './policy/service-caller.ts';
 import type { AuditLog } from './ports/audit.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Policy } from './ports/policy.ts';
 import type { PrescriptionTokens } from './ports/prescription-tokens.ts';
 import type { ResourceStore } from './ports/resource-store.ts';
 import type { Pools } from './postgres/pools.ts';
@@ -15,14 +16,17 @@ import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
+import { createEpsNotificationRoutes } from './rest/workflow/eps-notification-routes.ts';
 import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
+import { createReadyRoutes } from './rest/workflow/ready-routes.ts';
 import { createRegisterRoutes } from './rest/workflow/register-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
+import { createWebhookRoutes } from './rest/workflow/webhook-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createExpire } from './workflow/dispensing/expire.ts';
 import { createNominate } from './workflow/dispensing/nominate.ts';
@@ -31,6 +35,7 @@ import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensi
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
+import type { FindSigner } from './workflow/subscriptions/signer.ts';
 
 export interface PharmacyParts {
   readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
@@ -46,6 +51,8 @@ export interface PharmacyParts {
   /** Not audited: for what is looked up whoever asks; what they are told is in the trail. */
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly policy: Pick<Policy, 'filterFor'>;
+  readonly findSigner: FindSigner;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   readonly now: Clock;
@@ -103,7 +110,6 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const events = createQueueEvents({
     changes: plain.changes,
-    queue: plain.dispensing.queue,
     isQueueTask: (content) => (content.includes(PRESCRIPTION_TOKEN) ? ownerOf(content) : undefined),
     onError: (error) => log.error('the queues of pharmacies cannot be followed', { error }),
   });
@@ -117,20 +123,23 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     timeZone,
     now,
   });
+  const routes = [
+    ...createVerificationRoutes(routed),
+    ...createReadyRoutes(routed),
+    ...createEpsNotificationRoutes(routed),
+    ...createOfflineRoutes(routed),
+    ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
+    ...createTokenPrintRoutes(routed),
+    ...createQueueRoutes({ ...routed, events }),
+    ...createRegisterRoutes(routed),
+  ];
   return {
     tokens,
     register,
     jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, now, log }),
     digestOf: notices.digestOf,
     stop: events.stop,
-    routes: [
-      ...createVerificationRoutes(routed),
-      ...createOfflineRoutes(routed),
-      ...createPharmacyRoutes({ register, store, renominate: createNominate({ ...routed, now }), now }),
-      ...createTokenPrintRoutes(routed),
-      ...createQueueRoutes({ ...routed, events }),
-      ...createRegisterRoutes(routed),
-    ],
+    routes: [...routes, ...createWebhookRoutes({ findSigner: parts.findSigner, limits: parts.limits, now }, routes)],
   };
 }
 

@@ -1,14 +1,11 @@
 /** `npm run pki`: the certificate authority for development and private networks. docs/pki.md */
 
 import { readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { endWithNpm, endWithReader } from './command.ts';
+import { endWithReader } from './command.ts';
 import {
   DAY_MS,
   initAuthorities,
-  type KeyKind,
   type PkiFolder,
   publishList,
   readSettings,
@@ -17,20 +14,30 @@ import {
 } from './pki/ca/authority.ts';
 import { endingsOf } from './pki/ca/endings.ts';
 import { PkiError, withLock } from './pki/ca/folder.ts';
-import { type Issued, issueFromRequest, issueWithKey, type Order, renew } from './pki/ca/issue.ts';
+import { type Issued, issueFromRequest, issueWithKey, renew } from './pki/ca/issue.ts';
 import { judge } from './pki/ca/judge.ts';
-import { ALL_AUTHORITIES, AUTHORITIES, ORGANIZATION_URN, PROFILES, type ProfileName } from './pki/ca/profiles.ts';
+import { ALL_AUTHORITIES, AUTHORITIES } from './pki/ca/profiles.ts';
 import { readRegister } from './pki/ca/register.ts';
-import { createPkiHandler } from './pki/ca/responder.ts';
 import { expiring } from './pki/expiry.ts';
 import { KeyPlaceError, KeyProviderError } from './pki/keys/key-error.ts';
 import { openKeys } from './pki/keys/open-keys.ts';
 import { tryKeys } from './pki/keys/try-keys.ts';
+import {
+  keyKind,
+  one,
+  orderOf,
+  type PkiOptions,
+  parseArguments,
+  REASONS,
+  reasonIn,
+  requestOrder,
+  UsageError,
+} from './pki-arguments.ts';
+import { PORT, servePki } from './pki-serve.ts';
 import { DerFault } from './standards/x509/der.ts';
 import { formatName } from './standards/x509/name.ts';
-import { REVOCATION_REASONS, type RevocationReason } from './standards/x509/revocation-list.ts';
+import type { RevocationReason } from './standards/x509/revocation-list.ts';
 
-const REASONS = [...REVOCATION_REASONS.values()].filter((reason) => reason !== 'removeFromCRL').join(', ');
 const HELP = `npm run -s pki -- init                      makes a root and an authority each for servers, clients and signing
 npm run -s pki -- server NAME…              a key and a certificate for a server's host names and addresses
 npm run -s pki -- client CODE --cn NAME     … for a client of the organization with that ODS code or NPI
@@ -59,19 +66,8 @@ PKI_PASSPHRASE, when it is set, encrypts the keys of authorities at init, and op
 KEY_PASSPHRASE opens the keys of keys; of a token it is the PIN.
 `;
 
-const PORT = 8079;
 const PREFIX = '/pki';
 const FILE_BYTES_MAX = 1024 * 1024;
-
-class UsageError extends Error {
-  /** Needs the whole of the help, not one word of it. */
-  readonly isLost: boolean;
-
-  constructor(message: string, isLost = false) {
-    super(message);
-    this.isLost = isLost;
-  }
-}
 
 const HINT = 'npm run -s pki -- --help  shows what there is\n';
 
@@ -97,7 +93,7 @@ function isKnown(error: unknown): error is Error {
 }
 
 async function run(): Promise<void> {
-  const { values, positionals } = parse();
+  const { values, positionals } = parseArguments();
   const [command, ...words] = positionals;
   if (values.help) return print(HELP);
   const passphrase = process.env['PKI_PASSPHRASE'];
@@ -142,44 +138,11 @@ async function run(): Promise<void> {
     case 'check':
       return words.length === 0 ? checkEndings(pki) : checkFile(pki, one(words, 'FILE'), values);
     case 'serve':
-      return serve(pki, values);
+      return servePki(pki, values.port);
     case 'keys':
       return keys(values);
     default:
       throw new UsageError(command === undefined ? 'say what to do' : `there is no command ${command}`, true);
-  }
-}
-
-type Values = ReturnType<typeof parse>['values'];
-
-function parse() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        dir: { type: 'string' },
-        'base-url': { type: 'string' },
-        organization: { type: 'string' },
-        key: { type: 'string' },
-        label: { type: 'string' },
-        profile: { type: 'string' },
-        cn: { type: 'string' },
-        name: { type: 'string', multiple: true, default: [] },
-        org: { type: 'string' },
-        sds: { type: 'string' },
-        early: { type: 'boolean' },
-        use: { type: 'string' },
-        reason: { type: 'string' },
-        port: { type: 'string' },
-        pem: { type: 'string' },
-        p12: { type: 'string' },
-        pkcs11: { type: 'string' },
-        token: { type: 'string' },
-        help: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
   }
 }
 
@@ -191,18 +154,7 @@ function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-function one(words: readonly string[], what: string): string {
-  const [word, ...more] = words;
-  if (word === undefined || more.length > 0) throw new UsageError(`name one ${what}`);
-  return word;
-}
-
-function keyKind({ key = 'ec' }: Values): KeyKind {
-  if (key !== 'ec' && key !== 'rsa') throw new UsageError('--key is ec or rsa');
-  return key;
-}
-
-function init(pki: PkiFolder, values: Values): void {
+function init(pki: PkiFolder, values: PkiOptions): void {
   const baseUrl = values['base-url'] ?? `http://localhost:${PORT}${PREFIX}`;
   if (!/^https?:\/\/[^\s/?#]+(?:\/[^\s?#]*[^\s?#/])?$/.test(baseUrl))
     throw new UsageError('--base-url is an http address without a slash at its end');
@@ -216,55 +168,10 @@ function init(pki: PkiFolder, values: Values): void {
     print('its keys are in clear, readable by you alone; to encrypt them set PKI_PASSPHRASE before init\n');
 }
 
-/** What is ordered by the words of a command. */
-function orderOf(profile: ProfileName, words: readonly string[], values: Values): Order {
-  const [first = ''] = words;
-  const common = {
-    profile,
-    commonName: values.cn ?? first,
-    label:
-      values.label ??
-      first
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9.-]+/g, '-')
-        .replaceAll(/^[-.]+|-+$/g, ''),
-    ...(values.organization !== undefined && { organization: values.organization }),
-  };
-  switch (profile) {
-    case 'server':
-      return { ...common, names: words };
-    case 'client':
-      if (!ORGANIZATION_URN.test(`urn:mortar:org:${first}`))
-        throw new UsageError(`${JSON.stringify(first)} is no ODS code or NPI: 3 to 20 letters and digits`);
-      return { ...common, names: [`urn:mortar:org:${first}`] };
-    default:
-      if (values.sds !== undefined && !/^\d{12}$/.test(values.sds))
-        throw new UsageError(`--sds ${values.sds} is no SDS user id: twelve digits`);
-      return { ...common, names: values.sds === undefined ? [] : [`urn:mortar:sds:${values.sds}`] };
-  }
-}
-
-function requestOrder(values: Values): Order {
-  const profile = PROFILES.find((name) => name === values.profile);
-  if (!profile) throw new UsageError(`--profile is one of ${PROFILES.join(', ')}`);
-  const words = profile === 'server' ? values.name : profile === 'client' ? [values.org ?? ''] : [values.cn ?? ''];
-  if (words.length === 0 || words[0] === '')
-    throw new UsageError(
-      `a request for ${profile} needs ${profile === 'server' ? '--name' : profile === 'client' ? '--org' : '--cn'}`,
-    );
-  return orderOf(profile, words, values);
-}
-
 function printIssued({ certificate, certFile, keyFile }: Issued): void {
   print(`${formatName(certificate.subject)}  serial ${certificate.serial}  until ${dayOf(certificate.notAfter)}\n`);
   print(`certificate and its authority: ${certFile}\n`);
   if (keyFile !== undefined) print(`private key, yours alone: ${keyFile}\n`);
-}
-
-function reasonIn({ reason = 'unspecified' }: Values): RevocationReason {
-  const found = [...REVOCATION_REASONS.values()].find((name) => name === reason && name !== 'removeFromCRL');
-  if (!found) throw new UsageError(`--reason ${reason} is not one of those there are: ${REASONS}`);
-  return found;
 }
 
 function printRevoked(pki: PkiFolder, serial: string, reason: RevocationReason): void {
@@ -311,7 +218,7 @@ function checkEndings(pki: PkiFolder): void {
   else process.exitCode = 1;
 }
 
-async function checkFile(pki: PkiFolder, file: string, values: Values): Promise<void> {
+async function checkFile(pki: PkiFolder, file: string, values: PkiOptions): Promise<void> {
   const uses = (['server', 'client', 'signing'] as const).filter(
     (use) => values.use === undefined || use === values.use,
   );
@@ -322,7 +229,7 @@ async function checkFile(pki: PkiFolder, file: string, values: Values): Promise<
   print(`believed for ${use} use, for ${days} days more: ${formatName(certificate.subject)}\n`);
 }
 
-async function keys({ pem, p12, pkcs11, token }: Values): Promise<void> {
+async function keys({ pem, p12, pkcs11, token }: PkiOptions): Promise<void> {
   const path = (given: string | undefined): string | undefined => given && resolve(given);
   const place = { pem: path(pem), p12: path(p12), pkcs11: path(pkcs11), token };
   const provider = openKeys(place, process.env['KEY_PASSPHRASE'] ?? '');
@@ -332,28 +239,6 @@ async function keys({ pem, p12, pkcs11, token }: Values): Promise<void> {
   } finally {
     await provider.close();
   }
-}
-
-async function serve(pki: PkiFolder, values: Values): Promise<void> {
-  const { pathname } = new URL(readSettings(pki).baseUrl);
-  const port = Number(values.port ?? PORT);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError('--port is a number up to 65535');
-  const toStderr = (message: string, fields?: Readonly<Record<string, unknown>>): void =>
-    void process.stderr.write(`pki: ${message} ${String(fields?.['error'] ?? '')}\n`);
-  const log = { debug() {}, info() {}, warn: toStderr, error: toStderr };
-  const server = createServer(createPkiHandler(pki, pathname.replace(/\/$/, ''), log));
-  const { promise, resolve: stopped, reject } = Promise.withResolvers<void>();
-  server.on('error', (error: NodeJS.ErrnoException) =>
-    reject(new PkiError(`port ${port} cannot be used (${error.code}): choose another with --port`)),
-  );
-  server.listen(port, '127.0.0.1', () => {
-    const { port: bound } = server.address() as { readonly port: number }; // it listens on a port
-    print(`lists, authorities and answers: http://127.0.0.1:${bound}${pathname}\n`);
-  });
-  const stop = (): void => void server.close(() => stopped());
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  endWithNpm('pki', stop);
-  await promise;
 }
 
 function readFile(file: string): Buffer {

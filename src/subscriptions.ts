@@ -26,6 +26,7 @@ import { createSubscriptionDesk, type SubscriptionDesk } from './workflow/subscr
 import { createMatcher } from './workflow/subscriptions/match.ts';
 import { withSubscriptionOwners } from './workflow/subscriptions/own.ts';
 import { createPlans } from './workflow/subscriptions/plans.ts';
+import { createFindSigner, type FindSigner } from './workflow/subscriptions/signer.ts';
 
 export interface SubscriptionParts {
   readonly config: Pick<Config, 'subscriptionTargets' | 'subscriptionMailDomains' | 'smtpUrl' | 'mailFrom'>;
@@ -50,6 +51,7 @@ export interface Subscriptions {
   /** The store through which Subscriptions are written. */
   own<S extends ResourceStore>(store: S): S;
   readonly desk: SubscriptionDesk;
+  readonly findSigner: FindSigner;
   readonly jobs: JobSet;
   openSockets(authenticate: Authenticate): SubscriptionSockets;
   /** Begins to follow the change log. */
@@ -148,6 +150,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
   return {
     own: (store) => withSubscriptionOwners(store, { ownerOf, check }),
     desk,
+    findSigner: createFindSigner({ store: plain, service: SERVICE, book, plans }),
     jobs: createSubscriptionJobs({ book, plans, delivery, jobs: plain.jobs, now, log }),
     openSockets: (authenticate) =>
       createSubscriptionSockets({ desk, book, plans, delivery, authenticate, every, baseUrl, now, log }),

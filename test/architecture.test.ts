@@ -75,7 +75,8 @@ const SHARED_STANDARDS = new Set([
 ]);
 /** A standard may build on these others. */
 const STANDARDS = new Map<string, readonly string[]>([
-  ['fhir', ['xml', 'ucum']],
+  // Subscriptions are signed as webhooks are.
+  ['fhir', ['xml', 'ucum', 'webhook']],
   ['xmldsig', ['xml', 'x509']],
   ['hl7v3', ['xml']],
   ['script', ['xml', 'xmldsig', 'ncpdp']],
@@ -85,6 +86,9 @@ const STANDARDS = new Map<string, readonly string[]>([
 /** Files of the root that put the parts together. */
 const COMPOSITION = new Set([
   'server.ts',
+  'front.ts',
+  'database.ts',
+  'data-folder.ts',
   'capability.ts',
   'keys.ts',
   'upkeep.ts',
@@ -94,11 +98,16 @@ const COMPOSITION = new Set([
   'fhir-store.ts',
   'shared-transactions.ts',
   'gateway.ts',
+  'gateway-desk.ts',
+  'gateway-runners.ts',
   'ncpdp.ts',
   'convert.ts',
   'demo.ts',
   'clock.ts',
   'identity.ts',
+  'identity-doors.ts',
+  'account-mail.ts',
+  'break-glass.ts',
   'certificates.ts',
   'upstream.ts',
   'records.ts',

@@ -11,6 +11,7 @@ import type { MessageLog, MessageState, Settled, StoredMessage } from '../ports/
 import type { ResourceStore } from '../ports/resource-store.ts';
 import type { ProcessingStop } from '../ports/subject-rights.ts';
 import type { Feed, Feeds, V2BatchDelivery, V2BatchOutcome, V2Outcome } from '../ports/v2-feed.ts';
+import { controlIdFrom } from '../standards/hl7v2/control-id.ts';
 import { type JobHandler, type JobSet, PostponedJobError } from './runner.ts';
 
 export interface V2BatchJobsOptions {
@@ -47,8 +48,6 @@ const REFUSED_AGAIN_MS = 60_000;
 const ATTEMPTS_MAX = 16;
 /** Partners that are sent files at once. */
 const CONCURRENCY = 4;
-const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const ID_LENGTH = 20;
 const OPEN: readonly MessageState[] = ['queued', 'sent', 'unknown'];
 /** They may be with the partner. */
 const UNTOLD: readonly MessageState[] = ['sent', 'unknown'];
@@ -148,12 +147,12 @@ const patientsOf = ({ resources }: StoredMessage): readonly string[] =>
   resources.flatMap((place) => (place.startsWith('Patient/') ? [place.split('/')[1] ?? ''] : []));
 
 /** The same for the same messages, so that a file that goes again is known as the same. */
-function idOf(batch: readonly StoredMessage[]): string {
-  const digest = createHash('sha256')
-    .update(batch.map(({ id }) => id).join('\n'))
-    .digest();
-  return [...digest.subarray(0, ID_LENGTH)].map((byte) => BASE32[byte % 32]).join('');
-}
+const idOf = (batch: readonly StoredMessage[]): string =>
+  controlIdFrom(
+    createHash('sha256')
+      .update(batch.map(({ id }) => id).join('\n'))
+      .digest(),
+  );
 
 const settled = (
   { id, resources }: StoredMessage,

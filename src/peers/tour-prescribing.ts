@@ -1,12 +1,6 @@
 /** The part of the tour that the people of the demo walk: asked for, approved, verified, dispensed, seen. docs/prescribing.md */
 import { requestOperatorToken } from '../auth/oauth/operator-client.ts';
-
-/** How the tour prints. */
-export interface Telling {
-  chapter(title: string): void;
-  request(what: string, about?: string): void;
-  answer(...lines: readonly string[]): void;
-}
+import { answer, chapter, request } from './tour-print.ts';
 
 interface Walked {
   readonly url: string;
@@ -26,8 +20,7 @@ interface Reply {
 type Call = (method: string, path: string, body?: object) => Promise<Reply>;
 
 /** Without the people of the demo data it says so, and is over. A second tour stops where the patient has it already. */
-export async function walkPrescription({ url, fhir, dataDir }: Walked, telling: Telling): Promise<void> {
-  const { chapter, request, answer } = telling;
+export async function walkPrescription({ url, fhir, dataDir }: Walked): Promise<void> {
   chapter('A medicine, from the request to the counter');
   const as = async (name: string): Promise<Call> => {
     const user = `${name}@demo.example`;

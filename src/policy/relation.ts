@@ -56,3 +56,5 @@ export const tasksOfFacility = (user: CallerUser): Filter =>
   refersTo('owner', [...organizations(user), ...selves(user)]);
 export const dispensesOfFacility = (user: CallerUser): Filter =>
   refersTo('performer', [...organizations(user), ...selves(user)]);
+/** What is sent to them, or to where they work. */
+export const told = (user: CallerUser): Filter => refersTo('recipient', [...organizations(user), ...selves(user)]);

@@ -1,6 +1,19 @@
 /** Rights that are not about resources of a type, and who has them. SECURITY C1; MISSION M7 */
 import type { Role } from '../ports/caller.ts';
 
+/** Roles that a person may have; `SYSTEM` is nobody's. */
+export const PERSON_ROLES: readonly Role[] = [
+  'PATIENT',
+  'DOCTOR',
+  'PRESCRIBER',
+  'PHARMACIST',
+  'RECEPTIONIST',
+  'STAFF',
+  'OPS_AGENT',
+  'OPS_MANAGER',
+  'ADMIN',
+];
+
 export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   'admin:users': ['ADMIN'],
   'admin:clients': ['ADMIN'],
@@ -71,17 +84,7 @@ export const RIGHTS: Readonly<Record<string, readonly Role[]>> = {
   /** Its controlled drugs register. */
   'pharmacy:register': ['PHARMACIST'],
   /** What oneself is told, and how. MISSION M13 */
-  'notifications:own': [
-    'PATIENT',
-    'DOCTOR',
-    'PRESCRIBER',
-    'PHARMACIST',
-    'RECEPTIONIST',
-    'STAFF',
-    'OPS_AGENT',
-    'OPS_MANAGER',
-    'ADMIN',
-  ],
+  'notifications:own': PERSON_ROLES,
   /** Finding patients and looking at their charts in the workflow APIs. MISSION M9, seed 001 */
   'patients:look-up': ['DOCTOR', 'PRESCRIBER'],
   /** Translation and checking, which look at nothing that is stored. */

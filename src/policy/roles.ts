@@ -1,6 +1,7 @@
 /** What each role may do, as data. SECURITY C1; MISSION M7. Whatever no row names is refused (AZ-01). */
 import type { CallerUser, Role } from '../ports/caller.ts';
 import type { Filter } from '../ports/policy.ts';
+import { codeSystemUrl } from '../standards/fhir/canonical.ts';
 import type { Letter } from '../standards/smart/scope.ts';
 import { personAsks, undenied } from './asker.ts';
 import { inContext, pointedTo } from './binaries.ts';
@@ -12,6 +13,7 @@ import {
   patientsOfFacility,
   relatedPatients,
   tasksOfFacility,
+  told,
 } from './relation.ts';
 import { BOOKING_TYPES, isConsented, type PatientTypes, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
 
@@ -149,6 +151,15 @@ const FRONT_DESK: readonly Grant[] = [
   { types: shared, letters: 'rs', where: everywhere },
 ];
 
+/** What the workflows tell: no letters, and nothing that others write to one another. MISSION M13 */
+const NOTICES = `category=${codeSystemUrl('communication-category')}|`;
+/** What they are told themselves, or where they work, and no other. CP-01 */
+const NOTICES_TO_THEM: Grant = {
+  types: only('Communication'),
+  letters: 'rs',
+  where: ({ user }) => all(told(user), search(NOTICES), unrestricted),
+};
+
 const OPERATIONS: readonly Grant[] = [{ types: shared, letters: 'rs', where: everywhere }];
 
 export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
@@ -192,6 +203,7 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
     },
     { types: only('Task'), letters: 'rsu', where: ({ user }) => tasksOfFacility(user) },
     { types: only('MedicationDispense'), letters: 'crus', where: ({ user }) => dispensesOfFacility(user) },
+    NOTICES_TO_THEM,
     {
       types: only('Patient', 'AllergyIntolerance', 'MedicationDispense', 'Flag', 'RelatedPerson'),
       letters: 'rs',
@@ -201,6 +213,7 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
   ],
   RECEPTIONIST: [
     ...FRONT_DESK,
+    NOTICES_TO_THEM,
     // They record what patients say, and hold the right to (`consents:record`).
     { types: only('Consent'), letters: 'crus', where: ofFacility },
     {

@@ -90,7 +90,7 @@ export interface JobTable {
   countOpen(kind: string, keys: readonly string[], max: number): Promise<number>;
   /** Puts jobs back whose lease has run out, and shortens the leases of processes that are gone. Resolves to how many were put back. */
   reclaim(): Promise<number>;
-  /** Jobs that are due and wait since `before` (ms UTC), for a carrier that forgot them. */
+  /** Jobs that are due, the longest due first, for a carrier that forgot them. */
   findDue(kinds: readonly string[], limit: number): Promise<readonly AddedJob[]>;
   /** Adds the schedule's job when its time has come, once in the whole fleet. */
   runSchedule(schedule: Schedule): Promise<boolean>;

@@ -143,6 +143,8 @@ export interface StoreTransaction {
   read(type: string, id: string): Promise<StoredVersion>;
   vread(type: string, id: string, versionId: number): Promise<StoredVersion>;
   search(request: SearchRequest): Promise<SearchPage>;
+  /** As of the store. */
+  searchSystem(request: SystemSearchRequest): Promise<SearchPage>;
   history(request: HistoryRequest): Promise<HistoryPage>;
   /** The message log, changed together with the resources. */
   readonly messages: MessageTransaction;

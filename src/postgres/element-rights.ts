@@ -7,8 +7,8 @@ import type { Policy } from '../ports/policy.ts';
 import type { Criteria, ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { FhirError, forbidden } from '../standards/fhir/outcome.ts';
-import type { SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
-import type { Condition, Include, SearchRequest } from '../standards/fhir/search/request.ts';
+import type { Leaf, SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
+import type { Condition, Include, SearchRequest, SystemSearchRequest } from '../standards/fhir/search/request.ts';
 
 /** Elements that a caller sees of a type; undefined: all. */
 type Elements = (type: string) => ReadonlySet<string> | undefined;
@@ -33,9 +33,7 @@ export function withElementRights<S extends ResourceStore>(
     },
     async searchSystem(caller, request) {
       const elements = elementsOf(caller);
-      const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
-      for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
-      return shownPage(elements, await store.searchSystem(caller, { ...request, parts }));
+      return shownPage(elements, await store.searchSystem(caller, askedOfTypes(elements, parameters, request)));
     },
     metas: (caller, types, limit) =>
       store.metas(
@@ -71,6 +69,9 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
       checkSearch(elements, parameters, request);
       return shownPage(elements, await tx.search(lookedInto(elements, request)));
     },
+    async searchSystem(request) {
+      return shownPage(elements, await tx.searchSystem(askedOfTypes(elements, parameters, request)));
+    },
     async history(request) {
       const page = await tx.history(request);
       return { ...page, versions: page.versions.map((version) => shown(elements, version)) };
@@ -80,10 +81,16 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
 
 /** The request, which looks only into resources that are shown with what they contain. */
 function lookedInto(elements: Elements, request: SearchRequest): SearchRequest {
+  if (elements(request.type)?.has('contained') === false)
+    return { ...inside(elements, request), chainsStayOutside: true };
+  return inside(elements, request);
+}
+
+function inside(elements: Elements, request: SearchRequest): SearchRequest {
   if (!request.contained) return request;
   if (elements(request.type) !== undefined) throw forbidden();
-  const inside = (type: string): boolean => elements(type)?.has('contained') !== false;
-  return { ...request, contained: { ...request.contained, inside } };
+  const mayLook = (type: string): boolean => elements(type)?.has('contained') !== false;
+  return { ...request, contained: { ...request.contained, inside: mayLook } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
@@ -110,6 +117,17 @@ function checkSearch(elements: Elements, parameters: SearchParameters, request: 
   checkConditions(elements, request.type, request.conditions);
   for (const { by } of request.sort) if (typeof by !== 'string') checkParameter(elements, request.type, by);
   for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+}
+
+/** The request to those types that can be asked it. */
+function askedOfTypes(
+  elements: Elements,
+  parameters: SearchParameters,
+  request: SystemSearchRequest,
+): SystemSearchRequest {
+  const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
+  for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+  return { ...request, parts };
 }
 
 /** Whether a type can be asked this; throws where it was named. */
@@ -158,6 +176,13 @@ const checkElement = (elementsOf: Elements, type: string, element: string): void
 function checkParameter(elementsOf: Elements, type: string, parameter: SearchParameter): void {
   const elements = elementsOf(type);
   if (elements === undefined) return;
-  const roots = parameter.atoms.flatMap(({ leaves }) => leaves.map(({ path }) => /^\$\.(\w+)/.exec(path)?.[1]));
+  const roots = parameter.atoms.flatMap(({ leaves }) => leaves.flatMap(rootsOf));
   if (!roots.every((root) => root !== undefined && elements.has(root))) throw forbidden();
+}
+
+/** The elements of the resource that a leaf looks at; undefined: at the resource as a whole. */
+function rootsOf({ steps: [first], parts = [] }: Leaf): readonly (string | undefined)[] {
+  // Of the resource itself, the components say which elements are meant.
+  const below = parts.flat().filter((part) => first === undefined || part.fromResource);
+  return [...(first || below.length === 0 ? [first?.name] : []), ...below.flatMap(rootsOf)];
 }

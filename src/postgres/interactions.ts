@@ -28,7 +28,7 @@ import type { OpenStore } from './store.ts';
 import { tableOf } from './tables.ts';
 import { visibleHistory } from './visible-history.ts';
 import { readVisible, vreadVisible } from './visible-reader.ts';
-import type { RowBuilder, Writer } from './writer.ts';
+import { oldRow, type RowBuilder, type Writer } from './writer.ts';
 
 export interface InteractionTools {
   readonly reads: Pools['reads'];
@@ -150,7 +150,7 @@ export function createInteractions(tools: InteractionTools): Interactions {
           ...access.conditions(version.type, 's'),
           ...conditions.map(protection?.rewrite ?? ((one) => one)),
         ];
-        return isMatch(toolsOf(access), rowOf, version, asked, run);
+        return isMatch(toolsOf(access), (v) => oldRow(rowOf, v), version, asked, run);
       }),
     history: (caller, request) =>
       translated(async () => {

@@ -11,6 +11,7 @@ import type {
   PushSubscription,
   Ways,
 } from '../ports/notices.ts';
+import { nextTurn } from '../standards/turns.ts';
 import { translated } from './database-error.ts';
 import { inTransaction } from './in-transaction.ts';
 import type { Pools, Row, Statement } from './pools.ts';
@@ -24,9 +25,24 @@ const DELIVERY = 'id::text, notice, recipient, patient, channel, kind, state, wh
 const SUBSCRIPTIONS_MAX = 10;
 const contextOf = (id: string): string => `push subscription ${id}`;
 
+/** Id, state, why, basis, and with which other it went out. */
+type SettledRow = readonly [string, string, string | null, string | null, string | null];
+
 export function createNoticeBook({ writes, transactions, cipher, now }: NoticeBookOptions): NoticeBook {
   const query = (name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> =>
     translated(() => writes.query({ name, text, values: [...values] }));
+
+  const settleTogether = oncePerTick(async (rows: readonly SettledRow[]) => {
+    const column = (i: number): unknown[] => rows.map((row) => row[i]);
+    await query(
+      'notice-settle',
+      `update mortar.notice_delivery d
+set state = u.state, why = u.why, basis = u.basis, sent_with = u.sent_with, done_at = $6
+from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[]) u(id, state, why, basis, sent_with)
+where d.id = u.id and d.state = 'waiting'`,
+      [column(0), column(1), column(2), column(3), column(4), now()],
+    );
+  });
 
   return {
     async findWaiting(ids) {
@@ -68,15 +84,16 @@ where recipient = any($1) and state = 'sent' and sent_with is null and done_at >
       );
       return new Map(rows.map(([recipient, channel, n]) => [`${recipient} ${channel}`, n as number]));
     },
-    async settle(ids, { state, why, basis }) {
+    settle(ids, settled) {
       const [first] = ids;
-      if (first === undefined) return;
-      await query(
-        'notice-settle',
-        `update mortar.notice_delivery set state = $2, why = $3, basis = $4, done_at = $5,
-  sent_with = case when id = $6::bigint then null else $6::bigint end
-where id = any($1::bigint[]) and state = 'waiting'`,
-        [ids, state, why ?? null, basis ?? null, now(), first],
+      return settleTogether(
+        ids.map((id) => [
+          id,
+          settled.state,
+          settled.why ?? null,
+          settled.basis ?? null,
+          id === first ? null : (first ?? null),
+        ]),
       );
     },
     async ofNotices(noticeIds, recipients) {
@@ -173,6 +190,22 @@ order by created_at desc limit ${SUBSCRIPTIONS_MAX}`,
       );
       return rows.length > 0;
     },
+  };
+}
+
+/** What comes in one tick, in one call: five that go out side by side are one commit and not five. */
+function oncePerTick<R>(send: (rows: readonly R[]) => Promise<void>): (rows: readonly R[]) => Promise<void> {
+  let waiting: R[] = [];
+  let sending: Promise<void> | undefined;
+  return (rows) => {
+    waiting.push(...rows);
+    sending ??= nextTurn().then(() => {
+      const all = waiting;
+      waiting = [];
+      sending = undefined;
+      return all.length > 0 ? send(all) : undefined;
+    });
+    return sending;
   };
 }
 

@@ -52,7 +52,7 @@ import { createSourceTimePurge } from './source-times.ts';
 import { runTransaction } from './transaction.ts';
 import type { Party } from './transaction-write.ts';
 import { leaseWorker } from './worker.ts';
-import { createWriter } from './writer.ts';
+import { createWriter, oldRow } from './writer.ts';
 
 export interface StoreOptions {
   readonly pools: Pools;
@@ -232,7 +232,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     baseUrl: options.baseUrl,
     cipher,
     conditionsOf,
-    isMatch: (version, conditions) => isMatch({ ...searchTools, visible: () => [] }, rowOf, version, conditions, run),
+    isMatch: (version, conditions) =>
+      isMatch({ ...searchTools, visible: () => [] }, (v) => oldRow(rowOf, v), version, conditions, run),
     rowOf,
     shield,
     writer,

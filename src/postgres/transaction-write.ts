@@ -17,6 +17,7 @@ import type { Row, Statement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { toVersion } from './reader.ts';
 import type { RidCodec } from './rid.ts';
+import type { SearchRow } from './row.ts';
 import type { Run } from './search/page.ts';
 import type { SearchOptions } from './search/search.ts';
 import { tableOf } from './tables.ts';
@@ -24,7 +25,16 @@ import { opOf } from './versions.ts';
 import { createWriteChecks, type WriteChecks } from './write-checks.ts';
 import { createWriteSender } from './write-sender.ts';
 import type { NewVersion, OldVersion } from './write-sql.ts';
-import { checkIfMatch, deletion, newVersion, nextVersion, oldRow, type RowBuilder, storedVersion } from './writer.ts';
+import {
+  checkIfMatch,
+  deletion,
+  newVersion,
+  nextVersion,
+  oldRow,
+  type RowBuilder,
+  type RowOfVersion,
+  storedVersion,
+} from './writer.ts';
 
 /** One of those whose transaction it is; `search` sees what they may. */
 export interface Party {
@@ -75,11 +85,18 @@ export async function writeTogether(
     all([...new Set(of.map(({ caller }) => whoOf(caller)))].map(async (caller) => audit?.admit(caller)));
   await admit(asked);
   const writes = asked.flatMap((write) => guardWrites(partyOf(write.caller).access, [write]));
-  const judges = judgesOf(tools, writes);
+  /** Made for the writing, and asked for again where rights are judged. */
+  const rows = new Map<StoredVersion, SearchRow>();
+  const judges = judgesOf(tools, writes, (version) => rows.get(version) ?? oldRow(rowOf, version));
+  const isRestricted = judges.some(({ checks }) => checks.isRestricted);
+  const stored = (made: NewVersion): StoredVersion => {
+    const version = storedVersion(made);
+    if (isRestricted) rows.set(version, made.row);
+    return version;
+  };
   const old = await lockCurrent(tools, writes);
   await all(judges.map(({ checks }) => checks.checkBefore(together)));
   const now = tools.now();
-  const isRestricted = judges.some(({ checks }) => checks.isRestricted);
   const sender = createWriteSender({ send, shield, isEarly: !isRestricted });
   const audited = (caller: Caller | undefined, version: NewVersion, replaced?: OldVersion): NewVersion => {
     const given = withGiver(tools.rids, whoOf(caller), version);
@@ -88,7 +105,7 @@ export async function writeTogether(
   const create = (id: string, resource: Resource, caller: Caller | undefined): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
     sender.insert(audited(caller, created));
-    return { version: storedVersion(created), outcome: 'created' };
+    return { version: stored(created), outcome: 'created' };
   };
   const writeOne = (write: TransactionWrite): WriteResult => {
     if (write.kind === 'create') return create(write.id, write.resource, write.caller);
@@ -114,7 +131,7 @@ export async function writeTogether(
     if (replaced) sender.replace({ made: audited(write.caller, next.made, replaced), replaced });
     else sender.insert(audited(write.caller, next.made));
     return {
-      version: storedVersion(next.made),
+      version: stored(next.made),
       outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
     };
   };
@@ -144,7 +161,11 @@ export async function writeTogether(
   }
 }
 
-function judgesOf({ partyOf, rowOf, baseUrl }: WriteTools, writes: readonly TransactionWrite[]): PartyChecks[] {
+function judgesOf(
+  { partyOf, baseUrl }: WriteTools,
+  writes: readonly TransactionWrite[],
+  rowOf: RowOfVersion,
+): PartyChecks[] {
   const places = Map.groupBy(writes.keys(), (i) => partyOf(writes[i]?.caller));
   return [...places].map(([{ access, search, found }, own]) => ({
     places: own,

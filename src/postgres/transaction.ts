@@ -26,6 +26,7 @@ import { findCurrent } from './search/current.ts';
 import { matchingRids, type Run } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
 import { createSharedRun, type Differences } from './search/shared-run.ts';
+import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimes } from './source-times.ts';
 import { createSubscriptionTransaction } from './subscriptions.ts';
 import { tableOf } from './tables.ts';
@@ -205,6 +206,11 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
       access.belt([...page.matches, ...page.included]);
       return page;
     },
+    async searchSystem(request) {
+      const page = await runSystemSearch(search, access, request, run);
+      access.belt([...page.matches, ...page.included]);
+      return page;
+    },
     async history(request) {
       const page = await visibleHistory({ history: historyTools(), search, rowOf }, access, request, run);
       access.belt(page.versions);
@@ -221,9 +227,16 @@ function createTransaction(tools: TransactionTools, client: pg.PoolClient, end: 
   };
 }
 
+const rightsKeys = new WeakMap<Caller, string>();
+
 /** Everything about a caller but what names the one request: callers alike in it may do the same. */
-const rightsKey = (caller: Caller): string =>
-  JSON.stringify({ ...caller, correlationId: undefined, address: undefined });
+function rightsKey(caller: Caller): string {
+  const known = rightsKeys.get(caller);
+  if (known !== undefined) return known;
+  const key = JSON.stringify({ ...caller, correlationId: undefined, address: undefined });
+  rightsKeys.set(caller, key);
+  return key;
+}
 
 /** Locks for a decision: one for each identifier value named, else one for the criteria as a whole. */
 function identityKeys(tools: TransactionTools, criteria: Criteria): bigint[] {

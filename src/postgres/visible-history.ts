@@ -13,7 +13,7 @@ import { isMatch } from './search/judge.ts';
 import { contextOf, type Run, type SearchTools } from './search/page.ts';
 import { and } from './search/sql.ts';
 import { STORED_TYPES, tableOf } from './tables.ts';
-import type { RowBuilder } from './writer.ts';
+import { oldRow, type RowBuilder } from './writer.ts';
 
 export interface VisibleHistoryTools {
   readonly history: HistoryTools;
@@ -109,7 +109,7 @@ async function visibleOf(
       if (current === undefined) return false;
       if (version.versionId === current) return true;
       const judged = version.operation === 'delete' ? await versionBefore(tools, version, run) : version;
-      return isMatch(tools.search, tools.rowOf, judged, conditionsOf(version.type), run);
+      return isMatch(tools.search, (v) => oldRow(tools.rowOf, v), judged, conditionsOf(version.type), run);
     }),
   );
   return versions.filter((_, i) => verdicts[i]);
@@ -169,7 +169,7 @@ where m.rid = any($1::bigint[]) and m.op = 'D'`,
   await Promise.all(
     deleted.map(async (row) => {
       const version = toVersion(type, row);
-      if (wanted.has(version.id) && (await isMatch(search, rowOf, version, conditions, run)))
+      if (wanted.has(version.id) && (await isMatch(search, (v) => oldRow(rowOf, v), version, conditions, run)))
         found.set(version.id, row[VERSION_COLUMNS.length] as number);
     }),
   );

@@ -9,7 +9,7 @@ import { isMatch } from './search/judge.ts';
 import { contextOf, type Run, type SearchTools } from './search/page.ts';
 import { and } from './search/sql.ts';
 import { tableOf } from './tables.ts';
-import type { RowBuilder } from './writer.ts';
+import { oldRow, type RowBuilder } from './writer.ts';
 
 /** The current version; throws not-found when it is hidden, deleted or absent. */
 export async function readVisible(
@@ -52,7 +52,7 @@ export async function vreadVisible(
   const { text, values } = vreadStatement(tableOf(type), tools.rids.hi, tools.rids.lo, versionId);
   const [row] = await run(text, values);
   const version = row && row[0] === id ? toVersion(type, row) : undefined;
-  if (!version || !(await isMatch(tools.search, tools.rowOf, version, conditions, run))) throw absent;
+  if (!version || !(await isMatch(tools.search, (v) => oldRow(tools.rowOf, v), version, conditions, run))) throw absent;
   return version;
 }
 

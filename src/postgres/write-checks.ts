@@ -16,7 +16,7 @@ import { isMatch } from './search/judge.ts';
 import { contextOf, type Run, type SearchTools } from './search/page.ts';
 import { and } from './search/sql.ts';
 import { findTable, tableOf } from './tables.ts';
-import type { RowBuilder } from './writer.ts';
+import type { RowOfVersion } from './writer.ts';
 
 export interface WriteChecks {
   /** Whether any of these writes has to be checked: then nothing may be committed before `checkContents`. */
@@ -56,7 +56,7 @@ interface Rule {
 export interface WriteCheckTools {
   readonly search: SearchTools;
   readonly baseUrl: string;
-  readonly rowOf: RowBuilder;
+  readonly rowOf: RowOfVersion;
   /** `Type/id` of what the transaction has found for the caller. */
   readonly found: ReadonlySet<string>;
 }

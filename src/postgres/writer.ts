@@ -193,6 +193,9 @@ export function deletion(rids: RidCodec, type: string, id: string, old: StoredVe
   };
 }
 
+/** Search row of a version. */
+export type RowOfVersion = (version: StoredVersion) => SearchRow;
+
 /** Search row of a stored version, made again from its content. */
 export function oldRow(rowOf: RowBuilder, old: StoredVersion): SearchRow {
   return rowOf(parseJson(old.content) as Resource, old.type, old.id, old.lastUpdated); // stored text was checked

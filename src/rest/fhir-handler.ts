@@ -1,6 +1,5 @@
 /** The FHIR API as a request handler: reads the request once, dispatches by the route table, writes text. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import type { Caller } from '../ports/caller.ts';
 import { FhirError, issue, operationOutcome, unknownType } from '../standards/fhir/outcome.ts';
 import { isId } from '../standards/fhir/reference.ts';
@@ -21,6 +20,7 @@ import { readBody, streamBody } from './read-body.ts';
 import { compileRoutes, type Route } from './route.ts';
 import { createRoutes } from './routes.ts';
 import type { Services } from './services.ts';
+import { writeAnswer } from './write-answer.ts';
 
 /** Length of `/fhir/R4`. */
 const BASE_LENGTH = 8;
@@ -125,7 +125,7 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
       await door.refusals.note(caller, error, `${req.method} ${req.url?.slice(0, URL_SHOWN_MAX)}`);
       result = presentFailure(services.xml, failure(error, { correlationId }), presentation);
     }
-    write(req, res, { correlationId }, result);
+    writeAnswer(req, res, { correlationId }, result, log);
   }
 
   function readTarget(req: IncomingMessage): Target {
@@ -202,48 +202,4 @@ function findPresentation({ headers, query }: Target): Presentation {
     if (error instanceof FhirError) return JSON_COMPACT;
     throw error;
   }
-}
-
-function write(
-  req: IncomingMessage,
-  res: ServerResponse,
-  caller: Pick<Caller, 'correlationId'>,
-  result: FhirAnswer,
-): void {
-  if (res.headersSent || res.destroyed) return;
-  const headers: Record<string, string | number> = {
-    ...result.headers,
-    'X-Request-ID': caller.correlationId,
-    'Cache-Control': 'no-store, private',
-    Vary: 'Accept, Authorization, Origin', // what one caller may see is not for the next (CP-21)
-    'X-Content-Type-Options': 'nosniff',
-  };
-  if (result.stream) return void writeStream(req, res, headers, result);
-  if (result.body === undefined) {
-    if (result.status !== 204 && result.status !== 304) headers['Content-Length'] = 0;
-    res.writeHead(result.status, headers);
-    res.end();
-    return;
-  }
-  // Once to bytes: counting and writing a long text separately would walk it twice.
-  const body = Buffer.isBuffer(result.body) ? result.body : Buffer.from(result.body);
-  if (result.contentType !== undefined) headers['Content-Type'] = result.contentType;
-  headers['Content-Length'] = body.length;
-  if (!req.complete) headers['Connection'] = 'close'; // the body was not read to its end
-  res.writeHead(result.status, headers);
-  res.end(req.method === 'HEAD' ? undefined : body);
-}
-
-/** A connection whose body breaks off is broken off too: nobody takes a part for the whole. */
-async function writeStream(
-  req: IncomingMessage,
-  res: ServerResponse,
-  headers: Record<string, string | number>,
-  { status, contentType, length, stream }: FhirAnswer,
-): Promise<void> {
-  if (contentType !== undefined) headers['Content-Type'] = contentType;
-  if (length !== undefined) headers['Content-Length'] = length;
-  res.writeHead(status, headers);
-  if (req.method === 'HEAD' || stream === undefined) return void res.end();
-  await pipeline(stream, res).catch(() => res.destroy());
 }

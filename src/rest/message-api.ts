@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../ports/caller.ts';
-import { badRequest, FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
+import { badRequest, FhirError } from '../standards/fhir/outcome.ts';
 import { checkRight } from './access.ts';
 import { admit } from './door.ts';
 import { epcsReport, listJobs, overview, queueScript, replayJobs } from './gateway-handlers.ts';
@@ -24,6 +24,7 @@ import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parseQuery } from './preferences.ts';
 import { readBody } from './read-body.ts';
+import { createRouting } from './routing.ts';
 import { sendAnswer } from './send-answer.ts';
 import { sendOutcome } from './send-outcome.ts';
 
@@ -96,12 +97,13 @@ async function tell({ door }: MessageApiOptions, caller: Caller, req: IncomingMe
 
 /** Answers requests below `/gateway`. */
 export function createMessageApi(options: MessageApiOptions): (req: IncomingMessage, res: ServerResponse) => void {
+  const find = createRouting(MESSAGE_ROUTES);
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       const url = req.url ?? '/';
       const question = url.indexOf('?');
       const segments = decodePath(question < 0 ? url : url.slice(0, question));
-      const route = find(req.method ?? 'GET', segments);
+      const { route } = find(req.method ?? 'GET', segments);
       labelRoute(res, route.path);
       const caller = await admit(options.door, req, route.right);
       if (route.right === CONTENT) checkReason(caller, req);
@@ -117,20 +119,4 @@ export function createMessageApi(options: MessageApiOptions): (req: IncomingMess
     }
   }
   return (req, res) => void respond(req, res);
-}
-
-function find(method: string, segments: readonly string[]): Route {
-  const wanted = method === 'HEAD' ? 'GET' : method;
-  const fits = ({ path }: Route): boolean => {
-    const parts = path.slice(1).split('/');
-    return parts.length === segments.length && parts.every((part, i) => part === ':id' || part === segments[i]);
-  };
-  const matches = MESSAGE_ROUTES.filter(fits);
-  const route = matches.find((r) => r.method === wanted);
-  if (route) return route;
-  if (matches.length === 0) throw notFound('That path');
-  const allowed = matches.map((r) => r.method).join(', ');
-  throw new FhirError(405, [issue('not-supported', `${method} is not possible here: use ${allowed}`)], {
-    headers: { Allow: allowed },
-  });
 }

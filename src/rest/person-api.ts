@@ -7,12 +7,13 @@ import type { AuditKind, AuditLog } from '../ports/audit.ts';
 import type { Authenticate } from '../ports/authenticate.ts';
 import type { Caller, CallerUser } from '../ports/caller.ts';
 import type { Policy } from '../ports/policy.ts';
-import { badValue, FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
+import { badValue, FhirError, issue } from '../standards/fhir/outcome.ts';
 import { correlationIdOf } from '../standards/fhir/request-id.ts';
 import { checkRight } from './access.ts';
 import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { readBody } from './read-body.ts';
+import { createRouting } from './routing.ts';
 import { type ApiAnswer, sendAnswer } from './send-answer.ts';
 import { sendOutcome } from './send-outcome.ts';
 import { checkStepUp } from './step-up.ts';
@@ -61,11 +62,12 @@ export interface PersonApiOptions {
 const BODY_MAX = 64 * 1024;
 
 export function createPersonApi(options: PersonApiOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { routes, authenticate, policy, audit, now, onError } = options;
+  const { authenticate, policy, audit, now, onError } = options;
+  const find = createRouting(options.routes);
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<PersonAnswer> {
     const segments = decodePath((req.url ?? '').split('?')[0] ?? '');
-    const { route, path } = find(routes, req.method ?? 'GET', segments);
+    const { route, path } = find(req.method ?? 'GET', segments);
     labelRoute(res, route.path);
     const caller = await authenticate(req, correlationIdOf(req));
     const asked = { kind: route.kind, caller, operation: route.told };
@@ -102,26 +104,6 @@ export function createPersonApi(options: PersonApiOptions): (req: IncomingMessag
     }
   }
   return (req, res) => void respond(req, res);
-}
-
-function find(
-  routes: readonly PersonRoute[],
-  method: string,
-  segments: readonly string[],
-): { readonly route: PersonRoute; readonly path: Readonly<Record<string, string>> } {
-  const fitting = routes.flatMap((route) => {
-    const parts = route.path.slice(1).split('/');
-    const fits = parts.length === segments.length && parts.every((part, i) => part[0] === ':' || part === segments[i]);
-    if (!fits) return [];
-    const named = parts.flatMap((part, i) => (part[0] === ':' ? [[part.slice(1), segments[i] ?? ''] as const] : []));
-    return [{ route, path: Object.fromEntries(named) }];
-  });
-  const found = fitting.find(({ route }) => route.method === method);
-  if (found) return found;
-  if (fitting.length === 0) throw notFound('That path');
-  throw new FhirError(405, [issue('not-supported', `${method} is not possible here`)], {
-    headers: { Allow: fitting.map(({ route }) => route.method).join(', ') },
-  });
 }
 
 function personOf({ user }: Caller): CallerUser {

@@ -6,8 +6,8 @@ import { MERGED_INTO, NUMBERS_MOVE_TO, type TransactionEntry } from '../mapping/
 import type { Criteria, Resource, StoreTransaction, TransactionWrite } from '../ports/resource-store.ts';
 import { parseJson } from '../standards/fhir/json.ts';
 import { multipleMatches } from '../standards/fhir/outcome.ts';
-import { ChangedMeanwhile } from './changed-meanwhile.ts';
 import { isRetired } from './merge-patients.ts';
+import { patientChange } from './patient-change.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as Json[]) : []);
@@ -80,18 +80,11 @@ export async function moveIdentifiers(
 
 const keyOf = ({ system, value }: Json): string => `${String(system ?? '')}|${String(value)}`;
 
-function release({ id }: Resource, moved: ReadonlySet<string>): TransactionWrite {
-  return {
-    kind: 'update',
-    operation: 'update',
-    type: 'Patient',
-    id: String(id),
-    change(current) {
-      if (current === undefined) throw new ChangedMeanwhile('the record whose numbers are to be moved is gone');
-      return { ...current, identifier: list(current['identifier']).filter((one) => !moved.has(keyOf(one))) };
-    },
-  };
-}
+const release = (source: Resource, moved: ReadonlySet<string>): TransactionWrite =>
+  patientChange(source, 'the record whose numbers are to be moved is gone', (current) => ({
+    ...current,
+    identifier: list(current['identifier']).filter((one) => !moved.has(keyOf(one))),
+  }));
 
 /** The entries of a merge: the record that gives way, and that which stays. */
 function merge(entry: TransactionEntry, target: TransactionEntry): readonly [TransactionEntry, TransactionEntry] {

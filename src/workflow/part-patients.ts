@@ -8,6 +8,7 @@ import { parseJson } from '../standards/fhir/json.ts';
 import { FhirError, issue } from '../standards/fhir/outcome.ts';
 import type { ReplaceLink } from '../standards/fhir/reference-rewrite.ts';
 import { ChangedMeanwhile } from './changed-meanwhile.ts';
+import { patientChange } from './patient-change.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as Json[]) : []);
@@ -70,18 +71,8 @@ function withoutLinks(patient: Resource, other: Resource): Resource {
   return (kept.length > 0 ? { ...patient, link: kept } : rest) as Resource; // resourceType is no link
 }
 
-function change({ id }: Resource, to: (current: Resource) => Resource): TransactionWrite {
-  return {
-    kind: 'update',
-    operation: 'update',
-    type: 'Patient',
-    id: String(id),
-    change(current) {
-      if (current === undefined) throw new ChangedMeanwhile('a record that is to be parted is gone');
-      return to(current);
-    },
-  };
-}
+const change = (patient: Resource, to: (current: Resource) => Resource): TransactionWrite =>
+  patientChange(patient, 'a record that is to be parted is gone', to);
 
 /** The record that gave way is somebody's again, with its numbers and with what was moved. */
 async function unmerge(

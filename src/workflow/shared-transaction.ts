@@ -269,6 +269,7 @@ class Sharing {
       read: passed(tx.read),
       vread: passed(tx.vread),
       search: passed(tx.search),
+      searchSystem: passed(tx.searchSystem),
       history: passed(tx.history),
       jobs: allPassed(tx.jobs),
       consumers: allPassed(tx.consumers),

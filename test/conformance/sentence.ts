@@ -3,6 +3,7 @@
  * it. Requests and what is expected may name what the bench has made: `{p}` a patient of version 1, `{q}` one of version 2,
  * `{gone}` a deleted one, `{base}` the server, `{n}` a number that is the row's own, and what an earlier step has saved.
  */
+import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { FhirClient, Reply } from '../support/fhir-client.ts';
 
@@ -28,6 +29,8 @@ export interface Step {
   /** Names under which later steps know the id, and the text of a header. */
   readonly saveId?: string;
   readonly save?: Readonly<Record<string, string>>;
+  /** Asks again while the answer is 202. */
+  readonly waits?: true;
   /** Anything else. */
   readonly check?: (reply: Reply) => void;
 }
@@ -63,6 +66,9 @@ export const refused = (path: string, has: RegExp = /OperationOutcome/, status: 
 
 export type Names = Readonly<Record<string, string>>;
 
+const PAUSE_MS = 50;
+const TURNS_MAX = 1200;
+
 const fill = (text: string, names: Names): string =>
   text.replace(/\{(\w+)\}/g, (whole, name: string) => names[name] ?? whole);
 const pattern = (regexp: RegExp, names: Names): RegExp =>
@@ -89,7 +95,12 @@ export async function runSteps(fhir: FhirClient, steps: readonly Step[], made: N
     const headers = Object.fromEntries(
       Object.entries(step.headers ?? {}).map(([name, value]) => [name, fill(value, names)]),
     );
-    const reply = await fhir.request(step.method ?? 'GET', path, body, headers);
+    const ask = (): Promise<Reply> => fhir.request(step.method ?? 'GET', path, body, headers);
+    let reply = await ask();
+    for (let turn = 0; step.waits && reply.status === 202 && turn < TURNS_MAX; turn++) {
+      await setTimeout(PAUSE_MS);
+      reply = await ask();
+    }
     check(reply, step, names, where);
     if (step.saveId !== undefined) names[step.saveId] = reply.json<{ id: string }>().id;
     for (const [name, header] of Object.entries(step.save ?? {})) names[name] = reply.headers.get(header) ?? '';

@@ -8,19 +8,13 @@ import { serviceCaller } from '../../src/policy/service-caller.ts';
 import type { StoredMessage } from '../../src/ports/message-log.ts';
 import type { StoreTransaction } from '../../src/ports/resource-store.ts';
 import type { ProcessingStop } from '../../src/ports/subject-rights.ts';
-import type { Feed, V2Batch, V2BatchOutcome, V2Outcome } from '../../src/ports/v2-feed.ts';
+import type { V2Batch, V2BatchOutcome, V2Outcome } from '../../src/ports/v2-feed.ts';
 import { silentLog } from '../support/log.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
+import { feedTo } from '../support/v2-feed.ts';
 
 const CALLER = serviceCaller('test');
-const feed = {
-  id: 'gp',
-  batch: 'folder',
-  address: 'file:///srv/gp',
-  dailyAt: 0,
-  lanes: 1,
-  senders: [],
-} as unknown as Feed;
+const feed = feedTo('file:///srv/gp', { batch: 'folder', dailyAt: 0 });
 const accepted: V2Outcome = { kind: 'accepted', code: 'AA', answer: Buffer.from('MSA|AA') };
 const rejected: V2Outcome = { kind: 'rejected', code: 'AE', answer: Buffer.from('MSA|AE'), error: 'AE 101' };
 const refused: V2Outcome = { kind: 'refused', code: 'AR', answer: Buffer.from('MSA|AR'), error: 'AR 207' };

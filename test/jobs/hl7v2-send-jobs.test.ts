@@ -7,33 +7,17 @@ import { createJobRunner, type JobRunner } from '../../src/jobs/runner.ts';
 import { serviceCaller } from '../../src/policy/service-caller.ts';
 import type { StoredMessage } from '../../src/ports/message-log.ts';
 import type { ProcessingStop } from '../../src/ports/subject-rights.ts';
-import type { Feed, FeedEvent, V2Outcome } from '../../src/ports/v2-feed.ts';
+import type { FeedEvent, V2Outcome } from '../../src/ports/v2-feed.ts';
 import { silentLog } from '../support/log.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
+import { feedTo } from '../support/v2-feed.ts';
 
 const CALLER = serviceCaller('test');
 const HOUR_MS = 3_600_000;
 const ACCEPTED: V2Outcome = { kind: 'accepted', code: 'AA', answer: Buffer.from('MSA|AA') };
 const REFUSED: V2Outcome = { kind: 'refused', code: 'AR', answer: Buffer.from('MSA|AR'), error: 'AR 207' };
 
-const feed: Feed = {
-  id: 'gp',
-  address: 'mllp://localhost:1',
-  senders: [],
-  lanes: 4,
-  profile: {
-    sendingApplication: 'MORTAR',
-    sendingFacility: 'RXX',
-    receivingApplication: 'GPSYS',
-    receivingFacility: 'A83008',
-    processingId: 'P',
-    version: '2.5.1',
-    acceptAcknowledgement: '',
-    applicationAcknowledgement: '',
-    characterSet: '',
-    kinds: new Set(['ADT']),
-  },
-};
+const feed = feedTo('mllp://localhost:1', { lanes: 4 });
 /** Two patients in different lanes. */
 const [A, B] = ['a', 'b', 'c', 'd', 'e', 'f'].filter(
   (id, i, all) => i === 0 || laneOf(feed, id) !== laneOf(feed, all[0]),

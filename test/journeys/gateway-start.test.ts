@@ -10,7 +10,7 @@ import { StartError } from '../../src/postgres/start-error.ts';
 import { startServer } from '../../src/server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { fixture } from '../support/fixtures.ts';
-import { databaseUrl, operatorToken, testLog } from '../support/server.ts';
+import { databaseUrl, operatorToken, SERVER_SETTINGS, testLog } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
 
 describe('gateway › start', function () {
@@ -23,13 +23,9 @@ describe('gateway › start', function () {
 
   const config = (env: Record<string, string>) =>
     readConfig({
-      PORT: '0',
-      MLLP_PORT: '0',
-      SPINE_PORT: 'off',
-      PAYER_PORT: 'off',
+      ...SERVER_SETTINGS,
       DATA_DIR: mkdtempSync(join(makeTempFolder(), 'start-')),
       DATABASE_URL: databaseUrl(database),
-      UNSAFE_DATABASE: 'allow',
       UNKNOWN_PARTNERS: 'accept',
       ...env,
     });

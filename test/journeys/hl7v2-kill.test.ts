@@ -10,7 +10,7 @@ import { fieldOf, openMllpSender } from '../support/mllp.ts';
 import { createServerProcess, type RunningServer, type ServerProcess } from '../support/server-process.ts';
 import { answer, controlIdOf, startV2Peer, type V2Peer } from '../support/v2-peer.ts';
 
-const KILLS: Record<string, number> = { quick: 2, ci: 4, long: 20 };
+const KILLS: Record<string, number> = { quick: 2, ci: 20, long: 40 };
 const kills = KILLS[process.env['TEST_SIZE'] ?? 'quick'] ?? 2;
 const FEEDS = ['K1', 'K2'];
 const PATIENTS = 5;

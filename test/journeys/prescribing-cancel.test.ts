@@ -1,56 +1,39 @@
 /** An electronic prescription is cancelled, or refused, by the Spine: what becomes of token, queue and request. MISSION M9, M10 */
 import { expect } from 'chai';
-import { completeForEps, until } from '../support/eps-practice.ts';
-import { AMOXICILLIN, openPractice, type Practice } from '../support/prescribing.ts';
-import { startTestServer } from '../support/server.ts';
-
-const MEDICATION = { quantity: 21, dosage_instructions: 'Take one capsule', frequency: 'three times a day' };
+import {
+  type Approved,
+  approveForEps,
+  askSpine,
+  dispenseAs,
+  openEpsPractice,
+  type Shown,
+  until,
+} from '../support/eps-practice.ts';
+import type { Practice } from '../support/prescribing.ts';
 
 describe('journey › prescribing, cancelled at the Spine', function () {
   this.timeout(240_000);
   let practice: Practice;
   before(async () => {
-    const env = { RATE_LIMITS: 'read=off,write=off,search=off', SPINE_PORT: '0', SPINE_STATE_PORT: '0' };
-    practice = await openPractice(await startTestServer({ env }));
-    await completeForEps(practice);
+    practice = await openEpsPractice();
   });
   after(() => practice.server.stop());
 
-  const spine = async (path: string, method = 'GET', body?: object): Promise<unknown> => {
-    const answer = await fetch(`${practice.server.spine?.stateUrl}${path}`, {
-      method,
-      ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    });
-    return answer.status === 200 ? answer.json() : undefined;
-  };
+  const spine = (path: string, method?: string, body?: object) =>
+    askSpine(practice.server.spine?.stateUrl, path, method, body);
 
-  interface Approved {
-    readonly id: string;
-    readonly orderId: string;
-    readonly number: string;
-    readonly token: { readonly token: string; readonly payload: { readonly id: string; readonly nonce: string } };
-  }
-
-  /** Approved; resolves when the Spine has said what it says of it. */
-  async function approve(isTaken = true): Promise<Approved> {
-    const { id, items } = await practice.ask([AMOXICILLIN]);
-    const { status, body } = await practice.call('gp', 'POST', `/api/provider/prescriptions/${id}/approve`, {
-      medications: [{ item_id: items[0].id, ...MEDICATION }],
-    });
-    expect(status, JSON.stringify(body)).equal(200);
-    expect(body.eps.status).equal('queued');
-    const [orderId] = body.prescription_ids;
-    const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
-    const { body: seen } = await practice.call('pat', 'GET', `/api/prescriptions/${id}`);
-    const number = order.groupIdentifier.value;
-    if (isTaken) await until(() => spine(`/prescriptions/${number}`));
-    return { id, orderId, number, token: seen.tokens[0] };
+  /** Approved; resolves when the Spine has it. */
+  async function approve(): Promise<Approved> {
+    const one = await approveForEps(practice);
+    await until(() => spine(`/prescriptions/${one.number}`));
+    return one;
   }
 
   const requestOf = async ({ id }: Approved) => (await practice.fhir('GET', `Task/${id}`)).body;
-  const queueOf = async ({ orderId }: Approved) =>
+  const queueOf = async ({ orderIds: [orderId] }: Approved) =>
     (await practice.fhir('GET', `Task?focus=MedicationRequest/${orderId}`)).body.entry[0].resource;
-  const orderOf = async ({ orderId }: Approved) => (await practice.fhir('GET', `MedicationRequest/${orderId}`)).body;
+  const orderOf = async ({ orderIds: [orderId] }: Approved) =>
+    (await practice.fhir('GET', `MedicationRequest/${orderId}`)).body;
   const stateIs = (one: Approved, status: string) =>
     until(async () => {
       const task = await requestOf(one);
@@ -65,15 +48,10 @@ describe('journey › prescribing, cancelled at the Spine', function () {
       .map((one) => one.recipient[0].reference)
       .sort();
   };
-  const dispense = ({ token }: Approved) =>
-    practice.call('disp', 'POST', '/api/prescriptions/dispense', {
-      prescription_id: token.payload.id,
-      nonce: token.payload.nonce,
-      pharmacy_code: 'Z99902',
-      pharmacist_name: 'Piotr Zielinski',
-    });
-  const verify = async ({ token }: Approved) =>
-    (await practice.call('disp', 'POST', '/api/prescriptions/verify', { token: token.token })).body;
+  const tokenOf = ({ tokens }: Approved) => tokens[0] as Shown; // one item, one token
+  const dispense = (one: Approved) => dispenseAs(practice, 'disp', tokenOf(one));
+  const verify = async (one: Approved) =>
+    (await practice.call('disp', 'POST', '/api/prescriptions/verify', { token: tokenOf(one).token })).body;
 
   it('by the patient: when the Spine has confirmed it, it is over for everybody', async () => {
     const one = await approve();
@@ -127,7 +105,7 @@ describe('journey › prescribing, cancelled at the Spine', function () {
   it('a prescription that the Spine does not take ends: token, queue, request; prescriber and practice are told', async () => {
     await spine('/settings', 'PATCH', { deceased: ['9990000026'] });
     try {
-      const one = await approve(false);
+      const one = await approveForEps(practice);
       const task = await stateIs(one, 'rejected');
       expect(task.statusReason.text).match(/^The Spine refused it: /);
       expect((await orderOf(one)).status).equal('entered-in-error');

@@ -3,12 +3,21 @@
  * whatever happens; what the Spine does not take is told to the pharmacy. MISSION M9, M10; docs/eps.md
  */
 import { expect } from 'chai';
-import { type CatalogueEntry, toMedicationKnowledge } from '../../src/workflow/prescribing/catalogue/entry.ts';
-import { addDispenser, completeForEps, until } from '../support/eps-practice.ts';
-import { AMOXICILLIN, openPractice, type Practice } from '../support/prescribing.ts';
-import { startTestServer } from '../support/server.ts';
+import { toMedicationKnowledge } from '../../src/workflow/prescribing/catalogue/entry.ts';
+import { catalogueEntry } from '../support/catalogue.ts';
+import {
+  type Approved,
+  addDispenser,
+  approveForEps,
+  askSpine,
+  dispenseAs,
+  MEDICATION,
+  openEpsPractice,
+  type Shown,
+  until,
+} from '../support/eps-practice.ts';
+import { AMOXICILLIN, type Practice } from '../support/prescribing.ts';
 
-const MEDICATION = { quantity: 21, dosage_instructions: 'Take one capsule', frequency: 'three times a day' };
 const PARACETAMOL = {
   medication_name: 'Paracetamol 500mg tablets',
   dose: 'two tablets',
@@ -23,50 +32,18 @@ describe('journey › dispensed, and the Spine knows', function () {
   this.timeout(240_000);
   let practice: Practice;
   before(async () => {
-    const env = { RATE_LIMITS: 'read=off,write=off,search=off', SPINE_PORT: '0', SPINE_STATE_PORT: '0' };
-    practice = await openPractice(await startTestServer({ env }));
-    await completeForEps(practice);
+    practice = await openEpsPractice();
     await addDispenser(practice);
   });
   after(() => practice.server.stop());
 
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at, not trusted
-  const spine = async (path: string, method = 'GET', body?: object): Promise<any> => {
-    const answer = await fetch(`${practice.server.spine?.stateUrl}${path}`, {
-      method,
-      ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    });
-    return answer.status === 200 ? answer.json() : undefined;
-  };
+  const spine = (path: string, method?: string, body?: object) =>
+    askSpine(practice.server.spine?.stateUrl, path, method, body);
+  const approve = (items?: readonly object[], medications?: readonly object[]) =>
+    approveForEps(practice, items, medications);
 
-  interface Approved {
-    readonly id: string;
-    readonly orderIds: readonly string[];
-    readonly number: string;
-    readonly tokens: readonly { readonly payload: { readonly id: string; readonly nonce: string } }[];
-  }
-
-  async function approve(items: readonly object[] = [AMOXICILLIN], medications = [MEDICATION]): Promise<Approved> {
-    const asked = await practice.ask(items);
-    const { status, body } = await practice.call('gp', 'POST', `/api/provider/prescriptions/${asked.id}/approve`, {
-      medications: medications.map((one, i) => ({ item_id: asked.items[i].id, ...one })),
-    });
-    expect(status, JSON.stringify(body)).equal(200);
-    expect(body.eps.status, JSON.stringify(body.eps)).equal('queued');
-    const { body: order } = await practice.fhir('GET', `MedicationRequest/${body.prescription_ids[0]}`);
-    const { body: seen } = await practice.call('pat', 'GET', `/api/prescriptions/${asked.id}`);
-    const number = order.groupIdentifier.value;
-    return { id: asked.id, orderIds: body.prescription_ids, number, tokens: seen.tokens };
-  }
-
-  async function dispense({ tokens }: Approved, n = 0, who = 'petra'): Promise<void> {
-    const { payload } = tokens[n] as Approved['tokens'][number];
-    const { status, body } = await practice.call(who, 'POST', '/api/prescriptions/dispense', {
-      prescription_id: payload.id,
-      nonce: payload.nonce,
-      pharmacy_code: 'Z99902',
-      pharmacist_name: 'Petra Lindqvist',
-    });
+  async function dispense({ tokens }: Approved, n = 0, who = 'petra', more: object = {}): Promise<void> {
+    const { status, body } = await dispenseAs(practice, who, tokens[n] as Shown, more);
     expect(status, JSON.stringify(body)).equal(200);
   }
 
@@ -220,20 +197,14 @@ describe('journey › dispensed, and the Spine knows', function () {
   });
 
   it('a controlled drug of Schedule 2 goes with its quantity in words, is dispensed and told', async () => {
-    const morphine: CatalogueEntry = {
-      id: 'med-morphine-eps',
-      name: 'Morphine 10mg tablets (invented)',
-      form: 'tablets',
+    const morphine = catalogueEntry('Morphine 10mg tablets (invented)', {
       strength: '10mg',
       substances: ['morphine'],
       codes: { dmd: '322236009' },
       ukSchedule: '2',
       maxQuantity: 60,
-      classes: [],
       requiresApproval: true,
-      isActive: true,
-      interactions: [],
-    };
+    });
     const put = await practice.fhir('PUT', `MedicationKnowledge/${morphine.id}`, toMedicationKnowledge(morphine));
     expect(put.status, JSON.stringify(put.body)).oneOf([200, 201]);
     const item = { ...AMOXICILLIN, medication_name: morphine.name, quantity: 28, instructions: 'twice a day' };
@@ -256,16 +227,7 @@ describe('journey › dispensed, and the Spine knows', function () {
       quantity: 100,
       reason: 'Delivery',
     });
-    const { payload } = one.tokens[0] as Approved['tokens'][number];
-    const { status, body } = await practice.call('petra', 'POST', '/api/prescriptions/dispense', {
-      prescription_id: payload.id,
-      nonce: payload.nonce,
-      pharmacy_code: 'Z99902',
-      pharmacist_name: 'Petra Lindqvist',
-      patient_id_type: 'passport',
-      patient_id_number: '999000111',
-    });
-    expect(status, JSON.stringify(body)).equal(200);
+    await dispense(one, 0, 'petra', { patient_id_type: 'passport', patient_id_number: '999000111' });
     await entryIs(orderId, 'notified');
     expect(await stateOf(one.number)).equal('0006 Dispensed');
   });

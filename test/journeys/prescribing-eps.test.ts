@@ -5,14 +5,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { signDigest } from '../../src/mapping/eps/sign-order.ts';
 import { patientRelease } from '../support/eps-messages.ts';
-import { completeForEps, until } from '../support/eps-practice.ts';
+import { askSpine, completeForEps, MEDICATION, openEpsPractice, until } from '../support/eps-practice.ts';
 import { AMOXICILLIN, openPractice, type Practice } from '../support/prescribing.ts';
 import { startTestServer } from '../support/server.ts';
 import { startTestSpine, type TestSpine } from '../support/spine.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
-
-const LIMITS = { RATE_LIMITS: 'read=off,write=off,search=off' };
-const MEDICATION = { quantity: 21, dosage_instructions: 'Take one capsule', frequency: 'three times a day' };
 
 describe('journey › prescribing by EPS', function () {
   this.timeout(240_000);
@@ -20,9 +17,7 @@ describe('journey › prescribing by EPS', function () {
   describe('with the Spine that starts with the server', () => {
     let practice: Practice;
     before(async () => {
-      const server = await startTestServer({ env: { ...LIMITS, SPINE_PORT: '0', SPINE_STATE_PORT: '0' } });
-      practice = await openPractice(server);
-      await completeForEps(practice);
+      practice = await openEpsPractice();
     });
     after(() => practice.server.stop());
 
@@ -37,11 +32,8 @@ describe('journey › prescribing by EPS', function () {
       const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
       expect(order.groupIdentifier.value).match(/^[0-9A-F]{6}-Z99901-[0-9A-F]{5}[0-9A-Z+]$/);
       expect(order.basedOn[0].reference).equal(`MedicationRequest/${items[0].id}`);
-      const stateUrl = practice.server.spine?.stateUrl ?? '';
-      const held = await until(async () => {
-        const answer = await fetch(`${stateUrl}/prescriptions/${order.groupIdentifier.value}`);
-        return answer.status === 200 ? ((await answer.json()) as { status: string }) : undefined;
-      });
+      const path = `/prescriptions/${order.groupIdentifier.value}`;
+      const held = await until(() => askSpine(practice.server.spine?.stateUrl, path));
       expect(JSON.stringify(held)).match(/0001 To Be Dispensed/);
       expect((await practice.fhir('GET', `MedicationRequest/${orderId}`)).body.status).equal('active');
       const { body: seen } = await practice.call('pat', 'GET', `/api/prescriptions/${id}`);
@@ -78,7 +70,7 @@ describe('journey › prescribing by EPS', function () {
       const { client } = spine.certificates;
       const server = await startTestServer({
         env: {
-          ...LIMITS,
+          RATE_LIMITS: 'read=off,write=off,search=off',
           SPINE_URL: spine.url,
           SPINE_CERT_FILE: client.certFile,
           SPINE_KEY_FILE: client.keyFile,
@@ -124,10 +116,7 @@ describe('journey › prescribing by EPS', function () {
       expect((await practice.call('gp', 'POST', path, { timestamp, signature })).status).equal(409);
       const [orderId] = approved.prescription_ids;
       const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
-      await until(async () => {
-        const answer = await fetch(`${spine.stateUrl}/prescriptions/${order.groupIdentifier.value}`);
-        return answer.status === 200 ? true : undefined;
-      });
+      await until(() => askSpine(spine.stateUrl, `/prescriptions/${order.groupIdentifier.value}`));
       const { body: provenances } = await practice.fhir(
         'GET',
         `Provenance?target=MedicationRequest/${orderId}&_sort=-recorded`,

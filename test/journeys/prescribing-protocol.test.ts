@@ -1,26 +1,14 @@
 /** A prescriber signs a standing protocol; what it covers is approved as it is asked for, and nothing else is. MISSION M9 */
 import { expect } from 'chai';
 import { type CatalogueEntry, toMedicationKnowledge } from '../../src/workflow/prescribing/catalogue/entry.ts';
+import { catalogueEntry } from '../support/catalogue.ts';
 import { openPractice, type Practice } from '../support/prescribing.ts';
 import { startTestServer } from '../support/server.ts';
 
 const SOON = new Date(Date.now() + 30 * 24 * 60 * 60_000).toISOString().slice(0, 10);
-const entryOf = (name: string, more: Partial<CatalogueEntry> = {}): CatalogueEntry => ({
-  id: `med-${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`,
-  name,
-  form: 'drops',
-  strength: '0.3%',
-  substances: [name.toLowerCase()],
-  codes: {},
-  classes: [],
-  requiresApproval: false,
-  isActive: true,
-  interactions: [],
-  ...more,
-});
-const DROPS = entryOf('Hypromellose 0.3% eye drops');
-const GEL = entryOf('Carbomer 0.2% gel', { strength: '0.2%' });
-const LINCTUS = entryOf('Codeine linctus (invented)', { ukSchedule: '5' });
+const DROPS = catalogueEntry('Hypromellose 0.3% eye drops', { form: 'drops', strength: '0.3%' });
+const GEL = catalogueEntry('Carbomer 0.2% gel', { form: 'gel', strength: '0.2%' });
+const LINCTUS = catalogueEntry('Codeine linctus (invented)', { form: 'linctus', ukSchedule: '5' });
 
 describe('journey › standing protocols', function () {
   this.timeout(240_000);

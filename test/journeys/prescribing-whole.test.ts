@@ -4,18 +4,12 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { addDispenser, completeForEps, until } from '../support/eps-practice.ts';
+import { addDispenser, askSpine, dispenseAs, openEpsPractice, type Shown, until } from '../support/eps-practice.ts';
 import { agreeInBrowser } from '../support/person.ts';
-import { AMOXICILLIN, openPractice, PASSWORD, type Practice } from '../support/prescribing.ts';
-import { startTestServer } from '../support/server.ts';
+import { AMOXICILLIN, PASSWORD, type Practice } from '../support/prescribing.ts';
 
 const REDIRECT = 'https://app.example.org/callback';
 const SCOPE = 'launch/patient patient/MedicationRequest.rs patient/MedicationDispense.rs patient/Task.rs';
-
-interface Dispensable {
-  readonly token: string;
-  readonly payload: { readonly id: string; readonly nonce: string };
-}
 
 describe('journey › the whole way of a prescription', function () {
   this.timeout(240_000);
@@ -24,16 +18,9 @@ describe('journey › the whole way of a prescription', function () {
   let itemId = '';
   let orderId = '';
   let number = '';
-  let shown: Dispensable;
+  let shown: Shown;
   before(async () => {
-    const env = {
-      RATE_LIMITS: 'read=off,write=off,search=off',
-      SPINE_PORT: '0',
-      SPINE_STATE_PORT: '0',
-      PATIENT_MFA: 'optional',
-    };
-    practice = await openPractice(await startTestServer({ env }));
-    await completeForEps(practice);
+    practice = await openEpsPractice({ PATIENT_MFA: 'optional' });
     await addDispenser(practice);
   });
   after(() => practice.server.stop());
@@ -70,11 +57,8 @@ describe('journey › the whole way of a prescription', function () {
     [orderId] = approved.body.prescription_ids;
     const { body: order } = await practice.fhir('GET', `MedicationRequest/${orderId}`);
     number = order.groupIdentifier.value;
-    const state = await until(async () => {
-      const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${number}`);
-      return answer.status === 200 ? answer.text() : undefined;
-    });
-    expect(state).match(/0001 To Be Dispensed/);
+    const held = await until(() => askSpine(practice.server.spine?.stateUrl, `/prescriptions/${number}`));
+    expect(JSON.stringify(held)).match(/0001 To Be Dispensed/);
   });
 
   it('the patient has the token', async () => {
@@ -96,15 +80,9 @@ describe('journey › the whole way of a prescription', function () {
   });
 
   it('[RX-04] the pharmacy dispenses it, once', async () => {
-    const request = {
-      prescription_id: shown.payload.id,
-      nonce: shown.payload.nonce,
-      pharmacy_code: 'Z99902',
-      pharmacist_name: 'Petra Lindqvist',
-    };
-    const done = await practice.call('petra', 'POST', '/api/prescriptions/dispense', request);
+    const done = await dispenseAs(practice, 'petra', shown);
     expect(done.body.success, JSON.stringify(done.body)).equal(true);
-    const again = await practice.call('petra', 'POST', '/api/prescriptions/dispense', request);
+    const again = await dispenseAs(practice, 'petra', shown);
     expect([again.status, again.body.success]).deep.equal([409, false]);
     const { body: queue } = await practice.call('petra', 'GET', '/api/pharmacy/queue');
     expect(queue.stats.total).equal(0);
@@ -119,10 +97,7 @@ describe('journey › the whole way of a prescription', function () {
       return own.eps_status === 'notified' ? own : undefined;
     });
     expect(told.eps_reason).equal(undefined);
-    const answer = await fetch(`${practice.server.spine?.stateUrl}/prescriptions/${number}`);
-    const { issues } = (await answer.json()) as {
-      issues: { status: string; notifications: object[]; release: { odsCode: string } }[];
-    };
+    const { issues } = await askSpine(practice.server.spine?.stateUrl, `/prescriptions/${number}`);
     expect(issues[0]?.status).equal('0006 Dispensed');
     expect(issues[0]?.notifications).length(1);
     expect(issues[0]?.release.odsCode).equal('Z99902');

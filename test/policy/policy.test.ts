@@ -1,7 +1,7 @@
 /** The engine by itself: scope ∩ role ∩ compartment. SECURITY A3, C1 */
 import { expect } from 'chai';
 import { createPolicy } from '../../src/policy/policy.ts';
-import { RIGHTS } from '../../src/policy/rights.ts';
+import { PERSON_ROLES, RIGHTS } from '../../src/policy/rights.ts';
 import { serviceCaller } from '../../src/policy/service-caller.ts';
 import type { Caller, Role } from '../../src/ports/caller.ts';
 import { STORED_TYPES } from '../../src/postgres/tables.ts';
@@ -39,16 +39,7 @@ describe('policy › default', () => {
   it('[AZ-01] every right is refused to who has no role, and to every role that the table does not name', () => {
     for (const [right, holders] of Object.entries(RIGHTS)) {
       expect(policy.allows(person([], {}), right).allowed).to.equal(false);
-      for (const role of [
-        'PATIENT',
-        'DOCTOR',
-        'PHARMACIST',
-        'RECEPTIONIST',
-        'STAFF',
-        'OPS_AGENT',
-        'OPS_MANAGER',
-        'ADMIN',
-      ] as const)
+      for (const role of PERSON_ROLES)
         expect(policy.allows(person(role, {}), right).allowed, `${role} ${right}`).to.equal(holders.includes(role));
     }
   });
@@ -96,16 +87,7 @@ describe('policy › default', () => {
 describe('policy › references', () => {
   it('[AZ-05] [CP-11] what a search finds for somebody may be referred to, where the policy says so: every role, every type', () => {
     const right = { patientId: 'q', relatedPersonId: 'r', from: 0, until: START + 1, adultAt: START + 1 };
-    const roles = [
-      'PATIENT',
-      'DOCTOR',
-      'PRESCRIBER',
-      'PHARMACIST',
-      'RECEPTIONIST',
-      'STAFF',
-      'ADMIN',
-      'SYSTEM',
-    ] as const;
+    const roles: readonly Role[] = [...PERSON_ROLES, 'SYSTEM'];
     const options = {
       practitioner: 'd',
       practitionerRoles: ['dr'],

@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { PERSON_ROLES } from '../../src/policy/rights.ts';
 import type { Caller, Role } from '../../src/ports/caller.ts';
 import type { HistoryRequest, StoredVersion } from '../../src/ports/resource-store.ts';
 import type { Frequencies } from '../../src/postgres/search/frequencies.ts';
@@ -78,22 +79,11 @@ const CLIENT_SCOPES = [
   'system/*.rs?_security=N,R',
   'user/*.rs patient/*.rs',
 ] as const;
-const ROLES: readonly Role[] = [
-  'PATIENT',
-  'DOCTOR',
-  'PRESCRIBER',
-  'PHARMACIST',
-  'RECEPTIONIST',
-  'STAFF',
-  'OPS_AGENT',
-  'OPS_MANAGER',
-  'ADMIN',
-];
 const PEOPLE_IDS = IDS.slice(0, 4);
 
 const roles: fc.Arbitrary<readonly Role[]> = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom<Role[]>(['PATIENT'], ['DOCTOR'], ['PHARMACIST'], ['RECEPTIONIST']) },
-  { weight: 2, arbitrary: fc.subarray([...ROLES], { maxLength: 3 }) },
+  { weight: 2, arbitrary: fc.subarray([...PERSON_ROLES], { maxLength: 3 }) },
 );
 const people: fc.Arbitrary<Caller> = fc
   .record({
@@ -554,9 +544,13 @@ class Checker {
       isNamed: !isWhole,
     };
     const found: string[] = [];
+    const { store } = this.#world.store;
+    const inside = await store.transaction(caller, (tx) => tx.searchSystem(request));
     for (;;) {
-      const page = await this.#world.store.store.searchSystem(caller, request);
+      const page = await store.searchSystem(caller, request);
       expect(page.total, 'total over types').to.equal(expected.length);
+      if (found.length === 0 && request.cursor === undefined)
+        expect(inside.matches.map(named), 'in a transaction').to.deep.equal(page.matches.map(named));
       found.push(...page.matches.map(named));
       if (page.next === undefined) break;
       request = { ...request, cursor: page.next };

@@ -55,7 +55,7 @@ describe('custom parameters › several processes', function () {
 
   const why = (world: PolicyStore, code: string): string => {
     try {
-      world.parse('Patient', `${code}=x`);
+      world.parse('Patient', `${code}:missing=true`);
       return 'ready';
     } catch (error) {
       return (error as Error).message;
@@ -149,5 +149,41 @@ describe('custom parameters › several processes', function () {
     for (let turn = 0; turn < 1000 && why(one, 'many-0') === 'ready'; turn++) await setTimeout(20);
     expect(why(one, 'many-0')).match(/Unknown parameter/);
     expect(why(one, 'many-1')).equal('ready');
+  });
+
+  it('[RL-64] a composite goes with a component everywhere, and misses nothing when that is back', async () => {
+    const gone = async (world: PolicyStore, code: string): Promise<void> => {
+      for (let turn = 0; turn < 1000 && !/Unknown parameter/.test(why(world, code)); turn++) await setTimeout(20);
+      expect(why(world, code)).match(/Unknown parameter/);
+    };
+    const kin = parameter('kin-name', { expression: 'Patient.contact.name.family' });
+    await one.put(kin);
+    await one.put(
+      parameter('sex-kin', {
+        type: 'composite',
+        expression: 'Patient.contact',
+        component: [
+          { definition: 'http://hl7.org/fhir/SearchParameter/individual-gender', expression: 'gender' },
+          { definition: 'http://example.org/SearchParameter/kin-name', expression: 'name.family' },
+        ],
+      }),
+    );
+    const contact = (n: number): Resource => ({
+      ...patient(n, 'Composed'),
+      contact: [{ gender: 'female', name: { family: 'Composed' } }],
+    });
+    await two.put(contact(1));
+    await ready(one, 'sex-kin');
+    await ready(two, 'sex-kin');
+    for (const world of [one, two]) expect(await total(world, 'sex-kin=female$composed')).equal(1);
+    await two.put({ ...kin, status: 'retired' });
+    await gone(two, 'sex-kin');
+    await gone(one, 'sex-kin');
+    await one.put(contact(2));
+    await two.put(contact(3));
+    await one.put({ ...kin, description: 'again' });
+    await ready(one, 'sex-kin');
+    await ready(two, 'sex-kin');
+    for (const world of [one, two]) expect(await total(world, 'sex-kin=female$composed')).equal(3);
   });
 });

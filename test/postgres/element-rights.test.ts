@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { Caller } from '../../src/ports/caller.ts';
 import type { ResourceStore, StoredVersion } from '../../src/ports/resource-store.ts';
 import { withElementRights } from '../../src/postgres/element-rights.ts';
+import type { SystemSearchRequest } from '../../src/standards/fhir/search/request.ts';
 import { person } from '../support/callers.ts';
 import { openPolicyStore, type PolicyStore, parametersOfAll, parseQuery, ROOT } from '../support/policy-store.ts';
 
@@ -142,4 +143,25 @@ describe('access › elements of a resource', () => {
       const { matches } = await store.search(receptionist, parseQuery('MedicationRequest', query));
       expect(matches.map(({ id }) => id)).deep.equal(['order']);
     });
+
+  it('[AZ-04] a search over types, in a transaction as outside, shows and asks no more', async () => {
+    const over = (query: string, isNamed: boolean): SystemSearchRequest => {
+      const { type: _type, contained: _contained, conditions, ...rest } = parseQuery('MedicationRequest', query);
+      return { ...rest, sort: [], parts: [{ type: 'MedicationRequest', conditions }], isNamed };
+    };
+    for (const ask of [
+      (request: SystemSearchRequest) => store.searchSystem(receptionist, request),
+      (request: SystemSearchRequest) => store.transaction(receptionist, (tx) => tx.searchSystem(request)),
+    ]) {
+      const { matches } = await ask(over('status=active', true));
+      expect(matches.map(({ id }) => id)).deep.equal(['order']);
+      expect(matches[0]?.content).include('SUBSETTED').and.not.include('note');
+      expect((await ask(over('encounter=Encounter/e', false))).matches).deep.equal([]);
+      const status = await ask(over('encounter=Encounter/e', true)).then(
+        () => 200,
+        (error: { status?: number }) => error.status,
+      );
+      expect(status).equal(403);
+    }
+  });
 });

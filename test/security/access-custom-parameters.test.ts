@@ -30,7 +30,8 @@ async function post(world: PolicyStore, resource: ReturnType<typeof parameter>):
   await world.put(resource);
   for (let turn = 0; ; turn++)
     try {
-      world.parse(resource.base[0] as string, `${resource.code}:missing=true`);
+      const [base = ''] = resource.base;
+      world.parse(/Resource$/.test(base) ? 'Patient' : base, `${resource.code}:missing=true`);
       return;
     } catch (error) {
       if (turn > 400) throw error;
@@ -85,6 +86,18 @@ describe('access › custom search parameters', () => {
     await post(world, parameter('why', 'MedicationRequest', 'reference', 'MedicationRequest.reasonReference'));
     await post(world, parameter('state', 'MedicationRequest', 'token', 'MedicationRequest.status.as(code)'));
     await post(world, parameter('link', 'Observation', 'reference', `Observation.extension('${LINK}').value`));
+    const R4 = 'http://hl7.org/fhir/SearchParameter';
+    const composite = (code: string, ...components: readonly (readonly [string, string])[]) =>
+      parameter(code, 'MedicationRequest', 'composite', 'MedicationRequest', {
+        component: components.map(([definition, expression]) => ({ definition, expression })),
+      });
+    const status = [`${R4}/medications-status`, 'status'] as const;
+    await post(world, composite('status-remark', status, ['http://example.org/SearchParameter/remark', 'note.text']));
+    await post(world, composite('status-intent', status, [`${R4}/MedicationRequest-intent`, 'intent']));
+    await post(
+      world,
+      parameter('any-link', 'DomainResource', 'reference', `DomainResource.extension('${LINK}').value as Reference`),
+    );
     // A name that the Patient compartment knows, on types that have no such parameter.
     await post(world, parameter('patient', 'Location', 'reference', `Location.extension('${LINK}').value`));
   });
@@ -106,6 +119,10 @@ describe('access › custom search parameters', () => {
     ['MedicationRequest', 'why.code=secret'],
     ['MedicationRequest', '_include=MedicationRequest:why'],
     ['Observation', '_revinclude=MedicationRequest:why'],
+    ['MedicationRequest', 'status-remark=active$low'],
+    ['MedicationRequest', 'status-remark:missing=false'],
+    ['MedicationRequest', 'any-link=Patient/a'],
+    ['Patient', '_has:MedicationRequest:subject:status-remark=active$low'],
   ] as const)
     it(`[AZ-04] [CP-07] ${type}?${query}: an element that is not shown has no parameter either`, async () => {
       expect(await statusOf(ids(receptionist, type, query))).equal(403);
@@ -114,7 +131,9 @@ describe('access › custom search parameters', () => {
     });
 
   it('[AZ-04] one of an element that is shown answers', async () => {
-    expect(await ids(receptionist, 'MedicationRequest', 'state=active')).deep.equal(['MedicationRequest/order']);
+    for (const query of ['state=active', 'status-intent=active$order'])
+      expect(await ids(receptionist, 'MedicationRequest', query), query).deep.equal(['MedicationRequest/order']);
+    expect(await ids(ROOT, 'MedicationRequest', 'status-remark=active$low')).deep.equal(['MedicationRequest/order']);
   });
 
   it('[CP-01] [CP-03] a reference that only a custom parameter knows makes nothing part of a record', async () => {
@@ -124,6 +143,17 @@ describe('access › custom search parameters', () => {
     expect(await statusOf(store.read(alice, 'Observation', 'of-b'))).equal(404);
     expect(await ids(alice, 'Patient', '_revinclude=Observation:link')).deep.equal(['Patient/a']);
     expect(await ids(alice, 'Patient', '_has:Observation:link:code=secret')).deep.equal([]);
+  });
+
+  it('[CP-01] [CP-06] one of every type finds of each type what the caller sees there', async () => {
+    expect(await ids(ROOT, 'Observation', 'any-link=Patient/a')).deep.equal(['Observation/of-b']);
+    expect(await ids(ROOT, 'Location', 'any-link=Patient/b')).deep.equal(['Location/l']);
+    expect(await ids(alice, 'Observation', 'any-link=Patient/a')).deep.equal([]);
+    expect(await ids(alice, 'Observation', 'any-link:missing=false')).deep.equal(['Observation/of-a']);
+    expect(await ids(alice, 'Patient', '_revinclude=Observation:any-link')).deep.equal(['Patient/a']);
+    expect(await ids(alice, 'Observation', '_include=Observation:any-link')).deep.equal(['Observation/of-a']);
+    expect(await ids(alice, 'Observation', 'any-link:Observation.code=secret')).deep.equal([]);
+    expect(() => world.parse('AuditEvent', 'any-link=Patient/a')).throw(/Unknown parameter/);
   });
 
   it('[CP-04] [CP-06] it leads to nothing that the caller may not see', async () => {
@@ -167,9 +197,20 @@ describe('access › custom search parameters of encrypted elements', () => {
       resourceType: 'Patient',
       id: 'p',
       name: [{ family: 'Vandeleur-Quillon' }],
-      contact: [{ name: { text: 'Zarathustra Ibbotson' }, organization: { reference: 'Organization/o' } }],
+      contact: [
+        { gender: 'female', name: { text: 'Zarathustra Ibbotson' }, organization: { reference: 'Organization/o' } },
+      ],
     });
     await post(world, parameter('next-of-kin', 'Patient', 'string', 'Patient.contact.name.text'));
+    await post(
+      world,
+      parameter('gender-kin', 'Patient', 'composite', 'Patient.contact', {
+        component: [
+          { definition: 'http://hl7.org/fhir/SearchParameter/individual-gender', expression: 'gender' },
+          { definition: 'http://example.org/SearchParameter/next-of-kin', expression: 'name.text' },
+        ],
+      }),
+    );
   });
   after(() => world.stop());
 
@@ -180,7 +221,12 @@ describe('access › custom search parameters of encrypted elements', () => {
     expect(await found('next-of-kin:exact=Zarathustra Ibbotson')).deep.equal(['p']);
     expect(await found('next-of-kin:missing=false')).deep.equal(['p']);
     expect(await found('next-of-kin=other')).deep.equal([]);
-    for (const query of ['next-of-kin:contains=bbots', '_sort=next-of-kin', '_filter=next-of-kin gt "a"'])
+    for (const query of [
+      'next-of-kin:contains=bbots',
+      'gender-kin=female$zarathustra',
+      '_sort=next-of-kin',
+      '_filter=next-of-kin gt "a"',
+    ])
       expect(await statusOf(found(query)), query).equal(400);
     await withClient(world.database.connection('owner'), async (db) => {
       const { rows } = await db.query<{ v: string }>('select v from fhir.patient_s');

@@ -3,8 +3,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { createPolicy } from '../../src/policy/policy.ts';
+import { PERSON_ROLES } from '../../src/policy/rights.ts';
 import type { AuditEvent } from '../../src/ports/audit.ts';
-import type { Caller, Role } from '../../src/ports/caller.ts';
+import type { Caller } from '../../src/ports/caller.ts';
 import { createPersonApi, type PersonRoute } from '../../src/rest/person-api.ts';
 import { createRectificationRoutes } from '../../src/rest/rectification-api.ts';
 import { createRestrictionRoutes } from '../../src/rest/restriction-api.ts';
@@ -12,17 +13,6 @@ import { createSubjectAccessRoutes } from '../../src/rest/subject-access-api.ts'
 import { FhirError, issue } from '../../src/standards/fhir/outcome.ts';
 import { client, patientApp, person } from '../support/callers.ts';
 
-const ROLES: readonly Role[] = [
-  'PATIENT',
-  'DOCTOR',
-  'PRESCRIBER',
-  'PHARMACIST',
-  'RECEPTIONIST',
-  'STAFF',
-  'OPS_AGENT',
-  'OPS_MANAGER',
-  'ADMIN',
-];
 const NOW = 10 * 60 * 1000;
 /** What stands behind the routes is reached by nobody here. */
 const untouched = new Proxy(
@@ -50,7 +40,7 @@ describe('access › routes about people', () => {
     ['system', client('system/*.cruds')],
     ['app', patientApp('a', 'patient/*.rs')],
     ['narrow-admin', person('ADMIN', { scopes: 'user/Patient.rs' })],
-    ...ROLES.map((role) => [role, person(role, { patients: ['a'] })] as const),
+    ...PERSON_ROLES.map((role) => [role, person(role, { patients: ['a'] })] as const),
   ]);
   before((done) => {
     server = createServer(
@@ -87,7 +77,7 @@ describe('access › routes about people', () => {
     const name = `${route.method} ${route.path}`;
     it(`[AZ-01] ${name}: no token, 401; no right, 403, and the trail knows`, async () => {
       expect(await ask(route, 'unknown')).equal(401);
-      const may = ROLES.filter((role) =>
+      const may = PERSON_ROLES.filter((role) =>
         route.rights.some((right) => policy.allows(callers.get(role) as Caller, right).allowed),
       );
       expect(may).not.have.lengthOf(0);
@@ -96,7 +86,7 @@ describe('access › routes about people', () => {
         'system',
         'app',
         'narrow-admin',
-        ...ROLES.filter((role) => !may.includes(role)),
+        ...PERSON_ROLES.filter((role) => !may.includes(role)),
       ]) {
         told.length = 0;
         expect(await ask(route, token), token).equal(403);
@@ -106,7 +96,7 @@ describe('access › routes about people', () => {
     });
     if (route.stepUp)
       it(`[LG-12] ${name}: signed in too long ago, 401`, async () => {
-        for (const role of ROLES) {
+        for (const role of PERSON_ROLES) {
           const isAllowed = route.rights.some((right) => policy.allows(callers.get(role) as Caller, right).allowed);
           if (isAllowed) expect(await ask(route, role), role).equal(401);
         }

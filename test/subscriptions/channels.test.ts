@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { WebSocket } from 'ws';
+import { checkWebhook } from '../../src/standards/webhook/signature.ts';
 import { registerBackend } from '../support/backend-client.ts';
 import { createFhirClient, type FhirClient, type Json } from '../support/fhir-client.ts';
 import { type NotifiedServer, startNotified } from '../support/notified.ts';
@@ -81,6 +82,51 @@ describe('subscriptions › other channels', function () {
     return { heard, closed, status, send: (text) => socket.send(text), close: () => socket.close() };
   }
   const patient = (family: string): Json => ({ resourceType: 'Patient', name: [{ family }] });
+
+  it('[IN-43] signed with a secret that is neither sent nor shown; the same id with each attempt', async () => {
+    const key = Buffer.alloc(32, 9);
+    const secret = `whsec_${key.toString('base64')}`;
+    const before = endpoint.received.length;
+    const id = await open(
+      {
+        type: 'rest-hook',
+        endpoint: `${endpoint.url}/signed`,
+        payload: 'application/fhir+json',
+        header: [`Webhook-Secret: ${secret}`, 'X-Other: told'],
+      },
+      'Patient?family=Signed',
+    );
+    expect((await fhir.get(`Subscription/${id}`)).text)
+      .include('Webhook-Secret: (kept)')
+      .not.include(secret);
+    endpoint.answer = () => (endpoint.received.length < before + 2 ? 503 : 200);
+    await fhir.post('Patient', patient('Signed'));
+    await until(() => endpoint.received.length >= before + 3);
+    endpoint.answer = () => 200;
+    const [hello, first, second] = endpoint.received.slice(before);
+    for (const one of [hello, first, second]) {
+      expect(one?.headers).include({ 'x-other': 'told' }).not.have.property('webhook-secret');
+      expect(checkWebhook(key, one?.headers ?? {}, Buffer.from(one?.text ?? ''), Date.now())).equal(undefined);
+      expect(JSON.stringify(one?.headers)).not.include(secret);
+    }
+    expect(first?.headers['webhook-id']).equal(second?.headers['webhook-id']).not.equal(hello?.headers['webhook-id']);
+    expect([first?.status, second?.status]).eql([503, 200]);
+    await fhir.delete(`Subscription/${id}`);
+  });
+
+  for (const header of ['Webhook-Secret: hunter2', 'Webhook-Signature: v1,AAAA'])
+    it(`[IN-41] ${header.split(':')[0]} as ${header.split(': ')[1]} is refused`, async () => {
+      const channel = { type: 'rest-hook', endpoint: `${endpoint.url}/x`, header: [header] };
+      const refused = await fhir.post('Subscription', {
+        resourceType: 'Subscription',
+        status: 'requested',
+        reason: 'test',
+        criteria: 'Patient?family=X',
+        channel,
+      });
+      expect(refused.status).equal(422);
+      expect(refused.text).include('channel.header[0]').not.include('hunter2');
+    });
 
   it('websocket of R4: bind, bound, ping; what came before is told first', async () => {
     const id = await open({ type: 'websocket' }, 'Patient?family=Pinged');

@@ -1,19 +1,104 @@
 /** A practice that prescribes by EPS, for journeys with a Spine. */
-import { PASSWORD, type Practice } from './prescribing.ts';
+import { AMOXICILLIN, openPractice, PASSWORD, type Practice, type Reply } from './prescribing.ts';
+import { startTestServer, type TestServer } from './server.ts';
 
-/** What EPS needs to know of who prescribes, and where. */
-export async function completeForEps({ fhir }: Practice): Promise<void> {
-  const put = async (resource: { resourceType: string; id: string }): Promise<void> => {
+/** What a prescriber adds to an item when they approve it. */
+export const MEDICATION = { quantity: 21, dosage_instructions: 'Take one capsule', frequency: 'three times a day' };
+
+/** A practice on a server of its own that starts a Spine with it; `env`: settings beside those. */
+export async function openEpsPractice(env: Readonly<Record<string, string>> = {}): Promise<Practice> {
+  const limits = 'read=off,write=off,search=off';
+  const server = await startTestServer({
+    env: { RATE_LIMITS: limits, SPINE_PORT: '0', SPINE_STATE_PORT: '0', ...env },
+  });
+  const practice = await openPractice(server);
+  await completeForEps(practice);
+  return practice;
+}
+
+/** Asks a local Spine what it holds, or sets it: `/prescriptions/…`, `/messages`, `/settings`, `/faults`. Undefined: there is none. */
+export async function askSpine(
+  stateUrl: string | undefined,
+  path: string,
+  method = 'GET',
+  body?: object,
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at, not trusted
+): Promise<any> {
+  const answer = await fetch(`${stateUrl}${path}`, {
+    method,
+    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  return answer.status === 200 ? answer.json() : undefined;
+}
+
+/** What was approved and is on its way to the Spine. */
+export interface Approved {
+  /** Of the request. */
+  readonly id: string;
+  readonly orderIds: readonly string[];
+  /** Short form prescription id. */
+  readonly number: string;
+  /** One for each item, for the patient to show. */
+  readonly tokens: readonly Shown[];
+}
+export interface Shown {
+  readonly token: string;
+  readonly payload: { readonly id: string; readonly nonce: string };
+}
+
+/** The patient asks, the GP approves. Throws unless it is queued for the Spine. */
+export async function approveForEps(
+  { ask, call, fhir }: Pick<Practice, 'ask' | 'call' | 'fhir'>,
+  items: readonly object[] = [AMOXICILLIN],
+  medications: readonly object[] = [MEDICATION],
+): Promise<Approved> {
+  const asked = await ask(items);
+  const { status, body } = await call('gp', 'POST', `/api/provider/prescriptions/${asked.id}/approve`, {
+    medications: medications.map((one, i) => ({ item_id: asked.items[i].id, ...one })),
+  });
+  if (status !== 200 || body.eps?.status !== 'queued') throw new Error(`approved: ${status} ${JSON.stringify(body)}`);
+  const { body: order } = await fhir('GET', `MedicationRequest/${body.prescription_ids[0]}`);
+  const { body: seen } = await call('pat', 'GET', `/api/prescriptions/${asked.id}`);
+  return {
+    id: asked.id,
+    orderIds: body.prescription_ids,
+    number: order.groupIdentifier.value,
+    tokens: seen.tokens,
+  };
+}
+
+/** Dispenses at the pharmacy what was shown there; `more`: members beside those that every one needs. */
+export const dispenseAs = (
+  { call }: Pick<Practice, 'call'>,
+  who: string,
+  { payload }: Shown,
+  more: object = {},
+): Promise<Reply> =>
+  call(who, 'POST', '/api/prescriptions/dispense', {
+    prescription_id: payload.id,
+    nonce: payload.nonce,
+    pharmacy_code: 'Z99902',
+    pharmacist_name: 'Petra Lindqvist',
+    ...more,
+  });
+
+const storeWith =
+  (fhir: Practice['fhir']) =>
+  async (resource: { readonly resourceType: string; readonly id: string; readonly [name: string]: unknown }) => {
     const { status, body } = await fhir('PUT', `${resource.resourceType}/${resource.id}`, resource);
     if (status > 201) throw new Error(JSON.stringify(body));
   };
+
+/** What EPS needs to know of who prescribes, and where. */
+export async function completeForEps({ fhir }: Pick<Practice, 'fhir'>): Promise<void> {
+  const put = storeWith(fhir);
   const ods = (value: string): object[] => [{ system: 'https://fhir.nhs.uk/Id/ods-organization-code', value }];
   await put({
     resourceType: 'Organization',
     id: 'board',
     identifier: ods('Z999'),
     name: 'Riverside (invented)',
-  } as never);
+  });
   const { body: surgery } = await fhir('GET', 'Organization/surgery');
   await put({
     ...surgery,
@@ -29,7 +114,7 @@ export async function completeForEps({ fhir }: Practice): Promise<void> {
       { system: 'https://fhir.hl7.org.uk/Id/gmc-number', value: 'C9990001' },
     ],
     name: [{ family: 'Penhallow', given: ['Idris'], prefix: ['Dr'] }],
-  } as never);
+  });
   await put({
     resourceType: 'PractitionerRole',
     id: 'doc-role',
@@ -48,7 +133,7 @@ export async function completeForEps({ fhir }: Practice): Promise<void> {
       },
     ],
     telecom: [{ system: 'phone', value: '01632 960111', use: 'work' }],
-  } as never);
+  });
 }
 
 /** Asks until there is an answer; throws after a while. */
@@ -65,17 +150,14 @@ export async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
 export async function addDispenser({
   server,
   fhir,
-}: Pick<Practice, 'fhir'> & { readonly server: { url: string; bearer: Record<string, string> } }): Promise<void> {
-  const put = async (resource: { resourceType: string; id: string }): Promise<void> => {
-    const { status, body } = await fhir('PUT', `${resource.resourceType}/${resource.id}`, resource);
-    if (status > 201) throw new Error(JSON.stringify(body));
-  };
+}: Pick<Practice, 'fhir'> & { readonly server: Pick<TestServer, 'url' | 'bearer'> }): Promise<void> {
+  const put = storeWith(fhir);
   await put({
     resourceType: 'Practitioner',
     id: 'petra',
     identifier: [{ system: 'https://fhir.nhs.uk/Id/sds-user-id', value: '999000000113' }],
     name: [{ family: 'Lindqvist', given: ['Petra'], prefix: ['Ms'] }],
-  } as never);
+  });
   await put({
     resourceType: 'PractitionerRole',
     id: 'petra-role',
@@ -94,7 +176,7 @@ export async function addDispenser({
       },
     ],
     telecom: [{ system: 'phone', value: '01632 960500', use: 'work' }],
-  } as never);
+  });
   const answer = await fetch(`${server.url}/api/v2/admin/users`, {
     method: 'POST',
     headers: { ...server.bearer, 'content-type': 'application/json' },

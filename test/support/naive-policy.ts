@@ -233,6 +233,21 @@ function waysInEmergency(caller: Caller, { emergencyPatientIds = [], lawfulPatie
   ];
 }
 
+const NOTICES = 'https://mortar-fhir.org/CodeSystem/communication-category';
+
+/** What the workflows tell those who work somewhere. */
+const waysToNotices = (recipients: readonly string[]): Way[] =>
+  recipients.length === 0
+    ? []
+    : [
+        {
+          test: (resource) =>
+            !isRestricted(resource) &&
+            hits(resource, 'recipient', recipients) &&
+            valuesAt(resource, 'category.coding.system').includes(NOTICES),
+        },
+      ];
+
 /** The ways that roles open; reading only, as that is all this model is asked for. */
 function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: string): Way[] {
   const reads = user.organizationIds.length > 0;
@@ -274,6 +289,7 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
     }
     case 'PHARMACIST': {
       const tasks = [...orgs, ...selves];
+      if (type === 'Communication') return waysToNotices(tasks);
       if (type === 'MedicationRequest' && reads)
         ways.push({ test: (resource) => hits(resource, 'dispenseRequest.performer', orgs) });
       if (type === 'MedicationRequest' && tasks.length > 0)
@@ -309,6 +325,7 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
     case 'RECEPTIONIST':
     case 'STAFF': {
       if (BOOKING.has(type)) return [EVERYTHING];
+      if (role === 'RECEPTIONIST' && type === 'Communication') return waysToNotices([...orgs, ...selves]);
       if (role === 'RECEPTIONIST' && type === 'Task') {
         const owners = [...orgs, ...selves];
         return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];

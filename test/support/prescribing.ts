@@ -11,8 +11,10 @@ export interface Reply {
   readonly body: any;
 }
 
-export interface Practice {
-  readonly server: TestServer;
+type PracticeServer = Pick<TestServer, 'url' | 'dataDir' | 'bearer'>;
+
+export interface Practice<Server extends PracticeServer = TestServer> {
+  readonly server: Server;
   /** One request by a person: `pat`, `doc`, `pharm`, `desk`, `other`, `away` … */
   call(who: string, method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Reply>;
   /** As the operator, through FHIR. */
@@ -58,7 +60,7 @@ export const patientOf = (id: string, nhsNumber: string, more: object = {}): obj
   ...more,
 });
 
-export async function openPractice(server: TestServer): Promise<Practice> {
+export async function openPractice<Server extends PracticeServer>(server: Server): Promise<Practice<Server>> {
   const { url } = server;
   const send = async (
     authorization: string,

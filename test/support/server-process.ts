@@ -1,11 +1,11 @@
 /** The server as a process of its own, on a database of its own: what is killed, and started again on what it left. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestDatabase } from './database.ts';
-import { databaseUrl, operatorToken } from './server.ts';
+import { databaseUrl, operatorToken, SERVER_SETTINGS } from './server.ts';
 import { makeTempFolder } from './temp-folder.ts';
 
 /** Where it listens in this life, and a token of the operator for it: another port is another address, and tokens are for one. */
@@ -19,8 +19,10 @@ export interface RunningServer {
 }
 
 export interface ServerProcess {
-  /** Starts it, or starts it again; resolves when it answers. */
-  start(): Promise<RunningServer>;
+  /** It is there before the first start. */
+  readonly dataDir: string;
+  /** Starts it, or starts it again; resolves when it answers. `env`: settings of this life alone. */
+  start(env?: Readonly<Record<string, string>>): Promise<RunningServer>;
   /** kill -9; resolves when it is gone. */
   kill(): Promise<void>;
   /** Tells it to end; resolves when it has. */
@@ -35,6 +37,7 @@ const TRY_MS = 50;
 export function createServerProcess(database: TestDatabase, env: Readonly<Record<string, string>> = {}): ServerProcess {
   const folder = makeTempFolder();
   const dataDir = join(folder, 'data');
+  mkdirSync(dataDir);
   let child: ChildProcess | undefined;
 
   function readPorts(): { pid: number; url: string; fhir: string; mllp: number } | undefined {
@@ -53,20 +56,18 @@ export function createServerProcess(database: TestDatabase, env: Readonly<Record
   }
 
   return {
-    async start() {
+    dataDir,
+    async start(more = {}) {
       const running = spawn(process.execPath, [MAIN], {
         cwd: folder,
         env: {
           PATH: process.env['PATH'] ?? '',
-          PORT: '0',
-          MLLP_PORT: '0',
-          SPINE_PORT: 'off',
-          PAYER_PORT: 'off',
+          ...SERVER_SETTINGS,
           DATA_DIR: dataDir,
           DATABASE_URL: databaseUrl(database),
-          UNSAFE_DATABASE: 'allow',
           LOG_LEVEL: 'error',
           ...env,
+          ...more,
         },
         stdio: ['ignore', 'ignore', 'inherit'],
       });

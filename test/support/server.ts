@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { requestOperatorToken } from '../../src/auth/oauth/operator-client.ts';
 import { type Config, readConfig } from '../../src/config.ts';
+import { createFhirApi } from '../../src/fhir-api.ts';
 import { type ContextLog, createLog } from '../../src/log.ts';
+import type { OpenStore } from '../../src/postgres/store.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { createWatchedStream } from './log-canaries.ts';
@@ -39,6 +41,23 @@ export async function startTestServer({ env, log, ...options }: TestServerOption
   return { ...server, database, token, bearer: { authorization: `Bearer ${token}` }, stop };
 }
 
+/** The same, with the store that it works on, for what no route shows. */
+export async function startTestServerAndStore(
+  options: TestServerOptions = {},
+): Promise<{ readonly server: TestServer; readonly store: OpenStore }> {
+  let store: OpenStore | undefined;
+  const server = await startTestServer({
+    ...options,
+    async createFhirApi(parts) {
+      const api = await createFhirApi(parts);
+      store = api.store;
+      return api;
+    },
+  });
+  if (store === undefined) throw new Error('the server opened no store');
+  return { server, store };
+}
+
 /** A token by the key that the server made at its start. */
 export async function operatorToken(
   { dataDir }: Pick<RunningServer, 'dataDir'>,
@@ -46,6 +65,15 @@ export async function operatorToken(
 ): Promise<string> {
   return (await requestOperatorToken({ dataDir, now, ttlS: 86_400, ...request })).token;
 }
+
+/** What every server of a test is told: free ports, and nothing beside it that was not asked for. */
+export const SERVER_SETTINGS = {
+  PORT: '0',
+  MLLP_PORT: '0',
+  SPINE_PORT: 'off',
+  PAYER_PORT: 'off',
+  UNSAFE_DATABASE: 'allow', // the tests' Postgres runs with fsync=off
+} as const;
 
 /** Settings of a server on port 0 and this database. */
 export function testConfig(database: TestDatabase, env: Readonly<Record<string, string>> = {}): Config {
@@ -56,13 +84,9 @@ export function testConfig(database: TestDatabase, env: Readonly<Record<string, 
   mkdirSync(cache, { recursive: true });
   symlinkSync(cache, join(dataDir, 'cache'));
   return readConfig({
-    PORT: '0',
-    MLLP_PORT: '0',
-    SPINE_PORT: 'off',
-    PAYER_PORT: 'off',
+    ...SERVER_SETTINGS,
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl(database),
-    UNSAFE_DATABASE: 'allow', // the tests' Postgres runs with fsync=off
     SHUTDOWN_TIMEOUT_MS: '1000',
     ...env,
   });

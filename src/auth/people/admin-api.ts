@@ -1,5 +1,6 @@
 /** `/api/v2/admin/users`: administrators and the operator's commands manage who signs in. SECURITY LG-11, LG-12, AZ-07 */
 import express, { type Request, type Response, Router } from 'express';
+import { PERSON_ROLES } from '../../policy/rights.ts';
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Caller, Role } from '../../ports/caller.ts';
@@ -50,10 +51,6 @@ export const USERS_PATH = '/api/v2/admin/users';
 const RIGHT = 'admin:users';
 const COUNT_DEFAULT = 50;
 const COUNT_MAX = 500;
-const ROLES: readonly Role[] = [
-  ...(['PATIENT', 'DOCTOR', 'PRESCRIBER', 'PHARMACIST', 'RECEPTIONIST', 'STAFF'] as const),
-  ...(['OPS_AGENT', 'OPS_MANAGER', 'ADMIN'] as const),
-];
 const ID = /^[A-Za-z0-9.-]{1,64}$/;
 
 const ids = (about: string): Field<readonly string[]> => ({
@@ -64,10 +61,10 @@ const ids = (about: string): Field<readonly string[]> => ({
       : undefined,
 });
 const roles: Field<readonly Role[]> = {
-  about: `a list of roles: ${ROLES.join(', ')}`,
+  about: `a list of roles: ${PERSON_ROLES.join(', ')}`,
   parse: (value) => {
     if (!Array.isArray(value) || value.length === 0) return undefined;
-    const found = ROLES.filter((role) => value.includes(role));
+    const found = PERSON_ROLES.filter((role) => value.includes(role));
     return found.length === value.length ? found : undefined;
   },
 };

@@ -14,7 +14,7 @@ import type {
   WriteResult,
 } from '../../ports/resource-store.ts';
 import { conflict, FhirError, unavailable } from '../../standards/fhir/outcome.ts';
-import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { SearchRequest, SystemSearchRequest } from '../../standards/fhir/search/request.ts';
 import { errorCode } from '../database-error.ts';
 
 /** The trail's own AuditEvents, which stand beside those that clients have stored. */
@@ -119,12 +119,7 @@ export function auditedStore<S extends ResourceStore>(store: S, audit: AuditLog,
         request.type === 'AuditEvent' ? () => ({}) : patientsOfPage,
       ),
     searchSystem: (caller, request) =>
-      recorded(
-        caller,
-        { kind: 'search', query: `?${queryOf(request)}` },
-        () => store.searchSystem(caller, request),
-        patientsOfPage,
-      ),
+      recorded(caller, systemEvent(request), () => store.searchSystem(caller, request), patientsOfPage),
     history: (caller, request) =>
       recorded(caller, historyEvent(request), () => historyOf(caller, request), patientsOfHistory),
     transaction: (caller, work, options) =>
@@ -181,6 +176,7 @@ function auditedTransaction(
     read: (type, id) => note(readEvent('read', type, id), found, tx.read(type, id)),
     vread: (type, id, versionId) => note(readEvent('vread', type, id, versionId), found, tx.vread(type, id, versionId)),
     search: (request) => note(searchEvent(request), patientsOfPage, tx.search(request)),
+    searchSystem: (request) => note(systemEvent(request), patientsOfPage, tx.searchSystem(request)),
     history: (request) => note(historyEvent(request), patientsOfHistory, tx.history(request)),
     async write(writes, last, beside) {
       for (const write of writes) if (write.kind !== 'create') checkWritable(write.type, write.id);
@@ -218,6 +214,8 @@ const readEvent = (kind: 'read' | 'vread', type: string, id: string, versionId?:
 
 const queryOf = ({ applied }: Pick<SearchRequest, 'applied'>): string =>
   applied.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&');
+
+const systemEvent = (request: SystemSearchRequest): Described => ({ kind: 'search', query: `?${queryOf(request)}` });
 
 function searchEvent(request: SearchRequest): Described {
   const { type, applied } = request;

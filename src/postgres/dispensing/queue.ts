@@ -1,15 +1,19 @@
 /** The queues of pharmacies, by rows and counts that a trigger derives from Tasks (migration 0027). MISSION M10 */
 import type {
+  Counted,
   DispenseQueue,
+  Doubtful,
   QueueCounts,
   QueuePage,
   QueueRank,
   QueueRequest,
   QueueStatus,
 } from '../../ports/dispense-queue.ts';
+import type { ConsentAsker } from '../../ports/policy.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import { translated } from '../database-error.ts';
 import type { Pipeline, Row, Statement } from '../pools.ts';
+import { doubtfulStatement } from './queue-consents.ts';
 
 const RANKS: readonly QueueRank[] = ['controlled', 'high_risk', 'routine'];
 const STATES: Readonly<Record<QueueStatus, number>> = { pending: 0, dispensed: 1, expired: 2 };
@@ -100,22 +104,49 @@ ${parts.join('\nunion all\n')}
     };
   }
 
+  function doubtfulOf(request: QueueRequest): Statement | undefined {
+    const { askers = [], status } = request;
+    if (askers.length === 0) return undefined;
+    const at = now();
+    const isOfState = (add: (value: unknown) => string): string => `${stateIs(add(STATES[status]), '$2')}`;
+    return doubtfulStatement({ ...request, askers, isOfState, now: at });
+  }
+
+  async function countOpen(pharmacyId: string, askers: readonly ConsentAsker[]): Promise<Counted> {
+    const request: QueueRequest = { pharmacyId, status: 'pending', count: 0, askers };
+    const doubt = doubtfulOf(request);
+    const [counts = [], doubtful = []] = await reads.batch([countsStatement(request), ...(doubt ? [doubt] : [])]);
+    return { counts: toCounts(counts), doubtful: doubtful.map(toDoubtful) };
+  }
+
   return {
     page: (request) =>
       translated(async (): Promise<QueuePage> => {
         const asked = rowsStatement(request);
-        const [counts = [], found = []] = await reads.batch([countsStatement(request), ...(asked ? [asked] : [])]);
+        const doubt = doubtfulOf(request);
+        const statements = [countsStatement(request), doubt, asked].filter((one) => one !== undefined);
+        const results = await reads.batch(statements);
+        const [counts = []] = results;
+        const doubtful = doubt ? (results[1] ?? []) : [];
+        const found = asked ? (results.at(-1) ?? []) : [];
         const rows = found.slice(0, request.count);
         const last = found.length > request.count ? rows.at(-1) : undefined;
         return {
           taskIds: rows.map((row) => row[0] as string),
           counts: toCounts(counts),
+          doubtful: doubtful.map(toDoubtful),
           ...(last && { next: Buffer.from(last.slice(1).join(' ')).toString('base64url') }),
         };
       }),
 
-    counts: (pharmacyId) =>
-      translated(async () => toCounts(await reads.query(countsStatement({ pharmacyId, status: 'pending', count: 0 })))),
+    counts: (pharmacyId) => translated(async () => (await countOpen(pharmacyId, [])).counts),
+
+    open: (pharmacyId, askers) => translated(() => countOpen(pharmacyId, askers)),
+
+    doubtful: (pharmacyId, askers) =>
+      translated(async () =>
+        (await reads.query(doubtfulStatement({ pharmacyId, askers, now: now() }))).map(toDoubtful),
+      ),
 
     overdue: (at, limit) =>
       translated(async () => {
@@ -150,17 +181,17 @@ where owner = $1 and state = 0 and rank in (0, 1, 2) and issued < $2::bigint)`,
         return row?.[0] === true;
       }),
 
-    times: (pharmacyId, from, until) =>
+    times: (pharmacyId, from, until, hidden) =>
       translated(async () => {
         const [row] = await reads.query({
           name: 'dispense-times',
           // dispense_task_page, dispense_task_done
           text: `select
-  (select count(*)::int from mortar.dispense_task where owner = $1 and state in (0, 1, 2, 3) and rank in (0, 1, 2) and issued >= $2::bigint and issued < $3::bigint),
-  (select count(*)::int from mortar.dispense_task where owner = $1 and state = 2 and rank in (0, 1, 2) and issued >= $2::bigint and issued < $3::bigint),
+  (select count(*)::int from mortar.dispense_task where owner = $1 and state in (0, 1, 2, 3) and rank in (0, 1, 2) and issued >= $2::bigint and issued < $3::bigint and id <> all ($4::text[])),
+  (select count(*)::int from mortar.dispense_task where owner = $1 and state = 2 and rank in (0, 1, 2) and issued >= $2::bigint and issued < $3::bigint and id <> all ($4::text[])),
   count(*)::int, avg(done - issued)::float8, percentile_cont(0.5) within group (order by done - issued)
-from mortar.dispense_task where owner = $1 and state = 1 and done >= $2::bigint and done < $3::bigint`,
-          values: [pharmacyId, from, until],
+from mortar.dispense_task where owner = $1 and state = 1 and done >= $2::bigint and done < $3::bigint and id <> all ($4::text[])`,
+          values: [pharmacyId, from, until, [...hidden]],
         });
         const [issued, expired, dispensed, mean, median] = row as [
           number,
@@ -182,6 +213,11 @@ where owner = $1 and state = 0 and expires <= $4::bigint offset 0) o`;
 /** What is open past its time counts as expired, though nobody has written so yet. */
 const stateIs = (state: string, at: string): string =>
   `case when state = 0 and expires <= ${at}::bigint then 2 else state end = ${state}::smallint`;
+
+const toDoubtful = ([taskId, rank]: Row): Doubtful => ({
+  taskId: taskId as string,
+  rank: RANKS[rank as number] as QueueRank, // the statement asks for these ranks alone
+});
 
 function toCounts(rows: readonly Row[]): QueueCounts {
   const of = (rank: number): number => Number(rows.find((row) => row[0] === rank)?.[1] ?? 0);

@@ -5,7 +5,7 @@
 import type { Criteria, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
 import { type FhirError, notSupported } from '../../standards/fhir/outcome.ts';
 import type { Atom, SearchParameter } from '../../standards/fhir/search/parameter.ts';
-import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest, SystemSearchRequest } from '../../standards/fhir/search/request.ts';
 import { DAY, dayOf, EXACT, isLowEntropy, WORD, wordOf } from './protected-words.ts';
 
 export interface ProtectedSearch {
@@ -110,21 +110,22 @@ const refused = ({ resourceType, code }: SearchParameter, why: string): FhirErro
 
 /** A store whose searches by protected elements are looked up or refused. */
 export function withProtectedSearch<S extends ResourceStore>(store: S, { check, rewrite }: ProtectedSearch): S {
+  const checkTypes = (request: SystemSearchRequest): SystemSearchRequest => ({
+    ...request,
+    parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
+  });
   const asked = (criteria: Criteria): Criteria => ({ ...criteria, conditions: criteria.conditions.map(rewrite) });
   const inside = (tx: StoreTransaction): StoreTransaction => ({
     ...tx,
     find: async (criteria, limit) => tx.find(asked(criteria), limit),
     findCurrent: async (criteria, limit) => tx.findCurrent(criteria.map(asked), limit),
     search: async (request) => tx.search(check(request)),
+    searchSystem: async (request) => tx.searchSystem(checkTypes(request)),
   });
   const wrapped: ResourceStore = {
     ...store,
     search: async (caller, request) => store.search(caller, check(request)),
-    searchSystem: async (caller, request) =>
-      store.searchSystem(caller, {
-        ...request,
-        parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
-      }),
+    searchSystem: async (caller, request) => store.searchSystem(caller, checkTypes(request)),
     transaction: (caller, work, options) => store.transaction(caller, (tx) => work(inside(tx)), options),
   };
   return wrapped as S; // the same functions, and what else the store has

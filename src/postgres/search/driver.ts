@@ -135,6 +135,7 @@ function driverOf(
       from: (params) =>
         `(select * from ${main} where position('"position"' in content) > 0 and ${nearBoxes(params, condition.values)} offset 0) m`,
     };
+  if (condition.kind === 'any') return anyDriver(context, frequencies, type, condition, condition.conditions);
   if (condition.kind === 'text') return textDriver(frequencies, type, condition);
   const numbers = numberDriver(context, frequencies, type, condition);
   if (numbers) return numbers;
@@ -145,6 +146,27 @@ function driverOf(
     tokenRows(frequencies, type, condition, keys),
     (params) => `(select * from ${main} where tok && ${params.add(keys.map(String), 'bigint[]')} offset 0) m`,
   );
+}
+
+/** Rows that are named one by one, and those of other conditions beside them, each by an index of its own. */
+function anyDriver(
+  context: FilterContext,
+  frequencies: Frequencies,
+  type: string,
+  whole: StoreCondition,
+  branches: readonly StoreCondition[],
+): Driver | undefined {
+  if (!branches.some(({ kind }) => kind === 'rids')) return undefined;
+  const drivers = branches.flatMap((one) => chooseDriver(context, frequencies, type, [one]) ?? []);
+  if (drivers.length < branches.length) return undefined;
+  return {
+    rows: drivers.reduce((sum, { rows }) => sum + rows, 0),
+    answers: drivers.every(({ answers }, i) => answers.includes(branches[i] as StoreCondition)) ? [whole] : [],
+    from: (params) =>
+      `(select * from ${tableOf(type).main} where rid in (${drivers
+        .map((driver) => `select m.rid from ${driver.from(params)}`)
+        .join(' union ')}) offset 0) m`,
+  };
 }
 
 /** Rows that a condition names one by one; it holds for no others. */

@@ -1,8 +1,7 @@
 /** Conditions asked of a content that lies in no current row: an old version, or one about to be written. */
 import type { StoredVersion } from '../../ports/resource-store.ts';
-import { parseJson } from '../../standards/fhir/json.ts';
 import { toBigInt } from '../hash.ts';
-import type { RowBuilder } from '../writer.ts';
+import type { RowOfVersion } from '../writer.ts';
 import type { StoreCondition } from './condition.ts';
 import { compileFilter } from './filters.ts';
 import { contextOf, type Run, type SearchTools } from './page.ts';
@@ -13,7 +12,7 @@ const orNull = (value: number): number | null => (Number.isNaN(value) ? null : v
 /** Whether a version would be found, were it the current one. A deletion never is. */
 export async function isMatch(
   tools: SearchTools,
-  rowOf: RowBuilder,
+  rowOf: RowOfVersion,
   version: StoredVersion,
   conditions: readonly StoreCondition[],
   run: Run,
@@ -21,7 +20,7 @@ export async function isMatch(
   if (version.operation === 'delete') return false;
   if (conditions.length === 0) return true;
   const { type, id, lastUpdated, content } = version;
-  const row = rowOf(parseJson(content) as Record<string, unknown>, type, id, lastUpdated); // stored text was checked
+  const row = rowOf(version);
   const context = { ...contextOf(tools), isCandidate: true };
   const { params } = context;
   // As text, so that what is asked of several contents at once goes as one statement.

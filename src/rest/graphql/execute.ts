@@ -1,15 +1,12 @@
 /** Carries a GraphQL query out over resources as they are stored. https://hl7.org/fhir/R4/graphql.html */
 import type { SelectionSetNode } from 'graphql';
 import type { Resource } from '../../ports/resource-store.ts';
-import { compilePath } from '../../standards/fhir/fhirpath/compile.ts';
-import { PathSyntaxError } from '../../standards/fhir/fhirpath/lexer.ts';
 import { createModel, type Model } from '../../standards/fhir/fhirpath/model.ts';
-import { Scope } from '../../standards/fhir/fhirpath/scope.ts';
-import { item, PathError } from '../../standards/fhir/fhirpath/values.ts';
 import { isNumber } from '../../standards/fhir/json.ts';
 import { isContainer } from '../../standards/fhir/json-pointer.ts';
 import { badRequest, notFound } from '../../standards/fhir/outcome.ts';
 import type { Services } from '../services.ts';
+import { createChoices } from './choose.ts';
 import { introspect } from './introspect.ts';
 import { type Field, keyOf, type Output, put, unknownField } from './output.ts';
 import { argumentsOf, directivesOf, isSchemaField, type Query } from './query.ts';
@@ -19,7 +16,6 @@ import type { Sources } from './sources.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 const LIST = /^([A-Z][A-Za-z]+)(List|Connection)$/;
-const STEPS_MAX = 10_000;
 const models = new WeakMap<object, Model>();
 
 export interface Execution {
@@ -27,6 +23,17 @@ export interface Execution {
   atBase(): Promise<Output>;
   of(resource: Resource): Promise<Output>;
 }
+
+/** What a field stands for. */
+interface Found {
+  readonly type: string;
+  readonly values: readonly Json[];
+  readonly isList?: boolean;
+  /** The resource that they are in: what it contains can be referred to. */
+  readonly root: Resource;
+}
+
+const ofResource = (resource: Resource): Found => ({ type: resource.resourceType, values: [resource], root: resource });
 
 /** Throws a FhirError for what no query may ask, or what goes beyond its budget. */
 export function createExecution(
@@ -41,6 +48,7 @@ export function createExecution(
     models.set(definitions, model);
   }
   const types = model;
+  const choices = createChoices(types);
 
   /** The fields of a selection, with those of fragments that are of the type. `type` undefined: the base. */
   function* fieldsOf(set: SelectionSetNode, type: string | undefined): Iterable<Field> {
@@ -69,7 +77,7 @@ export function createExecution(
         const [id = ''] = field.args.get('id') ?? field.args.get('_id') ?? [];
         const found = await sources.read(field.name, id);
         if (!found) throw notFound(`${field.name}/${id.slice(0, 64)}`);
-        await putObject(output, field, field.name, [found], false, found);
+        await putObject(output, field, ofResource(found));
       } else
         throw unknownField('Query', field.name, [
           ...definitions.resourceTypes,
@@ -108,20 +116,14 @@ export function createExecution(
       if (field.selection) throw badRequest(`${type}.${name} is a simple value: it has no fields`);
       return putValues(output, field, values, isList);
     }
-    await putObject(output, field, below, values as readonly Json[], isList, root);
+    await putObject(output, field, { type: below, values: values as readonly Json[], isList, root });
   }
 
-  async function putObject(
-    output: Output,
-    field: Field,
-    type: string,
-    values: readonly Json[],
-    isList: boolean,
-    root: Resource,
-  ): Promise<void> {
+  async function putObject(output: Output, field: Field, { type, values, isList = false, root }: Found): Promise<void> {
     const { selection: set, name } = field;
     if (!set) throw badRequest(`${name.slice(0, 64)} needs fields: ${name.slice(0, 64)} { … }`);
-    const chosen = choose(field, type, values);
+    const isSearch = field.args.size === 0 || parameters.get(name) !== undefined;
+    const chosen = isSearch ? values : choices.choose(field, type, values);
     const made = await Promise.all(
       chosen.map((value) => {
         const own = typeof value['resourceType'] === 'string' ? value['resourceType'] : type;
@@ -131,52 +133,6 @@ export function createExecution(
     );
     if (field.directives.slice !== undefined) return putSlices(output, field, type, chosen, made);
     putValues(output, field, made, isList);
-  }
-
-  /** `name(use: official, _offset: 1, _count: 2)` */
-  function choose({ args, name }: Field, type: string, values: readonly Json[]): readonly Json[] {
-    if (args.size === 0 || parameters.get(name)) return values;
-    let chosen = values;
-    for (const [argument, wanted] of args) {
-      if (argument === '_offset' || argument === '_count' || argument === 'id') continue;
-      if (argument === 'fhirpath')
-        chosen = chosen.filter((value) =>
-          wanted.every((path) => evaluate(path, type, value).some((one) => one === true)),
-        );
-      else {
-        if (!types.childrenOf(type).some(({ json }) => json === argument))
-          throw unknownField(
-            type,
-            argument,
-            types.childrenOf(type).map((one) => one.json),
-          );
-        chosen = chosen.filter((value) => {
-          const own = value[argument];
-          return wanted.some((one) =>
-            Array.isArray(own) ? own.map(String).includes(one) : own !== undefined && String(own) === one,
-          );
-        });
-      }
-    }
-    const whole = (argument: string, otherwise: number): number => {
-      const [text] = args.get(argument) ?? [];
-      if (text !== undefined && !/^[0-9]{1,9}$/.test(text)) throw badRequest(`${argument} must be a whole number`);
-      return text === undefined ? otherwise : Number(text);
-    };
-    const offset = whole('_offset', 0);
-    return chosen.slice(offset, offset + whole('_count', chosen.length));
-  }
-
-  function evaluate(path: string, type: string, value: Json): readonly unknown[] {
-    try {
-      return compilePath(path.slice(0, 1000), types)
-        .evaluate(item(type, value), new Scope(STEPS_MAX))
-        .map((one) => one.value);
-    } catch (error) {
-      if (error instanceof PathError || error instanceof PathSyntaxError)
-        throw badRequest(`The path cannot be followed: ${error.message}`);
-      throw error;
-    }
   }
 
   function putSlices(
@@ -189,7 +145,7 @@ export function createExecution(
     const key = keyOf(field);
     values.forEach((value, i) => {
       const path = field.directives.slice ?? '';
-      const [found] = path === '$index' ? [i] : evaluate(path, type, value);
+      const [found] = path === '$index' ? [i] : choices.evaluate(path, type, value);
       const name =
         typeof found === 'string' || isNumber(found) || typeof found === 'boolean' ? `${key}.${String(found)}` : key;
       output[name] = field.directives.singleton ? made[i] : [...((output[name] ?? []) as unknown[]), made[i]];
@@ -202,7 +158,7 @@ export function createExecution(
     const [wanted] = field.args.get('type') ?? [];
     const found = typeof reference === 'string' ? await findTarget(reference, root) : undefined;
     if (found && (wanted === undefined || wanted === found.resourceType))
-      return putObject(output, { ...field, args: new Map() }, found.resourceType, [found], false, found);
+      return putObject(output, { ...field, args: new Map() }, ofResource(found));
     if (found || isOptional || wanted !== undefined) return put(output, field, null);
     throw notFound('What a reference of the query points to'); // hidden or absent: the same
   }
@@ -227,7 +183,12 @@ export function createExecution(
     const plain = { ...field, args: new Map<string, readonly string[]>() };
     if (kind === 'List') {
       const { resources } = await sources.search(type, field.args, of, false);
-      return putObject(output, plain, type, resources, true, of ?? (resources[0] as Resource));
+      return putObject(output, plain, {
+        type,
+        values: resources,
+        isList: true,
+        root: of ?? (resources[0] as Resource),
+      });
     }
     await putConnection(output, plain, type, field, of);
   }
@@ -268,7 +229,7 @@ export function createExecution(
     if (!set) throw badRequest(`${name} needs fields: ${name} { resource { … } }`);
     const edge: Output = Object.create(null);
     for (const one of fieldsOf(set, 'Edge'))
-      if (one.name === 'resource') await putObject(edge, one, resource.resourceType, [resource], false, resource);
+      if (one.name === 'resource') await putObject(edge, one, ofResource(resource));
       else if (one.name === 'mode') put(edge, one, 'match');
       else if (one.name === 'score') put(edge, one, null);
       else throw unknownField('Edge', one.name, ['mode', 'score', 'resource']);

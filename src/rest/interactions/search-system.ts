@@ -23,19 +23,30 @@ export const searchSystemByPost = async (services: Services, request: FhirReques
 /** The audit trail is searched by itself: most of it lies elsewhere, and reading it leaves a trace of its own. SECURITY AU-13 */
 const SEARCHED_ALONE = ['AuditEvent'];
 
-async function search(services: Services, { headers, caller }: FhirRequest, query: string): Promise<FhirAnswer> {
-  const { settings, parameters, definitions, store } = services;
-  const parsed = parseSystemSearch({
+/** What a query over types asks; throws a FhirError that names what is wrong. */
+export function systemSearchOf(
+  services: Services,
+  query: string,
+  handling = services.settings.searchHandling,
+  hasTerminology = false,
+): SystemSearchRequest {
+  const { settings, parameters, definitions } = services;
+  return parseSystemSearch({
     query,
     types: definitions.resourceTypes.filter((type) => parameters.get(type) !== undefined),
     alone: SEARCHED_ALONE,
     parameters,
     definitions,
-    handling: parsePrefer(headers).handling ?? settings.searchHandling,
-    hasTerminology: true,
+    handling,
+    hasTerminology,
     baseUrl: settings.baseUrl,
     limits: { count: settings.pageSizeMax },
   });
+}
+
+async function search(services: Services, { headers, caller }: FhirRequest, query: string): Promise<FhirAnswer> {
+  const { settings, store } = services;
+  const parsed = systemSearchOf(services, query, parsePrefer(headers).handling, true);
   const parts: SystemSearchRequest['parts'][number][] = [];
   for (const part of parsed.parts) parts.push(await resolveTokenSets(services, caller, part));
   const asked = { ...parsed, parts };

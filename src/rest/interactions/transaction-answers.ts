@@ -9,7 +9,8 @@ import { etag } from '../exchange.ts';
 import type { Services } from '../services.ts';
 import type { BundleEntry } from './bundle-entry.ts';
 import { isVersion, versionAnswer } from './read.ts';
-import { searchBody } from './search-type.ts';
+import { systemSearchOf } from './search-system.ts';
+import { nearOf, searchBody } from './search-type.ts';
 import type { Planned } from './transaction-writes.ts';
 
 /** Entries that are answered at once. */
@@ -73,7 +74,13 @@ async function writeEntryAnswer(
 /** GET entries see what the transaction wrote. */
 async function readEntryAnswer(services: Services, tx: StoreTransaction, entry: BundleEntry): Promise<EntryAnswer> {
   const [type, id, historyWord, versionId, ...more] = entry.segments;
-  if (type === undefined || !services.parameters.get(type))
+  if (type === undefined) {
+    const search = systemSearchOf(services, entry.query);
+    const near = search.parts.flatMap((part) => nearOf(part.conditions));
+    const body = searchBody(services, { ...search, near }, await tx.searchSystem(search), services.settings.baseUrl);
+    return { status: '200 OK', resource: body, always: true };
+  }
+  if (!services.parameters.get(type))
     throw badRequest('A GET entry must name a resource type', `Bundle.entry[${entry.index}].request.url`);
   if (id === undefined) {
     const search = searchOf(services, type, entry.query);

@@ -1,18 +1,16 @@
 /** `$convert` and `$prepare`: a translation, and nothing is stored. docs/gateway.md "Trying a translation" */
 import { randomUUID } from 'node:crypto';
+import { convert } from '../../mapping/convert.ts';
 import {
   type Converted,
   type ConvertRequest,
-  convert,
-  findXmlSource,
   foundAll,
-  MEDIA_TYPES,
   type Mode,
-  type Source,
   TARGETS,
   type Target,
-} from '../../mapping/convert.ts';
+} from '../../mapping/converted.ts';
 import { epsContext } from '../../mapping/eps/context.ts';
+import { findXmlSource, MEDIA_TYPES, type Source } from '../../mapping/find-source.ts';
 import { badValue, type Issue, unsupportedMediaType } from '../../standards/fhir/outcome.ts';
 import { verifyOrder, verifyV3 } from '../../workflow/eps/verify-message.ts';
 import { parseBody } from '../body.ts';

@@ -38,7 +38,7 @@ export function readInput(services: Services, request: FhirRequest, names: reado
       throw new FhirError(400, [
         issue(
           'not-supported',
-          `The operation has no parameter '${name.slice(0, 64)}' here: it takes ${names.join(', ')}`,
+          `The operation has no parameter '${name.slice(0, 64)}' here: it takes ${names.join(', ') || 'none'}`,
         ),
       ]);
   const all = (name: string): readonly Given[] => given.filter((one) => one.name === name);

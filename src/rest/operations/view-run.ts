@@ -6,8 +6,17 @@ import type { AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
 import { createModel, type Model } from '../../standards/fhir/fhirpath/model.ts';
 import { formatJson, isNumber, parseJson } from '../../standards/fhir/json.ts';
-import { badRequest, badValue, FhirError, forbidden, issue, notSupported } from '../../standards/fhir/outcome.ts';
+import {
+  badRequest,
+  badStructure,
+  badValue,
+  FhirError,
+  forbidden,
+  issue,
+  notSupported,
+} from '../../standards/fhir/outcome.ts';
 import { type CompiledView, compileView, type ViewRow } from '../../standards/fhir/sql-on-fhir/compile-view.ts';
+import { isObject, objectsOf } from '../../standards/fhir/sql-on-fhir/objects.ts';
 import { withoutRestricted } from '../../workflow/bulk/restricted.ts';
 import { csvCell } from '../csv.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
@@ -132,12 +141,18 @@ function cellOf(value: unknown): string | number | undefined {
   return isNumber(value) || typeof value === 'boolean' ? String(value) : formatJson(value as object);
 }
 
+const NO_VIEW = 'Send a ViewDefinition, or Parameters with one as viewResource';
+const refuse = (text: string, place: string): never => {
+  throw badStructure(text, place);
+};
+
 /** A ViewDefinition, or Parameters with one: neither is checked as R4, which does not know the type. */
 function readAsked(request: FhirRequest): Asked {
-  const body = parseJson(request.body) as Json;
+  const body = parseJson(request.body);
+  if (!isObject(body)) throw badRequest(NO_VIEW);
   const given = new Map<string, unknown>();
   if (body['resourceType'] === 'Parameters')
-    for (const one of (body['parameter'] ?? []) as readonly Json[]) {
+    for (const one of objectsOf(body['parameter'], 'Parameters.parameter', refuse)) {
       const value = one['resource'] ?? Object.entries(one).find(([key]) => key.startsWith('value'))?.[1];
       given.set(String(one['name']), value);
     }
@@ -148,9 +163,8 @@ function readAsked(request: FhirRequest): Asked {
       throw new FhirError(400, [
         issue('not-supported', `There is no parameter ${name.slice(0, 64)}: there are ${[...NAMES].join(', ')}`),
       ]);
-  const view = given.get('viewResource') as Json | undefined;
-  if (typeof view !== 'object' || view === null || (view['resourceType'] ?? 'ViewDefinition') !== 'ViewDefinition')
-    throw badRequest('Send a ViewDefinition, or Parameters with one as viewResource');
+  const view = given.get('viewResource');
+  if (!isObject(view) || (view['resourceType'] ?? 'ViewDefinition') !== 'ViewDefinition') throw badRequest(NO_VIEW);
   const text = (name: string): string | undefined => (given.has(name) ? String(given.get(name)) : undefined);
   const format = text('_format') ?? 'ndjson';
   const known = [...FORMATS].find(([name, type]) => name === format || type.split(';')[0] === format)?.[0];

@@ -17,13 +17,13 @@ import { labelRoute } from '../metrics.ts';
 import { decodePath } from '../path.ts';
 import { type RateLimits, throttled } from '../rate-limit.ts';
 import { readBody } from '../read-body.ts';
+import { createRouting } from '../routing.ts';
 import { sendAnswer } from '../send-answer.ts';
 import { faultOf } from '../send-outcome.ts';
 import { checkStepUp } from '../step-up.ts';
 import { keepingOf } from './kept.ts';
 import { sendProblem } from './problem.ts';
-import type { WorkflowAnswer, WorkflowRoute } from './route.ts';
-import { createRouting } from './routing.ts';
+import type { SignedRequest, WorkflowAnswer, WorkflowRoute } from './route.ts';
 import { type CheckSchema, createSchemas } from './schemas.ts';
 
 export interface WorkflowApiOptions {
@@ -67,6 +67,21 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
     return authenticate(req, correlationId);
   }
 
+  /** Who has signed the request; what was not signed as it should be is in the trail. */
+  async function signerOf(req: IncomingMessage, route: WorkflowRoute, signed: SignedRequest): Promise<Caller> {
+    const correlationId = correlationIdOf(req);
+    try {
+      const caller = await route.signedBy?.(signed);
+      if (!caller) throw new Error('the route is signed');
+      return { ...caller, correlationId };
+    } catch (error) {
+      const caller = anonymousCaller(correlationId, signed.address);
+      const rule = signingRuleOf(error);
+      if (rule !== undefined) await audit.record({ kind: route.kind, caller, operation: route.told, outcome: 4, rule });
+      throw error;
+    }
+  }
+
   function checkRights(caller: Caller, { rights }: WorkflowRoute): void {
     if (rights === 'anonymous') return;
     checkRight(policy, caller, rights.find((right) => policy.allows(caller, right).allowed) ?? rights[0] ?? '');
@@ -82,7 +97,11 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
     const [pathText = '', queryText = ''] = split(req.url ?? '');
     const { route, path } = find(req.method ?? 'GET', decodePath(pathText));
     labelRoute(res, route.path);
-    const caller = await callerOf(req, route);
+    const read = (): Promise<Buffer> => readBody(req, route.request?.bodyBytesMax ?? BODY_BYTES_MAX);
+    const signed = route.signedBy
+      ? { path, headers: req.headers, bytes: await read(), address: addressOf(req) }
+      : undefined;
+    const caller = signed ? await signerOf(req, route, signed) : await callerOf(req, route);
     const asked = { kind: route.kind, caller, operation: route.told };
     try {
       checkRights(caller, route);
@@ -90,10 +109,9 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
       await checkRate(caller, route);
       const query = readQuery(queryText);
       route.checkQuery(query);
-      const bytes =
-        route.method === 'GET' ? NO_BODY : await readBody(req, route.request?.bodyBytesMax ?? BODY_BYTES_MAX);
+      const bytes = signed?.bytes ?? (route.method === 'GET' ? NO_BODY : await read());
       const body = route.request?.isBodyIgnored ? {} : readJson(route, bytes);
-      const { find: findKept, keep } = keepingOf(answers, req, caller, bytes);
+      const { find: findKept, keep } = keepingOf(answers, signed ? signedKey(req) : req, caller, bytes);
       const given = await once(findKept, () =>
         route.handle({
           caller: withWorkflowScopes(caller),
@@ -136,6 +154,18 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
 
 const NO_BODY = Buffer.alloc(0);
 
+/** An event is done once, however often it comes. */
+const signedKey = ({ method, url, headers }: IncomingMessage): Parameters<typeof keepingOf>[1] => ({
+  ...(method !== undefined && { method }),
+  ...(url !== undefined && { url }),
+  headers: { ...headers, 'idempotency-key': String(headers['webhook-id']) },
+});
+
+function signingRuleOf(error: unknown): string | undefined {
+  const { cause } = error as { readonly cause?: { readonly rule?: unknown } };
+  return error instanceof FhirError && typeof cause?.rule === 'string' ? cause.rule : undefined;
+}
+
 /** The answer that was given already, also by who was faster with the same key just now. */
 async function once(
   findKept: () => Promise<WorkflowAnswer | undefined>,
@@ -144,7 +174,9 @@ async function once(
   const before = await findKept();
   if (before) return before;
   try {
-    return await handle();
+    const given = await handle();
+    // Refused as what is done already: by the same request, perhaps.
+    return (given.status === 409 ? await findKept() : undefined) ?? given;
   } catch (error) {
     const made = error instanceof FhirError && error.status === 409 ? await findKept() : undefined;
     if (made) return made;

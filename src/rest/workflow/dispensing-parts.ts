@@ -3,6 +3,7 @@ import type { AuditLog } from '../../ports/audit.ts';
 import type { DispenseQueue } from '../../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../../ports/dispensing.ts';
 import type { NewJob } from '../../ports/jobs.ts';
+import type { Policy } from '../../ports/policy.ts';
 import type { PrescriptionKeys } from '../../ports/prescription-keys.ts';
 import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
@@ -23,6 +24,7 @@ export interface DispensingParts {
   readonly keys: PrescriptionKeys;
   readonly pharmacies: Pharmacies;
   readonly queue: DispenseQueue;
+  readonly policy: Pick<Policy, 'filterFor'>;
   readonly attempts: TokenAttempts;
   readonly register: ControlledRegister;
   readonly limits: RateLimits;
@@ -46,5 +48,13 @@ const text = (maxLength: number, more: JsonSchema = {}): JsonSchema => ({
 
 /** `PHB-PH-000123`, an ODS code. */
 export const PHARMACY_CODE = text(64);
-export const TOKEN_ID = { type: 'string', pattern: '^PHB-RX-[0-9]{8}$' };
+export const TOKEN_ID = {
+  type: 'string',
+  pattern: '^PHB-RX-[0-9]{8}$',
+  description: 'the number of a prescription',
+  examples: ['PHB-RX-12345678'],
+};
+/** A text that says something. */
+export const SAID = (maxLength: number, example: string): JsonSchema =>
+  text(maxLength, { pattern: '\\S', description: 'a text that is not blank,', examples: [example] });
 export const TEXT = text;

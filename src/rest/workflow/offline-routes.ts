@@ -1,11 +1,12 @@
 /** For pharmacies that check tokens without a connection: which have ended, and what becomes of what was checked so. SECURITY RX-08 */
 import { createListEnded } from '../../workflow/dispensing/ended-tokens.ts';
-import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
+import { REASONS } from '../../workflow/dispensing/reasons.ts';
 import { LIFETIME_MS } from '../../workflow/dispensing/tokens.ts';
 import { createVerify } from '../../workflow/dispensing/verify.ts';
 import { throttled } from '../rate-limit.ts';
 import { type DispensingParts, PHARMACY_CODE, TEXT } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
+import { reasonOf, recordVerification } from './verification-record.ts';
 
 const TAG = 'Tokens';
 const CHECKS_MAX = 50;
@@ -16,7 +17,7 @@ interface Check {
 }
 
 export function createOfflineRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
-  const { pharmacies, attempts, limits, audit, plain, url, now } = parts;
+  const { pharmacies, limits, plain, url, now } = parts;
   const verify = createVerify({ ...parts, store: plain, issuer: url });
   const listEnded = createListEnded(parts);
 
@@ -37,36 +38,16 @@ export function createOfflineRoutes(parts: DispensingParts): readonly WorkflowRo
     if (!limit.allowed) throw throttled(limit);
     const results: object[] = [];
     for (const { token, at } of body['verifications'] as readonly Check[]) {
-      const { fault, tokenId, found, isProved } = await verify({ token }, pharmacy.id);
-      const reason = fault === undefined ? VERIFIED : REASONS[fault].text;
+      const verdict = await verify({ token }, pharmacy.id);
+      const { fault, tokenId } = verdict;
       // When the pharmacy looked, as far as that can be.
       const checkedAt = Math.min(Math.max(Date.parse(at), now() - LIFETIME_MS), now());
-      await Promise.all([
-        attempts.record({
-          at: checkedAt,
-          ...(tokenId !== undefined && { tokenId }),
-          pharmacyId: pharmacy.id,
-          pharmacyName: pharmacy.name,
-          kind: 'verify',
-          success: fault === undefined,
-          reason,
-          address,
-        }),
-        audit.record({
-          kind: 'verification',
-          caller,
-          operation: 'prescription-verify',
-          outcome: fault === undefined ? 0 : 4,
-          ...(fault !== undefined && { rule: fault }),
-          ...(found && isProved && { patientId: found.patientId }),
-          detail: { pharmacy: pharmacy.id, ...(found && { task: found.taskId }) },
-        }),
-      ]);
+      await recordVerification(parts, caller, verdict, { pharmacy, address, at: checkedAt });
       results.push({
         prescription_id: tokenId ?? null,
         checked_at: new Date(checkedAt).toISOString(),
         confirmed: fault === undefined,
-        reason,
+        reason: reasonOf(verdict),
         ...(fault !== undefined && { step_failed: REASONS[fault].step }),
       });
     }

@@ -3,7 +3,12 @@ import type { JsonSchema } from '../../standards/openapi/document.ts';
 
 const text = (maxLength: number, minLength = 1): JsonSchema => ({ type: 'string', minLength, maxLength });
 const optional = (type: string): JsonSchema => ({ type: [type, 'null'] });
-export const ID: JsonSchema = { type: 'string', pattern: '^[A-Za-z0-9.-]{1,64}$' };
+export const ID: JsonSchema = {
+  type: 'string',
+  pattern: '^[A-Za-z0-9.-]{1,64}$',
+  description: 'an id',
+  examples: ['med-amoxicillin-500'],
+};
 const QUANTITY: JsonSchema = {
   type: ['number', 'string'],
   description: 'A number, or a number with its unit: 28, or "30 capsules"',

@@ -3,11 +3,10 @@
  * looks. An event has counts alone, of a queue that its reader may see: whoever wants lines asks for the page. MISSION M10
  */
 import type { ChangePosition, ChangeTail } from '../../ports/change-feed.ts';
-import type { DispenseQueue, QueueCounts } from '../../ports/dispense-queue.ts';
+import type { QueueCounts } from '../../ports/dispense-queue.ts';
 
 export interface QueueEventsOptions {
   readonly changes: ChangeTail;
-  readonly queue: Pick<DispenseQueue, 'counts'>;
   readonly isQueueTask: (content: string) => string | undefined;
   readonly everyMs?: number;
   readonly onError: (error: unknown) => void;
@@ -26,7 +25,7 @@ const BEATS = 15;
 const TASKS: ReadonlySet<string> = new Set(['Task']);
 
 export function createQueueEvents(options: QueueEventsOptions) {
-  const { changes, queue, isQueueTask, onError, everyMs = EVERY_MS } = options;
+  const { changes, isQueueTask, onError, everyMs = EVERY_MS } = options;
   const readers = new Set<Reader>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let position: ChangePosition | undefined;
@@ -62,8 +61,8 @@ export function createQueueEvents(options: QueueEventsOptions) {
   }
 
   return {
-    /** Text of `text/event-stream`: https://html.spec.whatwg.org/multipage/server-sent-events.html */
-    async *follow(pharmacyId: string): AsyncGenerator<Buffer> {
+    /** `countsOf`: of the queue, for this reader. Text of `text/event-stream`: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+    async *follow(pharmacyId: string, countsOf: () => Promise<QueueCounts>): AsyncGenerator<Buffer> {
       if (readers.size >= READERS_MAX) {
         yield Buffer.from('retry: 60000\n\n');
         return;
@@ -85,7 +84,7 @@ export function createQueueEvents(options: QueueEventsOptions) {
         while (!isStopped) {
           if (isChanged) {
             isChanged = false;
-            yield eventOf(await queue.counts(pharmacyId));
+            yield eventOf(await countsOf());
           }
           const isWoken = await new Promise<boolean>((resolve) => {
             const beat = setTimeout(() => resolve(false), everyMs * BEATS);

@@ -5,6 +5,7 @@ import { badValue } from '../../standards/fhir/outcome.ts';
 import type { Condition } from '../../standards/fhir/search/request.ts';
 import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts';
 import { startOfDay } from '../../workflow/dispensing/opening-hours.ts';
+import { createCallerCounts } from '../../workflow/dispensing/queue-counts.ts';
 import { queueItem } from '../../workflow/dispensing/queue-item.ts';
 import { type DispensingParts, PHARMACY_CODE, TEXT } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
@@ -20,11 +21,12 @@ const REPORT_DAYS_MAX = 366;
 /** Told of changes of a pharmacy's queue. */
 export interface QueueEvents {
   /** Ends when the reader goes, or the server stops. */
-  follow(pharmacyId: string): AsyncIterable<Buffer>;
+  follow(pharmacyId: string, countsOf: () => Promise<QueueCounts>): AsyncIterable<Buffer>;
 }
 
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
   const { store, visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
+  const counts = createCallerCounts(parts);
 
   /** Those of a name or a health number, as far as the caller may see them. */
   async function patientsOf(caller: Caller, text: string): Promise<readonly string[]> {
@@ -56,9 +58,12 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
       ...(range !== undefined && { since: startOfDay(at - (DAYS_OF[range] ?? 0) * DAY_MS, timeZone) }),
       ...(patientIds && { patientIds }),
       ...(after !== undefined && { after }),
+      askers: counts.askersOf(caller),
     });
-    const stats = statsOf(page.counts);
-    const found = await tasksOf(caller, page.taskIds);
+    const [stats, found] = await Promise.all([
+      counts.visibleCounts(caller, page).then(statsOf),
+      tasksOf(caller, page.taskIds),
+    ]);
     const asking = new URLSearchParams(
       Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
     );
@@ -98,10 +103,11 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
     const text = (of: string): string | undefined => query[of] as string | undefined; // as the schema says
     const pharmacy = await pharmacies.actingFor(caller, text('pharmacy_code'));
     const { from, until } = rangeOf(text('from'), text('to'), now());
-    const [times, counts, pending] = await Promise.all([
-      queue.times(pharmacy.id, from, until),
+    const hidden = await counts.hidden(caller, pharmacy.id);
+    const [times, tried, pending] = await Promise.all([
+      queue.times(pharmacy.id, from, until, hidden),
       attempts.countAt(pharmacy.id, from, until),
-      queue.counts(pharmacy.id),
+      counts.open(caller, pharmacy.id),
     ]);
     return {
       status: 200,
@@ -115,10 +121,10 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
           median_minutes: minutes(times.medianMs),
         },
         verification: {
-          attempts: counts.verifications,
-          failures: counts.failures,
-          reasons: counts.reasons,
-          suspicious: counts.suspicious.map(({ tokenId, count }) => ({ prescription_id: tokenId, failures: count })),
+          attempts: tried.verifications,
+          failures: tried.failures,
+          reasons: tried.reasons,
+          suspicious: tried.suspicious.map(({ tokenId, count }) => ({ prescription_id: tokenId, failures: count })),
         },
       },
       detail: { pharmacy: pharmacy.id },
@@ -173,7 +179,7 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
         const pharmacy = await pharmacies.actingFor(caller, query['pharmacy_code'] as string | undefined);
         return {
           status: 200,
-          stream: events.follow(pharmacy.id),
+          stream: events.follow(pharmacy.id, () => counts.open(caller, pharmacy.id)),
           mediaType: 'text/event-stream; charset=utf-8',
           headers: { 'X-Accel-Buffering': 'no' },
           detail: { pharmacy: pharmacy.id },

@@ -4,7 +4,7 @@ import type { Caller } from '../../ports/caller.ts';
 import type { NewRegisterLine, RegisterLine } from '../../ports/dispensing.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 import { registerCsv, registerPdf } from '../../workflow/dispensing/register-report.ts';
-import { type DispensingParts, PHARMACY_CODE, TEXT } from './dispensing-parts.ts';
+import { type DispensingParts, PHARMACY_CODE, SAID, TEXT } from './dispensing-parts.ts';
 import { rangeOf } from './queue-routes.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
 
@@ -108,11 +108,11 @@ export function createRegisterRoutes(parts: DispensingParts): readonly WorkflowR
           type: 'object',
           required: ['product', 'type', 'quantity', 'reason'],
           properties: {
-            product: TEXT(200, { pattern: '\\S' }),
+            product: SAID(200, '322236009'),
             name: TEXT(300),
             type: { enum: ['stock-in', 'correction'] },
             quantity: { type: 'number', minimum: -1_000_000, maximum: 1_000_000 },
-            reason: TEXT(1000, { pattern: '\\S' }),
+            reason: SAID(1000, 'Delivery'),
             ...ofPharmacy,
           },
         },

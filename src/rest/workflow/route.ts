@@ -2,6 +2,7 @@
  * Routes of the workflow APIs: one table from which requests are routed and checked, and the OpenAPI document is made.
  * MISSION M9, M10, principle 3; SECURITY AZ-01, AU-01
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { AuditKind } from '../../ports/audit.ts';
 import type { Caller, CallerUser } from '../../ports/caller.ts';
 import type { StoreTransaction } from '../../ports/resource-store.ts';
@@ -29,6 +30,15 @@ export interface WorkflowCall {
   readonly keep: (tx: Pick<StoreTransaction, 'requestAnswers'>, answer: WorkflowAnswer) => Promise<void>;
 }
 
+/** A request whose body says who asks. */
+export interface SignedRequest {
+  readonly path: Readonly<Record<string, string>>;
+  readonly headers: IncomingHttpHeaders;
+  /** As they came. */
+  readonly bytes: Buffer;
+  readonly address: string;
+}
+
 export interface WorkflowAnswer extends PersonAnswer {
   /** What the trail is told beside: the type that was searched, by which words, and whose data was found. SECURITY AU-03 */
   readonly searched?: { readonly type: string; readonly query: string; readonly patientIds: readonly string[] };
@@ -44,6 +54,11 @@ export interface WorkflowRoute {
   readonly tag: string;
   /** Any of these; `anonymous`: no token is needed, and one that is sent is looked at. */
   readonly rights: readonly string[] | 'anonymous';
+  /**
+   * Instead of by a token it is known by a signature who asks; tokens are not looked at. Its `webhook-id` is the key under
+   * which the answer is kept. Throws 401. SECURITY IN-43
+   */
+  readonly signedBy?: (request: SignedRequest) => Promise<Caller>;
   /** Needs proof of who asks that is not older than five minutes. */
   readonly stepUp?: true;
   readonly kind: AuditKind;

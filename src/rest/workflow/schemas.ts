@@ -67,16 +67,29 @@ const WORDS: Readonly<Record<string, (limit: unknown) => string>> = {
   maximum: (limit) => `must be ${limit} or less`,
   exclusiveMinimum: (limit) => `must be more than ${limit}`,
   exclusiveMaximum: (limit) => `must be less than ${limit}`,
-  format: (name) => `must be a ${name}`,
-  pattern: (pattern) => `must have the form ${pattern}`,
+  format: (name) => `must be ${FORMAT_WORDS[String(name)] ?? `a ${name}`}`,
   anyOf: (choices) => `must have ${(choices as readonly JsonSchema[]).map(alternative).join(', or ')}`,
 };
+
+const FORMAT_WORDS: Readonly<Record<string, string>> = {
+  date: 'a date like 2026-11-22',
+  'date-time': 'a time like 2026-11-22T08:30:00Z',
+  uuid: 'a UUID like 0d3f7c1e-5b0a-4c6e-9f43-2d6a1c0b7e55',
+  uri: 'a URI like https://example.org/a',
+};
+
+/** Of a pattern people are told what is meant, never how a program sees it. */
+function formWords({ description, examples }: JsonSchema): string {
+  const [example] = Array.isArray(examples) ? examples : [];
+  if (typeof description !== 'string' || example === undefined) return 'must be as /openapi.json describes it';
+  return `must be ${description} like ${example}`;
+}
 
 const alternative = ({ required }: JsonSchema): string =>
   Array.isArray(required) ? required.join(' and ') : 'another of the forms in /openapi.json';
 
 /** Says what and where; never the value that was sent. */
-function toIssue({ instancePath, keyword, params, schema }: ErrorObject): Issue {
+function toIssue({ instancePath, keyword, params, schema, parentSchema }: ErrorObject): Issue {
   const at = instancePath
     .slice(1)
     .replaceAll('/', '.')
@@ -100,6 +113,7 @@ function toIssue({ instancePath, keyword, params, schema }: ErrorObject): Issue 
       `${name} must be one of: ${(params['allowedValues'] as unknown[]).join(', ')}`,
       at || undefined,
     );
+  if (keyword === 'pattern') return issue('value', `${name} ${formWords(parentSchema ?? {})}`, at || undefined);
   const said = WORDS[keyword]?.(schema) ?? 'must be as /openapi.json describes it';
   return issue('value', `${name} ${said}`, at || undefined);
 }

@@ -10,8 +10,9 @@ import type { Node, Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
 import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import { createVerify, type Verdict } from '../../workflow/dispensing/verify.ts';
 import { throttled } from '../rate-limit.ts';
-import { type DispensingParts, PHARMACY_CODE, TEXT, TOKEN_ID } from './dispensing-parts.ts';
+import { type DispensingParts, PHARMACY_CODE, SAID, TEXT, TOKEN_ID } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
+import { recordVerification } from './verification-record.ts';
 import { readVisibleTask } from './visible-task.ts';
 
 const TAG = 'Tokens';
@@ -19,7 +20,7 @@ const ATTEMPTS_MAX = 1000;
 const TOKEN_BODY_MAX = 16 * 1024;
 
 export function createVerificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
-  const { store, plain, searchOf, tokens, keys, pharmacies, attempts, limits, audit, url, now } = parts;
+  const { store, plain, searchOf, tokens, keys, pharmacies, attempts, limits, url, now } = parts;
   const verify = createVerify({ store: plain, searchOf, tokens, keys, issuer: url, now });
   const dispense = createDispense({ ...parts, lookup: plain });
 
@@ -30,30 +31,12 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
 
   /** The log, the trail, and, of what failed, the limit of the token. */
   async function tell(caller: Caller, verdict: Verdict, pharmacy: Pharmacy | undefined, address: string) {
-    const { fault, tokenId, found, isProved } = verdict;
+    const { fault, tokenId } = verdict;
     if (fault !== undefined && tokenId !== undefined) {
       const limit = await limits.check('verify-prescription', tokenId);
       if (!limit.allowed) throw throttled(limit);
     }
-    const attempt = attempts.record({
-      at: now(),
-      ...(tokenId !== undefined && { tokenId }),
-      ...(pharmacy && { pharmacyId: pharmacy.id, pharmacyName: pharmacy.name }),
-      kind: 'verify',
-      success: fault === undefined,
-      reason: fault === undefined ? VERIFIED : REASONS[fault].text,
-      address,
-    });
-    const trail = audit.record({
-      kind: 'verification',
-      caller,
-      operation: 'prescription-verify',
-      outcome: fault === undefined ? 0 : 4,
-      ...(fault !== undefined && { rule: fault }),
-      ...(found && isProved && { patientId: found.patientId }),
-      detail: { ...(pharmacy && { pharmacy: pharmacy.id }), ...(found && { task: found.taskId }) },
-    });
-    await Promise.all([attempt, trail]);
+    await recordVerification(parts, caller, verdict, { pharmacy, address, at: now() });
   }
 
   async function handleVerify({ caller, body, may, address }: WorkflowCall): Promise<WorkflowAnswer> {
@@ -182,7 +165,7 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
             prescription_id: TOKEN_ID,
             nonce: TEXT(64),
             pharmacy_code: PHARMACY_CODE,
-            pharmacist_name: TEXT(200, { pattern: '\\S' }),
+            pharmacist_name: SAID(200, 'Piotr Zielinski'),
             verification_notes: { type: 'string', maxLength: 2000 },
             patient_id_type: TEXT(64, { description: 'Of controlled drugs: nin, driving_licence, passport …' }),
             patient_id_number: TEXT(64),

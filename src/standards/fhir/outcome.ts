@@ -27,6 +27,7 @@ export type IssueCode =
   | 'no-store'
   | 'exception'
   | 'timeout'
+  | 'incomplete'
   | 'throttled'
   | 'informational';
 

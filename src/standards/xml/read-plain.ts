@@ -3,6 +3,7 @@
  * It never judges: where anything is unusual or wrong it gives up, and the strict parser reads the document from its
  * beginning (`read.ts`). What it does give is what that parser would give; a test holds the two together.
  */
+import { PREDEFINED_ENTITIES } from './entities.ts';
 import type { XmlLimits } from './read.ts';
 import type { XmlAttribute, XmlElement, XmlNode } from './tree.ts';
 
@@ -14,13 +15,6 @@ interface OpenElement extends XmlElement {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are looked for
 const UNUSUAL = /[\r\u0000-\u0008\u000B\u000C\u000E-\u001F\u0085\u2028\uFEFF\uFFFE\uFFFF\uD800-\uDFFF]|\]\]>/;
 const DECLARATION = /^<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")? ?\?>/;
-const ENTITIES: ReadonlyMap<string, string> = new Map([
-  ['amp', '&'],
-  ['lt', '<'],
-  ['gt', '>'],
-  ['quot', '"'],
-  ['apos', "'"],
-]);
 
 const LESS = 60;
 const GREATER = 62;
@@ -228,7 +222,7 @@ const isSpace = (code: number): boolean => code === SPACE || code === LINE || co
 function decoded(raw: string): string | undefined {
   let isPlain = true;
   const content = raw.replaceAll(/&([a-z]{2,4};)?/g, (_all, name: string | undefined) => {
-    const character = name === undefined ? undefined : ENTITIES.get(name.slice(0, -1));
+    const character = name === undefined ? undefined : PREDEFINED_ENTITIES.get(name.slice(0, -1));
     if (character === undefined) isPlain = false;
     return character ?? '';
   });

@@ -44,8 +44,9 @@ export function completedTask(task: Resource, dispenseId: string, { at, pharmacy
     type: { coding: [{ system: DISPENSING_CODES, code }] },
     ...value,
   });
+  const { businessStatus: _whileItWaited, ...rest } = task;
   return {
-    ...task,
+    ...rest,
     status: STATUS_OF.dispensed.task,
     owner: task['owner'] ?? { reference: `Organization/${pharmacy.id}` },
     executionPeriod: { ...(task['executionPeriod'] as Node | undefined), end: when },

@@ -1,6 +1,6 @@
 /**
  * A patient nominates another pharmacy: what waits in the queue of the one before goes along, unless that pharmacy has begun
- * with it (its token was verified there, or the Spine has released it). Its token is signed anew for the new pharmacy, the
+ * with it (its token was verified there, it is ready to collect, or the Spine has released it). Its token is signed anew for the new pharmacy, the
  * old one is good no more, and both pharmacies are told; all in one transaction. MISSION M9, M10; SECURITY RX-07
  */
 import { serviceCaller } from '../../policy/service-caller.ts';
@@ -10,6 +10,7 @@ import type { Resource, ResourceStore, StoreTransaction, TransactionWrite } from
 import { FhirError, notFound } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { readJws } from '../../standards/prescription-token/jws-form.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import { changed, created, type Found, findAllOf, idQuery, notice } from '../prescribing/desk.ts';
 import { releaseIdOf } from '../prescribing/eps-notification.ts';
 import { ODS_CODE } from '../prescribing/systems.ts';
@@ -17,6 +18,7 @@ import { isControlledTask } from './controlled.ts';
 import { nominatedPharmacyOf, withNomination } from './nomination.ts';
 import type { Node, Pharmacies, Pharmacy } from './pharmacies.ts';
 import { DISPENSING_CODES, PRESCRIPTION_TOKEN } from './queue-entry.ts';
+import { readyToCollectAt } from './ready-to-collect.ts';
 
 export interface NominateServices {
   /** Audited. */
@@ -62,7 +64,11 @@ export function createNominate(services: NominateServices): Nominate {
     const open = tasks.flatMap((task) => {
       const token = tokens.open(task.resource);
       const orderId = /^MedicationRequest\/(.+)$/.exec(String(nodeOf(task.resource['focus'])['reference']))?.[1];
-      const isOurs = token !== undefined && orderId !== undefined && releaseIdOf(task.resource) === undefined;
+      const isOurs =
+        token !== undefined &&
+        orderId !== undefined &&
+        releaseIdOf(task.resource) === undefined &&
+        !isPrepared(task.resource);
       return isOurs && token.expiresAt > now() ? [{ task, token, orderId }] : [];
     });
     if (open.length === 0) return [];
@@ -91,7 +97,7 @@ export function createNominate(services: NominateServices): Nominate {
   ): Promise<{ readonly writes: readonly TransactionWrite[]; readonly count: number }> {
     const entries = await movable(tx, patientId, from);
     const writes: TransactionWrite[] = [];
-    const tell = (kind: string, recipient: string, text: string, about: string, more: object = {}): void =>
+    const tell = (kind: NoticeCode, recipient: string, text: string, about: string, more: object = {}): void =>
       void writes.push(created({ ...notice(kind, patientId, recipient, text, at, about), ...more, id: store.newId() }));
     for (const { task, order, token } of entries) {
       const minted = await tokens.mint(subjectOf(task, order, token, patientId, to, at));
@@ -188,6 +194,8 @@ function subjectOf(
     ...(number !== undefined && of !== undefined && { issue: { number: Number(number), of: Number(of) } }),
   };
 }
+
+const isPrepared = (task: Resource): boolean => readyToCollectAt(task) !== undefined;
 
 const isToken = (input: Node): boolean =>
   (Array.isArray(nodeOf(input['type'])['coding']) ? (nodeOf(input['type'])['coding'] as Node[]) : []).some(

@@ -7,6 +7,7 @@ import { serviceCaller } from '../../policy/service-caller.ts';
 import type { QueueCounts } from '../../ports/dispense-queue.ts';
 import type { Resource, ResourceStore } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import { NOTICE_CATEGORY } from '../prescribing/systems.ts';
 import { localTime } from './opening-hours.ts';
 import type { Node, Pharmacies } from './pharmacies.ts';
@@ -45,7 +46,13 @@ export function createPharmacyNotices(options: PharmacyNoticesOptions): Pharmacy
   let done: { readonly date: string; readonly ids: Set<string> } = { date: '', ids: new Set() };
 
   /** True where it was not there. */
-  async function make(id: string, pharmacyId: string, code: string, text: string, about?: string): Promise<boolean> {
+  async function make(
+    id: string,
+    pharmacyId: string,
+    code: NoticeCode,
+    text: string,
+    about?: string,
+  ): Promise<boolean> {
     const resource: Resource = {
       resourceType: 'Communication',
       id,

@@ -3,6 +3,7 @@ import { notificationOf } from '../prescribing/eps-notification.ts';
 import { isControlledTask } from './controlled.ts';
 import { dispensedBy } from './dispense-record.ts';
 import type { FoundTask } from './find-task.ts';
+import { readyToCollectAt } from './ready-to-collect.ts';
 import { type DispensingState, stateOf } from './states.ts';
 import { inputOf } from './tokens.ts';
 
@@ -18,6 +19,7 @@ export function queueItem({ task, taskId, token }: FoundTask, at: number): Queue
   const isHighRisk = task['priority'] === 'urgent';
   const by = dispensedBy(task);
   const told = notificationOf(task);
+  const preparedAt = by ? undefined : readyToCollectAt(task);
   const state: DispensingState = stateOf(task);
   return {
     id: taskId,
@@ -33,6 +35,8 @@ export function queueItem({ task, taskId, token }: FoundTask, at: number): Queue
     expiry_date: payload.expiry,
     status: state === 'ready' && token.expiresAt <= at ? 'expired' : state,
     dispensed: by !== undefined,
+    ready_to_collect: preparedAt !== undefined,
+    ...(preparedAt !== undefined && { ready_to_collect_at: preparedAt }),
     ...(by && { dispensed_at: by.dispensedAt, dispensed_by: by.pharmacy, pharmacist: by.pharmacist }),
     priority: isControlled ? 'controlled' : isHighRisk ? 'high_risk' : 'routine',
     is_controlled: isControlled,

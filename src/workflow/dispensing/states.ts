@@ -2,11 +2,12 @@
 
 /** `held`: its cancellation is under way. */
 export type DispensingState = 'ready' | 'held' | 'dispensed' | 'expired' | 'cancelled';
-export type DispensingEvent = 'dispense' | 'hold' | 'release' | 'expire' | 'cancel';
+/** `prepare`: it is ready to collect, and still to be dispensed. */
+export type DispensingEvent = 'prepare' | 'dispense' | 'hold' | 'release' | 'expire' | 'cancel';
 
 /** What is not named is refused. */
 export const TRANSITIONS: Readonly<Record<DispensingState, Partial<Record<DispensingEvent, DispensingState>>>> = {
-  ready: { dispense: 'dispensed', hold: 'held', expire: 'expired', cancel: 'cancelled' },
+  ready: { prepare: 'ready', dispense: 'dispensed', hold: 'held', expire: 'expired', cancel: 'cancelled' },
   held: { release: 'ready', expire: 'expired', cancel: 'cancelled' },
   dispensed: {},
   expired: {},

@@ -37,6 +37,9 @@ export interface Answered {
 
 type EffectsOf = (answered: Answered) => readonly Effect[];
 
+/** The reason of a message that was given up: whether the Spine has it is not known. */
+export const NEVER_SENT = 'It could not be sent to the Spine';
+
 const EFFECTS: ReadonlyMap<string, EffectsOf> = new Map<string, EffectsOf>([
   [INTERACTIONS.ParentPrescription, ofOrder],
   [INTERACTIONS.CancellationRequest, ofCancellation],
@@ -65,7 +68,7 @@ function ofOrder({ verdict, answer, own }: Answered): readonly Effect[] {
       .filter(({ status }) => status === 'on-hold')
       .map((one) => byId(one, ({ statusReason: _waited, ...rest }) => ({ ...rest, status: 'active' }) as Resource));
   const status = verdict === 'refused' ? 'entered-in-error' : 'on-hold';
-  const statusReason = verdict === 'refused' ? reasonIn(answer) : { text: 'It could not be sent to the Spine' };
+  const statusReason = verdict === 'refused' ? reasonIn(answer) : { text: NEVER_SENT };
   return requests.map((one) => byId(one, (current) => ({ ...current, status, statusReason })));
 }
 

@@ -7,7 +7,7 @@ import type { StoredMessage } from '../../ports/message-log.ts';
 import type { Criteria, Resource, StoreTransaction } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { answerIn, spineAnswerOf } from './answer.ts';
-import { identifierIn, itemChange, reasonIn, WITH_DISPENSER } from './effects.ts';
+import { identifierIn, itemChange, NEVER_SENT, reasonIn, WITH_DISPENSER } from './effects.ts';
 
 /** Bundles in one of the two lists of a release. */
 export function prescriptionsIn(parameters: FhirResource, name: string): readonly Node[] {
@@ -33,7 +33,7 @@ export interface Released {
 /** What became of a request for prescriptions that is settled. */
 export function readRelease(message: StoredMessage, baseUrl: string): Released {
   const none = { releaseIds: new Map<string, string>(), isSent: message.state !== 'dead' };
-  if (message.state === 'dead') return { ...none, reason: 'It could not be sent to the Spine' };
+  if (message.state === 'dead') return { ...none, reason: NEVER_SENT };
   const said = answerIn(message);
   if (said === undefined) return { ...none, reason: 'The answer of the Spine was lost' };
   const { body } = spineAnswerOf(message, said, baseUrl);

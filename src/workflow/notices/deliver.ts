@@ -13,7 +13,7 @@ import { parseJson } from '../../standards/fhir/json.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { emailOf, isDeceased, languageOfPatient, mobileOf } from './contacts.ts';
 import { deliverOne } from './follow.ts';
-import type { NoticeKind } from './kinds.ts';
+import type { NoticeCode, NoticeKind } from './kinds.ts';
 import { basisOf, quietFor } from './preferences.ts';
 import { unsubscribeToken } from './unsubscribe.ts';
 import { languageOf, noticeText } from './wording.ts';
@@ -63,6 +63,7 @@ const HOUR_MS = 60 * 60_000;
 /** To one recipient by one channel in an hour, whatever happens: nobody is flooded. SECURITY IN-47 */
 const HOURLY_MAX = 10;
 const REFERENCES_MAX = 20;
+const OF_PHARMACIES: ReadonlySet<string> = new Set<NoticeCode>(['pharmacy-digest', 'controlled-drug']);
 
 export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
   const { store, searchOf, book, stop, kinds, cipher, url, now } = options;
@@ -107,7 +108,7 @@ export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
     const unsubscribeUrl = isAlways
       ? undefined
       : `${url}/unsubscribe?t=${unsubscribeToken(cipher, { recipient, kind })}`;
-    const link = recipientType === 'Organization' ? `${url}/api/pharmacy/queue` : `${url}/account`;
+    const link = url + (OF_PHARMACIES.has(kind) ? '/api/pharmacy/queue' : '/account');
     const { subject, text } = noticeText({
       kind,
       recipientType,
@@ -116,7 +117,7 @@ export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
       count: those.length,
       references: kind === 'controlled-drug' ? await tokensOf(those) : [],
       ...(digest !== undefined && { digest }),
-      link: kind.startsWith('request-') || kind === 'prescription-requested' ? `${url}/account` : link,
+      link,
       ...(unsubscribeUrl !== undefined && { unsubscribeLink: unsubscribeUrl }),
     });
     const id = `notice-${first.id}`;

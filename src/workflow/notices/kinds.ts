@@ -1,10 +1,34 @@
 /** What people are told of beside the app, by kind: to whom, by which channels unless they say otherwise, and how often. MISSION M10, M13 */
 import type { NoticeChannel } from '../../ports/notices.ts';
 
+/** Whatever is told has a row: a notice of another code does not compile. */
+export const NOTICE_CODES = [
+  'request-received',
+  'prescription-approved',
+  'prescription-rejected',
+  'prescription-ready',
+  'prescription-dispensed',
+  'prescription-refused',
+  'prescription-cancelled',
+  'prescription-moved',
+  'cancellation-refused',
+  'rectification-refused',
+  'break-glass',
+  'prescription-requested',
+  'request-escalated',
+  'cancellation-asked',
+  'pharmacy-digest',
+  'controlled-drug',
+  'prescription-new',
+  'prescription-on-hold',
+  'dispense-notification-refused',
+] as const;
+export type NoticeCode = (typeof NOTICE_CODES)[number];
+
 export interface NoticeKind {
   /** Category of the Communication. */
-  readonly code: string;
-  /** Types of recipients who are told of it outside the app; others read it there. */
+  readonly code: NoticeCode;
+  /** Types of recipients who are told of it outside the app; others read it there. Empty: it is in the app alone. */
   readonly to: readonly ('Patient' | 'Practitioner' | 'Organization')[];
   /** On unless they are switched off; `sms` is never among them: it is for who asks for it. SECURITY DP-10 */
   readonly channels: readonly NoticeChannel[];
@@ -19,6 +43,8 @@ export interface NoticeKind {
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const PATIENT_CHANNELS: readonly NoticeChannel[] = ['email', 'push'];
+/** In the app alone. */
+const HERE: Omit<NoticeKind, 'code'> = { to: [], channels: [] };
 
 export interface NoticeKindOptions {
   /** Alerts of controlled drugs: one message in so long … */
@@ -29,34 +55,43 @@ export interface NoticeKindOptions {
 
 /** By code. */
 export function noticeKinds({ alertGroupMs, alertsAWeek }: NoticeKindOptions): ReadonlyMap<string, NoticeKind> {
-  const patient = (code: string, more: Partial<NoticeKind> = {}): NoticeKind => ({
-    code,
+  const patient = (more: Partial<NoticeKind> = {}): Omit<NoticeKind, 'code'> => ({
     to: ['Patient'],
     channels: PATIENT_CHANNELS,
     ...more,
   });
-  const kinds: readonly NoticeKind[] = [
-    patient('request-received'),
-    patient('prescription-approved'),
-    patient('prescription-rejected'),
-    patient('prescription-dispensed'),
-    patient('prescription-refused', { to: ['Patient', 'Practitioner'] }),
-    patient('prescription-cancelled', { to: ['Patient', 'Practitioner'] }),
-    patient('cancellation-refused', { to: ['Patient', 'Practitioner'] }),
-    patient('rectification-refused'),
-    patient('break-glass', { isAlways: true }),
+  const kinds: Readonly<Record<NoticeCode, Omit<NoticeKind, 'code'>>> = {
+    'request-received': patient(),
+    'prescription-approved': patient(),
+    'prescription-rejected': patient(),
+    'prescription-ready': patient(),
+    'prescription-dispensed': patient(),
+    'prescription-refused': patient({ to: ['Patient', 'Practitioner'] }),
+    'prescription-cancelled': patient({ to: ['Patient', 'Practitioner'] }),
+    // Both pharmacies read it in the app.
+    'prescription-moved': patient(),
+    'cancellation-refused': patient({ to: ['Patient', 'Practitioner'] }),
+    'rectification-refused': patient(),
+    'break-glass': patient({ isAlways: true }),
     // A practice is not written to for each request.
-    { code: 'prescription-requested', to: ['Organization'], channels: ['email'], groupMs: 240 * MINUTE_MS },
-    { code: 'request-escalated', to: ['Organization'], channels: ['email'], groupMs: 30 * MINUTE_MS },
+    'prescription-requested': { to: ['Organization'], channels: ['email'], groupMs: 240 * MINUTE_MS },
+    'request-escalated': { to: ['Organization'], channels: ['email'], groupMs: 30 * MINUTE_MS },
+    'cancellation-asked': {
+      to: ['Practitioner', 'Organization'],
+      channels: PATIENT_CHANNELS,
+      groupMs: 30 * MINUTE_MS,
+    },
     // Pharmacies: nothing else by mail (MISSION M10).
-    { code: 'pharmacy-digest', to: ['Organization'], channels: ['email'] },
-    {
-      code: 'controlled-drug',
+    'pharmacy-digest': { to: ['Organization'], channels: ['email'] },
+    'controlled-drug': {
       to: ['Organization'],
       channels: ['email'],
       groupMs: alertGroupMs,
       budget: { count: alertsAWeek, perMs: 7 * DAY_MS },
     },
-  ];
-  return new Map(kinds.map((kind) => [kind.code, kind]));
+    'prescription-new': HERE,
+    'prescription-on-hold': HERE,
+    'dispense-notification-refused': HERE,
+  };
+  return new Map(NOTICE_CODES.map((code) => [code, { code, ...kinds[code] }]));
 }

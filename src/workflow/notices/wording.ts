@@ -47,6 +47,14 @@ const WORK: ReadonlyMap<string, Wording> = new Map([
       short: "Requests need a prescriber's review.",
     },
   ],
+  [
+    'cancellation-asked',
+    {
+      subject: 'A patient waits for your answer',
+      lines: ['Patients who ask for a prescription to be cancelled, which you alone can do: $COUNT.'],
+      short: 'A patient waits for your answer. Sign in to read it.',
+    },
+  ],
   ['pharmacy-digest', { subject: 'Your prescriptions this morning', lines: ['$DIGEST'], short: '' }],
   [
     'controlled-drug',
@@ -77,9 +85,9 @@ const OFF: Readonly<Record<Language, string>> = {
 export const languageOf = (tag: string | undefined): Language => (/^cy\b/i.test(tag ?? '') ? 'cy' : 'en');
 
 function wordingOf(kind: string, recipientType: string, language: Language): Wording {
-  if (recipientType === 'Practitioner') return WORK.get('staff') as Wording; // it stands above
   const work = WORK.get(kind);
   if (work) return work;
+  if (recipientType === 'Practitioner') return WORK.get('staff') as Wording; // it stands above
   if (RECORD_KINDS.has(kind)) return language === 'cy' ? CY_RECORD : RECORD;
   return language === 'cy' ? CY_NEWS : NEWS;
 }

@@ -8,6 +8,7 @@ import type { Caller } from '../../ports/caller.ts';
 import type { Resource, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { Queued } from '../eps/send.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import { isOrder, nodeOf, textIn } from './chart.ts';
 import { checkPatient } from './decide.ts';
 import { changed, created, type Found, findAllOf, notice, type Prescribing, raced } from './desk.ts';
@@ -54,7 +55,7 @@ export async function cancelRequest(
       }
       const { orders, queue } = await openOf(desk, tx, read.reference, id);
       const pharmacies = new Set(queue.map(({ resource }) => textIn(nodeOf(resource['owner'])['reference']) ?? ''));
-      const tell = (kind: string, text: string): readonly TransactionWrite[] =>
+      const tell = (kind: NoticeCode, text: string): readonly TransactionWrite[] =>
         [...pharmacies].filter(Boolean).map((pharmacy) => {
           const told = notice(kind, read.patientId, pharmacy, text, at, `Task/${id}`);
           return created({ ...told, id: store.newId() });

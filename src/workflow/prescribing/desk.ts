@@ -8,9 +8,11 @@ import type {
   StoreTransaction,
   TransactionWrite,
 } from '../../ports/resource-store.ts';
+import { namingSystemUrl } from '../../standards/fhir/canonical.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import type { Catalogue, OpenCatalogue } from './catalogue/catalogue.ts';
 import { ageOf, allergiesOf, currentMedicine, isOrder } from './chart.ts';
 import type { EpsOrders } from './eps-orders.ts';
@@ -66,6 +68,27 @@ export const chartQueries = (patientId: string): readonly (readonly [string, str
     `patient=${encodeURIComponent(patientId)}&status=active&intent=order,original-order,reflex-order,filler-order,instance-order`,
   ],
 ];
+
+/** A name that nothing bears: whoever orders for a patient holds it until they are through. */
+const CHART = namingSystemUrl('chart');
+
+/**
+ * What `chartQueries` finds, and `more`, with nobody else ordering for the patient until the transaction ends: of two who do
+ * at the same moment the second sees what the first has ordered. They share no transaction either.
+ */
+export async function findLockedChart(
+  desk: Pick<Prescribing, 'searchOf'>,
+  tx: Pick<StoreTransaction, 'findCurrent' | 'lockIdentity'>,
+  patientId: string,
+  more: readonly (readonly [type: string, query: string])[],
+): Promise<readonly (readonly Found[])[]> {
+  const { conditions } = desk.searchOf('Patient', `identifier=${CHART}|${encodeURIComponent(patientId)}`);
+  const [, found] = await Promise.all([
+    tx.lockIdentity([{ type: 'Patient', conditions }]),
+    findAllOf(desk, tx, [...chartQueries(patientId), ...more]),
+  ]);
+  return found;
+}
 
 export interface Chart {
   readonly patient: Resource;
@@ -130,7 +153,7 @@ const stateIssue = {
 
 /** A message to be read in the app. */
 export const notice = (
-  kind: string,
+  kind: NoticeCode,
   patientId: string,
   recipient: string,
   text: string,

@@ -6,8 +6,9 @@ import { ID_SYSTEM } from '../../mapping/eps/systems.ts';
 import type { Criteria, TransactionWrite } from '../../ports/resource-store.ts';
 import { INTERACTIONS } from '../../standards/hl7v3/interaction.ts';
 import { stateOf as dispensingState } from '../dispensing/states.ts';
-import { type Answered, itemChange, reasonIn, resourcesIn } from '../eps/effects.ts';
+import { type Answered, itemChange, NEVER_SENT, reasonIn, resourcesIn } from '../eps/effects.ts';
 import type { EpsFollow } from '../eps/follow.ts';
+import type { NoticeCode } from '../notices/kinds.ts';
 import { identifierIn, idIn, isOrder, listOf, nodeOf, textIn } from './chart.ts';
 import { changed, created, type Found, findAllOf, idQuery, notice } from './desk.ts';
 import { notTold } from './eps-dispensed-plan.ts';
@@ -30,7 +31,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
 
   const tell = (
     { task, read }: Group,
-    kind: string,
+    kind: NoticeCode,
     text: string,
     recipients: readonly (string | undefined)[],
   ): readonly TransactionWrite[] =>
@@ -98,7 +99,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
     }
     const reason = next === 'cancelled' || status !== 'cancelled' ? why : 'The Spine has not cancelled all of it';
     const told = [`Patient/${read.patientId}`, ...pharmaciesOf(queue), prescriberOf(orders), read.owner];
-    const [kind, text] =
+    const [kind, text]: readonly [NoticeCode, string] =
       next === 'cancelled'
         ? ['prescription-cancelled', `Prescription ${read.reference} is cancelled.`]
         : ['cancellation-refused', `Prescription ${read.reference} could not be cancelled. ${reason}`];
@@ -124,7 +125,7 @@ export function createEpsFollow({ criteriaOf, newId, now }: EpsFollowServices): 
       ];
     }
     const isSent = verdict === 'refused';
-    const why = isSent ? (textIn(reasonIn(answer)['text']) ?? '') : 'It could not be sent to the Spine';
+    const why = isSent ? (textIn(reasonIn(answer)['text']) ?? '') : NEVER_SENT;
     return tasks.flatMap((one): readonly TransactionWrite[] => {
       const patientId = idIn(one.resource['for'], 'Patient') ?? '';
       const told = notTold(patientId, one, why, now());
@@ -152,7 +153,7 @@ function settledState(state: RequestState, isGone: boolean): RequestState | unde
 
 /** How the order is from now on, and in whose words. */
 function outcomeOf({ verdict, answer }: Answered, current: string): { readonly status: string; readonly why: string } {
-  if (verdict === 'dead') return { status: current, why: 'It could not be sent to the Spine' };
+  if (verdict === 'dead') return { status: current, why: NEVER_SENT };
   if (answer === undefined)
     return { status: verdict === 'accepted' ? 'cancelled' : current, why: 'The Spine has done it' };
   const response = resourcesIn(answer, 'MedicationRequest')[0];

@@ -8,7 +8,7 @@ import { DISPENSING_CODES } from '../dispensing/queue-entry.ts';
 import { inputOf } from '../dispensing/tokens.ts';
 import { listOf, type Node, nodeOf, textIn } from './chart.ts';
 
-const EPS_NOTIFICATION = codeSystemUrl('eps-notification');
+export const EPS_NOTIFICATION = codeSystemUrl('eps-notification');
 const STATUSES = ['releasing', 'notifying', 'notified', 'refused', 'not-sent'] as const;
 
 /**
@@ -48,6 +48,11 @@ export const withNotification = (
   },
   lastModified: new Date(at).toISOString(),
 });
+
+/** The Task of which the Spine is to be told anew. */
+export function withoutNotification({ businessStatus: _before, ...task }: Resource, at: number): Resource {
+  return { ...task, resourceType: 'Task', lastModified: new Date(at).toISOString() };
+}
 
 const RELEASE = 'eps-release';
 

@@ -5,7 +5,7 @@ import { notFound } from '../../standards/fhir/outcome.ts';
 import { type Approval, type ApprovedItem, besideApproval, provenanceOf } from './approval.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { type Node, nominatedOf } from './chart.ts';
-import { chartOf, chartQueries, created, findAllOf, idQuery, judge, type Keep, type Prescribing } from './desk.ts';
+import { chartOf, created, findAllOf, findLockedChart, idQuery, judge, type Keep, type Prescribing } from './desk.ts';
 import { approveForEps, type EpsApproval, partiesOf } from './eps-approval.ts';
 import { selfOf } from './find-request.ts';
 import { medicationRequestOf, readItems, rulesBroken } from './items.ts';
@@ -47,14 +47,14 @@ export const ending =
 /** Everything that is written for orders: judged by the rules, and told of. Throws 404, 422. */
 export async function prepare(
   desk: Prescribing,
-  tx: Pick<StoreTransaction, 'findCurrent'>,
+  tx: Pick<StoreTransaction, 'findCurrent' | 'lockIdentity'>,
   catalogue: Catalogue,
   of: ToPrepare,
 ): Promise<Prepared> {
   const { store, tokens } = desk;
   const { patientId, user, at, reference } = of;
   const pharmacies = of.pharmacyId === undefined ? [] : [['Organization', idQuery(of.pharmacyId)] as const];
-  const found = await findAllOf(desk, tx, [...chartQueries(patientId), ...pharmacies]);
+  const found = await findLockedChart(desk, tx, patientId, pharmacies);
   const chart = chartOf(found, catalogue);
   if (!chart) throw notFound('That patient');
   const pharmacy = found[3]?.[0]?.resource ?? (await nominated(desk, tx, chart.patient, of.pharmacyId));

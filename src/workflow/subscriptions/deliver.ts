@@ -13,7 +13,8 @@ import {
   type NotifiedEvent,
   type SubscriptionStatus,
 } from '../../standards/fhir/subscription/notification.ts';
-import type { SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
+import { type SubscriptionPlan, secretIn } from '../../standards/fhir/subscription/read-subscription.ts';
+import { signWebhook } from '../../standards/webhook/signature.ts';
 import type { Plans } from './plans.ts';
 
 export interface DeliveryOptions {
@@ -54,7 +55,7 @@ const RIGHTS_GONE = 'the rights of the subscriber have ended: write the Subscrip
 const JSON_TYPE = 'application/fhir+json';
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { store, tellDeletion, book, plans, send, mail, baseUrl, now } = options;
+  const { store, tellDeletion, book, plans, mail, baseUrl, now } = options;
 
   async function load(id: string) {
     const subscriber = await book.find(id);
@@ -89,7 +90,19 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const { channel, endpoint = '', timeoutMs, payload } = plan;
     const { id, version } = subscriber;
     if (channel === 'email') return tellByMail(mail, subscriber, endpoint, event);
-    const headers = await plans.headers(id, version);
+    const { key, sent: headers } = secretIn(await plans.headers(id, version));
+    /** Of an event the same id with each attempt. */
+    const send: SendNotification = (notification) => {
+      if (!key) return options.send(notification);
+      const signed = signWebhook(
+        key,
+        `${id.replaceAll('.', '_')}-${event?.number ?? `0-${now()}`}`,
+        now(),
+        notification.body,
+      );
+      const fields = Object.entries(signed).map(([name, value]) => `${name}: ${value}`);
+      return options.send({ ...notification, headers: [...notification.headers, ...fields] });
+    };
     const common = { url: endpoint, method: 'POST', headers, timeoutMs } as const;
     const typed = { ...common, contentType: JSON_TYPE };
     if (channel === 'message') {

@@ -7,35 +7,15 @@ import { expect } from 'chai';
 import { createBatchDelivery } from '../../../src/gateways/hl7v2/feed/batch-delivery.ts';
 import { readFeed } from '../../../src/gateways/hl7v2/feed/endpoints.ts';
 import { verifiedTls } from '../../../src/pki/outbound-tls.ts';
-import type { Feed, V2BatchOutcome } from '../../../src/ports/v2-feed.ts';
+import type { V2BatchOutcome } from '../../../src/ports/v2-feed.ts';
 import { answersTo, type BatchPartner, startBatchPartner } from '../../support/batch-partner.ts';
 import { createTestCa } from '../../support/ca.ts';
+import { feedTo } from '../../support/v2-feed.ts';
 
 const message = (id: string): Buffer =>
   Buffer.from(`MSH|^~\\&|MORTAR|RXX|GPSYS|A83008|20260302||ADT^A31|${id}|P|2.4\r`);
 const BATCH = { id: 'BATCH1', at: Date.UTC(2026, 2, 2, 10, 15), messages: [message('M1'), message('M2')] };
 const FILE = '20260302101500-BATCH1.hl7';
-
-const feedTo = (address: string, batch: 'folder' | 'https'): Feed => ({
-  id: 'gp',
-  address,
-  batch,
-  senders: [],
-  lanes: 1,
-  dailyAt: 0,
-  profile: {
-    sendingApplication: 'MORTAR',
-    sendingFacility: 'RXX',
-    receivingApplication: 'GPSYS',
-    receivingFacility: 'A83008',
-    processingId: 'P',
-    version: '2.5.1',
-    acceptAcknowledgement: '',
-    applicationAcknowledgement: '',
-    characterSet: '',
-    kinds: new Set(['ADT']),
-  },
-});
 
 describe('hl7v2 › batch delivery › folder', () => {
   let folder: string;
@@ -45,7 +25,7 @@ describe('hl7v2 › batch delivery › folder', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
   const deliver = (to = folder): Promise<V2BatchOutcome> =>
-    delivery.deliver(feedTo(pathToFileURL(to).href, 'folder'), BATCH);
+    delivery.deliver(feedTo(pathToFileURL(to).href, { batch: 'folder', dailyAt: 0 }), BATCH);
 
   it('the file is there whole, under a name of its time and number, and not for everybody to read', async () => {
     expect(await deliver()).eql({ kind: 'taken' });
@@ -92,7 +72,7 @@ describe('hl7v2 › batch delivery › HTTPS', () => {
   function open({ port = partner.port, tls = verifiedTls(ca.certificate), answerTimeoutMs = 5000 } = {}) {
     const delivery = createBatchDelivery({ tls: () => tls, answerTimeoutMs, now: () => now });
     closing.push(delivery.close);
-    return () => delivery.deliver(feedTo(`https://localhost:${port}/v2/in`, 'https'), BATCH);
+    return () => delivery.deliver(feedTo(`https://localhost:${port}/v2/in`, { batch: 'https', dailyAt: 0 }), BATCH);
   }
 
   it('what is said of each message is known by its control id', async () => {

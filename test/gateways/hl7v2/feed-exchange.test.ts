@@ -3,23 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { expect } from 'chai';
 import { createV2Exchange } from '../../../src/gateways/hl7v2/feed/exchange.ts';
-import type { Feed, FeedProfile, V2Outcome } from '../../../src/ports/v2-feed.ts';
+import type { FeedProfile, V2Outcome } from '../../../src/ports/v2-feed.ts';
 import { createTestCa } from '../../support/ca.ts';
 import { createMemoryLog } from '../../support/log.ts';
+import { feedTo, GP_PROFILE } from '../../support/v2-feed.ts';
 import { answer, controlIdOf, startV2Peer, type V2Peer } from '../../support/v2-peer.ts';
 
-const profile: FeedProfile = {
-  sendingApplication: 'MORTAR',
-  sendingFacility: 'RXX',
-  receivingApplication: 'GPSYS',
-  receivingFacility: 'A83008',
-  processingId: 'P',
-  version: '2.5.1',
-  acceptAcknowledgement: '',
-  applicationAcknowledgement: '',
-  characterSet: 'UNICODE UTF-8',
-  kinds: new Set(['ADT']),
-};
+const profile: FeedProfile = { ...GP_PROFILE, characterSet: 'UNICODE UTF-8' };
 const message = (id: string, [accept, application] = ['', '']): Buffer =>
   Buffer.from(
     `MSH|^~\\&|MORTAR|RXX|GPSYS|A83008|20260302||ADT^A31|${id}|P|2.5.1|||${accept}|${application}\rPID|1||7\r`,
@@ -52,8 +42,7 @@ describe('hl7v2 › feeds › the way to a partner', () => {
     closing.push(exchange.close);
     return (raw: Buffer, lane = 0): Promise<V2Outcome> => {
       const address = `${scheme}://localhost:${peer.port}`;
-      const feed: Feed = { id: 'gp', profile, address, senders: [], lanes: 1 };
-      return exchange.send(feed, lane, raw);
+      return exchange.send(feedTo(address, { profile }), lane, raw);
     };
   }
 

@@ -7,14 +7,11 @@ import type { FeedEvent, FeedProfile } from '../../../src/ports/v2-feed.ts';
 import { isError } from '../../../src/standards/fhir/outcome.ts';
 import type { Message } from '../../../src/standards/hl7v2/message.ts';
 import { parseMessage } from '../../../src/standards/hl7v2/parse.ts';
+import { GP_PROFILE } from '../../support/v2-feed.ts';
 
 const PROFILE: FeedProfile = {
-  sendingApplication: 'MORTAR',
-  sendingFacility: 'RXX',
-  receivingApplication: 'GPSYS',
-  receivingFacility: 'A83008',
+  ...GP_PROFILE,
   processingId: 'T',
-  version: '2.5.1',
   acceptAcknowledgement: 'AL',
   applicationAcknowledgement: 'NE',
   characterSet: 'UNICODE UTF-8',

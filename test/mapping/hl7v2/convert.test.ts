@@ -1,7 +1,8 @@
 /** `convert` takes every kind that is mapped to FHIR, and back those that are written. */
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
-import { type ConvertRequest, convert } from '../../../src/mapping/convert.ts';
+import { convert } from '../../../src/mapping/convert.ts';
+import type { ConvertRequest } from '../../../src/mapping/converted.ts';
 import { isSupportedEvent } from '../../../src/mapping/hl7v2/map-to-fhir.ts';
 import { isWrittenKind } from '../../../src/mapping/hl7v2/outbound/map-from-fhir.ts';
 import { kindOf } from '../../../src/standards/hl7v2/message.ts';

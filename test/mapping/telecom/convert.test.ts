@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { type ConvertRequest, convert, findSource } from '../../../src/mapping/convert.ts';
+import { convert } from '../../../src/mapping/convert.ts';
+import type { ConvertRequest } from '../../../src/mapping/converted.ts';
+import { findSource } from '../../../src/mapping/find-source.ts';
 import { telecomFixture, telecomFixtures } from '../../standards/telecom/samples.ts';
 
 const request = (content: Buffer, more: Partial<ConvertRequest> = {}): ConvertRequest => ({

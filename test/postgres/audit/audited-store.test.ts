@@ -124,11 +124,14 @@ describe('audit › reads, searches and refusals', () => {
     await store.transaction(doctor, async (tx) => {
       await tx.read('Patient', 'a');
       await tx.search(search('Patient'));
+      const { type, conditions, contained: _contained, ...rest } = search('Patient');
+      await tx.searchSystem({ ...rest, parts: [{ type, conditions }], isNamed: true });
       await tx.history({ type: 'Patient', id: 'c', count: 5 });
       await failing(tx.vread('Patient', 'a', 9));
     });
     expect((await told()).map(({ kind, outcome, patients }) => [kind, outcome, patients])).deep.equal([
       ['read', 0, rid('a')],
+      ['search', 0, rid('a', 'b', 'c')],
       ['search', 0, rid('a', 'b', 'c')],
       ['history', 0, rid('c')],
       ['vread', 4, []],

@@ -9,7 +9,7 @@ import { connectionOfRunning } from '../../../src/postgres/running-cluster.ts';
 import { type RunningServer, startServer } from '../../../src/server.ts';
 import { withClient } from '../../support/database.ts';
 import { grepFolder } from '../../support/grep-folder.ts';
-import { operatorToken, testLog } from '../../support/server.ts';
+import { operatorToken, SERVER_SETTINGS, testLog } from '../../support/server.ts';
 import { findFastParent, makeTempFolder } from '../../support/temp-folder.ts';
 
 const PLANTED = 1000;
@@ -66,12 +66,8 @@ describe('encryption › the data directory', () => {
   const start = async (encrypted: string): Promise<void> => {
     server = await startServer(
       readConfig({
-        PORT: '0',
-        MLLP_PORT: '0',
-        SPINE_PORT: 'off',
-        PAYER_PORT: 'off',
+        ...SERVER_SETTINGS,
         DATA_DIR: dataDir,
-        UNSAFE_DATABASE: 'allow',
         SHUTDOWN_TIMEOUT_MS: '1000',
         ENCRYPTED_ELEMENTS: encrypted,
       }),

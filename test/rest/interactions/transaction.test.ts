@@ -146,6 +146,8 @@ describe('transaction', () => {
           put(patient({ id: 'all-new' })),
           { request: { method: 'GET', url: 'Patient?identifier=urn:sys|all-1' } },
           { request: { method: 'GET', url: `Patient/${kept}/_history/1` } },
+          { request: { method: 'GET', url: `?_type=Patient,Observation&_id=${kept},all-new&_sort=_id` } },
+          { request: { method: 'GET', url: `/?_type=Patient&_id=${removed}` } },
         ),
       ),
     );
@@ -158,7 +160,16 @@ describe('transaction', () => {
       '201 Created',
       '200 OK',
       '200 OK',
+      '200 OK',
+      '200 OK',
     ]);
+    // Over several types: what the transaction has written is found, as it is now, and what it deleted is not.
+    const found = entries[8]?.resource as unknown as { link: { url: string }[]; entry: { resource: Json }[] };
+    const [first, second] = ['all-new', kept].sort();
+    expect(found.entry.map(({ resource }) => resource['id'])).eql([first, second]);
+    expect(found.entry.every(({ resource }) => resource['resourceType'] === 'Patient')).equal(true);
+    expect(found.link[0]?.url).include('?_type=Patient%2CObservation&');
+    expect(entries[9]?.resource).include({ type: 'searchset', total: 0 });
     expect(entries[0]?.resource).include({ active: false });
     expect(entries[6]?.resource).include({ resourceType: 'Bundle', type: 'searchset', total: 1 });
     expect(entries[7]?.resource).include({ active: true });
@@ -320,6 +331,8 @@ describe('transaction', () => {
       ['a read of nothing', { request: { method: 'GET', url: 'Patient/nowhere' } }, 404, 'not-found'],
       ['a read of what is gone', { request: { method: 'GET', url: 'Patient/half-gone' } }, 410, 'deleted'],
       ['a search that is wrong', { request: { method: 'GET', url: 'Patient?famly=x' } }, 400, 'invalid'],
+      ['one over types that is wrong', { request: { method: 'GET', url: '?_type=Patient&famly=x' } }, 400, 'invalid'],
+      ['one over a type that is none', { request: { method: 'GET', url: '?_type=Patent' } }, 400, 'value'],
       [
         'an unknown type',
         { resource: { resourceType: 'Nonsense' }, request: { method: 'POST', url: 'Nonsense' } },

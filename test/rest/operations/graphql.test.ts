@@ -189,6 +189,19 @@ describe('$graphql', () => {
     ['an unknown directive', '{ Patient(id: "a") @x { id } }', 400, /not known/],
     ['fields of a simple value', '{ Patient(id: "a") { birthDate { x } } }', 400, /simple value/],
     ['no fields of a complex one', '{ Patient(id: "a") { name } }', 400, /needs fields/],
+    ['an unknown element to choose by', '{ Patient(id: "a") { name(usage: x) { family } } }', 400, /use/],
+    [
+      'a path that cannot be read',
+      '{ Patient(id: "a") { name(fhirpath: "(") { family } } }',
+      400,
+      /cannot be followed/,
+    ],
+    [
+      'a path that is too long',
+      `{ Patient(id: "a") { name(fhirpath: "use.exists() ${'or true '.repeat(150)}") { family } } }`,
+      400,
+      /at most 1000 characters/,
+    ],
     ['a list without _reference', '{ Patient(id: "a") { ObservationList { id } } }', 400, /_reference/],
     ['a resource that is not there', '{ Patient(id: "nowhere") { id } }', 404, /not found/],
     [

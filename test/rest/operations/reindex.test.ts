@@ -81,7 +81,9 @@ describe('$reindex', function () {
   });
 
   it('is refused without Prefer: respond-async, with parameters, and of what is not there', async () => {
-    expect((await fhir.post('Patient/$reindex', '')).status).equal(400);
+    const plain = await fhir.post('Patient/$reindex', '');
+    expect(plain.status).equal(400);
+    expect(plain.text).include('send the header Prefer: respond-async');
     expect((await fhir.post('Patient/$reindex?x=1', '', LATER)).status).equal(400);
     expect((await fhir.post('Patient/none/$reindex', '', LATER)).status).equal(404);
     expect((await fhir.get('$reindex-status/none')).status).equal(404);
@@ -143,9 +145,24 @@ describe('$reindex', function () {
       await sleep(10);
     }
     expect([...seen].every((one) => ['unused', 'waiting', 'indexing', 'ready'].includes(String(one)))).equal(true);
-    expect(await state()).include({ state: 'ready', types: 1, 'types-done': 1, 'resources-done': 3 });
+    expect(await state()).include({
+      state: 'ready',
+      message: 'It is searched by',
+      types: 1,
+      'types-done': 1,
+      'resources-done': 3,
+    });
     await fhir.put('SearchParameter/sp', { ...resource, status: 'retired' });
     for (let turn = 0; turn < 400 && (await state())['state'] !== 'unused'; turn++) await sleep(10);
-    expect(await state()).deep.equal({ state: 'unused' });
+    expect(await state()).deep.equal({
+      state: 'unused',
+      message: 'Its status is retired: only what is active is searched by',
+    });
+    const url = 'http://hl7.org/fhir/SearchParameter/individual-birthdate';
+    await fhir.put('SearchParameter/sp', { ...resource, url });
+    expect(await state()).deep.equal({
+      state: 'unused',
+      message: 'It has the url of a search parameter of R4, which is searched by without it',
+    });
   });
 });

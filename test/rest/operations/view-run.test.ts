@@ -34,7 +34,8 @@ describe('$viewdefinition-run', function () {
   });
   after(() => server.stop());
 
-  const run = (query: string, body: object = VIEW, client = root) => client.post(`$viewdefinition-run${query}`, body);
+  const run = (query: string, body: unknown = VIEW, client = root) =>
+    client.post(`$viewdefinition-run${query}`, JSON.stringify(body));
 
   it('as ndjson, JSON and CSV, where no formula is left', async () => {
     const lines = (await run('?patient=Patient/a')).text;
@@ -102,6 +103,11 @@ values (gen_random_uuid(), 'c', '', 'test', now())`);
       ['?_format=parquet', VIEW, 400, '_format'],
       ['?_limit=0', VIEW, 400, '_limit'],
       ['?colour=x', VIEW, 400, 'no parameter'],
+      ['', null, 400, 'Send a ViewDefinition'],
+      ['', [VIEW], 400, 'Send a ViewDefinition'],
+      ['', { resourceType: 'Parameters', parameter: {} }, 400, 'Parameters.parameter'],
+      ['', { resourceType: 'Parameters', parameter: [null] }, 400, 'Parameters.parameter[0]'],
+      ['', { ...VIEW, where: [null] }, 422, 'where[0]'],
     ] as const) {
       const reply = await run(query, body);
       expect(reply.status, reply.text).equal(status);

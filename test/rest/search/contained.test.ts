@@ -29,6 +29,14 @@ const RESOURCES: readonly (Json & { readonly resourceType: string; readonly id: 
   { resourceType: 'Organization', id: 'maker', name: 'Maker' },
   { resourceType: 'Patient', id: 'p' },
   medication('plain', '111'),
+  {
+    resourceType: 'MedicationRequest',
+    id: 'r6',
+    status: 'active',
+    intent: 'order',
+    subject: { reference: 'Patient/p' },
+    medicationReference: { reference: 'Medication/plain' },
+  },
   order('r1', [medication('m1', '111', { manufacturer: { reference: 'Organization/maker' } })]),
   order('r2', [medication('m1', '222', { status: 'inactive' })]),
   order(
@@ -159,6 +167,53 @@ describe('search › _contained', () => {
   ];
   for (const [query, expected] of CASES) it(query, async () => expect(await found(query)).equal(expected));
 
+  const CHAINS: readonly (readonly [query: string, found: string])[] = [
+    [`${MR}?medication.code=111`, `${MR}/r1 ${MR}/r3 ${MR}/r6`],
+    [`${MR}?medication:Medication.code=${SCT}|111`, `${MR}/r1 ${MR}/r3 ${MR}/r6`],
+    // r3 contains it, and refers to the other one as its medication.
+    [`${MR}?medication.code=333`, ''],
+    [`${MR}?medication.code=444`, `${MR}/r4`],
+    [`${MR}?medication.code=222&status=active`, `${MR}/r2`],
+    [`${MR}?medication.code=222&status=completed`, ''],
+    [`${MR}?medication.code=111&medication.lot-number=L1`, `${MR}/r3`],
+    [`${MR}?medication.code=111&patient=p&_sort=-_id`, `${MR}/r1 ${MR}/r3 ${MR}/r6`],
+    [`${MR}?medication.code=111&patient=other`, ''],
+    [`${MR}?medication.code:not=111`, `${MR}/r2 ${MR}/r4`],
+    [`${MR}?medication.status:missing=true`, `${MR}/r1 ${MR}/r3 ${MR}/r4 ${MR}/r6`],
+    [`${MR}?medication.manufacturer.name=mak`, `${MR}/r1`],
+    [`${MR}?medication.expiration-date=2027-03`, `${MR}/r3`],
+    ['Observation?subject:Patient.family=hull', 'Observation/o1'],
+    ['Observation?patient.name=ada&patient.birthdate=1970', 'Observation/o1'],
+    ['Observation?patient.identifier=urn:ids|id-7', 'Observation/o1'],
+    ['Observation?patient.gender=male', ''],
+    ['Observation?has-member:Observation.value-quantity=72', 'Observation/o2'],
+    ['Observation?has-member:Observation.patient=p', 'Observation/o2'],
+    ['Observation?subject:Patient.family=hull&_contained=true', ''],
+  ];
+  for (const [query, expected] of CHAINS)
+    it(`a chain into it: ${query}`, async () => {
+      expect(await found(query)).equal(expected);
+      const { total } = bundleOf(await fhir.get(`${query}&_summary=count`));
+      expect(total).equal(expected === '' ? 0 : expected.split(' ').length);
+    });
+
+  it('chains into it in pages, as an entry of a transaction, and by POST', async () => {
+    const seen: string[] = [];
+    let path: string | undefined = `${MR}?medication.code=111&_count=1`;
+    while (path !== undefined) {
+      const page = bundleOf(await fhir.get(path));
+      seen.push(...entriesOf(page).map(({ resource }) => String(resource['id'])));
+      path = linkOf(page, 'next');
+    }
+    expect(seen.sort()).deep.equal(['r1', 'r3', 'r6']);
+    const reply = await fhir.post('', {
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [{ request: { method: 'GET', url: `${MR}?medication.code=444` } }],
+    });
+    expect(reply.text).include('"id":"r4"').and.not.include('"id":"r1"');
+  });
+
   it('a contained resource is given out by itself, under the URL of its place', async () => {
     const [entry] = entriesOf(bundleOf(await fhir.get('Medication?code=333&_contained=true&_containedType=contained')));
     expect(entry?.fullUrl).equal(`${fhir.base}/MedicationRequest/r3#m2`);
@@ -215,6 +270,10 @@ describe('search › _contained', () => {
     expect(bundleOf(await narrow.get('Medication?_contained=true&_total=accurate'))).include({ total: 0 });
     const other = await client('system/MedicationRequest.rs');
     expect((await other.get('Medication?_contained=true')).status).equal(403);
+    // A chain leads into what may be searched only, here as elsewhere.
+    expect((await other.get('MedicationRequest?medication.code=111')).status).equal(403);
+    const both = await client('system/MedicationRequest.rs system/Medication.rs');
+    expect(entriesOf(bundleOf(await both.get('MedicationRequest?medication.code=111')))).to.have.length(3);
   });
 });
 
@@ -245,6 +304,19 @@ describe('search › _contained under the policy', () => {
     expect(ids(inside)).deep.equal(['of-p']);
   });
 
+  it('[CP-03] [CP-06] nor by a chain into it', async () => {
+    const request = parseQuery('MedicationRequest', 'medication.code=111&_total=accurate');
+    expect(ids(await world.store.search(ROOT, request))).deep.equal(['of-p', 'of-q']);
+    const doctor = person('DOCTOR', { organizations: ['o'] });
+    for (const page of [
+      await world.store.search(doctor, request),
+      await world.store.transaction(doctor, (tx) => tx.search(request)),
+    ]) {
+      expect(ids(page)).deep.equal(['of-p']);
+      expect(page.total).equal(1);
+    }
+  });
+
   it('[CP-05] a paging link is the caller’s own', async () => {
     const request = parseQuery('Medication', 'code=111&_contained=true&_count=1');
     const { next } = await world.store.search(ROOT, request);
@@ -268,5 +340,36 @@ describe('search › _contained under the policy', () => {
       (error: { readonly status?: number }) => error.status,
     );
     expect(answer).oneOf([0, 403]);
+    for (const query of ['medication.code=111', 'status=active&medication:Medication.code=111']) {
+      const chain = parseQuery('MedicationRequest', `${query}&_total=accurate`);
+      expect((await world.store.search(receptionist, chain)).total).equal(1);
+      for (const ask of [
+        () => store.search(receptionist, chain),
+        () => store.transaction(receptionist, (tx) => tx.search(chain)),
+      ])
+        expect((await ask()).total, query).equal(0);
+    }
+  });
+
+  it('a chain looks into 1,000 containers, and says so where there are more', async () => {
+    const contained = [medication('m', '555')];
+    await world.store.transaction(ROOT, async (tx) => {
+      await tx.write(
+        Array.from({ length: 1150 }, (_, n) => ({
+          kind: 'update' as const,
+          operation: 'update' as const,
+          type: 'MedicationRequest',
+          id: `many-${n}`,
+          change: () => order(`many-${n}`, contained, n === 7 ? { status: 'completed' } : {}),
+        })),
+      );
+    });
+    const all = await world.store.search(ROOT, parseQuery('MedicationRequest', 'medication.code=555&_total=accurate'));
+    expect(all.total).within(1000, 1100);
+    expect(all.issues.map(({ code, severity }) => `${severity} ${code}`)).deep.equal(['warning incomplete']);
+    // What else is asked narrows what is looked into.
+    const one = await world.store.search(ROOT, parseQuery('MedicationRequest', 'medication.code=555&status=completed'));
+    expect(ids(one)).deep.equal(['many-7']);
+    expect(one.issues).deep.equal([]);
   });
 });

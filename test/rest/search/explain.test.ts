@@ -49,7 +49,7 @@ describe('search › _explain', () => {
   });
 
   it('a chain has a statement for each step; a search over types one for each', async () => {
-    expect(await diagnosticsOf('Observation?subject:Patient.family=zzyzx&_explain=true')).to.have.length(2);
+    expect(await diagnosticsOf('Observation?subject:Patient.family=zzyzx&_explain=true')).to.have.length(3);
     expect((await diagnosticsOf('?_type=Patient,Observation&_explain=true')).length).within(2, 4);
     expect((await diagnosticsOf('?_explain=true')).length).equal(20);
   });

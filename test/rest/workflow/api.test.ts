@@ -15,6 +15,23 @@ describe('workflow API', () => {
   const get = (path: string, headers: Record<string, string> = { ...server.bearer }): Promise<Response> =>
     fetch(server.url + path, { headers });
 
+  it('each pattern is said in words, with an example that fits: who sends something else is not shown it', () => {
+    const patterns: JsonSchema[] = [];
+    const walk = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return;
+      // Where properties are described, `pattern` may be the name of one.
+      if (typeof (value as JsonSchema)['pattern'] === 'string') patterns.push(value as JsonSchema);
+      for (const one of Object.values(value)) walk(one);
+    };
+    walk(document);
+    expect(patterns.length).greaterThan(5);
+    for (const { pattern, description, examples } of patterns) {
+      expect(description, `${pattern} has a description`).match(/^an? \S|^the \S/);
+      expect(examples, `${pattern} has an example`).an('array').not.empty;
+      for (const example of examples as string[]) expect(example).match(new RegExp(String(pattern), 'u'));
+    }
+  });
+
   it('describes itself in OpenAPI 3.1, to anybody', () => {
     expect(document.openapi).equal('3.1.0');
     expect(Object.keys(document.paths)).include.members(['/openapi.json', '/openapi', '/api/v2/medications']);

@@ -28,8 +28,14 @@ const CASES: readonly (readonly [schema: JsonSchema, value: unknown, said: strin
   [{ type: 'number', maximum: 2 }, 3, 'must be 2 or less'],
   [{ type: 'number', exclusiveMinimum: 0 }, 0, 'must be more than 0'],
   [{ type: 'number', exclusiveMaximum: 9 }, 9, 'must be less than 9'],
-  [{ type: 'string', format: 'date' }, '1.2.2026', 'must be a date'],
-  [{ type: 'string', pattern: '^[A-Z]{3}$' }, 'ab', 'must have the form ^[A-Z]{3}$'],
+  [{ type: 'string', format: 'date' }, '1.2.2026', 'must be a date like 2026-11-22'],
+  [{ type: 'string', format: 'date-time' }, '2026-11-22', 'must be a time like 2026-11-22T08:30:00Z'],
+  [
+    { type: 'string', pattern: '^[A-Z]{3}$', description: 'a code', examples: ['ABC'] },
+    'ab',
+    'must be a code like ABC',
+  ],
+  [{ type: 'string', pattern: '^[A-Z]{3}$' }, 'ab', 'must be as /openapi.json describes it'],
   [{ type: 'string', enum: ['one', 'two'] }, 'three', 'must be one of: one, two'],
   [{ type: 'number', multipleOf: 2 }, 3, 'must be as /openapi.json describes it'],
 ];

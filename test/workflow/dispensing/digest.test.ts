@@ -1,11 +1,11 @@
 /** The digest at eight, local time: once a day across the fleet, also on days of 23 and 25 hours. MISSION M10, M13 */
 import { expect } from 'chai';
-import { createFhirApi, type FhirApi } from '../../../src/fhir-api.ts';
+import type { OpenStore } from '../../../src/postgres/store.ts';
 import { createPharmacies } from '../../../src/workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices } from '../../../src/workflow/dispensing/pharmacy-notices.ts';
 import { withClient } from '../../support/database.ts';
 import { makePharmacyWorld } from '../../support/pharmacy.ts';
-import { startTestServer, type TestServer } from '../../support/server.ts';
+import { startTestServerAndStore, type TestServer } from '../../support/server.ts';
 
 const ZONE = 'Europe/London';
 const HOUR_MS = 3_600_000;
@@ -13,14 +13,9 @@ const HOUR_MS = 3_600_000;
 describe('workflow › dispensing › digest', function () {
   this.timeout(120_000);
   let server: TestServer;
-  let api: FhirApi | undefined;
+  let store: OpenStore;
   before(async () => {
-    server = await startTestServer({
-      async createFhirApi(parts) {
-        api = await createFhirApi(parts);
-        return api;
-      },
-    });
+    ({ server, store } = await startTestServerAndStore());
     const world = await makePharmacyWorld(server);
     const issuedAt = Date.parse('2026-11-22T00:00:00Z');
     for (const pharmacyId of ['pharmacy-a', 'pharmacy-b'])
@@ -30,8 +25,6 @@ describe('workflow › dispensing › digest', function () {
 
   /** What one process of the fleet holds. */
   function open(clock: { readonly at: number }) {
-    const store = api?.store;
-    if (!store) throw new Error('it was started above');
     const now = (): number => clock.at;
     const pharmacies = createPharmacies({
       store,

@@ -8,14 +8,14 @@ import {
   TRANSITIONS,
 } from '../../../src/workflow/dispensing/states.ts';
 
-const EVENTS: readonly DispensingEvent[] = ['dispense', 'hold', 'release', 'expire', 'cancel'];
+const EVENTS: readonly DispensingEvent[] = ['prepare', 'dispense', 'hold', 'release', 'expire', 'cancel'];
 /** `.`: refused. */
 const TABLE: Readonly<Record<DispensingState, readonly string[]>> = {
-  ready: ['dispensed', 'held', '.', 'expired', 'cancelled'],
-  held: ['.', '.', 'ready', 'expired', 'cancelled'],
-  dispensed: ['.', '.', '.', '.', '.'],
-  expired: ['.', '.', '.', '.', '.'],
-  cancelled: ['.', '.', '.', '.', '.'],
+  ready: ['ready', 'dispensed', 'held', '.', 'expired', 'cancelled'],
+  held: ['.', '.', '.', 'ready', 'expired', 'cancelled'],
+  dispensed: ['.', '.', '.', '.', '.', '.'],
+  expired: ['.', '.', '.', '.', '.', '.'],
+  cancelled: ['.', '.', '.', '.', '.', '.'],
 };
 const STATUSES: readonly (readonly [string, DispensingState])[] = [
   ['ready', 'ready'],

@@ -1,13 +1,12 @@
 /** Several processes follow the change log at once: each notice goes to each channel once. SECURITY RL-17; docs/notifications.md */
 import { expect } from 'chai';
-import { createFhirApi, type FhirApi } from '../../../src/fhir-api.ts';
 import { serviceCaller } from '../../../src/policy/service-caller.ts';
 import type { OpenStore } from '../../../src/postgres/store.ts';
 import { FhirError } from '../../../src/standards/fhir/outcome.ts';
 import { createNoticeFollow } from '../../../src/workflow/notices/follow.ts';
 import { noticeKinds } from '../../../src/workflow/notices/kinds.ts';
 import { withClient } from '../../support/database.ts';
-import { startTestServer, type TestServer } from '../../support/server.ts';
+import { startTestServerAndStore, type TestServer } from '../../support/server.ts';
 
 const NOTICES = 60;
 const CALLER = serviceCaller('test');
@@ -15,14 +14,9 @@ const CALLER = serviceCaller('test');
 describe('workflow › notices › several at once', function () {
   this.timeout(120_000);
   let server: TestServer;
-  let api: FhirApi | undefined;
+  let store: OpenStore;
   before(async () => {
-    server = await startTestServer({
-      async createFhirApi(parts) {
-        api = await createFhirApi(parts);
-        return api;
-      },
-    });
+    ({ server, store } = await startTestServerAndStore());
   });
   after(() => server.stop());
 
@@ -38,8 +32,6 @@ describe('workflow › notices › several at once', function () {
     });
 
   it('[RL-17] none is lost and none is doubled, while notices are still being written', async () => {
-    const store = api?.store;
-    if (!store) throw new Error('it was started above');
     let isWriting = true;
     const follow = async (turn: () => Promise<number>): Promise<void> => {
       for (;;) {

@@ -2,20 +2,10 @@
 import { expect } from 'chai';
 import type { CatalogueEntry } from '../../../src/workflow/prescribing/catalogue/entry.ts';
 import { controlledDrugOf, missingForSchedule } from '../../../src/workflow/prescribing/eps-controlled-drug.ts';
+import { catalogueEntry } from '../../support/catalogue.ts';
 
-const entryOf = (ukSchedule: string | undefined): CatalogueEntry => ({
-  id: 'med-1',
-  name: 'Morphine 10mg tablets',
-  form: 'tablets',
-  strength: '10mg',
-  substances: ['morphine'],
-  codes: {},
-  classes: [],
-  requiresApproval: true,
-  isActive: true,
-  interactions: [],
-  ...(ukSchedule !== undefined && { ukSchedule }),
-});
+const entryOf = (ukSchedule: string | undefined): CatalogueEntry =>
+  catalogueEntry('Morphine 10mg tablets', ukSchedule === undefined ? {} : { ukSchedule });
 
 describe('prescribing › controlled drugs by EPS', () => {
   for (const [schedule, code, words] of [

@@ -9,20 +9,9 @@ import {
   readProtocol,
   type StandingProtocol,
 } from '../../../src/workflow/prescribing/standing-protocol.ts';
+import { catalogueEntry } from '../../support/catalogue.ts';
 
-const entryOf = (id: string, more: Partial<CatalogueEntry> = {}): CatalogueEntry => ({
-  id,
-  name: id,
-  form: 'tablets',
-  strength: '',
-  substances: [id],
-  codes: {},
-  classes: [],
-  requiresApproval: false,
-  isActive: true,
-  interactions: [],
-  ...more,
-});
+const entryOf = (id: string, more: Partial<CatalogueEntry> = {}) => catalogueEntry(id, { id, ...more });
 const itemOf = (entry: CatalogueEntry | undefined, more: Partial<Item> = {}): Item => ({
   ...(entry && { entry }),
   name: entry?.name ?? 'something',

@@ -3,19 +3,17 @@ import { createHash } from 'node:crypto';
 import type { NewJob } from '../../../ports/jobs.ts';
 import type { NewMessage } from '../../../ports/message-log.ts';
 import type { Feed, FeedEvent, FormattedV2 } from '../../../ports/v2-feed.ts';
+import { controlIdFrom } from '../../../standards/hl7v2/control-id.ts';
 
 /** What `jobs/hl7v2-send-jobs.ts` takes. */
 export const SEND = 'hl7v2-send';
-const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-/** Before version 2.7 a control id is no longer. */
-const CONTROL_ID_LENGTH = 20;
 
 const digestOf = (feedId: string, { type, id, versionId }: FeedEvent, n: number): Buffer =>
   createHash('sha256').update(`hl7v2-out\n${feedId}\n${type}/${id}/${versionId}\n${n}`).digest();
 
 /** MSH-10 of the n-th message about an event: the same however often it is made. */
 export const controlIdOf = (feedId: string, event: FeedEvent, n: number): string =>
-  [...digestOf(feedId, event, n).subarray(0, CONTROL_ID_LENGTH)].map((byte) => BASE32[byte % 32]).join('');
+  controlIdFrom(digestOf(feedId, event, n));
 
 /** A UUID of version 8 (RFC 9562), made from the same. */
 function messageIdOf(feedId: string, event: FeedEvent, n: number): string {

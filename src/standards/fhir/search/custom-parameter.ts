@@ -2,27 +2,22 @@
  * A posted SearchParameter, compiled with what the definitions know of its types. Nothing of it becomes code: its values
  * are found by extract-custom.ts. https://hl7.org/fhir/R4/searchparameter.html, SECURITY IN-03, IN-35
  */
-import { createHash } from 'node:crypto';
 import type { Definitions, SearchParameterDefinition } from '../definitions.ts';
 import { type Issue, issue } from '../outcome.ts';
 import { bare, type Candidate } from './atoms.ts';
-import { parseExpression, type Step } from './expression.ts';
+import { type CustomDefinition, type FindOwn, readDefinition } from './custom-definition.ts';
 import { canExtract } from './extract-custom.ts';
-import { isMultiple } from './leaves.ts';
-import type { Atom, SearchParameter, SearchParameters, SearchType } from './parameter.ts';
-import {
-  candidate,
-  createSource,
-  impliedSystems,
-  type Source,
-  targetTypes,
-  UNSUPPORTED_PARAMETERS,
-} from './parameters.ts';
+import { canExtractPart } from './extract-custom-composite.ts';
+import { isMultiple, type ResolvedLeaf } from './leaves.ts';
+import type { Atom, Leaf, SearchParameter, SearchParameters } from './parameter.ts';
+import { candidate, createSource, impliedSystems, type Source, targetTypes } from './parameters.ts';
 
 export interface CustomParameter {
   readonly id: string;
   /** Version of the resource that says so. */
   readonly version: number;
+  readonly url: string;
+  readonly type: SearchParameterDefinition['type'];
   readonly code: string;
   /** Equal where the same values are found; part of the name under which they are kept. */
   readonly fingerprint: string;
@@ -32,7 +27,10 @@ export interface CustomParameter {
 
 export interface CustomCompiler {
   /** `value` is absent when there are issues, and when the resource has no effect on searches here. */
-  read(resource: Readonly<Record<string, unknown>>): { readonly value?: Compiled; readonly issues: readonly Issue[] };
+  read(
+    resource: Readonly<Record<string, unknown>>,
+    findOwn?: FindOwn,
+  ): { readonly value?: Compiled; readonly issues: readonly Issue[] };
 }
 
 /** Without the resource's id and version. */
@@ -46,104 +44,57 @@ export interface CompilerOptions {
   readonly isSealed: (type: string, atom: Atom) => boolean;
 }
 
-/** Raised when the same definition gives other values than before. */
-const FORMAT = 1;
-const CODE = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
-const EXPRESSION_LENGTH_MAX = 2000;
-const BASES_MAX = 20;
-const TYPES: readonly SearchType[] = ['number', 'date', 'string', 'token', 'reference', 'quantity', 'uri'];
-/** Searched in the audit trail, which has columns of its own. */
-const NEVER: ReadonlySet<string> = new Set(['AuditEvent']);
+/** Types that are told of, where an expression fits none of many. */
+const ISSUES_MAX = 20;
 
 export function createCustomCompiler(options: CompilerOptions): CustomCompiler {
   const source = createSource(options.definitions);
   return {
-    read(resource) {
+    read(resource, findOwn = () => undefined) {
       // A copy of an official definition says nothing new.
       if (resource['status'] !== 'active' || source.byUrl.has(String(resource['url']))) return { issues: [] };
       const issues: Issue[] = [];
-      const definition = readDefinition(options, resource, issues);
-      if (!definition) return { issues };
-      const fingerprint = fingerprintOf(definition);
+      const read = readDefinition(options.official, source, findOwn, resource, issues);
+      if (!read) return { issues };
+      const { url, type, code } = read.definition;
       const of = new Map<string, SearchParameter>();
-      for (const base of definition.base)
+      const inside = withOwn(source, read);
+      for (const base of read.types)
         try {
-          of.set(base, compile(options, source, definition, base, fingerprint));
+          of.set(base, compile(options, inside, read, base));
         } catch (error) {
           if (!(error instanceof Error)) throw error;
-          issues.push(issue('not-supported', why(definition, base, error), 'SearchParameter.expression'));
+          const why = `The expression cannot be searched by as ${type} of ${base}: ${error.message}`;
+          issues.push(issue('not-supported', why, 'SearchParameter.expression'));
+          if (issues.length === ISSUES_MAX) break;
         }
-      return issues.length > 0 ? { issues } : { value: { code: definition.code, fingerprint, of }, issues };
+      if (issues.length > 0) return { issues };
+      return { value: { url, type, code, fingerprint: read.fingerprint, of }, issues };
     },
   };
 }
 
-const why = ({ type }: SearchParameterDefinition, base: string, { message }: Error): string =>
-  `The expression cannot be searched by as ${type} of ${base}: ${message}`;
-
-const texts = (value: unknown): readonly string[] =>
-  Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
-
-/** What matters of the resource, or undefined with issues. */
-function readDefinition(
-  { official }: CompilerOptions,
-  resource: Readonly<Record<string, unknown>>,
-  issues: Issue[],
-): SearchParameterDefinition | undefined {
-  const { url, code, type, expression, description, target } = resource;
-  const refuse = (element: string, why: string, kind: Issue['code'] = 'value'): void =>
-    void issues.push(issue(kind, why, `SearchParameter.${element}`));
-  const base = [...new Set(texts(resource['base']))].sort();
-  if (typeof code !== 'string' || !CODE.test(code))
-    refuse('code', 'A code is up to 64 letters, digits and hyphens here, and begins with a letter: it stands in URLs');
-  if (!TYPES.includes(type as SearchType))
-    refuse('type', `Custom parameters are of type ${TYPES.join(', ')}; composite and special ones are not supported`);
-  if (typeof expression !== 'string' || expression.length > EXPRESSION_LENGTH_MAX)
-    refuse('expression', `An expression of at most ${EXPRESSION_LENGTH_MAX} characters says where the values are`);
-  if (base.length === 0 || base.length > BASES_MAX)
-    refuse('base', `A parameter is of 1 to ${BASES_MAX} resource types`);
-  for (const one of base)
-    if (official.get(one) === undefined || NEVER.has(one))
-      refuse('base', `Custom parameters cannot be of ${one.slice(0, 64)}: name the resource types one by one`);
-    else if (typeof code === 'string' && (official.get(one)?.parameters.has(code) || UNSUPPORTED_PARAMETERS.has(code)))
-      refuse('code', `'${code}' is a parameter of ${one} in R4: choose another code`, 'duplicate');
-  for (const one of texts(target))
-    if (official.get(one) === undefined) refuse('target', `${one.slice(0, 64)} is no resource type that can be stored`);
-  if (issues.length > 0) return undefined;
-  return {
-    url: String(url),
-    code: code as string, // all three were looked at
-    type: type as SearchType,
-    expression: expression as string,
-    base,
-    ...(texts(target).length > 0 && { target: [...new Set(texts(target))].sort() }),
-    ...(typeof description === 'string' && { description }),
-  };
-}
-
-function fingerprintOf({ code, type, base, expression, target }: SearchParameterDefinition): string {
-  const text = JSON.stringify([FORMAT, code, type, base, expression, target]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+/** The source that knows the posted components too. */
+function withOwn(source: Source, { components, definition: { base } }: CustomDefinition): Source {
+  const own = components.filter(({ url }) => !source.byUrl.has(url)).map((one) => [one.url, { ...one, base }] as const);
+  return own.length === 0 ? source : { ...source, byUrl: new Map([...source.byUrl, ...own]) };
 }
 
 /** Throws an Error that says what of the expression cannot be followed. */
 function compile(
   { definitions, isSealed }: CompilerOptions,
   source: Source,
-  definition: SearchParameterDefinition,
+  { definition, components, fingerprint }: CustomDefinition,
   base: string,
-  fingerprint: string,
 ): SearchParameter {
-  for (const { steps } of parseExpression(definition.expression ?? '')) checkSteps(steps);
   const found = candidate(source, base, definition);
-  const leaves = found.leaves.filter((leaf) => found.notFalse || canExtract(definition.type, leaf.type));
-  if (leaves.length === 0) throw new Error('it finds no element that has such values');
-  checkIndexes(found);
+  const leaves = definition.type === 'composite' ? compositeLeaves(found) : plainLeaves(found);
+  checkIndexes(leaves);
   const atom: Atom = {
     index: -1,
     code: `${definition.code}#${fingerprint}`,
     type: definition.type,
-    components: [],
+    components: found.components,
     notFalse: found.notFalse,
     multiple: !found.notFalse && isMultiple(leaves),
     leaves: leaves.map(bare),
@@ -161,31 +112,43 @@ function compile(
     targets: targetTypes(source, definition, found),
     onlyTargets: found.onlyTargets,
     bit: -1,
-    components: [],
+    components: components.map(({ type, code }) => ({ type, code })),
     impliedSystems: impliedSystems(definitions, { ...found, leaves }),
     custom: true,
   };
 }
 
-/** The order of filters that the walk keeps to: a name, one `[n]`, one comparison. Others would mean something else. */
-function checkSteps(steps: readonly Step[]): void {
-  let last: 'child' | 'index' | 'where' = 'child';
-  for (const { kind } of steps) {
-    if (kind === 'child') last = 'child';
-    else if (kind === 'index') {
-      if (last !== 'child') throw new Error('[n] must follow the name of an element');
-      last = 'index';
-    } else if (kind === 'where-equals') {
-      if (last === 'where') throw new Error('an element can be compared once');
-      last = 'where';
-    }
-  }
+const typesOf = (leaves: readonly Leaf[]): string => [...new Set(leaves.map(({ type }) => type))].join(', ');
+
+function plainLeaves({ type, notFalse, leaves }: Candidate): readonly ResolvedLeaf[] {
+  const found = leaves.filter((leaf) => notFalse || canExtract(type, leaf.type));
+  if (found.length > 0) return found;
+  throw new Error(`what it finds is of type ${typesOf(leaves)}, by which a ${type} is not searched here`);
+}
+
+/** Each element with those places of its components that have values. */
+function compositeLeaves({ components, leaves }: Candidate): readonly ResolvedLeaf[] {
+  return leaves.map((leaf) => ({
+    ...leaf,
+    parts: (leaf.parts ?? []).map((places, i) => {
+      const type = components[i] ?? 'special';
+      const found = places.filter((place) => canExtractPart(type, place.type));
+      if (found.length > 0) return found;
+      throw new Error(`its component ${i + 1} finds ${typesOf(places)}, by which a ${type} is not searched here`);
+    }),
+  }));
 }
 
 /** `a.b[0]` is the first of all `b` in FHIRPath, wherever the `a` are: only of one `a` that is the first of each. */
-function checkIndexes({ leaves }: Candidate): void {
-  for (const { steps } of leaves)
+function checkIndexes(leaves: readonly Leaf[]): void {
+  for (const { steps, parts } of leaves) {
+    checkIndexes((parts ?? []).flat());
     for (const [i, step] of steps.entries())
       if (step.index !== undefined && steps.slice(0, i).some((before) => before.array && before.index === undefined))
-        throw new Error('[n] must not follow an element that repeats');
+        throw new Error(
+          `[${step.index}] of '${step.name}' must not follow an element that repeats, '${steps[i - 1]?.name}': which one is meant is not certain`,
+        );
+      else if (step.index !== undefined && step.index > 0 && !step.array)
+        throw new Error(`'${step.name}' does not repeat: there is no [${step.index}]`);
+  }
 }

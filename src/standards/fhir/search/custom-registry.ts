@@ -3,7 +3,8 @@
  * searched by when the values of what was stored before have been made.
  */
 import { type Issue, issue } from '../outcome.ts';
-import type { Compiled, CustomCompiler, CustomParameter } from './custom-parameter.ts';
+import type { FindOwn } from './custom-definition.ts';
+import type { CustomCompiler, CustomParameter } from './custom-parameter.ts';
 import { createCustomExtractor } from './extract-custom.ts';
 import type { Atom, SearchParameter, SearchParameters, TypeParameters } from './parameter.ts';
 import type { Extractor } from './sink.ts';
@@ -44,6 +45,8 @@ export function createCustomRegistry(
 ): CustomRegistry {
   const known = new Map<string, CustomParameter>();
   const versions = new Map<string, number>();
+  /** Composites, which count while what they are made of does. */
+  const composites = new Map<string, { readonly version: number; readonly resource: Fields }>();
   let states: ReadonlyMap<string, IndexState> = new Map();
   let types = new Map<string, TypeParameters>();
   const custom = new WeakMap<TypeParameters, readonly SearchParameter[]>();
@@ -53,7 +56,7 @@ export function createCustomRegistry(
   const counting = (): readonly CustomParameter[] => {
     const taken = new Set<string>();
     return [...known.values()]
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .sort(byId)
       .filter(({ code, of }) => {
         const names = [...of.keys()].map((type) => `${type} ${code}`);
         if (names.some((name) => taken.has(name))) return false;
@@ -93,6 +96,17 @@ export function createCustomRegistry(
     custom.set(made, own);
     return made;
   };
+  const findOwn: FindOwn = (url) =>
+    [...known.values()].filter((one) => one.url === url && one.type !== 'composite').sort(byId)[0];
+  /** Takes it in as the others are now; false where nothing has changed. */
+  const take = (id: string, version: number, resource: Fields | undefined): boolean => {
+    const value = resource && compiler.read(resource, findOwn).value;
+    const before = known.get(id);
+    if (!value) return known.delete(id);
+    if (before?.version === version && before.fingerprint === value.fingerprint) return false;
+    known.set(id, { ...value, id, version });
+    return true;
+  };
   const get = (type: string): TypeParameters | undefined => types.get(type) ?? official.get(type);
 
   return {
@@ -107,7 +121,7 @@ export function createCustomRegistry(
       return made;
     },
     check(id, resource) {
-      const { value, issues } = compiler.read(resource);
+      const { value, issues } = compiler.read(resource, findOwn);
       if (!value) return issues;
       const others = [...known.values()].filter((one) => one.id !== id);
       const same = others.find(
@@ -125,10 +139,11 @@ export function createCustomRegistry(
       if (version <= (versions.get(id) ?? 0)) return;
       versions.set(id, version);
       if (versions.size > VERSIONS_MAX) versions.delete(versions.keys().next().value as string); // the oldest; there is one
-      const value: Compiled | undefined = resource && compiler.read(resource).value;
-      if (!value && !known.delete(id)) return;
-      if (value) known.set(id, { ...value, id, version });
-      rebuild();
+      if (resource?.['type'] === 'composite') composites.set(id, { version, resource });
+      else composites.delete(id);
+      let isChanged = take(id, version, resource);
+      for (const [one, held] of composites) if (take(one, held.version, held.resource)) isChanged = true;
+      if (isChanged) rebuild();
     },
     setStates(given) {
       const before = described(states);
@@ -142,6 +157,10 @@ export function createCustomRegistry(
     versionOf: (id) => versions.get(id),
   };
 }
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const byId = (a: CustomParameter, b: CustomParameter): number => (a.id < b.id ? -1 : 1);
 
 const described = (states: ReadonlyMap<string, IndexState>): string =>
   JSON.stringify([...states].map(([id, { fingerprint, isReady }]) => [id, fingerprint, isReady]).sort());

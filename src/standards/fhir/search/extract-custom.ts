@@ -2,9 +2,12 @@
  * The values of a custom parameter, found by walking its leaves: what was posted never becomes code. The same readers as
  * those of the generated extractors. SECURITY IN-03
  */
+
+import { createCompositeExtractor } from './extract-custom-composite.ts';
 import * as quantities from './extract-quantities.ts';
 import * as values from './extract-values.ts';
-import type { Atom, PathStep, SearchParameter, SearchType } from './parameter.ts';
+import { follow, shapeOf } from './follow-path.ts';
+import type { Atom, SearchParameter, SearchType } from './parameter.ts';
 import type { Extractor, SearchSink } from './sink.ts';
 
 type Element = values.Element;
@@ -18,6 +21,7 @@ export function createCustomExtractor({ atoms, onlyTargets }: SearchParameter): 
 
 function extractorOf(atom: Atom, onlyTargets: readonly string[]): Extractor {
   const { index, leaves, type } = atom;
+  if (type === 'composite') return createCompositeExtractor(atom);
   if (atom.notFalse)
     return (resource, sink) => {
       const found: unknown[] = [];
@@ -44,40 +48,6 @@ function extractorOf(atom: Atom, onlyTargets: readonly string[]): Extractor {
 
 /** Whether a search type has values at such a leaf. */
 export const canExtract = (type: SearchType, leafType: string): boolean => findReader(type, leafType) !== undefined;
-
-function follow(from: unknown, steps: readonly PathStep[], at: number, visit: (value: unknown) => void): void {
-  const step = steps[at];
-  if (step === undefined) {
-    visit(from);
-    return;
-  }
-  if (!isElement(from)) return;
-  const found = own(from, step.name);
-  const all = !step.array
-    ? [found]
-    : !Array.isArray(found)
-      ? []
-      : step.index === undefined
-        ? found
-        : [found[step.index]];
-  const { where } = step;
-  for (const one of all as readonly unknown[])
-    if (one !== undefined && one !== null && (!where || (isElement(one) && own(one, where.name) === where.value)))
-      follow(one, steps, at + 1, visit);
-}
-
-const isElement = (value: unknown): value is Element =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const own = (element: Element, name: string): unknown => (Object.hasOwn(element, name) ? element[name] : undefined);
-
-const isNumber = (type: string): boolean => type === 'decimal' || type === 'integer' || /Int$/.test(type);
-
-/** Whether a value has the JSON shape of the FHIR type. Numbers are looked at by who reads them. */
-function shapeOf(type: string): (value: unknown) => boolean {
-  if (type === 'boolean') return (value) => typeof value === 'boolean';
-  if (isNumber(type)) return () => true;
-  return /^[a-z]/.test(type) ? (value) => typeof value === 'string' : isElement;
-}
 
 type Reader = (sink: SearchSink, atom: number, value: unknown) => void;
 

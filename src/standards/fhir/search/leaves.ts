@@ -2,6 +2,7 @@
 import type { Definitions, ElementType } from '../definitions.ts';
 import type { PathExpression, Step } from './expression.ts';
 import type { Leaf, PathStep, SearchType } from './parameter.ts';
+import { suggestNames } from './suggest.ts';
 
 /**
  * Leaf types that a search type has values for; others on the same path are left out (an Age in a date search).
@@ -46,13 +47,17 @@ interface Position {
 /** Choices below choices multiply: no official path comes near it. */
 const POSITIONS_MAX = 500;
 
-/** The leaves of one path below `type`. Throws when the definitions know no such path. */
+/** The leaves of one path below `type`. Throws an Error that says which element of which type there is not. */
 export function resolveLeaves(definitions: Definitions, type: string, path: PathExpression): ResolvedLeaf[] {
   let positions: Position[] = [{ steps: [], type, targets: [], onlyTargets: [], binding: undefined }];
   for (const step of path.steps) {
-    positions = positions.flatMap((position) => follow(definitions, position, step));
-    if (positions.length === 0) throw new Error(`no element ${JSON.stringify(step)} on a search path below ${type}`);
-    if (positions.length > POSITIONS_MAX) throw new Error(`a search path below ${type} leads to too many places`);
+    const before = positions;
+    positions = before.flatMap((position) => follow(definitions, position, step));
+    if (positions.length === 0) throw new Error(whyNowhere(definitions, before, step));
+    if (positions.length > POSITIONS_MAX)
+      throw new Error(
+        `a path below ${type} leads to too many places (${POSITIONS_MAX} at most): narrow it by ofType()`,
+      );
   }
   return positions.map((position) => ({
     ...position,
@@ -76,9 +81,47 @@ function follow(definitions: Definitions, at: Position, step: Step): Position[] 
     case 'where-equals':
       return isText(definitions, at.type, step.name) ? revised({ where: { name: step.name, value: step.value } }) : [];
     case 'where-resolves':
-      return [{ ...at, onlyTargets: [...at.onlyTargets, step.type] }];
+      return REFERRING.has(at.type) ? [{ ...at, onlyTargets: [...at.onlyTargets, step.type] }] : [];
   }
 }
+
+const NAMED_MAX = 4;
+
+/** Why a step leads nowhere, in the words of the definitions. */
+function whyNowhere(definitions: Definitions, before: readonly Position[], step: Step): string {
+  const types = [...new Set(before.map(({ type }) => type))];
+  const named = `${types.slice(0, NAMED_MAX).join(', ')}${types.length > NAMED_MAX ? ' …' : ''}`;
+  switch (step.kind) {
+    case 'child':
+      return whyNoElement(definitions, types, named, step.name);
+    case 'of-type':
+      return `no element there is of type ${step.type}: it is ${types.length > 1 ? `one of ${named}` : named}`;
+    case 'index':
+      return `[${step.index}] must follow the name of an element`;
+    case 'where-equals':
+      return before.some(({ type, steps }) => steps.length > 0 && isText(definitions, type, step.name))
+        ? 'where(…) must follow the name of an element'
+        : `${named} has no element '${step.name}' that is one text to compare with '${step.value}'`;
+    case 'where-resolves':
+      return `where(resolve() is ${step.type}) is of references, not of ${named}`;
+  }
+}
+
+function whyNoElement(definitions: Definitions, types: readonly string[], named: string, name: string): string {
+  if (types.every(isPrimitive))
+    return `'${name}' is below a primitive (${named}): nothing there, not even an extension, can be searched by`;
+  const elements = types.flatMap((type) => definitions.types[type]?.elements ?? []);
+  const choice = elements.find((e) => e.choice && e.types.some(({ code }) => choiceName(e.name, code) === name));
+  const type = choice?.types.find(({ code }) => choiceName(choice.name, code) === name)?.code;
+  if (choice && type) return `FHIRPath names a choice without its type: ${choice.name}.ofType(${type}), not '${name}'`;
+  const near = suggestNames(name, new Set([...elements.map((e) => e.name), ...types]));
+  return `${named} has no element '${name}'${near.length > 0 ? `; near: ${near.join(', ')}` : ''}`;
+}
+
+const isPrimitive = (type: string): boolean => /^[a-z]/.test(type);
+
+/** Types whose values name resources. */
+const REFERRING: ReadonlySet<string> = new Set(['Reference', 'canonical', 'uri', 'Resource']);
 
 /** Whether a type has one text of that name, to compare with. */
 const isText = (definitions: Definitions, type: string, name: string): boolean =>
@@ -88,7 +131,7 @@ const isText = (definitions: Definitions, type: string, name: string): boolean =
 
 function children(definitions: Definitions, at: Position, name: string): Position[] {
   // In JSON, what a primitive has besides its value stands beside it.
-  if (/^[a-z]/.test(at.type)) return [];
+  if (isPrimitive(at.type)) return [];
   const element = definitions.types[at.type]?.elements.find((e) => e.name === name);
   if (element === undefined) return [];
   return element.types.map((type: ElementType) => ({

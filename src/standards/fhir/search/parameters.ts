@@ -117,6 +117,8 @@ function compileType(source: Source, type: string): TypeParameters {
   };
 }
 
+const typesOf = (leaves: readonly ResolvedLeaf[]): string => [...new Set(leaves.map(({ type }) => type))].join(', ');
+
 /** The parameter with its leaves in this type; throws when there are none, so that none is lost unseen. */
 export function candidate(source: Source, type: string, parameter: Definition): Candidate {
   const { definitions } = source;
@@ -132,14 +134,18 @@ export function candidate(source: Source, type: string, parameter: Definition): 
     parameter.type === 'composite'
       ? found.map((leaf) => ({ ...leaf, parts: components.map((c) => componentLeaves(source, type, leaf, c)) }))
       : found.filter((leaf) => LEAF_TYPES[parameter.type].has(leaf.type));
-  if (leaves.length === 0) throw new Error(`search parameter ${type}.${parameter.code} has no values`);
+  if (branches.length === 0) throw new Error(`none of its paths begins with ${type}`);
+  if (leaves.length === 0)
+    throw new Error(
+      `what it finds is of type ${typesOf(found)}; a ${parameter.type} is of ${[...LEAF_TYPES[parameter.type]].join(', ')}`,
+    );
   const entry = leaves.some((leaf) => leaf.type === 'Resource'); // Bundle.entry[0].resource: its type is the target
   return {
     code: parameter.code,
     type: parameter.type,
     components: components.map((c) => c.type),
     leaves,
-    onlyTargets: entry ? (parameter.target ?? []) : onlyTargets(leaves, `${type}.${parameter.code}`),
+    onlyTargets: entry ? (parameter.target ?? []) : onlyTargets(leaves),
     notFalse: branches.some((branch) => branch.notFalse),
   };
 }
@@ -166,15 +172,17 @@ function componentLeaves(source: Source, type: string, at: ResolvedLeaf, compone
     .parse(component.expression)
     .flatMap((path) => resolveLeaves(source.definitions, path.fromResource ? type : at.type, path))
     .filter((leaf) => LEAF_TYPES[component.type].has(leaf.type));
-  if (leaves.length === 0) throw new Error(`component ${component.code} has no values below ${at.type}`);
+  if (leaves.length === 0)
+    throw new Error(`its component ${component.code} finds no ${component.type} below ${at.type}`);
   return leaves;
 }
 
 /** The restriction by `resolve() is X`, which the definitions put on all branches of a type or on none. */
-function onlyTargets(leaves: readonly ResolvedLeaf[], name: string): readonly string[] {
+function onlyTargets(leaves: readonly ResolvedLeaf[]): readonly string[] {
   const all = leaves.map((leaf) => leaf.onlyTargets);
   const first = all[0] ?? [];
-  if (all.some((targets) => targets.join() !== first.join())) throw new Error(`mixed restrictions in ${name}`);
+  if (all.some((targets) => targets.join() !== first.join()))
+    throw new Error('where(resolve() is …) must be the same on all of its paths');
   return first;
 }
 

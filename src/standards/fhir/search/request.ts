@@ -170,6 +170,8 @@ export interface SearchRequest {
     /** Types that may be looked into; absent: any. */
     readonly inside?: (type: string) => boolean;
   };
+  /** Chains lead to resources only, not into what the resources searched contain. */
+  readonly chainsStayOutside?: boolean;
   /** Tells how it was answered. Administrators only. */
   readonly explain?: boolean;
   /** The parameters that took part, as given (for the self link), without the cursor. */

@@ -2,6 +2,7 @@
  * The words of a resource, for `_text` (those of the narrative) and `_content` (those of every text in it).
  * https://hl7.org/fhir/R4/search.html#content
  */
+import { PREDEFINED_ENTITIES } from '../../xml/entities.ts';
 import { normaliseText } from './text.ts';
 
 /** One word and where it stands; what is not side by side in the resource is not side by side here. */
@@ -59,13 +60,6 @@ export function eachWord(resource: Readonly<Record<string, unknown>>, all: boole
 
 /** Elements within a word: `H<sub>2</sub>O`. */
 const INLINE = new Set(['a', 'b', 'big', 'em', 'i', 'small', 'span', 'strong', 'sub', 'sup', 'tt', 'u']);
-const ENTITIES: ReadonlyMap<string, string> = new Map([
-  ['amp', '&'],
-  ['lt', '<'],
-  ['gt', '>'],
-  ['quot', '"'],
-  ['apos', "'"],
-]);
 
 /** What a reader of the XHTML sees: no markup, no comments, entities resolved. */
 export function narrativeText(div: string): string {
@@ -87,7 +81,7 @@ export function narrativeText(div: string): string {
 const resolved = (text: string): string =>
   text.includes('&')
     ? text.replace(/&(#x?)?([A-Za-z0-9]{1,10});/g, (_whole, sign: string | undefined, name: string) => {
-        if (sign === undefined) return ENTITIES.get(name) ?? ' ';
+        if (sign === undefined) return PREDEFINED_ENTITIES.get(name) ?? ' ';
         const point = Number.parseInt(name, sign === '#x' ? 16 : 10);
         return point > 0 && point <= 0x10ffff ? String.fromCodePoint(point) : ' ';
       })

@@ -9,8 +9,7 @@ import { Scope } from '../fhirpath/scope.ts';
 import { type Item, item, PathError } from '../fhirpath/values.ts';
 import { FhirError, type Issue, issue, unprocessable } from '../outcome.ts';
 import { readConstants, withConstants } from './constants.ts';
-
-type Json = Readonly<Record<string, unknown>>;
+import { type Fault, type Json, objectsOf } from './objects.ts';
 
 /** Values by the names of columns; null where there is none. */
 export type ViewRow = Readonly<Record<string, unknown>>;
@@ -39,7 +38,7 @@ interface Node {
 /** Throws 422 with every fault that keeps it from being a view. */
 export function compileView(view: Json, model: Model): CompiledView {
   const issues: Issue[] = [];
-  const fault = (text: string, place: string): void =>
+  const fault: Fault = (text, place) =>
     void issues.push(issue('invalid', text, `ViewDefinition.${place.replace(/^\./, '')}`));
   const type = view['resource'];
   if (typeof type !== 'string' || !/^[A-Z][A-Za-z]{1,63}$/.test(type)) fault('resource names a type', 'resource');
@@ -80,7 +79,7 @@ export function compileView(view: Json, model: Model): CompiledView {
       return { columns: [], rows: () => [] };
     }
     for (const key of Object.keys(one)) if (!SELECT_KEYS.has(key)) fault(`${key.slice(0, 64)} is not supported`, place);
-    const list = (name: string): readonly Json[] => (Array.isArray(one[name]) ? (one[name] as Json[]) : []);
+    const list = (name: string): readonly Json[] => objectsOf(one[name], `${place}.${name}`, fault);
     const parts = [
       ...list('column').map((part, i) => column(part, `${place}.column[${i}]`)),
       ...list('select').map((part, i) => select(part, `${place}.select[${i}]`, depth + 1)),
@@ -113,9 +112,7 @@ export function compileView(view: Json, model: Model): CompiledView {
   }
 
   const root = select({ select: view['select'] }, '', 0);
-  const where = (Array.isArray(view['where']) ? (view['where'] as Json[]) : []).map((one, i) =>
-    path(one['path'], `where[${i}].path`),
-  );
+  const where = objectsOf(view['where'], 'where', fault).map((one, i) => path(one['path'], `where[${i}].path`));
   const repeated = root.columns.find((name, i) => root.columns.indexOf(name) !== i);
   if (repeated !== undefined) fault(`two columns are called ${repeated}`, 'select');
   if (root.columns.length > COLUMNS_MAX) fault(`a view has at most ${COLUMNS_MAX} columns`, 'select');

@@ -1,8 +1,7 @@
 /** Constants of a view, and the functions that views have beside FHIRPath's own, written into its paths. */
 import { isNumber } from '../json.ts';
 import { badValue } from '../outcome.ts';
-
-type Json = Readonly<Record<string, unknown>>;
+import { type Fault, objectsOf } from './objects.ts';
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,254}$/;
 const DATED = new Map([
@@ -17,12 +16,9 @@ const PLACES =
 const OWN = new Set(['resource', 'rootResource', 'context', 'sct', 'loinc', 'ucum']);
 
 /** Literals of FHIRPath by the names of the constants. */
-export function readConstants(
-  given: unknown,
-  fault: (text: string, place: string) => void,
-): ReadonlyMap<string, string> {
+export function readConstants(given: unknown, fault: Fault): ReadonlyMap<string, string> {
   const constants = new Map<string, string>();
-  for (const [i, one] of (Array.isArray(given) ? (given as Json[]) : []).entries()) {
+  for (const [i, one] of objectsOf(given, 'constant', fault).entries()) {
     const place = `constant[${i}]`;
     const { name } = one;
     const [key, value] = Object.entries(one).find(([part]) => part.startsWith('value')) ?? [];

@@ -2,6 +2,8 @@
  * What a Subscription asks for, of R4 (https://hl7.org/fhir/R4/subscription.html) or of the topics that were brought back
  * from R5 (https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/). SECURITY IN-40, IN-41
  */
+
+import { readWebhookSecret } from '../../webhook/signature.ts';
 import { type Issue, issue } from '../outcome.ts';
 import { findTopic, TOPICS, type Topic } from './topics.ts';
 
@@ -39,7 +41,7 @@ const CRITERIA_MAX = 2000;
 const HEADER = /^([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}): ?([\x20-\x7e]*)$/;
 /** Ours to set, or dangerous between servers. */
 const RESERVED =
-  /^(?:host|content-(?:length|type|encoding)|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*|forwarded|x-forwarded-.*|x-http-method.*|cookie)$/i;
+  /^(?:host|content-(?:length|type|encoding)|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|webhook-(?:id|timestamp|signature)|proxy-.*|forwarded|x-forwarded-.*|x-http-method.*|cookie)$/i;
 
 const extensions = (of: unknown): readonly Json[] => {
   const found = (of as Json | undefined)?.['extension'];
@@ -148,8 +150,21 @@ function checkHeaders(headers: readonly string[], fault: Fault): void {
     const place = `channel.header[${i}]`;
     if (name === undefined || header.length > HEADER_MAX) fault('A header field is one line, Name: value', place);
     else if (RESERVED.test(name)) fault(`The header field ${name} cannot be set`, place);
+    else if (name.toLowerCase() === SECRET_HEADER && value !== KEPT && !readWebhookSecret(value ?? ''))
+      fault('Webhook-Secret is whsec_ and the base64 of 24 to 64 random bytes', place);
     else if (value === KEPT) fault(`The value of ${name} is kept and not shown: give it again`, place);
   }
+}
+
+/** Signs what is sent, and is never sent itself. docs/subscriptions.md "Signed" */
+const SECRET_HEADER = 'webhook-secret';
+
+/** The key that header fields name, and those that are sent. */
+export function secretIn(headers: readonly string[]): { readonly key?: Buffer; readonly sent: readonly string[] } {
+  const isSecret = (header: string): boolean => header.slice(0, header.indexOf(':')).toLowerCase() === SECRET_HEADER;
+  const secret = headers.find(isSecret);
+  const key = secret === undefined ? undefined : readWebhookSecret(secret.slice(secret.indexOf(':') + 1).trim());
+  return { ...(key && { key }), sent: headers.filter((header) => !isSecret(header)) };
 }
 
 /** What stands for the values of header fields, which are never shown again. SECURITY IN-41 */

@@ -1,7 +1,8 @@
 /** V3 that is no V3, or none that may be read: refused with an OperationOutcome that says where. SECURITY IN-20 */
 import { Buffer } from 'node:buffer';
 import { expect } from 'chai';
-import { convert, findXmlSource } from '../../../../src/mapping/convert.ts';
+import { convert } from '../../../../src/mapping/convert.ts';
+import { findXmlSource } from '../../../../src/mapping/find-source.ts';
 import { readFixture } from '../fixture.ts';
 
 const GOOD = readFixture('prescription-order-acute.v3.xml');

@@ -170,9 +170,16 @@ describe('SQL on FHIR › views', () => {
     [select({ unionAll: [{ column: [ID] }, { column: [column('b', 'id')] }] }), 'the same columns'],
     [select({ repeat: ['item'], column: [ID] }), 'repeat is not supported'],
     [{ resource: 'patient', ...select({ column: [ID] }) }, 'names a type'],
+    [{ select: {} }, 'a list of objects'],
+    [{ select: [null] }, 'an object stands here'],
+    [select({ column: [null] }), 'an object stands here'],
+    [select({ select: [5], column: [ID] }), 'an object stands here'],
+    [select({ unionAll: [null], column: [ID] }), 'an object stands here'],
+    [{ where: {}, ...select({ column: [ID] }) }, 'a list of objects'],
+    [{ constant: [null], ...select({ column: [ID] }) }, 'an object stands here'],
   ];
   for (const [view, words] of FAULTS)
-    it(`refused: ${words}`, () => {
+    it(`refused: ${words}, ${JSON.stringify(view)}`, () => {
       expect(() => rowsOf(view)).throw(FhirError, words);
     });
   it('refused: several values in a column that is no collection; more rows than can be', () => {

@@ -1,16 +1,22 @@
-/** Which route a path means: prepared once, looked up by method and number of segments. */
-import { FhirError, issue, notFound } from '../../standards/fhir/outcome.ts';
-import type { WorkflowRoute } from './route.ts';
+/** Which route of the APIs beside FHIR a path means: prepared once, looked up by method and number of segments. */
+import { FhirError, issue, notFound } from '../standards/fhir/outcome.ts';
 
-export interface FoundRoute<R extends WorkflowRoute> {
+/** `/api/things/:id`: a segment that begins with a colon stands for any. */
+export interface RoutePath {
+  readonly method: string;
+  readonly path: string;
+}
+
+export interface FoundRoute<R extends RoutePath> {
   readonly route: R;
   readonly path: Readonly<Record<string, string>>;
 }
 
 /** Throws 404 where no route has the path, 405 where none has the method. HEAD is GET. */
-export type FindRoute<R extends WorkflowRoute> = (method: string, segments: readonly string[]) => FoundRoute<R>;
+export type FindRoute<R extends RoutePath> = (method: string, segments: readonly string[]) => FoundRoute<R>;
 
-export function createRouting<R extends WorkflowRoute>(routes: readonly R[]): FindRoute<R> {
+/** Throws where the table has a route twice. */
+export function createRouting<R extends RoutePath>(routes: readonly R[]): FindRoute<R> {
   const byLength = new Map<number, { readonly route: R; readonly parts: readonly string[] }[]>();
   for (const route of routes) {
     const parts = route.path.slice(1).split('/');
@@ -21,7 +27,7 @@ export function createRouting<R extends WorkflowRoute>(routes: readonly R[]): Fi
   }
   // `/api/prescriptions/repeatable` goes before `/api/prescriptions/:id`.
   const order = (parts: readonly string[]): string => parts.map((part) => (isName(part) ? '1' : '0')).join('');
-  for (const list of byLength.values()) list.sort((a, b) => (order(a.parts) < order(b.parts) ? -1 : 1));
+  for (const list of byLength.values()) list.sort((a, b) => order(a.parts).localeCompare(order(b.parts)));
   return (method, segments) => {
     const fitting = (byLength.get(segments.length) ?? []).filter(({ parts }) =>
       parts.every((part, i) => isName(part) || part === segments[i]),
@@ -30,8 +36,9 @@ export function createRouting<R extends WorkflowRoute>(routes: readonly R[]): Fi
     const found = fitting.find(({ route }) => route.method === asked);
     if (found) return { route: found.route, path: namesOf(found.parts, segments) };
     if (fitting.length === 0) throw notFound('That path');
-    throw new FhirError(405, [issue('not-supported', `${method} is not possible here`)], {
-      headers: { Allow: fitting.map(({ route }) => route.method).join(', ') },
+    const allowed = fitting.map(({ route }) => route.method).join(', ');
+    throw new FhirError(405, [issue('not-supported', `${method} is not possible here: use ${allowed}`)], {
+      headers: { Allow: allowed },
     });
   };
 }

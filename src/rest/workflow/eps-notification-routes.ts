@@ -1,0 +1,97 @@
+/** What the Spine does not know of what was dispensed: why, and telling it again. docs/eps.md "What was dispensed here" */
+import { parseJson } from '../../standards/fhir/json.ts';
+import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts';
+import type { Node } from '../../workflow/dispensing/pharmacies.ts';
+import { queueItem } from '../../workflow/dispensing/queue-item.ts';
+import { createTellAgain, UNTOLD_QUERY } from '../../workflow/prescribing/eps-tell-again.ts';
+import { type DispensingParts, PHARMACY_CODE } from './dispensing-parts.ts';
+import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
+import { readVisibleTask } from './visible-task.ts';
+
+const TAG = 'Pharmacy';
+const COUNT = 50;
+
+export function createEpsNotificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
+  const { store, visible, searchOf, tokens, pharmacies, jobsOf, now } = parts;
+  const tellAgain = createTellAgain({ store, searchOf, jobsOf, now });
+
+  async function list({ caller, query }: WorkflowCall): Promise<WorkflowAnswer> {
+    const { pharmacy_code, before, limit } = query as { pharmacy_code?: string; before?: string; limit?: number }; // as the schema says
+    const pharmacy = await pharmacies.actingFor(caller, pharmacy_code);
+    const size = limit ?? COUNT;
+    const since = before === undefined ? '' : `&modified=lt${encodeURIComponent(before)}`;
+    const asked = `owner=Organization/${pharmacy.id}&${UNTOLD_QUERY}${since}&_sort=-modified&_count=${size}`;
+    const { matches } = await visible.search(caller, searchOf('Task', asked));
+    const found = matches.flatMap((version): FoundTask | readonly [] => readTask(version, tokens) ?? []);
+    const last = matches.at(-1);
+    const next = last && matches.length === size ? (parseJson(last.content) as Node)['lastModified'] : undefined;
+    return {
+      status: 200,
+      json: {
+        notifications: found.map((one) => ({ ...queueItem(one, now()), since: one.task['lastModified'] ?? null })),
+        ...(typeof next === 'string' && { next }),
+      },
+      detail: { pharmacy: pharmacy.id },
+      searched: {
+        type: 'Task',
+        query: 'api/pharmacy/eps-notifications',
+        patientIds: [...new Set(found.map(({ patientId }) => patientId))],
+      },
+    };
+  }
+
+  async function again({ caller, path, body, keep }: WorkflowCall): Promise<WorkflowAnswer> {
+    const pharmacy = await pharmacies.actingFor(caller, body['pharmacy_code'] as string | undefined); // as the schema says
+    const found = await readVisibleTask(parts, caller, path['id'] ?? '');
+    const answerOf = (before: string): WorkflowAnswer => ({
+      status: 202,
+      json: { success: true, message: 'The Spine is told again', details: { eps_reason_before: before } },
+    });
+    const before = await tellAgain(caller, found, (tx, reason) => keep(tx, answerOf(reason)));
+    const detail = { pharmacy: pharmacy.id, token: found.token.tokenId };
+    return { ...answerOf(before), patientId: found.patientId, detail };
+  }
+
+  return [
+    {
+      method: 'GET',
+      path: '/api/pharmacy/eps-notifications',
+      summary: 'What was dispensed and the Spine does not know, with why: `eps_status` and `eps_reason`',
+      tag: TAG,
+      rights: ['pharmacy:queue'],
+      kind: 'search',
+      told: 'eps-notifications',
+      request: {
+        query: {
+          type: 'object',
+          properties: {
+            pharmacy_code: PHARMACY_CODE,
+            limit: { type: 'integer', minimum: 1, maximum: 200 },
+            before: { type: 'string', format: 'date-time' },
+          },
+        },
+      },
+      answers: {
+        200: { about: 'The newest first; `next` is `before` of the page after it', schema: { type: 'object' } },
+      },
+      problems: ['pharmacy'],
+      handle: list,
+    },
+    {
+      method: 'POST',
+      path: '/api/prescriptions/:id/notify-again',
+      summary: 'Tells the Spine again what was dispensed, after it has refused and what was wrong is put right',
+      tag: TAG,
+      rights: ['prescriptions:dispense'],
+      kind: 'update',
+      told: 'eps-notify-again',
+      request: { body: { type: 'object', properties: { pharmacy_code: PHARMACY_CODE } } },
+      answers: {
+        202: { about: 'It is told again; how far it is, `eps_status` in the queue says', schema: { type: 'object' } },
+        409: { about: 'Nothing was refused, or it is being told' },
+      },
+      problems: ['pharmacy', 'eps-notification'],
+      handle: again,
+    },
+  ];
+}
