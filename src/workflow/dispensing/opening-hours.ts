@@ -88,8 +88,25 @@ export function localTime(at: number, timeZone: string): LocalTime {
   };
 }
 
+/** By zone and minute. */
+const starts = new Map<string, number>();
+const STARTS_MAX = 100;
+const MINUTE_MS = 60_000;
+
 /** When the day began in the zone that it is at that time, ms UTC; also on days of 23 or 25 hours. */
 export function startOfDay(at: number, timeZone: string): number {
+  // No zone's day begins within a minute.
+  const minute = Math.floor(at / MINUTE_MS) * MINUTE_MS;
+  const key = `${minute} ${timeZone}`;
+  const known = starts.get(key);
+  if (known !== undefined) return known;
+  if (starts.size >= STARTS_MAX) starts.clear();
+  const start = findStartOfDay(minute, timeZone);
+  starts.set(key, start);
+  return start;
+}
+
+function findStartOfDay(at: number, timeZone: string): number {
   const { date } = localTime(at, timeZone);
   let low = at - 26 * 60 * 60_000;
   let high = at;

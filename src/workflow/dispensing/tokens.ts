@@ -25,11 +25,15 @@ export interface TokensOptions {
   readonly issuer: string;
 }
 
+/** Tokens, of some 3 kB each. */
+const OPENED_MAX = 2000;
 const DAY_MS = 24 * 60 * 60_000;
 export const LIFETIME_MS = 30 * DAY_MS;
 export const CONTROLLED_LIFETIME_MS = 28 * DAY_MS;
 
 export function createPrescriptionTokens({ keys, cipher, nextTokenId, issuer }: TokensOptions): PrescriptionTokens {
+  /** A queue is looked at again and again, and is much the same each time. */
+  const opened = new Map<string, { readonly sealed: string; readonly token: PrescriptionToken }>();
   return {
     async mint(subject) {
       const tokenId = await nextTokenId();
@@ -70,6 +74,8 @@ export function createPrescriptionTokens({ keys, cipher, nextTokenId, issuer }: 
       const tokenId = tokenIdOf(task);
       const sealed = inputOf(task, 'token');
       if (tokenId === undefined || sealed === undefined) return undefined;
+      const before = opened.get(tokenId);
+      if (before?.sealed === sealed) return before.token;
       let kept: { readonly token: string; readonly payload: TokenPayload; readonly signature: string };
       try {
         kept = JSON.parse(cipher.open(Buffer.from(sealed, 'base64'), contextOf(tokenId)).toString());
@@ -77,13 +83,16 @@ export function createPrescriptionTokens({ keys, cipher, nextTokenId, issuer }: 
         return undefined; // not what `mint` sealed for this id
       }
       const { payload } = kept;
-      return {
+      const token: PrescriptionToken = {
         ...kept,
         tokenId,
         nonce: payload.nonce,
         issuedAt: Date.parse(payload.issued),
         expiresAt: Date.parse(payload.expiry),
-      } satisfies PrescriptionToken;
+      };
+      if (opened.size >= OPENED_MAX) opened.clear();
+      opened.set(tokenId, { sealed, token });
+      return token;
     },
   };
 }
