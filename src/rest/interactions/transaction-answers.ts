@@ -28,6 +28,7 @@ interface EntryAnswer {
 /** What is answered to. */
 export interface Answered {
   readonly entries: readonly BundleEntry[];
+  /** In the order of their entries. */
   readonly planned: readonly Planned[];
   /** One for each that is planned; undefined of those that write nothing. */
   readonly results: readonly (WriteResult | undefined)[];
@@ -41,14 +42,13 @@ export async function answersOf(
   tx: StoreTransaction,
   { entries, planned, results, representation }: Answered,
 ): Promise<readonly string[]> {
-  const places = new Map(planned.map(({ entry }, i) => [entry.index, i]));
   const answers: string[] = [];
+  let next = 0;
   for (const entry of entries) {
     if (answers.length % TURN === TURN - 1) await nextTurn();
-    const at = places.get(entry.index);
-    const plan = at === undefined ? undefined : planned[at];
+    const plan = planned[next]?.entry === entry ? planned[next] : undefined;
     const answer = plan
-      ? await writeEntryAnswer(services, tx, plan, results[at as number]) // it has a plan
+      ? await writeEntryAnswer(services, tx, plan, results[next++])
       : await readEntryAnswer(services, tx, entry);
     answers.push(formatAnswer(answer, representation));
   }
