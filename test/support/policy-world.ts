@@ -176,7 +176,7 @@ export function createMaker(random: Random) {
       intent: pick(['order', 'proposal']),
       ...subject(),
       medicationCodeableConcept: code(),
-      ...(chance(60) ? requesterInside() : maybe(60, 'requester', () => ref('Practitioner'))),
+      ...(chance(40) ? requesterInside() : maybe(60, 'requester', () => ref('Practitioner'))),
       ...maybe(60, 'dispenseRequest', () => ({ performer: ref('Organization') })),
       ...maybe(80, 'authoredOn', () => pick(DATES)),
     }),
