@@ -1,4 +1,4 @@
-/** A Spine of our own for a server that is told of no other: on this machine, for development and trying. docs/spine.md */
+/** A Spine of our own for a server that is told of no other: on this machine, for development and trying. docs/eps.md */
 import { createPrivateKey, sign, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

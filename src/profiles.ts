@@ -28,7 +28,7 @@ export interface ProfilesParts {
 }
 
 /** What the files of `profiles/` have in the place of PROFILE_BASE. */
-export const WRITTEN_BASE = 'https://mortar.example/fhir';
+const WRITTEN_BASE = 'https://mortar.example/fhir';
 const OWN = new URL('../profiles/', import.meta.url);
 /** How soon a process knows what another has written. */
 const CATCH_UP_EVERY_MS = 5_000;

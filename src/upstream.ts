@@ -135,7 +135,7 @@ const contentOf = <T>({ content }: StoredVersion): T => parseJson(content) as T;
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Records by the identifiers of the NHS: each the only one of its kind, or none. */
-export function createRecordLookup(store: ResourceStore, searchOf: UpstreamParts['searchOf']) {
+function createRecordLookup(store: ResourceStore, searchOf: UpstreamParts['searchOf']) {
   const caller = serviceCaller('auth');
   const search = async (type: string, query: Readonly<Record<string, string>>): Promise<readonly StoredVersion[]> => {
     const text = new URLSearchParams({ ...query, _count: '2' }).toString();

@@ -106,7 +106,7 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
 }
 
 /** `/api/prescriptions` of `/api/prescriptions/:id/cancel`: two segments, three below `/api/v2`, one elsewhere. */
-export function prefixesOf(routes: readonly WorkflowRoute[]): readonly string[] {
+function prefixesOf(routes: readonly WorkflowRoute[]): readonly string[] {
   const prefixes = routes.map(({ path }) => {
     const parts = path.split('/').slice(1);
     const length = parts[0] === 'api' ? (parts[1] === 'v2' ? 3 : 2) : parts[0] === '.well-known' ? 2 : 1;

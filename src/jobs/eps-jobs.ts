@@ -11,7 +11,7 @@ import type { SpineExchange, SpineOutcome, SpineReply } from '../ports/spine-exc
 import { readMessage } from './read-message.ts';
 import type { JobHandler, JobSet } from './runner.ts';
 
-export const EPS_SEND = 'eps-send';
+const EPS_SEND = 'eps-send';
 
 export interface EpsJobsOptions {
   readonly messages: Pick<MessageLog, 'read' | 'settle'>;

@@ -32,8 +32,8 @@ export interface V2BatchJobsOptions {
   readonly log: Log;
 }
 
-export const BATCH_SWEEP = 'hl7v2-batches';
-export const BATCH_SEND = 'hl7v2-batch';
+const BATCH_SWEEP = 'hl7v2-batches';
+const BATCH_SEND = 'hl7v2-batch';
 const CALLER = serviceCaller('gateway');
 const EVERY_MS = 5000;
 const QUIET_MS = 2000;

@@ -11,7 +11,7 @@ import type { Feed, Feeds, V2Exchange, V2Outcome } from '../ports/v2-feed.ts';
 import { readMessage } from './read-message.ts';
 import { type JobHandler, type JobSet, PermanentJobError, PostponedJobError } from './runner.ts';
 
-export const HL7V2_SEND = 'hl7v2-send';
+const HL7V2_SEND = 'hl7v2-send';
 
 export interface V2SendJobsOptions {
   readonly messages: Pick<MessageLog, 'read' | 'settle'>;

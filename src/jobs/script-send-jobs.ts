@@ -11,7 +11,7 @@ import type { ScriptExchange, ScriptOutcome, ScriptTargets } from '../ports/scri
 import { readMessage } from './read-message.ts';
 import { type JobHandler, type JobSet, PermanentJobError, PostponedJobError } from './runner.ts';
 
-export const SCRIPT_SEND = 'script-send';
+const SCRIPT_SEND = 'script-send';
 
 export interface ScriptSendJobsOptions {
   readonly messages: Pick<MessageLog, 'read' | 'settle'>;

@@ -177,7 +177,7 @@ const formatCallerKey = ({ kind, name, user, patientId, scopes }: Caller): strin
   ]);
 
 /** A filter as conditions that must all hold. */
-export function conditionsOfFilter(options: AccessOptions, type: string, filter: Filter): readonly StoreCondition[] {
+function conditionsOfFilter(options: AccessOptions, type: string, filter: Filter): readonly StoreCondition[] {
   switch (filter.kind) {
     case 'everything':
       return [];

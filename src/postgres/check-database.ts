@@ -4,7 +4,7 @@ import type { Log } from '../ports/log.ts';
 import { StartError } from './start-error.ts';
 
 /** The oldest PostgreSQL that the whole test suite runs against (`.ci/run`). */
-export const POSTGRES_MAJOR_MIN = 15;
+const POSTGRES_MAJOR_MIN = 15;
 
 export interface DatabaseFacts {
   readonly majorVersion: number;

@@ -14,7 +14,7 @@ const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT
 const CONNECTION_TEXT = /terminat|connection (ended|error|timeout)|not queryable|client was closed|timeout exceeded/i;
 
 /** The error to throw instead; anything unknown is returned as it is, a bug of ours. */
-export function toCallerError(error: unknown): unknown {
+function toCallerError(error: unknown): unknown {
   if (error instanceof FhirError || !(error instanceof Error)) return error;
   if (error instanceof SealedValueError)
     return unavailable('Protected elements of this resource cannot be opened; an administrator must look at it', error);

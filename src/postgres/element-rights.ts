@@ -125,7 +125,9 @@ function askedOfTypes(
   parameters: SearchParameters,
   request: SystemSearchRequest,
 ): SystemSearchRequest {
-  const parts = request.parts.filter((part) => mayAsk(elements, part, request.isNamed));
+  const parts = request.parts
+    .filter((part) => mayAsk(elements, part, request.isNamed))
+    .map((part) => (elements(part.type)?.has('contained') === false ? { ...part, chainsStayOutside: true } : part));
   for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
   return { ...request, parts };
 }

@@ -4,9 +4,6 @@
  * BigInt: 64-bit numbers travel to Postgres as binary.
  */
 
-/** Changes when hashes of stored rows would change; kept in the `meta` table. */
-export const HASH_VERSION = 1;
-
 export class KeyedHash {
   /** High and low lane of the last result, as int32. */
   hi = 0;

@@ -8,7 +8,6 @@ import { hashDomain, type KeyedHash, toBigInt } from './hash.ts';
 
 const EPOCH_MS = Date.UTC(2020, 0, 1);
 const SEQUENCE_MAX = 4095;
-export const WORKER_MAX = 1023;
 
 const hex = (value: number, digits: number): string => (value >>> 0).toString(16).padStart(digits, '0');
 

@@ -130,7 +130,7 @@ async function versionBefore(
 }
 
 /** Of these resources those that may be seen, with the number of their current version. */
-export async function currentlyVisible(
+async function currentlyVisible(
   tools: Pick<VisibleHistoryTools, 'search' | 'rowOf'>,
   type: string,
   ids: readonly string[],

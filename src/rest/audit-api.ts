@@ -34,7 +34,7 @@ interface Route {
   readonly handle: (options: AuditApiOptions, caller: Caller, query: Query) => Promise<ApiAnswer>;
 }
 
-export const AUDIT_ROUTES: readonly Route[] = [
+const AUDIT_ROUTES: readonly Route[] = [
   { path: '/api/v2/audit/events', right: 'audit:read', handle: events },
   { path: '/api/v2/audit/events.csv', right: 'audit:read', handle: eventsCsv },
   { path: '/api/v2/audit/my-record', right: 'audit:own', handle: myRecord },

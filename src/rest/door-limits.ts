@@ -15,7 +15,7 @@ export interface DoorLimit {
 }
 
 /** Else only what is sent is counted: looking at a form costs nothing and proves nothing. */
-export const DOOR_LIMITS: readonly DoorLimit[] = [
+const DOOR_LIMITS: readonly DoorLimit[] = [
   { path: '/sign-in/with', rateClass: 'authorize', isEveryMethod: true },
   { path: '/sign-in', rateClass: 'login' },
   { path: '/setup', rateClass: 'login' },

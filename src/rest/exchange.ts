@@ -35,7 +35,7 @@ export interface FhirAnswer {
 }
 
 export const etag = (version: StoredVersion): string => `W/"${version.versionId}"`;
-export const httpDate = (ms: number): string => new Date(ms).toUTCString();
+const httpDate = (ms: number): string => new Date(ms).toUTCString();
 
 /** ETag and Last-Modified of a version. */
 export const versionHeaders = (version: StoredVersion): Record<string, string> => ({

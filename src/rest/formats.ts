@@ -40,7 +40,7 @@ interface MediaRange {
 }
 
 /** The format that `_format` asks for, else `Accept`; JSON where nothing is preferred. Throws 406 for what there is not. */
-export function negotiate(headers: Headers, format: string | undefined): Format {
+function negotiate(headers: Headers, format: string | undefined): Format {
   if (format !== undefined) {
     const { type, weight } = parseRange(format);
     const found = FORMATS.get(type);

@@ -28,7 +28,7 @@ import { createRouting } from './routing.ts';
 import { sendAnswer } from './send-answer.ts';
 import { sendOutcome } from './send-outcome.ts';
 
-export const MESSAGE_ROUTES: readonly Route[] = [
+const MESSAGE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/gateway', right: 'messages:list', handle: overview },
   { method: 'GET', path: '/gateway/messages', right: 'messages:list', handle: list },
   {

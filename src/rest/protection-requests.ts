@@ -6,7 +6,7 @@ import { isId } from '../standards/fhir/reference.ts';
 type Body = Readonly<Record<string, unknown>>;
 
 /** UK GDPR article 17(1)(a) to (f), in this order. */
-export const LEGAL_BASES: readonly LegalBasis[] = [
+const LEGAL_BASES: readonly LegalBasis[] = [
   'no-longer-needed',
   'consent-withdrawn',
   'objection',

@@ -33,7 +33,7 @@ export interface RecordOperation {
 const BOTH = ['GET', 'POST'] as const;
 const official = (name: string): string => `http://hl7.org/fhir/OperationDefinition/${name}`;
 
-export const RECORD_OPERATIONS: readonly RecordOperation[] = [
+const RECORD_OPERATIONS: readonly RecordOperation[] = [
   {
     name: 'meta',
     definition: official('Resource-meta'),

@@ -13,7 +13,7 @@ export interface IntegrityOptions {
   readonly searchOf: (type: string, query: string) => SearchRequest;
 }
 
-export const GUARDED_TYPES: ReadonlySet<string> = new Set([
+const GUARDED_TYPES: ReadonlySet<string> = new Set([
   'Patient',
   'Practitioner',
   'Organization',

@@ -34,6 +34,7 @@ import {
   IDS,
   LABELS,
   NAMES,
+  PLACES,
   STATUSES,
   SYSTEM,
   type Version,
@@ -166,6 +167,13 @@ const texts = fc.oneof(
   fc.constantFrom('liv*', 'm*', '"and bone"', '"bone and"', '"liver liver"', 'nowhere'),
 );
 
+/** What Lists of the world name. */
+const LISTED = ['Observation', 'Condition', 'MedicationRequest'];
+/** None of these is as far from another place as any of the distances. */
+const nearby = fc
+  .tuple(fc.constantFrom(...PLACES), fc.constantFrom(1, 30, 40, 300, 1000, 1200, 20_000))
+  .map(([[latitude, longitude], km]) => `${latitude}|${longitude}|${km}|km`);
+
 function plainOf(type: string): fc.Arbitrary<Asked> {
   const own = Object.entries(PARAMETERS[type] ?? {}).map(([code, { kind }]) => {
     const list = fc.array(VALUES[kind], { minLength: 1, maxLength: 2 });
@@ -180,6 +188,10 @@ function plainOf(type: string): fc.Arbitrary<Asked> {
   return fc.oneof(
     ...own,
     fc.array(fc.constantFrom(...IDS), { minLength: 1, maxLength: 3 }).map((ids) => plain(ids, '_id')),
+    ...(LISTED.includes(type)
+      ? [fc.array(fc.constantFrom(...IDS), { minLength: 1, maxLength: 3 }).map((ids) => plain(ids, '_list'))]
+      : []),
+    ...(type === 'Location' ? [fc.array(nearby, { minLength: 1, maxLength: 2 }).map((all) => plain(all, 'near'))] : []),
     ...(type === 'Binary'
       ? []
       : [fc.array(texts, { minLength: 1, maxLength: 2 }).map((values) => plain(values, '_text'))]),
@@ -248,6 +260,11 @@ function includeOf(type: string): fc.Arbitrary<AskedInclude> {
   return fc.oneof(fc.constantFrom(...(own.length > 0 ? own : iterating)), fc.constantFrom(...reverse, ...iterating));
 }
 
+/** Orders of the world name their requester, or contain one. */
+const requesters: fc.Arbitrary<Asked> = fc
+  .array(VALUES.string, { minLength: 1, maxLength: 2 })
+  .map((values) => ({ kind: 'chain', code: 'requester', type: 'Practitioner', next: plain(values, 'name') }));
+
 interface SearchCase {
   readonly kind: 'search';
   readonly type: string;
@@ -276,7 +293,8 @@ const types = fc.oneof(
 
 const searches: fc.Arbitrary<SearchCase> = types.chain((type) => {
   const one = PLAIN.get(type) as fc.Arbitrary<Asked>;
-  const far = [chainOf(type, 2), chainOf(type, 1), hasOf(type)].filter((a) => a !== undefined);
+  const inside = type === 'MedicationRequest' ? Array<typeof requesters>(6).fill(requesters) : [];
+  const far = [chainOf(type, 2), chainOf(type, 1), hasOf(type), ...inside].filter((a) => a !== undefined);
   const asked =
     far.length === 0 ? one : fc.oneof({ weight: 2, arbitrary: one }, { weight: 2, arbitrary: fc.oneof(...far) });
   const sortable = Object.entries(PARAMETERS[type] ?? {}).flatMap(([code, { kind }]) =>
@@ -341,7 +359,8 @@ function queryOf({ asked, includes, sort, count, total }: SearchCase): string {
 
 /** Types that a chain or `_has` leads through. */
 function farTypes(asked: Asked): string[] {
-  return asked.kind === 'plain' ? [] : [asked.type, ...farTypes(asked.next)];
+  if (asked.kind === 'plain') return asked.code === '_list' ? ['List'] : [];
+  return [asked.type, ...farTypes(asked.next)];
 }
 
 class Checker {

@@ -306,6 +306,7 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
             )(resource, t, facts),
         });
       if (type === 'Task' && tasks.length > 0) ways.push({ test: (resource) => hits(resource, 'owner', tasks) });
+      ways.push(...noticesTo(tasks, type));
       if (type === 'MedicationDispense' && tasks.length > 0)
         ways.push({ test: (resource) => hits(resource, 'performer.actor', tasks) });
       const context = ['Patient', 'AllergyIntolerance', 'MedicationDispense', 'Flag', 'RelatedPerson'];
@@ -330,6 +331,7 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
         const owners = [...orgs, ...selves];
         return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];
       }
+      if (role === 'RECEPTIONIST' && type === 'Communication') return noticesTo([...orgs, ...selves], type);
       const types = ['Patient', 'Appointment', 'AppointmentResponse', 'RelatedPerson'];
       if (role === 'RECEPTIONIST') types.push('MedicationRequest', 'Consent');
       return types.includes(type) && reads ? [{ test: ofPatient((patient) => atFacility(user, patient)) }] : [];
@@ -340,6 +342,21 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
       return [];
   }
 }
+
+const NOTICE = 'https://mortar-fhir.org/CodeSystem/communication-category';
+
+/** What the workflows tell them or where they work: no letters of others. */
+const noticesTo = (readers: readonly string[], type: string): Way[] =>
+  type !== 'Communication' || readers.length === 0
+    ? []
+    : [
+        {
+          test: (resource) =>
+            hits(resource, 'recipient', readers) &&
+            valuesAt(resource, 'category.coding').some((one) => (one as Json)['system'] === NOTICE) &&
+            !isRestricted(resource),
+        },
+      ];
 
 function waysOfPatientScope(caller: Caller, type: string): Way[] {
   const { user, patientId } = caller;

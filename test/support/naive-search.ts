@@ -333,17 +333,22 @@ export interface Sight {
   readonly sees: (one: Current) => boolean;
 }
 
-export function matches(asked: Asked, one: Current, sight: Sight): boolean {
-  if (asked.kind === 'plain') return matchesPlain(asked, one);
+/** `isFirst`: a link of a chain that leads into what the resource contains, too. */
+export function matches(asked: Asked, one: Current, sight: Sight, isFirst = true): boolean {
+  if (asked.kind === 'plain') return asked.code === '_list' ? isListed(asked, one, sight) : matchesPlain(asked, one);
   if (asked.kind === 'chain') {
     const parameter = parameterOf(one.type, asked.code);
     const targets = new Set(referencesBy(parameter, one.resource));
+    const inside = isFirst
+      ? containedIn(one).filter(({ type, id }) => type === asked.type && targets.has(`#${id}`))
+      : [];
+    if (inside.some((far) => matches(asked.next, far, sight, false))) return true;
     return sight.all.some(
       (far) =>
         far.type === asked.type &&
         targets.has(`${far.type}/${far.id}`) &&
         sight.sees(far) &&
-        matches(asked.next, far, sight),
+        matches(asked.next, far, sight, false),
     );
   }
   const parameter = parameterOf(asked.type, asked.code);
@@ -356,11 +361,29 @@ export function matches(asked: Asked, one: Current, sight: Sight): boolean {
   );
 }
 
+/** What a resource contains, as if each stood by itself. */
+const containedIn = ({ resource, lastUpdated }: Current): readonly Current[] =>
+  valuesAt(resource, 'contained').map((one) => {
+    const { resourceType, id } = one as { readonly resourceType: string; readonly id: string };
+    return { type: resourceType, id, lastUpdated, resource: one as Json };
+  });
+
+/** Whether an entry of one of the Lists names it; who may not see the List does not learn what is in it. */
+const isListed = ({ values }: Extract<Asked, { kind: 'plain' }>, one: Current, sight: Sight): boolean =>
+  sight.all.some(
+    (list) =>
+      list.type === 'List' &&
+      values.includes(list.id) &&
+      sight.sees(list) &&
+      referencesAt(list.resource, 'entry.item').includes(`${one.type}/${one.id}`),
+  );
+
 function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): boolean {
   const { code, modifier, values } = asked;
   if (code === '_id') return values.includes(one.id);
   if (code === '_lastUpdated')
     return values.some((text) => matchesDate({ low: one.lastUpdated, high: one.lastUpdated }, text));
+  if (code === 'near') return values.some((text) => isNear(one.resource, text));
   if (code === '_text') return values.some((text) => matchesText(wordsOf(one.resource), text));
   const parameter = code === '_security' ? token('meta.security') : parameterOf(one.type, code);
   const found = parameter.kind === 'reference' ? [] : valuesAt(one.resource, parameter.path);
@@ -378,6 +401,24 @@ function matchesPlain(asked: Extract<Asked, { kind: 'plain' }>, one: Current): b
     case 'date':
       return rangesOf(found).some((range) => values.some((v) => matchesDate(range, v)));
   }
+}
+
+type Vector = readonly [number, number, number];
+const EARTH_KM = 6371.0088;
+
+/** On a sphere, by the angle between two directions from its middle. https://hl7.org/fhir/R4/location.html#positional */
+function isNear(resource: Json, text: string): boolean {
+  const [position] = valuesAt(resource, 'position') as { readonly latitude: number; readonly longitude: number }[];
+  if (!position) return false;
+  const [latitude = 0, longitude = 0, km = 0] = text.split('|').map(Number);
+  const direction = (north: number, east: number): Vector => {
+    const [phi, lambda] = [(north * Math.PI) / 180, (east * Math.PI) / 180];
+    return [Math.cos(phi) * Math.cos(lambda), Math.cos(phi) * Math.sin(lambda), Math.sin(phi)];
+  };
+  const [a, b, c] = direction(position.latitude, position.longitude);
+  const [x, y, z] = direction(latitude, longitude);
+  const across = Math.hypot(b * z - c * y, c * x - a * z, a * y - b * x);
+  return EARTH_KM * Math.atan2(across, a * x + b * y + c * z) <= km;
 }
 
 /** Without case and marks. */

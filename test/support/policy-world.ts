@@ -111,6 +111,11 @@ export function createMaker(random: Random) {
     ...(depth > 0 ? maybe(35, 'provision', () => some(() => provision(depth - 1, 95), 3)) : {}),
   });
 
+  /** One that the order contains, and at times another that it contains and does not name. */
+  const requesterInside = (): Json => {
+    const inside = (id: string): Json => ({ resourceType: 'Practitioner', id, name: name() });
+    return { contained: chance(50) ? [inside('r'), inside('s')] : [inside('r')], requester: { reference: '#r' } };
+  };
   const MAKE: Readonly<Record<string, () => Json>> = {
     Patient: () => ({
       ...maybe(60, 'managingOrganization', () => ref('Organization')),
@@ -171,7 +176,7 @@ export function createMaker(random: Random) {
       intent: pick(['order', 'proposal']),
       ...subject(),
       medicationCodeableConcept: code(),
-      ...maybe(60, 'requester', () => ref('Practitioner')),
+      ...(chance(60) ? requesterInside() : maybe(60, 'requester', () => ref('Practitioner'))),
       ...maybe(60, 'dispenseRequest', () => ({ performer: ref('Organization') })),
       ...maybe(80, 'authoredOn', () => pick(DATES)),
     }),
@@ -252,6 +257,11 @@ export function createMaker(random: Random) {
     }),
     Communication: () => ({
       status: pick(['completed', 'in-progress']),
+      ...maybe(50, 'category', () => [
+        {
+          coding: [{ system: pick([NOTICE, NOTICE, 'urn:letters']), code: 'ready' }],
+        },
+      ]),
       ...subject(),
       ...maybe(50, 'sender', byPerson),
       ...maybe(50, 'recipient', () => some(byPerson)),
@@ -266,7 +276,14 @@ export function createMaker(random: Random) {
     Organization: () => ({ name: pick(NAMES), ...maybe(40, 'partOf', () => ref('Organization')) }),
     Practitioner: () => ({ name: name() }),
     PractitionerRole: () => ({ practitioner: ref('Practitioner'), organization: ref('Organization') }),
-    Location: () => ({ name: pick(NAMES), ...maybe(50, 'managingOrganization', () => ref('Organization')) }),
+    Location: () => ({
+      name: pick(NAMES),
+      ...maybe(50, 'managingOrganization', () => ref('Organization')),
+      ...maybe(80, 'position', () => {
+        const [latitude, longitude] = pick(PLACES);
+        return { latitude, longitude };
+      }),
+    }),
     Library: () => ({ status: 'active', type: code() }),
     Binary: () => ({
       contentType: 'text/plain',
@@ -285,6 +302,19 @@ export function createMaker(random: Random) {
     },
   };
 }
+
+/** What the workflows tell people is of this system. */
+const NOTICE = 'https://mortar-fhir.org/CodeSystem/communication-category';
+
+/** Leeds, York (36 km from there), London (273 km); Suva and Apia on both sides of 180° (1,146 km), and a pole. */
+export const PLACES: readonly (readonly [latitude: number, longitude: number])[] = [
+  [53.7997, -1.5492],
+  [53.96, -1.0873],
+  [51.5072, -0.1276],
+  [-18.1248, 178.4501],
+  [-13.8507, -171.7514],
+  [90, 0],
+];
 
 /** What narratives are made of; the same word with marks, in capitals and with a further syllable. */
 export const WORDS = ['bone', 'liver', 'Liver', 'Mäß', 'mass', 'lively', 'clear'];

@@ -13,7 +13,7 @@ import { button, csrfField, hiddenField, radios } from './layout.ts';
 
 const WAY = '/sign-in/with';
 const ROLE = '/sign-in/role';
-export const IDENTITIES = '/account/identities';
+const IDENTITIES = '/account/identities';
 const LINK = '/account/identities/connect';
 const JOURNEY_MS = 15 * 60_000;
 

@@ -46,7 +46,7 @@ export interface AdminApiOptions {
   readonly log: Log;
 }
 
-export const USERS_PATH = '/api/v2/admin/users';
+const USERS_PATH = '/api/v2/admin/users';
 
 const RIGHT = 'admin:users';
 const COUNT_DEFAULT = 50;

@@ -87,7 +87,7 @@ export interface PeopleAuth {
 
 /** First segments of the paths that `app` answers; below `/api` and `/booking` only those named in `PEOPLE_PATHS`. */
 export const PEOPLE_SEGMENTS = ['sign-in', 'sign-out', 'account', 'reset', 'verify-email', 'setup', 'assets'] as const;
-export const PEOPLE_PATHS = ['/api/v2/auth', '/api/v2/admin/users', '/booking/v1/auth'] as const;
+const PEOPLE_PATHS = ['/api/v2/auth', '/api/v2/admin/users', '/booking/v1/auth'] as const;
 
 const API_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox";
 

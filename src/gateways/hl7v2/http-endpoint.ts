@@ -19,7 +19,7 @@ export interface V2EndpointOptions {
   readonly log: Log;
 }
 
-export const HL7V2_PATH = '/hl7v2';
+const HL7V2_PATH = '/hl7v2';
 
 const CONTENT_TYPES = ['application/hl7-v2', 'x-application/hl7-v2+er7', 'application/hl7-v2+er7', 'text/plain'];
 const BODY_TIMEOUT_MS = 30_000;

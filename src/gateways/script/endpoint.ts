@@ -38,7 +38,7 @@ export interface ScriptEndpointOptions {
   readonly limits?: { readonly bodyBytesMax?: number; readonly bodyTimeoutMs?: number };
 }
 
-export const SCRIPT_PATH = '/ncpdp/script';
+const SCRIPT_PATH = '/ncpdp/script';
 
 const CONTENT_TYPES = new Set(['application/xml', 'text/xml', 'application/script+xml']);
 const BODY_TIMEOUT_MS = 30_000;

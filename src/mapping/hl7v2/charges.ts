@@ -37,7 +37,7 @@ function mapAccount({ patient }: MappedAdmission, to: Translation): Json | undef
   return { reference: to.entries.store(resource, keys) };
 }
 
-export const accountNumber = (pid: SegmentCursor, { reading }: Translation): Json | undefined =>
+const accountNumber = (pid: SegmentCursor, { reading }: Translation): Json | undefined =>
   pid.at(18).isValued ? cx(pid.at(18), { fallback: localSystem(reading, 'account') }) : undefined;
 
 /** Table 0017: a credit takes back what was charged. */

@@ -89,8 +89,6 @@ export const ETHNIC_GROUP = plainTable('0189');
 export const CITIZENSHIP = plainTable('0171');
 export const NATIONALITY = plainTable('0212');
 export const IDENTIFIER_TYPE = plainTable('0203');
-export const ORDER_TYPE = plainTable('0482');
-export const DOSE_FORM = plainTable('0293');
 export const SUBSTITUTION = plainTable('0161');
 /** The six rows of the official map; SNOMED CT, which the UK needs, stands beside them. */
 export const ROUTE = compileTable(
@@ -104,7 +102,6 @@ export const ROUTE_SNOMED = compileTable(
   'PO=26643006 IV=47625008 IM=78421000 SC=34206005 SL=37839007 PR=37161004 VG=16857009 TOP=6064005 TP=6064005 IH=447694001 NS=46713006 IN=46713006 NG=127492001 BUC=54471007 B=54471007 OP=54485002 OT=10547007 ID=372464004 TD=45890007 EP=404820008 IT=72607000',
 );
 export const BODY_SITE = plainTable('0550');
-export const ADMINISTRATION_DEVICE = plainTable('0164');
 export const ADMINISTRATION_METHOD = compileTable(
   '0165',
   [SNOMED],
@@ -128,13 +125,10 @@ export const APPOINTMENT_REASON = compileTable(
 export const APPOINTMENT_TYPE = plainTable('0277');
 export const DOCUMENT_TYPE = plainTable('0270');
 export const DOCUMENT_CONFIDENTIALITY = compileTable('0272', ['v3-Confidentiality'], 'R=R U=U V=V');
-export const VACCINE_SOURCE = plainTable('NIP001');
-export const COMPLETION_REASON = plainTable('0322');
 export const DISPENSE_TYPE = plainTable('0484');
 export const SUBSTITUTION_DONE = plainTable('0167');
 export const ACCOUNT_TYPE = plainTable('0064');
 export const CHARGE_CODE = plainTable('0132');
-export const STAFF_TYPE = plainTable('0182');
 
 /** Codes of required bindings: one code, no system. */
 const compileCodes = (text: string): ReadonlyMap<string, string> =>

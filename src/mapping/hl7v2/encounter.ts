@@ -185,7 +185,7 @@ function setPeriod(pv1: SegmentCursor, status: EncounterStatus, draft: Draft, to
   if (pv1.field(44).isNull && pv1.field(45).isNull) draft.remove('period');
 }
 
-export function addParticipants(cursors: readonly Cursor[], type: string, draft: Draft, to: Translation): void {
+function addParticipants(cursors: readonly Cursor[], type: string, draft: Draft, to: Translation): void {
   for (const individual of practitioners(cursors, to))
     draft.append('participant', {
       type: [{ coding: [{ system: systemUrl('v3-ParticipationType'), code: type }] }],

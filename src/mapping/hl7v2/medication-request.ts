@@ -151,11 +151,11 @@ export function mentionOrder(order: Order, { patient, encounter }: OrderContext,
 }
 
 /** RXD-2; RXG-4; RXA-5. */
-export const drugField = ({ segment }: OrderPart): number =>
+const drugField = ({ segment }: OrderPart): number =>
   segment.segment.id === 'RXD' ? 2 : segment.segment.id === 'RXG' ? 4 : 5;
 
 /** The placer's number finds the order, else the filler's, else that of the prescription. */
-export function orderIdentifiers(
+function orderIdentifiers(
   { orc, rxe }: Order,
   to: Translation,
 ): { identifiers: readonly Json[]; keys: readonly Identifier[] } {

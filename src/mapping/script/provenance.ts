@@ -127,7 +127,7 @@ export function readEnvelope(bundle: unknown): Envelope {
 const QUALIFIED = /^(P|D|C|M|CF|PY|REMS|DIRECT|ZZZ):(.+)$/s;
 
 /** `D:6301875277001`; without a qualifier that is known the whole is the address. */
-export function readParty(text: string | undefined): PartyAddress | undefined {
+function readParty(text: string | undefined): PartyAddress | undefined {
   if (text === undefined) return undefined;
   const [, qualifier, address] = QUALIFIED.exec(text) ?? [];
   return qualifier !== undefined && address !== undefined ? { qualifier, address } : { address: text };

@@ -10,7 +10,7 @@ import type { TransactionRow } from './transaction-table.ts';
 export const ELEMENT_SYSTEM = codeSystemUrl('script-element');
 export const OUTCOME_SYSTEM = codeSystemUrl('script-outcome');
 export const REASON_SYSTEM = codeSystemUrl('script-reason');
-export const REQUEST_SYSTEM = codeSystemUrl('script-change-request');
+const REQUEST_SYSTEM = codeSystemUrl('script-change-request');
 export const SUBREQUEST_SYSTEM = codeSystemUrl('script-change-request-detail');
 export const STATUS_SYSTEM = codeSystemUrl('script-status');
 export const STATUS_DETAIL_SYSTEM = codeSystemUrl('script-description-code');

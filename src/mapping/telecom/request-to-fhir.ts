@@ -38,7 +38,7 @@ import {
 } from './systems.ts';
 import { NOT_NAMED, TEXT } from './values.ts';
 
-export const TRANSACTION_EXTENSION = extensionUrl('telecom-transaction');
+const TRANSACTION_EXTENSION = extensionUrl('telecom-transaction');
 
 export interface TelecomToFhirContext {
   /** ms UTC: when the claim was made, as far as FHIR asks. */

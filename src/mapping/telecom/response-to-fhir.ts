@@ -30,7 +30,7 @@ import {
 } from './systems.ts';
 import { DECIMAL, NOT_NAMED } from './values.ts';
 
-export const ANSWERED_TRANSACTION = extensionUrl('telecom-transaction');
+const ANSWERED_TRANSACTION = extensionUrl('telecom-transaction');
 
 /** What is answered, where it is known: references as FHIR has them. */
 export interface AskedFor {
@@ -256,7 +256,7 @@ export interface OtherPayer {
 }
 
 /** AM28, row by row. */
-export function otherPayers(group: readonly TelecomSegment[]): readonly OtherPayer[] {
+function otherPayers(group: readonly TelecomSegment[]): readonly OtherPayer[] {
   const segment = findSegment(group, '28');
   const model = findSegmentModel('28');
   if (!segment || !model) return [];

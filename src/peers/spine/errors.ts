@@ -3,7 +3,7 @@
 const NPFIT = '2.16.840.1.113883.2.1.3.2.4';
 export const PRESCRIBE = `${NPFIT}.17.22`;
 export const DISPENSE = `${NPFIT}.16.34`;
-export const ACKNOWLEDGEMENT = `${NPFIT}.17.32`;
+const ACKNOWLEDGEMENT = `${NPFIT}.17.32`;
 
 export interface SpineError {
   readonly system: string;

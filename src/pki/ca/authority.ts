@@ -264,7 +264,7 @@ export function revoke(pki: PkiFolder, serial: string, reason: RevocationReason)
 }
 
 /** By the whole serial number, or the beginning of one that no other has. */
-export function findEntry(
+function findEntry(
   pki: PkiFolder,
   serial: string,
 ): { readonly authority: AuthorityName; readonly entry: IssuedEntry } | undefined {

@@ -54,7 +54,7 @@ export const PROFILE = {
 } as const satisfies Readonly<Record<ProfileName, Profile>>;
 
 /** What an intermediate may issue for; it names its responder as well. */
-export const AUTHORITY_USAGES: Readonly<Record<(typeof AUTHORITIES)[number], readonly string[]>> = {
+const AUTHORITY_USAGES: Readonly<Record<(typeof AUTHORITIES)[number], readonly string[]>> = {
   'server-ca': [USAGE.serverAuth, USAGE.ocspSigning],
   'client-ca': [USAGE.clientAuth, USAGE.ocspSigning],
   'signing-ca': [USAGE.documentSigning, USAGE.ocspSigning],

@@ -42,7 +42,7 @@ export function readKeyFiles(
 }
 
 /** Refuses a file that others may read. */
-export function readPrivateFile(file: string): Buffer {
+function readPrivateFile(file: string): Buffer {
   try {
     const { mode, size } = statSync(file);
     if (process.platform !== 'win32' && (mode & 0o077) !== 0)

@@ -67,7 +67,7 @@ export function checkWraps({ id, algorithm, publicKeyInfo }: KeyInfo, wrapped?: 
 }
 
 /** A new key of the same kind. */
-export function generateLike(privateKey: KeyObject): KeyObject {
+function generateLike(privateKey: KeyObject): KeyObject {
   if (privateKey.asymmetricKeyType !== 'rsa')
     return generateKeyPairSync('ec', { namedCurve: privateKey.asymmetricKeyDetails?.namedCurve ?? 'P-256' }).privateKey;
   const modulusLength = Math.max(3072, privateKey.asymmetricKeyDetails?.modulusLength ?? 0);

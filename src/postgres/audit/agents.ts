@@ -111,7 +111,7 @@ export const agentId = (key: KeyObject, text: string): Buffer =>
 export const agentContext = (id: Buffer): string => `audit agent ${id.toString('hex')}`;
 
 /** What is kept of a caller: who they are, not what they may do now. */
-export function agentContent({ kind, name, clientId, user }: Caller): AgentContent {
+function agentContent({ kind, name, clientId, user }: Caller): AgentContent {
   const clean = (list: readonly string[]): string[] => list.slice(0, LIST_MAX).map((text) => escapeControls(text));
   return {
     kind,

@@ -44,7 +44,7 @@ const TEXTS = ['ref', 'purpose', 'rule', 'operation', 'correlation', 'address', 
 const FIXED_BYTES = 1 + 2 + 8 + 8 + 2 + 2 + 16 + 4 + 4 + 9 + 9;
 
 /** Every column of the row but the database's own `xid` and the MAC, in one order and without two ways to write one row. */
-export function canonicalBytes(row: EntryFields): Buffer {
+function canonicalBytes(row: EntryFields): Buffer {
   let size = FIXED_BYTES + 4 + 4;
   for (const name of TEXTS) size += 4 + 3 * (row[name]?.length ?? 0);
   size += (row.detail?.length ?? 0) + 8 * (row.pats?.length ?? 0);

@@ -67,7 +67,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditTrail
   return createAuditLog({ ...options, rids });
 }
 
-export function createAuditLog(options: AuditLogOptions & { readonly rids: RidCodec }): AuditTrail {
+function createAuditLog(options: AuditLogOptions & { readonly rids: RidCodec }): AuditTrail {
   const { pools, cipher, now, rids, watch } = options;
   const key = createSecretKey(options.macKey);
   const agents = createAgents({ writes: pools.writes, key, cipher, now });

@@ -112,7 +112,7 @@ const refused = ({ resourceType, code }: SearchParameter, why: string): FhirErro
 export function withProtectedSearch<S extends ResourceStore>(store: S, { check, rewrite }: ProtectedSearch): S {
   const checkTypes = (request: SystemSearchRequest): SystemSearchRequest => ({
     ...request,
-    parts: request.parts.map(({ type, conditions }) => ({ type, conditions: conditions.map(rewrite) })),
+    parts: request.parts.map((part) => ({ ...part, conditions: part.conditions.map(rewrite) })),
   });
   const asked = (criteria: Criteria): Criteria => ({ ...criteria, conditions: criteria.conditions.map(rewrite) });
   const inside = (tx: StoreTransaction): StoreTransaction => ({

@@ -192,7 +192,7 @@ const relatedOf = ({ own }: Plan): string[] =>
   [...own.values()].flatMap(({ type, id }) => (type === 'RelatedPerson' ? [id] : []));
 const referencesOf = (plan: Plan): string[] => [...plan.own.keys(), ...plan.patients.map(({ id }) => `Patient/${id}`)];
 
-export function countByType(held: readonly { readonly type: string }[]): Record<string, number> {
+function countByType(held: readonly { readonly type: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { type } of held) counts[type] = (counts[type] ?? 0) + 1;
   return counts;

@@ -4,9 +4,10 @@
  * https://hl7.org/fhir/R4/search.html#contained
  */
 import { parseJson } from '../../standards/fhir/json.ts';
+import type { Issue } from '../../standards/fhir/outcome.ts';
 import { follow } from '../../standards/fhir/search/follow-path.ts';
 import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
-import type { Condition } from '../../standards/fhir/search/request.ts';
+import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { resolveChains } from './chains.ts';
 import type { StoreCondition } from './condition.ts';
 import { BATCH, type ContainerPlace, containers, judge } from './containers.ts';
@@ -25,8 +26,28 @@ export interface ContainedChains {
   readonly isPartial: boolean;
 }
 
+/** Told in the bundle. */
+export const PARTIAL: Issue = {
+  severity: 'warning',
+  code: 'incomplete',
+  diagnostics:
+    'A chain was followed into the 1,000 newest of the resources that contain what it names: others may match too. Narrow the search',
+};
+
+/** What is asked of rows of a type: chains followed as far as that pays, and into what is contained. */
+export async function followChains(
+  options: SearchOptions,
+  { type, conditions, chainsStayOutside }: Pick<SearchRequest, 'type' | 'conditions' | 'chainsStayOutside'>,
+  run: Run,
+): Promise<ContainedChains> {
+  const resolving = resolveChains(options, type, conditions, run);
+  if (chainsStayOutside || !conditions.some(({ kind }) => kind === 'chain'))
+    return { conditions: await resolving, isPartial: false };
+  return withContained(options, type, conditions, resolving, (text, values) => run(text, values, 'as-empty'));
+}
+
 /** Adds to `resolved` what the chains of `asked`, in the same places, find in contained resources. */
-export async function withContainedChains(
+async function withContained(
   options: SearchOptions,
   type: string,
   asked: readonly Condition[],

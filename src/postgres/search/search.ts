@@ -1,16 +1,15 @@
 /** A whole search: chains, page, total, includes. https://hl7.org/fhir/R4/search.html */
 import { createHash } from 'node:crypto';
 import type { SearchPage, StoredVersion } from '../../ports/resource-store.ts';
-import { type Issue, tooCostly } from '../../standards/fhir/outcome.ts';
+import { tooCostly } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { Access } from '../access.ts';
 import type { Pipeline, Row, Statement, Unopened } from '../pools.ts';
 import { toVersion } from '../reader.ts';
 import type { RowBuilder } from '../writer.ts';
-import { resolveChains } from './chains.ts';
 import type { StoreCondition } from './condition.ts';
 import { runContained } from './contained.ts';
-import { type ContainedChains, withContainedChains } from './contained-chains.ts';
+import { followChains, PARTIAL } from './contained-chains.ts';
 import type { Cursors } from './cursor.ts';
 import { type IncludeTools, includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
@@ -35,7 +34,7 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
     return runContained(options, { ...request, contained }, scope, (plain) => runSearch(options, plain, run), run);
   const position =
     request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as PagePosition); // signed
-  const { conditions: asked, isPartial } = await askedOf(options, request, run);
+  const { conditions: asked, isPartial } = await followChains(options, request, run);
   const visible = options.visible(type);
   const conditions = visible.length === 0 ? asked : [...asked, ...visible];
   const count = request.summary === 'count' ? 0 : (request.count ?? options.pageSizeDefault);
@@ -66,22 +65,6 @@ export async function runSearch(options: SearchOptions, request: SearchRequest, 
     ...(total !== undefined && { total }),
     ...(next !== undefined && { next }),
   };
-}
-
-const PARTIAL: Issue = {
-  severity: 'warning',
-  code: 'incomplete',
-  diagnostics:
-    'A chain was followed into the 1,000 newest of the resources that contain what it names: others may match too. Narrow the search',
-};
-
-/** What is asked of rows: chains followed as far as that pays, and into what is contained. */
-async function askedOf(options: SearchOptions, request: SearchRequest, run: Run): Promise<ContainedChains> {
-  const { type, conditions } = request;
-  const resolving = resolveChains(options, type, conditions, run);
-  if (request.chainsStayOutside || !conditions.some(({ kind }) => kind === 'chain'))
-    return { conditions: await resolving, isPartial: false };
-  return withContainedChains(options, type, conditions, resolving, (text, values) => run(text, values, 'as-empty'));
 }
 
 async function totalOf(

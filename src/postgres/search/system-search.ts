@@ -8,8 +8,8 @@ import type { SortKey, SystemSearchRequest } from '../../standards/fhir/search/r
 import type { Access } from '../access.ts';
 import type { Row } from '../pools.ts';
 import { toVersion } from '../reader.ts';
-import { resolveChains } from './chains.ts';
 import type { StoreCondition } from './condition.ts';
+import { followChains, PARTIAL } from './contained-chains.ts';
 import { includedResources } from './includes.ts';
 import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
 import { identifiersAgree, type SearchOptions } from './search.ts';
@@ -54,9 +54,12 @@ export async function runSystemSearch(
   const scope = `${access.callerKey} ?${request.applied.map(([n, v]) => `${n}=${v}`).join('&')}`;
   const position =
     request.cursor === undefined ? undefined : (options.cursors.parse(scope, request.cursor) as SystemPosition); // signed
-  const parts = await inLanes(visibleParts(access, request), async ({ type, conditions }): Promise<Part> => {
-    const resolved = await resolveChains(options, type, conditions, run);
-    return { type, asked: conditions, conditions: [...resolved, ...options.visible(type)] };
+  let isPartial = false;
+  const parts = await inLanes(visibleParts(access, request), async (part): Promise<Part> => {
+    const { type, conditions } = part;
+    const followed = await followChains(options, part, run);
+    isPartial ||= followed.isPartial;
+    return { type, asked: conditions, conditions: [...followed.conditions, ...options.visible(type)] };
   });
   const sort = request.sort.length > 0 ? request.sort : ORDER;
   const start = position?.start ?? options.now();
@@ -83,7 +86,7 @@ export async function runSystemSearch(
   return {
     matches,
     included,
-    issues,
+    issues: isPartial ? [...issues, PARTIAL] : issues,
     ...(total !== undefined && { total }),
     ...(next !== undefined && { next: options.cursors.format(scope, next) }),
   };

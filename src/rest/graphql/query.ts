@@ -117,7 +117,7 @@ function readVariables({ variableDefinitions = [] }: OperationDefinitionNode, gi
 }
 
 /** A value of the query, with variables in their places. */
-export function valueIn(node: ValueNode, variables: Query['variables']): unknown {
+function valueIn(node: ValueNode, variables: Query['variables']): unknown {
   switch (node.kind) {
     case 'Variable':
       return variables[node.name.value];

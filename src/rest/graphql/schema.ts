@@ -36,7 +36,7 @@ export const typeNameOf = (type: string): string =>
     : type;
 
 /** `birth-date` → `birth_date`: names have no hyphens. */
-export const argumentNameOf = (code: string): string => code.replaceAll('-', '_');
+const argumentNameOf = (code: string): string => code.replaceAll('-', '_');
 
 const OWN_SCALARS: Readonly<Record<string, GraphQLScalarType>> = {
   boolean: GraphQLBoolean,

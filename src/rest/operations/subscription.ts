@@ -90,4 +90,4 @@ export async function websocketToken(services: Services, request: FhirRequest): 
 }
 
 /** Where sockets are opened: below the base, as the rest of the API. */
-export const websocketUrl = (baseUrl: string): string => `${baseUrl.replace(/^http/, 'ws')}/$websocket`;
+const websocketUrl = (baseUrl: string): string => `${baseUrl.replace(/^http/, 'ws')}/$websocket`;

@@ -78,7 +78,7 @@ export function createCatalogueRoutes(openCatalogue: OpenCatalogue): readonly Wo
 }
 
 /** By the names of the source designs. */
-export const medicationJson = (entry: CatalogueEntry): object => ({
+const medicationJson = (entry: CatalogueEntry): object => ({
   id: entry.id,
   name: entry.name,
   form: entry.form,

@@ -1,7 +1,5 @@
 /** What the Spine does not know of what was dispensed: why, and telling it again. docs/eps.md "What was dispensed here" */
-import { parseJson } from '../../standards/fhir/json.ts';
 import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts';
-import type { Node } from '../../workflow/dispensing/pharmacies.ts';
 import { queueItem } from '../../workflow/dispensing/queue-item.ts';
 import { createTellAgain, UNTOLD_QUERY } from '../../workflow/prescribing/eps-tell-again.ts';
 import { type DispensingParts, PHARMACY_CODE } from './dispensing-parts.ts';
@@ -11,25 +9,28 @@ import { readVisibleTask } from './visible-task.ts';
 const TAG = 'Pharmacy';
 const COUNT = 50;
 
+interface ListQuery {
+  readonly pharmacy_code?: string;
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
 export function createEpsNotificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
   const { store, visible, searchOf, tokens, pharmacies, jobsOf, now } = parts;
   const tellAgain = createTellAgain({ store, searchOf, jobsOf, now });
 
   async function list({ caller, query }: WorkflowCall): Promise<WorkflowAnswer> {
-    const { pharmacy_code, before, limit } = query as { pharmacy_code?: string; before?: string; limit?: number }; // as the schema says
+    const { pharmacy_code, cursor, limit = COUNT } = query as ListQuery; // as the schema says
     const pharmacy = await pharmacies.actingFor(caller, pharmacy_code);
-    const size = limit ?? COUNT;
-    const since = before === undefined ? '' : `&modified=lt${encodeURIComponent(before)}`;
-    const asked = `owner=Organization/${pharmacy.id}&${UNTOLD_QUERY}${since}&_sort=-modified&_count=${size}`;
-    const { matches } = await visible.search(caller, searchOf('Task', asked));
+    const from = cursor === undefined ? '' : `&_cursor=${encodeURIComponent(cursor)}`;
+    const asked = `owner=Organization/${pharmacy.id}&${UNTOLD_QUERY}&_sort=-modified&_count=${limit}${from}`;
+    const { matches, next } = await visible.search(caller, searchOf('Task', asked));
     const found = matches.flatMap((version): FoundTask | readonly [] => readTask(version, tokens) ?? []);
-    const last = matches.at(-1);
-    const next = last && matches.length === size ? (parseJson(last.content) as Node)['lastModified'] : undefined;
     return {
       status: 200,
       json: {
         notifications: found.map((one) => ({ ...queueItem(one, now()), since: one.task['lastModified'] ?? null })),
-        ...(typeof next === 'string' && { next }),
+        ...(next !== undefined && { next }),
       },
       detail: { pharmacy: pharmacy.id },
       searched: {
@@ -67,12 +68,12 @@ export function createEpsNotificationRoutes(parts: DispensingParts): readonly Wo
           properties: {
             pharmacy_code: PHARMACY_CODE,
             limit: { type: 'integer', minimum: 1, maximum: 200 },
-            before: { type: 'string', format: 'date-time' },
+            cursor: { type: 'string', maxLength: 2000, description: '`next` of the page before' },
           },
         },
       },
       answers: {
-        200: { about: 'The newest first; `next` is `before` of the page after it', schema: { type: 'object' } },
+        200: { about: 'The newest first; `next` is `cursor` of the page after it', schema: { type: 'object' } },
       },
       problems: ['pharmacy'],
       handle: list,

@@ -27,8 +27,9 @@ export function keepingOf(
   if (given === undefined || method !== 'POST') return NOTHING;
   if (typeof given !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(given))
     throw badValue('Idempotency-Key is a text of 1 to 128 visible characters', 'Idempotency-Key');
-  const key = { owner: ownerOf(caller), key: `${method} ${url.split('?')[0]} ${given}` };
-  const hash = createHash('sha256').update(body).digest();
+  const [path = '', query = ''] = url.split('?', 2);
+  const key = { owner: ownerOf(caller), key: `${method} ${path} ${given}` };
+  const hash = createHash('sha256').update(`${query}\0`).update(body).digest();
   return {
     async find() {
       const kept = await answers.find(key);

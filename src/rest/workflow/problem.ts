@@ -2,7 +2,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { type FhirError, type Issue, isError, textOf } from '../../standards/fhir/outcome.ts';
 
-export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
+const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
 export interface Problem {
   readonly type: string;

@@ -229,7 +229,7 @@ export function rangeOf(
   return { from: first, until: last + DAY_MS };
 }
 
-export const statsOf = ({ controlled, high_risk, routine }: QueueCounts) => ({
+const statsOf = ({ controlled, high_risk, routine }: QueueCounts) => ({
   total: controlled + high_risk + routine,
   routine,
   controlled,

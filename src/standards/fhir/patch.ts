@@ -11,7 +11,7 @@ export interface PatchLimits {
   readonly depth: number;
 }
 
-export const PATCH_LIMITS: PatchLimits = { operations: 200, nodes: JSON_LIMITS.nodes, depth: JSON_LIMITS.depth };
+const PATCH_LIMITS: PatchLimits = { operations: 200, nodes: JSON_LIMITS.nodes, depth: JSON_LIMITS.depth };
 
 type Name = 'add' | 'remove' | 'replace' | 'move' | 'copy' | 'test';
 

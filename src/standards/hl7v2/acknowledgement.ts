@@ -71,7 +71,7 @@ const V2_3_1 = 231;
 const OURSELVES = 'MORTAR';
 
 /** The number of table 0357 for an issue. */
-export function errorCodeOf({ code, details, severity }: Issue): string {
+function errorCodeOf({ code, details, severity }: Issue): string {
   const own = details?.coding.find(({ system }) => system === ERROR_CODE_SYSTEM)?.code;
   if (own !== undefined) return own;
   return severity === 'information' || severity === 'warning' ? '0' : (ERROR_CODES.get(code) ?? '207');

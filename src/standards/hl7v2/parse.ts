@@ -10,7 +10,7 @@ export interface MessageLimits {
   readonly segments: number;
 }
 
-export const MESSAGE_LIMITS: MessageLimits = { bytes: 64 * 1024 * 1024, segments: 100_000 };
+const MESSAGE_LIMITS: MessageLimits = { bytes: 64 * 1024 * 1024, segments: 100_000 };
 
 /**
  * Reads one message. Segments are split when they are asked for. Repaired with a warning: line ends other than CR,

@@ -8,7 +8,7 @@ import { type Encoding, HEADER_SEGMENTS } from './encoding.ts';
 import { decodeEscapes } from './escape.ts';
 import { formatPlace, type Place } from './place.ts';
 
-export const SEGMENT_LIMITS = { fields: 10_000, repetitions: 10_000, components: 1_000 } as const;
+const SEGMENT_LIMITS = { fields: 10_000, repetitions: 10_000, components: 1_000 } as const;
 
 /** Sent as two double quotes: the sender says that there is no value. Section 2.5.3 (null). */
 export const NULL = '""';

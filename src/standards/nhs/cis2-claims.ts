@@ -94,7 +94,7 @@ export type AuthenticatorLevel = 2 | 3;
 export const acrValuesFor = (level: AuthenticatorLevel): string => (level === 3 ? 'AAL3_ANY' : 'AAL2_OR_AAL3_ANY');
 
 /** The level that a class of authentication promises: the lower where it leaves two open. */
-export function levelOfAcr(acr: unknown): number {
+function levelOfAcr(acr: unknown): number {
   const [, level] = (typeof acr === 'string' && /^AAL([123])(?:_[A-Z0-9_]{1,50})?$/.exec(acr)) || [];
   return level === undefined ? 0 : Number(level);
 }

@@ -4,7 +4,7 @@
  */
 
 /** Roles that a table may give; an administrator is made in Mortar alone. */
-export const MAPPED_ROLES = [
+const MAPPED_ROLES = [
   'DOCTOR',
   'PRESCRIBER',
   'PHARMACIST',

@@ -11,6 +11,8 @@ export interface DescribedRoute {
   readonly summary: string;
   readonly tag: string;
   readonly rights: readonly string[] | 'anonymous';
+  /** There where a signature takes the place of a token. */
+  readonly signedBy?: unknown;
   readonly request?: { readonly query?: JsonSchema; readonly body?: JsonSchema };
   readonly answers: Readonly<
     Record<number, { readonly about: string; readonly schema?: JsonSchema; readonly mediaType?: string }>
@@ -72,6 +74,12 @@ export function openApiDocument(routes: readonly DescribedRoute[], options: Docu
     components: {
       schemas: { Problem: PROBLEM },
       securitySchemes: {
+        webhook: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'webhook-signature',
+          description: 'Standard Webhooks: with webhook-id and webhook-timestamp',
+        },
         smart: {
           type: 'oauth2',
           flows: {
@@ -92,6 +100,7 @@ const templateOf = (path: string): string => path.replaceAll(/:(\w+)/g, '{$1}');
 function operationOf(route: DescribedRoute): JsonSchema {
   const { rights, request, problems = [] } = route;
   const isOpen = rights === 'anonymous';
+  const isSigned = route.signedBy !== undefined;
   const parameters = [...pathParameters(route.path), ...queryParameters(request?.query), ...keyHeader(route.method)];
   return {
     operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^A-Za-z0-9]+(\w?)/g, (_all, next: string) => next.toUpperCase())}`,
@@ -100,7 +109,9 @@ function operationOf(route: DescribedRoute): JsonSchema {
     ...(!isOpen && { description: `Needs one of: ${rights.join(', ')}.` }),
     security: isOpen
       ? [{}, { smart: [] }]
-      : [{ smart: rights.filter((right) => /^(prescription|pharmacy):/.test(right)) }],
+      : isSigned
+        ? [{ webhook: [] }]
+        : [{ smart: rights.filter((right) => /^(prescription|pharmacy):/.test(right)) }],
     ...(parameters.length > 0 && { parameters }),
     ...(request?.body && {
       requestBody: { required: true, content: { 'application/json': { schema: request.body } } },

@@ -24,7 +24,6 @@ export const STATUS_FORWARDED = '000';
 export const STATUS_ACCEPTED = '010';
 /** The mailbox is empty. */
 export const STATUS_EMPTY = '003';
-export const ERROR_COMMUNICATION = '600';
 export const ERROR_UNABLE = '601';
 export const ERROR_SYSTEM = '602';
 export const ERROR_REJECTED = '900';
@@ -91,10 +90,10 @@ const leaf = (name: string, text: string): ScriptElement => scriptElement(name, 
 const optionalLeaf = (name: string, text: string | undefined): readonly ScriptElement[] =>
   text === undefined ? [] : [leaf(name, text)];
 
-export const partyElement = (name: string, { address, qualifier }: PartyAddress): ScriptElement =>
+const partyElement = (name: string, { address, qualifier }: PartyAddress): ScriptElement =>
   scriptElement(name, [address], qualifier === undefined ? {} : { Qualifier: qualifier });
 
-export const softwareElement = ({ developer, product, version }: SenderSoftware): ScriptElement =>
+const softwareElement = ({ developer, product, version }: SenderSoftware): ScriptElement =>
   scriptElement('SenderSoftware', [
     leaf('SenderSoftwareDeveloper', developer),
     leaf('SenderSoftwareProduct', product),

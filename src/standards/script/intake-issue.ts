@@ -34,7 +34,7 @@ export const INTAKE_RULES = {
 export type IntakeRule = keyof typeof INTAKE_RULES;
 
 /** What follows from a finding: coding of the issue. */
-export const CONSEQUENCE_SYSTEM = codeSystemUrl('script-consequence');
+const CONSEQUENCE_SYSTEM = codeSystemUrl('script-consequence');
 
 export interface IntakePlace {
   readonly path: string;

@@ -5,7 +5,7 @@
  */
 
 /** The places, as columns of the table. */
-export const MEDICATION_TYPES = [
+const MEDICATION_TYPES = [
   'NewRxMedication',
   'ChangeRequestPrescribed',
   'ChangeRequestRequested',

@@ -31,7 +31,7 @@ export interface ScopeVocabulary {
 }
 
 /** Scopes that are not about resources. */
-export const OTHER_SCOPES = [
+const OTHER_SCOPES = [
   'openid',
   'fhirUser',
   'profile',

@@ -64,7 +64,7 @@ function readOutcome(segments: readonly TelecomSegment[]): TransactionOutcome {
 }
 
 /** The rows of 526-FQ in the order of their qualifiers, those that go on (`+`) joined. */
-export function additionalMessage(status: TelecomSegment | undefined): string {
+function additionalMessage(status: TelecomSegment | undefined): string {
   const model = findSegmentModel('21');
   if (!status || !model) return '';
   const rows = (readRows(status, model).rows.get('UH') ?? []).map(({ fields }) => ({

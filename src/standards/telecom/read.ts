@@ -14,7 +14,7 @@ export interface JudgedTelecom {
 
 /** At this instant (ms UTC) it is no later day anywhere: a claim of a later one is post-dated. */
 const LATEST_OFFSET_MS = 14 * 3_600_000;
-export const latestDay = (at: number): string =>
+const latestDay = (at: number): string =>
   new Date(at + LATEST_OFFSET_MS).toISOString().slice(0, 10).replaceAll('-', '');
 
 /** Every fault by the strict rules. */

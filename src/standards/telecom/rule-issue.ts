@@ -41,7 +41,7 @@ const RULES = {
 
 export type TelecomRule = keyof typeof RULES;
 
-export const TELECOM_RULE_SYSTEM = codeSystemUrl('telecom-rule');
+const TELECOM_RULE_SYSTEM = codeSystemUrl('telecom-rule');
 /** 511-FB */
 export const REJECT_SYSTEM = codeSystemUrl('telecom-reject-code');
 

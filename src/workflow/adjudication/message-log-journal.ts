@@ -15,7 +15,7 @@ export interface MessageLogJournalServices {
   readonly askedBy?: string;
 }
 
-export const TELECOM_DIALECT = 'telecom';
+const TELECOM_DIALECT = 'telecom';
 const GATEWAY = serviceCaller('gateway');
 
 const STATES: ReadonlyMap<MessageState, ClaimState> = new Map([

@@ -13,7 +13,7 @@ const ENTITIES = new Map([
 ]);
 
 /** Text that stays text in a page. */
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => ENTITIES.get(character) ?? '').replaceAll(/[^\P{Cc}\t\n\r]/gu, '\ufffd');
 
 const STYLE = `

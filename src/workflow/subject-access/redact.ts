@@ -18,7 +18,7 @@ import {
   type Target,
 } from './reference-target.ts';
 
-export const ANOTHER_PERSON = { display: 'another person' } as const;
+const ANOTHER_PERSON = { display: 'another person' } as const;
 const NOT_PART = { display: 'not part of this record' } as const;
 
 type Json = Readonly<Record<string, unknown>>;

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
+import { parseFeedTargets } from '../../../src/config-parsers.ts';
 import { createBatchDelivery } from '../../../src/gateways/hl7v2/feed/batch-delivery.ts';
-import { readFeed } from '../../../src/gateways/hl7v2/feed/endpoints.ts';
+import { normaliseTarget, readFeed } from '../../../src/gateways/hl7v2/feed/endpoints.ts';
 import { verifiedTls } from '../../../src/pki/outbound-tls.ts';
 import type { V2BatchOutcome } from '../../../src/ports/v2-feed.ts';
 import { answersTo, type BatchPartner, startBatchPartner } from '../../support/batch-partner.ts';
@@ -153,4 +154,19 @@ describe('hl7v2 › batch delivery › Endpoint', () => {
     void expect(read('file:///srv/gp', [])).equal(
       "its header 'daily' is missing: files of messages are sent once a day",
     ));
+});
+
+describe('hl7v2 › feeds › targets', () => {
+  for (const [written, inSetting = written] of [
+    ['mllps://gp.example.org:2575'],
+    ['mllps://GP.Example.org:2575'],
+    ['mllp://127.0.0.1:2575/', 'mllp://127.0.0.1:2575'],
+    ['mllps://[FD00::1]:2575'],
+    ['https://GP.example.org/v2/in'],
+    ['https://gp.example.org:443/v2/in'],
+    ['file:///srv/Feeds/gp'],
+    ['file:///srv/feeds/a%20b'],
+  ] as const)
+    it(`[FA-06] ${written} of an Endpoint is what HL7V2_FEED_TARGETS means by ${inSetting}`, () =>
+      expect(parseFeedTargets(inSetting)).eql(new Set([normaliseTarget(written)])));
 });

@@ -189,6 +189,7 @@ describe('search › _contained', () => {
     ['Observation?has-member:Observation.value-quantity=72', 'Observation/o2'],
     ['Observation?has-member:Observation.patient=p', 'Observation/o2'],
     ['Observation?subject:Patient.family=hull&_contained=true', ''],
+    [`?_type=${MR},MedicationDispense&medication.code=111`, `${MR}/r1 ${MR}/r3 ${MR}/r6`],
   ];
   for (const [query, expected] of CHAINS)
     it(`a chain into it: ${query}`, async () => {
@@ -343,9 +344,14 @@ describe('search › _contained under the policy', () => {
     for (const query of ['medication.code=111', 'status=active&medication:Medication.code=111']) {
       const chain = parseQuery('MedicationRequest', `${query}&_total=accurate`);
       expect((await world.store.search(receptionist, chain)).total).equal(1);
+      const { type, conditions, contained: _contained, ...rest } = chain;
+      const over = { ...rest, parts: [{ type, conditions }], isNamed: true };
+      expect((await world.store.searchSystem(receptionist, over)).total).equal(1);
       for (const ask of [
         () => store.search(receptionist, chain),
         () => store.transaction(receptionist, (tx) => tx.search(chain)),
+        () => store.searchSystem(receptionist, over),
+        () => store.transaction(receptionist, (tx) => tx.searchSystem(over)),
       ])
         expect((await ask()).total, query).equal(0);
     }

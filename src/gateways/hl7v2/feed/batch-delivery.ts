@@ -105,7 +105,7 @@ async function post(https: HttpsCaller, url: URL, body: Buffer, signal?: AbortSi
 }
 
 /** What an answer over HTTPS says of a file. */
-export function concludeBatch(result: CallResult): V2BatchOutcome {
+function concludeBatch(result: CallResult): V2BatchOutcome {
   if (result.kind === 'failed') {
     const { cause } = result;
     return result.isSent ? { kind: 'unknown', cause } : { kind: 'not-sent', cause: `it cannot be reached: ${cause}` };

@@ -22,7 +22,7 @@ export interface FeedEndpointOptions {
 }
 
 /** `Endpoint.identifier.system` of those who are sent messages: MSH-5 and MSH-6, `GPSYS|X26`. */
-export const RECEIVER_SYSTEM = namingSystemUrl('hl7v2-receiver');
+const RECEIVER_SYSTEM = namingSystemUrl('hl7v2-receiver');
 /** Table 0076, message types, and table 0003, events: what `Endpoint.payloadType` names. */
 const KIND_SYSTEMS: readonly string[] = [
   'http://terminology.hl7.org/CodeSystem/v2-0076',

@@ -25,7 +25,7 @@ export function dtm(value: unknown): string | undefined {
 }
 
 /** The three parts of an HD that name a system: a known authority, the sender's own name, or an address of its kind. */
-export function hd(system: string | undefined): readonly Leaf[] {
+function hd(system: string | undefined): readonly Leaf[] {
   if (system === undefined) return [];
   const known = authorityName(system);
   if (known !== undefined) return [known];

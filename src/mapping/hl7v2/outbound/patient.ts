@@ -80,7 +80,7 @@ function numberOf(identifier: Json): ReturnType<typeof cx> {
 }
 
 const isCurrent = (item: Json): boolean => item['use'] !== 'old';
-export const yesNo = (value: unknown): string | undefined => (value === true ? 'Y' : value === false ? 'N' : undefined);
+const yesNo = (value: unknown): string | undefined => (value === true ? 'Y' : value === false ? 'N' : undefined);
 
 const nationalFirst = (identifiers: readonly Json[]): readonly Json[] =>
   identifiers

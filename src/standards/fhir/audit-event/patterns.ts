@@ -4,12 +4,12 @@
  */
 import type { Coding } from '../outcome.ts';
 
-export const DICOM = 'http://dicom.nema.org/resources/ontology/DCM';
+const DICOM = 'http://dicom.nema.org/resources/ontology/DCM';
 const EVENT_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-event-type';
 const INTERACTION = 'http://hl7.org/fhir/restful-interaction';
 const PROFILE = 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.';
 /** Mortar's own names of what happened. */
-export const KIND_SYSTEM = 'urn:mortar:audit-kind';
+const KIND_SYSTEM = 'urn:mortar:audit-kind';
 
 export interface Pattern {
   readonly type: Coding;

@@ -4,7 +4,7 @@ import { type Pattern, patternOf, profileOf } from './patterns.ts';
 import type { AuditRecord, AuditServer } from './record.ts';
 
 /** More patients than this on one page share one event, with a list of them (AU-03). Deviates: BALP has one each. */
-export const PATIENTS_EACH_MAX = 100;
+const PATIENTS_EACH_MAX = 100;
 
 type Json = Readonly<Record<string, unknown>>;
 

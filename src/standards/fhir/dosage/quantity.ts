@@ -46,7 +46,7 @@ export const quantityText = (quantity: Part): string =>
 export const durationText = (quantity: Part): string =>
   timeText(requiredNumber(quantity, 'value'), timeUnitOf(quantity));
 
-export function timeUnitOf(quantity: Part): string {
+function timeUnitOf(quantity: Part): string {
   const code = findText(quantity, 'code');
   const ofCode = code === undefined ? undefined : TIME_UNITS.get(code);
   const system = findText(quantity, 'system');

@@ -61,7 +61,7 @@ export class Scope {
 }
 
 /** https://hl7.org/fhir/R4/fhirpath.html#variables */
-export const VARIABLES: Readonly<Record<string, string>> = {
+const VARIABLES: Readonly<Record<string, string>> = {
   sct: 'http://snomed.info/sct',
   loinc: 'http://loinc.org',
   ucum: 'http://unitsofmeasure.org',

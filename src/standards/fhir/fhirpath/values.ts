@@ -65,7 +65,7 @@ function formatSorted(value: unknown): string {
 }
 
 /** `=` of two items; undefined where it cannot be told (dates of different precision). */
-export function itemsEqual(a: Item, b: Item): boolean | undefined {
+function itemsEqual(a: Item, b: Item): boolean | undefined {
   if (isDate(a) && isDate(b) && typeof a.value === 'string' && typeof b.value === 'string')
     return datesEqual(a.value, b.value);
   if (isQuantity(a) && isQuantity(b)) {
@@ -102,7 +102,7 @@ export function compare(a: Item, b: Item): number | undefined {
   throw new PathError('the two values cannot be put in order');
 }
 
-export function compareDates(a: string, b: string): number | undefined {
+function compareDates(a: string, b: string): number | undefined {
   const [x, y] = [parseDate(a), parseDate(b)];
   if (x === undefined || y === undefined) return undefined;
   // A day has no zone, an instant has: the day may begin half a day earlier or later.

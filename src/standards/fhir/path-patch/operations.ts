@@ -17,7 +17,7 @@ export interface Part extends Readonly<Record<string, unknown>> {
   readonly part?: readonly Part[];
 }
 
-export const OPERATIONS_MAX = 200;
+const OPERATIONS_MAX = 200;
 const PATH_LENGTH_MAX = 1000;
 
 /** Which parts an operation has besides `type` and `path`. */

@@ -181,9 +181,14 @@ export interface SearchRequest {
 }
 
 /** A search over several types. */
-export interface SystemSearchRequest extends Omit<SearchRequest, 'type' | 'conditions' | 'contained'> {
+export interface SystemSearchRequest
+  extends Omit<SearchRequest, 'type' | 'conditions' | 'contained' | 'chainsStayOutside'> {
   /** One a type, in the order of names. */
-  readonly parts: readonly { readonly type: string; readonly conditions: readonly Condition[] }[];
+  readonly parts: readonly {
+    readonly type: string;
+    readonly conditions: readonly Condition[];
+    readonly chainsStayOutside?: boolean;
+  }[];
   /** Whether the types were named; else all of them are meant that the caller may search. */
   readonly isNamed: boolean;
 }
