@@ -228,7 +228,7 @@ describe('transactions that people share', () => {
       expect(together, JSON.stringify(asking)).to.deep.equal(await ask());
       found += together.flat(2).filter((id) => typeof id === 'string').length;
     }
-    expect(found, 'something was seen').to.be.greaterThan(CASES);
+    expect(found, 'something was seen').to.be.greaterThan(CASES / 2);
     expect(openers.filter((name) => name === 'shared').length).to.equal(CASES);
     // Six alone for each; where one of them was refused, six more.
     const broken = (openers.length - 7 * CASES) / 6;
