@@ -132,7 +132,7 @@ await withPostgres(async ({ folder, url, owner }) => {
   // As the database does by itself after a while.
   const client = new pg.Client(owner);
   await client.connect();
-  await client.query('analyze');
+  await client.query('vacuum analyze');
   await client.end();
   const patient = await tokenOf('pat@bench.example');
   const doctors: string[] = [];

@@ -50,7 +50,11 @@ export interface PoolOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 const SEARCH_TIMEOUT_MS = 15_000;
 const TRANSACTION_TIMEOUT_MS = 30_000;
-const SEARCH_PLANS = ' -c enable_seqscan=off -c plan_cache_mode=force_generic_plan';
+/**
+ * Everything is found by an index, and is planned once: a plan of the day when a table was empty reads all of it ever
+ * after, as the queue of jobs, which is empty again and again.
+ */
+const KEYED_PLANS = ' -c enable_seqscan=off -c plan_cache_mode=force_generic_plan';
 
 export function createPools(options: PoolOptions): Pools {
   // Compiling a search to machine code takes longer than any search we let run; costs of filters lead the planner there.
@@ -68,9 +72,9 @@ export function createPools(options: PoolOptions): Pools {
     options.readConnections,
     options.log,
   );
-  const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS), options.writeConnections, options.log);
+  const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS), options.writeConnections, options.log);
   const transactions = new pg.Pool({
-    ...settings(TRANSACTION_TIMEOUT_MS, SEARCH_PLANS),
+    ...settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS),
     pipeline: true,
     max: options.transactionConnections,
     idleTimeoutMillis: 30_000,
