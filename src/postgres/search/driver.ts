@@ -3,6 +3,7 @@
  * that is estimated to leave the fewest rows. docs/decisions/0003-storage.md
  */
 import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
+import type { QuantityValue } from '../../standards/fhir/search/request.ts';
 import { keyOf, lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
 import { canonicalKey, canonicalQuantity, codeAndCanonicalKey } from './canonical-quantities.ts';
@@ -308,10 +309,10 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
       if (context.parameters.get(type)?.mainDate === atom) return undefined;
       const { plain, unit } = atomKeys(keys, condition.parameter, atom);
       const key = lanesToBigInt(plain);
-      for (const value of condition.values) add(key, indexRanges(value));
-      for (const value of condition.kind === 'quantity' ? condition.values : []) {
-        const canonical = canonicalQuantity(value);
+      for (const value of condition.values) {
+        const canonical = condition.kind === 'quantity' ? canonicalQuantity(value as QuantityValue) : undefined; // its values are;
         if (canonical) add(canonicalKey(keys, unit, canonical), indexRanges(canonical.value));
+        else add(key, indexRanges(value));
       }
     }
   } else if (condition.kind === 'composite') {
@@ -322,13 +323,10 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
         if (!second || !token) return undefined;
         const { plain } = atomKeys(keys, condition.parameter, atom);
         // The code alone narrows the index, whatever the comparison.
-        add(keyOf(keys, plain, token.value.code ?? ''), indexRanges(second.value) ?? EVERYTHING);
+        const code = token.value.code ?? '';
         const canonical = second.type === 'quantity' ? canonicalQuantity(second.value) : undefined;
-        if (canonical)
-          add(
-            codeAndCanonicalKey(keys, plain, token.value.code ?? '', canonical),
-            indexRanges(canonical.value) ?? EVERYTHING,
-          );
+        const keyed = canonical ? codeAndCanonicalKey(keys, plain, code, canonical) : keyOf(keys, plain, code);
+        add(keyed, indexRanges(canonical?.value ?? second.value) ?? EVERYTHING);
       }
     return ranges;
   } else return undefined;
