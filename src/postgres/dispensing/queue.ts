@@ -116,7 +116,7 @@ ${parts.join('\nunion all\n')}
     const request: QueueRequest = { pharmacyId, status: 'pending', count: 0, askers };
     const doubt = doubtfulOf(request);
     const [counts = [], doubtful = []] = await reads.batch([countsStatement(request), ...(doubt ? [doubt] : [])]);
-    return { counts: toCounts(counts), doubtful: doubtful.map(toDoubtful) };
+    return { counts: toCounts(counts), doubtful: doubtful.map(doubtfulFrom) };
   }
 
   return {
@@ -134,7 +134,7 @@ ${parts.join('\nunion all\n')}
         return {
           taskIds: rows.map((row) => row[0] as string),
           counts: toCounts(counts),
-          doubtful: doubtful.map(toDoubtful),
+          doubtful: doubtful.map(doubtfulFrom),
           ...(last && { next: Buffer.from(last.slice(1).join(' ')).toString('base64url') }),
         };
       }),
@@ -145,7 +145,7 @@ ${parts.join('\nunion all\n')}
 
     doubtful: (pharmacyId, askers) =>
       translated(async () =>
-        (await reads.query(doubtfulStatement({ pharmacyId, askers, now: now() }))).map(toDoubtful),
+        (await reads.query(doubtfulStatement({ pharmacyId, askers, now: now() }))).map(doubtfulFrom),
       ),
 
     overdue: (at, limit) =>
@@ -214,7 +214,7 @@ where owner = $1 and state = 0 and expires <= $4::bigint offset 0) o`;
 const stateIs = (state: string, at: string): string =>
   `case when state = 0 and expires <= ${at}::bigint then 2 else state end = ${state}::smallint`;
 
-const toDoubtful = ([taskId, rank]: Row): Doubtful => ({
+const doubtfulFrom = ([taskId, rank]: Row): Doubtful => ({
   taskId: taskId as string,
   rank: RANKS[rank as number] as QueueRank, // the statement asks for these ranks alone
 });
