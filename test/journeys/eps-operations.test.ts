@@ -216,6 +216,17 @@ describe('journeys › eps › operations', () => {
     expect((await g.fhir.get(query, g.as('receptionist'))).status).equal(403);
   });
 
+  it('tracked by a number that ends in +, escaped or not › its Task', async () => {
+    let made = newPrescription();
+    while (!made.id.endsWith('+')) made = newPrescription();
+    await ok(g.send('prescriber', order(made, { at: g.now(), signer: g.spine.signer })));
+    for (const id of [made.id, encodeURIComponent(made.id)])
+      for (const name of ['identifier', 'focus:identifier']) {
+        const { total } = (await ok(g.fhir.get(`Task?${name}=${id}`, g.as('pharmacist')))).json();
+        expect(total, `${name}=${id}`).equal(1);
+      }
+  });
+
   it('eRD with six issues › each released, dispensed and claimed in its time; completed after the last', async () => {
     const made = newPrescription('erd');
     const begin = g.now();
@@ -384,11 +395,12 @@ describe('journeys › eps › operations', () => {
   it('[AU-01] whom the tracker told of is in the trail, and that it told nothing', async () => {
     const made = await prescribed();
     const number = `https://fhir.nhs.uk/Id/prescription-order-number|${made.id}`;
-    await ok(g.fhir.get(`Task?focus:identifier=${number}`, g.as('pharmacist')));
+    const { text } = await ok(g.fhir.get(`Task?focus:identifier=${number}`, g.as('pharmacist')));
+    expect(text).include(NHS_NUMBER);
     await ok(g.fhir.get('Task?focus:identifier=other|1', g.as('pharmacist')), 400);
     const trackings = async (query: string): Promise<readonly unknown[]> => {
-      const { entry = [] } = (await g.fhir.get(`AuditEvent?${query}&_count=100`)).json<{
-        entry?: { resource: Json }[];
+      const { entry } = (await ok(g.fhir.get(`AuditEvent?${query}&_count=100`))).json<{
+        entry: { resource: Json }[];
       }>();
       return entry
         .filter(({ resource }) => JSON.stringify(resource).includes('eps-track'))

@@ -10,6 +10,8 @@ import { CODE_SYSTEM, ID_SYSTEM } from '../systems.ts';
 interface Parameter {
   /** Of its values; a date has none. */
   readonly system?: string;
+  /** What a code means that arrived otherwise than it was written. */
+  readonly mend?: (code: string) => string;
   /** What of a Task it must equal. */
   readonly valueOf: (task: Node) => unknown;
 }
@@ -22,7 +24,12 @@ const at = (value: unknown, ...path: readonly (string | number)[]): unknown =>
 
 const AUTHORED_ON = 'authored-on';
 
-const ORDER: Parameter = { system: ID_SYSTEM.orderNumber, valueOf: (task) => at(task, 'focus', 'identifier', 'value') };
+/** The check character may be `+`, which a query that does not escape it says as a space; no order number has a space. */
+const ORDER: Parameter = {
+  system: ID_SYSTEM.orderNumber,
+  mend: (number) => number.replace(/ $/, '+'),
+  valueOf: (task) => at(task, 'focus', 'identifier', 'value'),
+};
 
 const PARAMETERS: ReadonlyMap<string, Parameter> = new Map<string, Parameter>([
   ['focus:identifier', ORDER],
@@ -73,7 +80,11 @@ function validateValue(name: string, value: string, { system }: Parameter): read
 
 const systemOf = (value: string): string | undefined =>
   value.includes('|') ? value.slice(0, value.indexOf('|')) : undefined;
-const codeOf = (value: string): string => value.slice(value.indexOf('|') + 1);
+
+function codeOf(value: string, { mend }: Parameter): string {
+  const code = value.slice(value.indexOf('|') + 1);
+  return mend === undefined ? code : mend(code);
+}
 
 type Comparison = readonly [prefix: string, date: string];
 
@@ -96,7 +107,8 @@ export interface TrackerRequest {
 export function trackerRequest(parameters: TrackerParameters): TrackerRequest {
   const firstOf = (name: string): string | undefined => {
     const [value] = parameters.get(name) ?? [];
-    return value === undefined ? undefined : codeOf(value);
+    const parameter = PARAMETERS.get(name);
+    return value === undefined || parameter === undefined ? undefined : codeOf(value, parameter);
   };
   const prescriptionId = firstOf('focus:identifier') ?? firstOf('identifier');
   if (prescriptionId !== undefined)
@@ -130,7 +142,9 @@ const fits = (task: Node, parameters: TrackerParameters): boolean =>
     const parameter = PARAMETERS.get(name);
     if (parameter === undefined) return true;
     const actual = parameter.valueOf(task);
-    return values.every((value) => (name === AUTHORED_ON ? fitsDate(actual, dateOf(value)) : actual === codeOf(value)));
+    return values.every((value) =>
+      name === AUTHORED_ON ? fitsDate(actual, dateOf(value)) : actual === codeOf(value, parameter),
+    );
   });
 
 function fitsDate(actual: unknown, comparison: Comparison | undefined): boolean {

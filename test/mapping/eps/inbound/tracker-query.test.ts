@@ -67,6 +67,11 @@ const REQUESTS: readonly (readonly [query: Query, expected: TrackerRequest])[] =
     { identifier: [ID], 'patient:identifier': PATIENT },
     { service: 'nhs111itemdetails', query: { prescriptionId: ID, issueNumber: '1' } },
   ],
+  // What a query string makes of a number that ends in +.
+  [
+    { identifier: [`${ORDER_NUMBER}|5B7E20-Z99911-8C41D `] },
+    { service: 'nhs111itemdetails', query: { prescriptionId: '5B7E20-Z99911-8C41D+', issueNumber: '1' } },
+  ],
   [{ 'patient:identifier': PATIENT }, { service: 'nhs111itemsummary', query: { nhsNumber: '9990000034' } }],
   [
     { 'patient:identifier': PATIENT, 'business-status': [`${STATUS}|0006`], 'authored-on': ['eq2026-11-16'] },
