@@ -1,5 +1,5 @@
 /** The compiled R4 definitions, kept in a file so that later starts need not read the 49 MB they are compiled from. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -53,7 +53,8 @@ async function readCache(file: string): Promise<Definitions | undefined> {
 async function writeCache(file: string, text: string): Promise<void> {
   const folder = dirname(file);
   await mkdir(folder, { recursive: true });
-  const draft = `${file}.${process.pid}.tmp`;
+  // Containers that share a folder may share process ids too.
+  const draft = `${file}.${randomBytes(8).toString('hex')}.tmp`;
   await writeFile(draft, `${sha256(text)}\n${text}`);
   await rename(draft, file);
   for (const name of await readdir(folder)) {

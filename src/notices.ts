@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { AnsweredError, fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
-import { every } from './every.ts';
+import { every, unlessFirst } from './every.ts';
 import { createMailbox } from './gateways/mail/mailbox.ts';
 import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { createWebPush } from './gateways/push/web-push.ts';
@@ -28,7 +28,6 @@ import type { RateLimits } from './rest/rate-limit.ts';
 import { createNotificationRoutes } from './rest/workflow/notification-routes.ts';
 import type { WorkflowRoute } from './rest/workflow/route.ts';
 import { createUnsubscribeRoutes } from './rest/workflow/unsubscribe-routes.ts';
-import { FhirError } from './standards/fhir/outcome.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createNoticeDelivery } from './workflow/notices/deliver.ts';
 import { createNoticeFollow } from './workflow/notices/follow.ts';
@@ -96,7 +95,7 @@ export function openNotices(parts: NoticeParts): Notices {
     alertGroupMs: config.alertGroupMinutes * MINUTE_MS,
     alertsAWeek: config.alertMailsAWeek,
   });
-  const follow = createNoticeFollow({ store: plain, changes: plain.changes, book, kinds, channels, now });
+  const follow = unlessFirst(createNoticeFollow({ store: plain, changes: plain.changes, book, kinds, channels, now }));
   const delivery = createNoticeDelivery({
     ...parts,
     store: plain,
@@ -134,11 +133,7 @@ export function openNotices(parts: NoticeParts): Notices {
     async start() {
       // From here on nothing is passed over.
       await follow();
-      stop = every(POLL_MS, follow, (error) => {
-        // Another process was first: the next turn goes on where the position stands.
-        if (!(error instanceof FhirError && error.status === 409))
-          log.warn('people could not be told of what is new', { error, url });
-      });
+      stop = every(POLL_MS, follow, (error) => log.warn('people could not be told of what is new', { error, url }));
     },
     stop: async () => stop?.(),
   };

@@ -1,7 +1,7 @@
 /** Composition of subscriptions: who is told of changes, of which, and the ways there. docs/subscriptions.md */
 import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
-import { every } from './every.ts';
+import { every, unlessFirst } from './every.ts';
 import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { type JobSet, PostponedJobError } from './jobs/runner.ts';
@@ -122,6 +122,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     baseUrl,
     now,
   });
+  const turn = unlessFirst(matcher.turn);
   let stop: (() => Promise<void>) | undefined;
 
   function check({ type, query, channel, endpoint = '' }: SubscriptionPlan): void {
@@ -156,12 +157,8 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
       createSubscriptionSockets({ desk, book, plans, delivery, authenticate, every, baseUrl, now, log }),
     async start() {
       // From here on nothing is passed over.
-      await matcher.turn();
-      stop = every(POLL_MS, matcher.turn, (error) => {
-        // Another process was first: the next turn goes on where the position stands.
-        if (!(error instanceof FhirError && error.status === 409))
-          log.warn('subscribers could not be told of changes', { error });
-      });
+      await turn();
+      stop = every(POLL_MS, turn, (error) => log.warn('subscribers could not be told of changes', { error }));
     },
     stop: async () => stop?.(),
   };

@@ -10,6 +10,8 @@ import { ensurePartitions } from './postgres/partitions.ts';
 import type { OpenStore } from './postgres/store.ts';
 
 const PARTITIONS_EVERY_MS = 6 * 60 * 60 * 1000;
+/** No other advisory lock of Mortar's has this number: 'part' in ASCII. */
+const PARTITIONS_LOCK = 0x70617274;
 const AGAIN_EVERY_MS = 30 * 1000;
 
 export interface PartitionOptions {
@@ -23,6 +25,8 @@ export interface PartitionOptions {
 export async function keepPartitions({ owner, log, now }: PartitionOptions): Promise<() => Promise<void>> {
   const ensure = (): Promise<void> =>
     withOwner(owner, async (client) => {
+      // `if not exists` does not see what another session is making. The end of this session lets go.
+      await client.query('select pg_advisory_lock($1)', [PARTITIONS_LOCK]);
       await ensurePartitions((text) => client.query(text), now());
       await ensureAuditPartitions((text) => client.query(text), now());
     });

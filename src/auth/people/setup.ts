@@ -1,5 +1,5 @@
 /** The first administrator, made by who holds a link that only the operator's terminal and folder show. SECURITY LG-16 */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import type { ChallengeStore, PeopleStore } from '../../ports/people.ts';
@@ -67,7 +67,10 @@ export function createSetup(options: SetupOptions): Setup {
       const token = newSecret();
       await challenges.add({ kind: 'setup', hash: hashOf(token), expiresAt: now() + SETUP_MS });
       const link = `${url}/setup/${token}`;
-      writeFileSync(file, `${link}\n`, { mode: 0o600, flag: 'wx' });
+      // Servers that share the folder may begin at one time: the last one's link stays.
+      const aside = `${file}.${token.slice(0, 8)}`;
+      writeFileSync(aside, `${link}\n`, { mode: 0o600, flag: 'wx' });
+      renameSync(aside, file);
       return link;
     },
 

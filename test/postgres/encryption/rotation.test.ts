@@ -68,7 +68,7 @@ describe('encryption › rotation', () => {
     world.clock.pass(GRACE_MS);
     expect(await rotation().reseal()).to.equal('done');
     expect(await rotation().reseal()).to.equal('nothing');
-    const left = (await texts()).split('\n').filter((text) => /Familyname|1980/.test(text));
+    const left = (await texts()).split('\n').filter((text) => /Familyname|1980-01-02/.test(text));
     expect(left).to.deep.equal([]);
     expect(await sideRows()).to.deep.equal([0, 0]);
     expect(await familyOf(5)).to.equal('Familyname5');
