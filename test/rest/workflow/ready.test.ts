@@ -161,19 +161,24 @@ describe('rest › workflow › ready to collect', function () {
     const list = (headers: Record<string, string>, query = ''): Promise<Answer> =>
       world.call('GET', `/api/notifications?limit=100${query}`, headers);
     let receptionist: Record<string, string>;
+    let clerk: Record<string, string>;
     let d: Record<string, string>;
     before(async () => {
       d = await world.pharmacist('pharmacy-d');
-      const email = 'desk@example.org';
-      await world.call('POST', '/api/v2/admin/users', server.bearer, {
-        name: 'Desk',
-        email,
-        roles: ['RECEPTIONIST'],
-        organization_ids: ['pharmacy-c'],
-        practitioner_id: 'desk',
-      });
-      await world.put({ resourceType: 'Practitioner', id: 'desk', name: [{ family: 'Desk' }] });
-      receptionist = { authorization: `Bearer ${await operatorToken(server, { user: email })}` };
+      const works = async (id: string, role: string): Promise<Record<string, string>> => {
+        const email = `${id}@example.org`;
+        await world.call('POST', '/api/v2/admin/users', server.bearer, {
+          name: id,
+          email,
+          roles: [role],
+          organization_ids: ['pharmacy-c'],
+          practitioner_id: id,
+        });
+        await world.put({ resourceType: 'Practitioner', id, name: [{ family: id }] });
+        return { authorization: `Bearer ${await operatorToken(server, { user: email })}` };
+      };
+      receptionist = await works('desk', 'RECEPTIONIST');
+      clerk = await works('clerk', 'STAFF');
       const told = (id: string, recipient: string, more: object = {}): Promise<void> =>
         world.put({
           resourceType: 'Communication',
@@ -190,6 +195,8 @@ describe('rest › workflow › ready to collect', function () {
       await told('told-b', 'Organization/pharmacy-b');
       await told('told-c', 'Organization/pharmacy-c');
       await told('told-desk', 'Practitioner/desk');
+      await told('told-clerk', 'Practitioner/clerk');
+      await told('letter-clerk', 'Practitioner/clerk', { category: [{ text: 'letter' }] });
       await told('told-patient', 'Patient/patient-nell');
       // No notice: what clinicians write to one another is not for the desk.
       await told('letter-a', 'Organization/pharmacy-d', { category: [{ text: 'letter' }] });
@@ -207,8 +214,14 @@ describe('rest › workflow › ready to collect', function () {
       expect(texts(await list(receptionist, '&organization_id=pharmacy-c'))).eql(['told-c']);
     });
 
+    it('[CP-01] [AZ-01] staff of other kinds read what they themselves are told, and nothing of their place', async () => {
+      const own = await list(clerk);
+      expect([own.status, texts(own)]).eql([200, ['told-clerk']]);
+      expect(texts(await list(clerk, '&organization_id=pharmacy-c'))).eql([]);
+    });
+
     it('[CP-01] [CP-08] none of others: not by the list, not by FHIR', async () => {
-      for (const headers of [d, receptionist])
+      for (const headers of [d, receptionist, clerk])
         expect((await list(headers, '&organization_id=pharmacy-b')).status).equal(403);
       const ids = async (headers: Record<string, string>): Promise<string[]> =>
         (await world.call('GET', '/fhir/R4/Communication?_count=100', headers)).json.entry
@@ -216,8 +229,10 @@ describe('rest › workflow › ready to collect', function () {
           .sort();
       expect(await ids(d)).eql(['told-a']);
       expect(await ids(receptionist)).eql(['told-c', 'told-desk']);
-      for (const id of ['told-b', 'told-patient', 'letter-a', 'letter-desk', 'sealed-a'])
-        for (const headers of [d, receptionist])
+      expect(await ids(clerk)).eql(['told-clerk']);
+      expect((await world.call('GET', '/fhir/R4/Communication/told-c', clerk)).status).equal(404);
+      for (const id of ['told-b', 'told-patient', 'letter-a', 'letter-desk', 'letter-clerk', 'sealed-a'])
+        for (const headers of [d, receptionist, clerk])
           expect((await world.call('GET', `/fhir/R4/Communication/${id}`, headers)).status, id).equal(404);
       const changed = await world.call('PUT', '/fhir/R4/Communication/told-a', d, { resourceType: 'Communication' });
       expect(changed.status).within(400, 404);
