@@ -116,6 +116,105 @@ describe('rest › workflow › ready to collect', function () {
     expect((await prepare(late.token.tokenId)).json.details.step_failed).equal('expiry_check');
   });
 
+  describe('by FHIR', () => {
+    const business = {
+      coding: [{ system: 'https://mortar-fhir.org/CodeSystem/dispensing', code: 'ready-to-collect' }],
+    };
+    const write = async ({ taskId }: Prescribed, change: object, headers = a): Promise<Answer> => {
+      const { json: task } = await world.call('GET', `/fhir/R4/Task/${taskId}`, headers);
+      const body = { ...task, ...change };
+      return world.call('PUT', `/fhir/R4/Task/${taskId}`, headers, JSON.parse(JSON.stringify(body)));
+    };
+    const until = async (made: Prescribed): Promise<Answer['json'][]> => {
+      for (let i = 0; i < 600; i += 1) {
+        const told = await toldOf(made);
+        if (told.length > 0) return told;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error('the patient was not told');
+    };
+    /** Until the jobs of all that was written are done. */
+    const settled = async (): Promise<void> => {
+      for (let i = 0, count = 1; count > 0; i += 1) {
+        expect(i).below(600);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        count = await withClient(
+          server.database.connection('owner'),
+          async (client) =>
+            (await client.query("select 1 from mortar.job where kind = 'ready-to-collect' and state <> 'dead'"))
+              .rowCount ?? 0,
+        );
+      }
+    };
+
+    it('the patient is told as by the endpoint, once, and the queue shows it', async () => {
+      const made = await world.prescribe();
+      expect((await write(made, { businessStatus: business })).status).equal(200);
+      const [told] = await until(made);
+      expect(told.text).equal(`Prescription ${made.token.tokenId} is ready to collect from Pharmacy a.`);
+      expect(await lineOf(made)).include({ status: 'ready', ready_to_collect: true });
+      // The endpoint says when it was, and tells nobody again; nor does it when it is said, unsaid and said again.
+      expect((await prepare(made.token.tokenId)).json.success).equal(true);
+      await write(made, { note: [{ text: 'On the third shelf' }] });
+      await write(made, { businessStatus: undefined });
+      expect(await lineOf(made)).include({ ready_to_collect: false });
+      await write(made, { businessStatus: business, executionPeriod: { start: new Date().toISOString() } });
+      await settled();
+      expect(await toldOf(made)).length(1);
+    });
+
+    it('by a JSON Patch in a transaction as well', async () => {
+      const made = await world.prescribe();
+      const patch = Buffer.from(JSON.stringify([{ op: 'add', path: '/businessStatus', value: business }]));
+      const { status } = await world.call('POST', '/fhir/R4', a, {
+        resourceType: 'Bundle',
+        type: 'transaction',
+        entry: [
+          {
+            resource: {
+              resourceType: 'Binary',
+              contentType: 'application/json-patch+json',
+              data: patch.toString('base64'),
+            },
+            request: { method: 'PATCH', url: `Task/${made.taskId}` },
+          },
+        ],
+      });
+      expect(status).equal(200);
+      expect(await until(made)).length(1);
+    });
+
+    it('who was told by the endpoint is not told again by what it wrote', async () => {
+      const made = await world.prescribe();
+      await prepare(made.token.tokenId);
+      await settled();
+      expect(await toldOf(made)).length(1);
+    });
+
+    it('of what is on hold, late, or said in another system nobody is told', async () => {
+      const held = await world.prescribe();
+      const late = await world.prescribe({ issuedAt: Date.now() - 2 * HOUR_MS, expiresAt: Date.now() - HOUR_MS });
+      const other = await world.prescribe();
+      expect((await write(held, { status: 'on-hold', businessStatus: business }, server.bearer)).status).equal(200);
+      await write(late, { businessStatus: business }, server.bearer);
+      await write(other, { businessStatus: { coding: [{ system: 'https://example.org', code: 'ready-to-collect' }] } });
+      await settled();
+      for (const one of [held, late, other]) expect(await toldOf(one)).length(0);
+    });
+
+    it('[CP-01] [AZ-01] another pharmacy does not write it, and nobody is told', async () => {
+      const made = await world.prescribe();
+      const { json: task } = await world.call('GET', `/fhir/R4/Task/${made.taskId}`, a);
+      const refused = await world.call('PUT', `/fhir/R4/Task/${made.taskId}`, await world.pharmacist('pharmacy-b'), {
+        ...task,
+        businessStatus: business,
+      });
+      expect(refused.status).within(403, 404);
+      await settled();
+      expect(await toldOf(made)).length(0);
+    });
+  });
+
   it('[CP-01] [CP-08] [AZ-01] nobody else says so: it is not there for them', async () => {
     const made = await world.prescribe();
     const b = await world.pharmacist('pharmacy-b');
