@@ -104,6 +104,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   };
   const register = createPharmacyRegister({
     store: plain,
+    changes: plain.changes,
     searchOf,
     pharmacyCodeSystem: parts.config.pharmacyCodeSystem,
     timeZone: parts.config.messageTimeZone,

@@ -34,7 +34,7 @@ export interface WorkflowParts {
   /** Audited. */
   readonly store: ResourceStore;
   /** Not audited: for what Mortar itself keeps, and the catalogue, which is about nobody. */
-  readonly plain: Pick<OpenStore, 'search' | 'history'>;
+  readonly plain: Pick<OpenStore, 'search' | 'changes'>;
   readonly answers: OpenStore['answers'];
   /** Known once the way to the Spine is open. */
   readonly eps: () => EpsOrders | undefined;
@@ -57,7 +57,13 @@ export interface WorkflowDoors {
 
 export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { url, searchOf, answers, policy, audit, limits, addressOf, now, log } = parts;
-  const openCatalogue = createCatalogue({ store: parts.plain, searchOf, caller: serviceCaller('catalogue'), now });
+  const openCatalogue = createCatalogue({
+    store: parts.plain,
+    changes: parts.plain.changes,
+    searchOf,
+    caller: serviceCaller('catalogue'),
+    now,
+  });
   const { pharmacyCodeSystem: pharmacyCode, healthNumberSystem: healthNumber } = parts.config;
   const desk: Prescribing = {
     systems: { pharmacyCode, healthNumber },

@@ -3,8 +3,8 @@
  * or with a Location that is a pharmacy, with the HealthcareService that says when they are open. MISSION M9
  */
 import { serviceCaller } from '../../policy/service-caller.ts';
-import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
-import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { StoredVersion } from '../../ports/resource-store.ts';
+import { type FollowedParts, followResources } from '../followed-resources.ts';
 import { isOpen, type OpeningTime, openingTimes } from './opening-hours.ts';
 import { type Node, type Pharmacy, readPharmacy } from './pharmacies.ts';
 
@@ -28,9 +28,7 @@ export interface PharmacyRegister {
   find(id: string): Promise<ListedPharmacy | undefined>;
 }
 
-export interface RegisterOptions {
-  readonly store: Pick<ResourceStore, 'search' | 'history'>;
-  readonly searchOf: (type: string, query: string) => SearchRequest;
+export interface RegisterOptions extends Omit<FollowedParts, 'caller'> {
   readonly pharmacyCodeSystem: string;
   readonly timeZone: string;
   readonly now: () => number;
@@ -39,9 +37,6 @@ export interface RegisterOptions {
 const SERVICE = serviceCaller('dispensing');
 const TYPES = ['Organization', 'Location', 'HealthcareService'] as const;
 const FRESH_MS = 1000;
-/** A commit may become visible after one that has a later time. */
-const OVERLAP_MS = 10_000;
-const PAGE = 1000;
 const RESOURCES_MAX = 300_000;
 /** v3 ServiceDeliveryLocationRoleType */
 const PHARMACY_PLACES = new Set(['PHARM', 'OUTPHARM']);
@@ -49,12 +44,10 @@ const PHARMACY_PLACES = new Set(['PHARM', 'OUTPHARM']);
 type Known = Map<string, { readonly resource: Node; readonly versionId: number }>;
 
 export function createPharmacyRegister(options: RegisterOptions): PharmacyRegister {
-  const { store, searchOf, now } = options;
+  const { now } = options;
   const known = new Map<string, Known>(TYPES.map((type) => [type, new Map()]));
-  let seenUntil: number | undefined;
   let checkedAt = Number.NEGATIVE_INFINITY;
   let view: ReadonlyMap<string, ListedPharmacy> | undefined;
-  let reading: Promise<void> | undefined;
 
   function take({ type, id, versionId, operation, content }: StoredVersion): void {
     const list = known.get(type) as Known; // one of TYPES
@@ -65,46 +58,21 @@ export function createPharmacyRegister(options: RegisterOptions): PharmacyRegist
     view = undefined;
   }
 
-  async function readAll(type: string): Promise<void> {
-    for (let cursor: string | undefined; ; ) {
-      const request = { ...searchOf(type, `_count=${PAGE}`), count: PAGE, ...(cursor !== undefined && { cursor }) };
-      const page = await store.search(SERVICE, request);
-      for (const version of page.matches) take(version);
-      if (page.next === undefined) return;
-      cursor = page.next;
-    }
-  }
-
-  async function readChanges(type: string, since: number): Promise<void> {
-    const seen = new Set<string>();
-    for (let cursor: string | undefined; ; ) {
-      const page = await store.history(SERVICE, { type, since, count: PAGE, ...(cursor !== undefined && { cursor }) });
-      // Newest first: of each the first is what there is.
-      for (const version of page.versions) {
-        if (!seen.has(version.id)) take(version);
-        seen.add(version.id);
-      }
-      if (page.next === undefined) return;
-      cursor = page.next;
-    }
-  }
-
-  async function read(): Promise<void> {
-    const begun = now();
-    const since = seenUntil;
-    await Promise.all(
-      TYPES.map((type) => (since === undefined ? readAll(type) : readChanges(type, since - OVERLAP_MS))),
-    );
-    seenUntil = begun;
-    checkedAt = now();
-  }
+  const follow = followResources({
+    ...options,
+    caller: SERVICE,
+    types: TYPES,
+    take,
+    forget() {
+      for (const list of known.values()) list.clear();
+      view = undefined;
+    },
+  });
 
   async function open(): Promise<ReadonlyMap<string, ListedPharmacy>> {
     if (now() - checkedAt >= FRESH_MS) {
-      reading ??= read().finally(() => {
-        reading = undefined;
-      });
-      await reading;
+      await follow();
+      checkedAt = now();
     }
     view ??= compile(known, options);
     return view;

@@ -2,18 +2,13 @@
  * The catalogue in memory: what the store's MedicationKnowledge say, followed as they change. It is about nobody, so that
  * all who may ask see the same. MISSION M9
  */
-import type { Caller } from '../../../ports/caller.ts';
 import type { Clock } from '../../../ports/clock.ts';
-import type { ResourceStore, StoredVersion } from '../../../ports/resource-store.ts';
-import type { SearchRequest } from '../../../standards/fhir/search/request.ts';
+import type { StoredVersion } from '../../../ports/resource-store.ts';
+import { type FollowedParts, followResources } from '../../followed-resources.ts';
 import { type CatalogueEntry, normalName, readMedicationKnowledge } from './entry.ts';
 import { createWordIndex, type WordIndex } from './word-index.ts';
 
-export interface CatalogueParts {
-  readonly store: Pick<ResourceStore, 'search' | 'history'>;
-  readonly searchOf: (type: string, query: string) => SearchRequest;
-  /** As whom it is read: a part of Mortar itself. */
-  readonly caller: Caller;
+export interface CatalogueParts extends FollowedParts {
   readonly now: Clock;
 }
 
@@ -34,62 +29,37 @@ export interface Catalogue {
 export type OpenCatalogue = () => Promise<Catalogue>;
 
 const FRESH_MS = 1000;
-/** A commit may become visible after one that has a later time. */
-const OVERLAP_MS = 10_000;
-const PAGE = 1000;
 const ENTRIES_MAX = 500_000;
 
-export function createCatalogue({ store, searchOf, caller, now }: CatalogueParts): OpenCatalogue {
+export function createCatalogue(parts: CatalogueParts): OpenCatalogue {
+  const { now } = parts;
   const entries = new Map<string, CatalogueEntry & { readonly versionId: number }>();
-  let seenUntil: number | undefined;
   let checkedAt = 0;
   let view: Catalogue | undefined;
   let reading: Promise<void> | undefined;
 
-  function take(version: StoredVersion): boolean {
-    const before = entries.get(version.id);
-    if (version.operation === 'delete') return entries.delete(version.id);
-    if (before && before.versionId >= version.versionId) return false;
-    const entry = readMedicationKnowledge(JSON.parse(version.content));
-    if (!entry || entries.size >= ENTRIES_MAX) return entries.delete(version.id);
-    entries.set(version.id, { ...entry, versionId: version.versionId });
-    return true;
-  }
-
-  async function readAll(): Promise<void> {
-    const begun = now();
-    for (let cursor: string | undefined; ; ) {
-      const request = searchOf('MedicationKnowledge', `_count=${PAGE}`);
-      const page = await store.search(caller, { ...request, count: PAGE, ...(cursor !== undefined && { cursor }) });
-      for (const version of page.matches) take(version);
-      if (page.next === undefined) break;
-      cursor = page.next;
-    }
-    seenUntil = begun;
+  function take({ id, versionId, operation, content }: StoredVersion): void {
+    const before = entries.get(id);
+    if (before && before.versionId >= versionId) return;
+    const entry = operation === 'delete' ? undefined : readMedicationKnowledge(JSON.parse(content));
+    if (entry && (before || entries.size < ENTRIES_MAX)) entries.set(id, { ...entry, versionId });
+    else if (!entries.delete(id)) return;
     view = undefined;
   }
 
-  async function readChanges(since: number): Promise<void> {
-    const begun = now();
-    for (let cursor: string | undefined; ; ) {
-      const request = { type: 'MedicationKnowledge', since: since - OVERLAP_MS, count: PAGE };
-      const page = await store.history(caller, { ...request, ...(cursor !== undefined && { cursor }) });
-      // Newest first: an older version of what was taken changes nothing.
-      const gone = new Set<string>();
-      for (const version of page.versions) {
-        if (gone.has(version.id)) continue;
-        if (version.operation === 'delete') gone.add(version.id);
-        if (take(version)) view = undefined;
-      }
-      if (page.next === undefined) break;
-      cursor = page.next;
-    }
-    seenUntil = begun;
-  }
+  const follow = followResources({
+    ...parts,
+    types: ['MedicationKnowledge'],
+    take,
+    forget() {
+      entries.clear();
+      view = undefined;
+    },
+  });
 
   return async () => {
     if (now() - checkedAt >= FRESH_MS || view === undefined) {
-      reading ??= (seenUntil === undefined ? readAll() : readChanges(seenUntil))
+      reading ??= follow()
         .then(() => {
           checkedAt = now();
         })
