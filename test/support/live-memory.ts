@@ -1,7 +1,7 @@
 /**
  * Loaded into a server's process before the server. Between two SIGUSR2 it looks at fixed points of the work, as rows are
  * sent to the database and at each commit, at how many bytes are in use once what is not is collected, buffers included;
- * and then writes to LIVE_MEMORY_FILE how many more than before that were at most, and how often it looked.
+ * and then writes to PROBE_FILE how many more than before that were at most, and how often it looked.
  */
 import { writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
@@ -27,7 +27,7 @@ export interface LiveMemory {
 }
 
 const tell = (value: 'measuring' | LiveMemory): void =>
-  writeFileSync(String(process.env['LIVE_MEMORY_FILE']), JSON.stringify(value));
+  writeFileSync(String(process.env['PROBE_FILE']), JSON.stringify(value));
 
 let before: number | undefined;
 let peak = 0;
