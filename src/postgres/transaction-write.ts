@@ -135,8 +135,17 @@ export async function writeTogether(
       outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
     };
   };
+  const writeOrLeave = (write: TransactionWrite): WriteResult => {
+    if (write.kind === 'create' || write.kind === 'delete' || !write.leaveOut) return writeOne(write);
+    try {
+      return writeOne(write);
+    } catch (error) {
+      if (!write.leaveOut(error)) throw error;
+      return { version: neverExisted(write.type, write.id), outcome: 'left-out' };
+    }
+  };
   try {
-    const results = await mapInTurns(writes, writeOne, TURN, () => sender.room());
+    const results = await mapInTurns(writes, writeOrLeave, TURN, () => sender.room());
     const more = beside?.(results) ?? [];
     if (more.length > 0) await admit(more);
     const everything = [...results, ...more.map(({ id, resource, caller }) => create(id, resource, caller))];
