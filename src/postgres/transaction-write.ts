@@ -13,6 +13,7 @@ import { CUSTOM_TYPE } from './custom-store.ts';
 import type { Shield } from './encryption/shield.ts';
 import { toBigInt } from './hash.ts';
 import { isKnownType } from './known-profiles.ts';
+import { letMoreTokensWait, MANY_WRITES } from './pending-tokens.ts';
 import type { Row, Statement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { toVersion } from './reader.ts';
@@ -94,6 +95,7 @@ export async function writeTogether(
     if (isRestricted) rows.set(version, made.row);
     return version;
   };
+  if (writes.length >= MANY_WRITES) await send(letMoreTokensWait);
   const old = await lockCurrent(tools, writes);
   await all(judges.map(({ checks }) => checks.checkBefore(together)));
   const now = tools.now();
