@@ -156,10 +156,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   });
   const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
+  const olderRows = { remain: true };
   const searchTools = {
     keys,
     parameters,
     frequencies,
+    olderRows,
     now,
     beside: options.beside,
     ...(encryption && { sealedTargets: encryption.sealedTargets }),
@@ -221,6 +223,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     )
   )
     log.info('FULL_TEXT is another than before: what is stored follows in the background');
+  const reindex = createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid, olderRows });
+  const remade = await reindex.status();
+  olderRows.remain = remade !== undefined && remade.finished === undefined;
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
   const removal = createRemoval({
     pools,
@@ -260,7 +265,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
-    reindex: createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid }),
+    reindex,
     customParameters: createCustomParameterBook({
       pools,
       rowOf,
