@@ -118,6 +118,8 @@ export type TransactionWrite = { readonly caller?: Caller } & (
       readonly ifMatch?: number;
       /** Makes the new content from the current one (absent when there is none or it was deleted). */
       readonly change: (current: Resource | undefined) => Resource;
+      /** The content of its result may be empty. */
+      readonly isBrief?: boolean;
       readonly leaveOut?: LeaveOut;
     }
   | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number }

@@ -104,6 +104,9 @@ export async function writeTogether(
     const given = withGiver(tools.rids, whoOf(caller), version);
     return audit ? audit.audited(whoOf(caller), given, replaced?.row.pat) : given;
   };
+  /** Without its content, where that is not asked for. */
+  const shortened = ({ isBrief, type }: { isBrief?: boolean; type: string }, version: StoredVersion): StoredVersion =>
+    isBrief === true && !isRestricted && !isDefinition(type) ? { ...version, content: '' } : version;
   const create = (id: string, resource: Resource, caller: Caller | undefined): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
     sender.insert(audited(caller, created));
@@ -113,8 +116,7 @@ export async function writeTogether(
     if (write.kind === 'create') return create(write.id, write.resource, write.caller);
     if (write.kind === 'make') {
       const { version, outcome } = create(write.id, write.make(), write.caller);
-      const isBrief = write.isBrief === true && !isRestricted && !isDefinition(write.type);
-      return { version: isBrief ? { ...version, content: '' } : version, outcome };
+      return { version: shortened(write, version), outcome };
     }
     const reference = `${write.type}/${write.id}`;
     const before = old.get(reference);
@@ -128,12 +130,12 @@ export async function writeTogether(
       return { version: storedVersion(deleted), outcome: 'deleted' };
     }
     const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
-    if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
+    if (next === 'unchanged') return { version: shortened(write, before as StoredVersion), outcome: 'unchanged' };
     const { replaced } = next;
     if (replaced) sender.replace({ made: audited(write.caller, next.made, replaced), replaced });
     else sender.insert(audited(write.caller, next.made));
     return {
-      version: stored(next.made),
+      version: shortened(write, stored(next.made)),
       outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
     };
   };

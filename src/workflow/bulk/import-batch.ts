@@ -90,8 +90,8 @@ function writeOf(line: Buffer, options: ReadLineOptions): TransactionWrite | und
     const { type, id } = head;
     const read = (): Resource => readLine(line, options);
     return id === undefined
-      ? { kind: 'make', type, id: newId(), make: read }
-      : { kind: 'update', operation: 'update', type, id, change: read };
+      ? { kind: 'make', type, id: newId(), make: read, isBrief: true }
+      : { kind: 'update', operation: 'update', type, id, change: read, isBrief: true };
   }
   const resource = readLine(line, options);
   const id = resource['id'];
