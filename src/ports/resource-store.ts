@@ -29,10 +29,10 @@ export interface StoredVersion {
   readonly fragment?: string;
 }
 
-/** `unchanged`: the new content equals the stored one, so no version was made. */
+/** `unchanged`: the new content equals the stored one, so no version was made. `left-out`: as `LeaveOut` says. */
 export interface WriteResult {
   readonly version: StoredVersion;
-  readonly outcome: 'created' | 'updated' | 'unchanged' | 'deleted' | 'existing';
+  readonly outcome: 'created' | 'updated' | 'unchanged' | 'deleted' | 'existing' | 'left-out';
 }
 
 export interface HistoryRequest {
@@ -108,6 +108,7 @@ export type TransactionWrite = { readonly caller?: Caller } & (
       readonly id: string;
       readonly make: () => Resource;
       readonly isBrief?: boolean;
+      readonly leaveOut?: LeaveOut;
     }
   | {
       readonly kind: 'update';
@@ -117,9 +118,18 @@ export type TransactionWrite = { readonly caller?: Caller } & (
       readonly ifMatch?: number;
       /** Makes the new content from the current one (absent when there is none or it was deleted). */
       readonly change: (current: Resource | undefined) => Resource;
+      /** The content of its result may be empty. */
+      readonly isBrief?: boolean;
+      readonly leaveOut?: LeaveOut;
     }
   | { readonly kind: 'delete'; readonly type: string; readonly id: string; readonly ifMatch?: number }
 );
+
+/**
+ * Whether a write is left out, and the others are not undone, when it is refused with this error as its turn comes: its
+ * result is `left-out` then. It is asked anew when the transaction is begun anew.
+ */
+export type LeaveOut = (error: unknown) => boolean;
 
 /** A transaction in progress: reads see its own snapshot, writes are sent together by `write`. */
 export interface StoreTransaction {

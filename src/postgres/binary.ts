@@ -79,7 +79,7 @@ export function int8NullableArray(
 /** `text[]`, no nulls. */
 export function textArray(values: readonly string[]): Buffer {
   let bytes = 0;
-  for (const value of values) bytes += 3 * value.length;
+  for (const value of values) bytes += Buffer.byteLength(value);
   const buffer = Buffer.allocUnsafe(20 + 4 * values.length + bytes);
   buffer.writeInt32BE(values.length === 0 ? 0 : 1, 0);
   buffer.writeInt32BE(0, 4);

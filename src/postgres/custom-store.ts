@@ -46,7 +46,8 @@ export function withCustomParameters<S extends ResourceStore>(
   };
   const tell = (results: readonly (WriteResult | undefined)[]): void => {
     for (const result of results)
-      if (result?.version.type === CUSTOM_TYPE && result.outcome !== 'existing') note(result.version);
+      if (result?.version.type === CUSTOM_TYPE && result.outcome !== 'existing' && result.outcome !== 'left-out')
+        note(result.version);
   };
 
   const wrapped: ResourceStore = {

@@ -6,7 +6,8 @@ import type { NewVersion } from './write-sql.ts';
 export function mainArrays(versions: readonly NewVersion[]): unknown[] {
   const count = versions.length;
   const numbersOf = (of: (version: NewVersion) => number): Buffer => float8Array(versions.map(of), count);
-  const lanesOf = (of: (version: NewVersion) => readonly number[]): Buffer => int8Array(versions.flatMap(of), count);
+  const rids: number[] = [];
+  const presence: number[] = [];
   const tok: number[] = [];
   const from: number[] = [];
   const to: number[] = [];
@@ -14,14 +15,16 @@ export function mainArrays(versions: readonly NewVersion[]): unknown[] {
     from.push(tok.length / 2 + 1);
     for (const lane of row.tok) tok.push(lane);
     to.push(tok.length / 2);
+    rids.push(row.ridHi, row.ridLo);
+    presence.push(row.pmHi, row.pmLo);
   }
   return [
-    lanesOf(({ row }) => [row.ridHi, row.ridLo]),
+    int8Array(rids, count),
     int8NullableArray(versions.map(({ row }) => row.pat)),
     numbersOf(({ lu }) => lu),
     numbersOf(({ row }) => row.sd),
     numbersOf(({ row }) => row.se),
-    lanesOf(({ row }) => [row.pmHi, row.pmLo]),
+    int8Array(presence, count),
     numbersOf(({ ver }) => ver),
     textArray(versions.map(({ op }) => op)),
     textArray(versions.map(({ id }) => id)),

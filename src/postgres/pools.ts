@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Log } from '../ports/log.ts';
 import { tooCostly } from '../standards/fhir/outcome.ts';
+import { PENDING_KIB } from './pending-tokens.ts';
 
 export interface Statement {
   /** Prepared once a connection under this name; absent for shapes too many to keep. */
@@ -62,7 +63,7 @@ export function createPools(options: PoolOptions): Pools {
     ...options.connection,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: 'mortar',
-    options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog -c jit=off${extra}`,
+    options: `-c statement_timeout=${timeoutMs} -c idle_in_transaction_session_timeout=${timeoutMs} -c search_path=pg_catalog -c jit=off -c gin_pending_list_limit=${PENDING_KIB}${extra}`,
   });
   const sessions = new Set<pg.Client>();
   // Searches: the server chooses the driving index by the shape of the statement, so one plan a shape is right, and

@@ -13,6 +13,7 @@ import { CUSTOM_TYPE } from './custom-store.ts';
 import type { Shield } from './encryption/shield.ts';
 import { toBigInt } from './hash.ts';
 import { isKnownType } from './known-profiles.ts';
+import { letMoreTokensWait, MANY_WRITES } from './pending-tokens.ts';
 import type { Row, Statement } from './pools.ts';
 import { guardWrites } from './privileged-meta.ts';
 import { toVersion } from './reader.ts';
@@ -94,6 +95,7 @@ export async function writeTogether(
     if (isRestricted) rows.set(version, made.row);
     return version;
   };
+  if (writes.length >= MANY_WRITES) await send(letMoreTokensWait);
   const old = await lockCurrent(tools, writes);
   await all(judges.map(({ checks }) => checks.checkBefore(together)));
   const now = tools.now();
@@ -102,6 +104,9 @@ export async function writeTogether(
     const given = withGiver(tools.rids, whoOf(caller), version);
     return audit ? audit.audited(whoOf(caller), given, replaced?.row.pat) : given;
   };
+  /** Without its content, where that is not asked for. */
+  const shortened = ({ isBrief, type }: { isBrief?: boolean; type: string }, version: StoredVersion): StoredVersion =>
+    isBrief === true && !isRestricted && !isDefinition(type) ? { ...version, content: '' } : version;
   const create = (id: string, resource: Resource, caller: Caller | undefined): WriteResult => {
     const created = newVersion(rowOf, resource.resourceType, id, resource, 1, now, 'C');
     sender.insert(audited(caller, created));
@@ -111,8 +116,7 @@ export async function writeTogether(
     if (write.kind === 'create') return create(write.id, write.resource, write.caller);
     if (write.kind === 'make') {
       const { version, outcome } = create(write.id, write.make(), write.caller);
-      const isBrief = write.isBrief === true && !isRestricted && !isDefinition(write.type);
-      return { version: isBrief ? { ...version, content: '' } : version, outcome };
+      return { version: shortened(write, version), outcome };
     }
     const reference = `${write.type}/${write.id}`;
     const before = old.get(reference);
@@ -126,17 +130,26 @@ export async function writeTogether(
       return { version: storedVersion(deleted), outcome: 'deleted' };
     }
     const next = nextVersion(rowOf, write.type, write.id, before, write.change, opOf(write.operation), now);
-    if (next === 'unchanged') return { version: before as StoredVersion, outcome: 'unchanged' };
+    if (next === 'unchanged') return { version: shortened(write, before as StoredVersion), outcome: 'unchanged' };
     const { replaced } = next;
     if (replaced) sender.replace({ made: audited(write.caller, next.made, replaced), replaced });
     else sender.insert(audited(write.caller, next.made));
     return {
-      version: stored(next.made),
+      version: shortened(write, stored(next.made)),
       outcome: before && before.operation !== 'delete' ? 'updated' : 'created',
     };
   };
+  const writeOrLeave = (write: TransactionWrite): WriteResult => {
+    if (write.kind === 'create' || write.kind === 'delete' || !write.leaveOut) return writeOne(write);
+    try {
+      return writeOne(write);
+    } catch (error) {
+      if (!write.leaveOut(error)) throw error;
+      return { version: neverExisted(write.type, write.id), outcome: 'left-out' };
+    }
+  };
   try {
-    const results = await mapInTurns(writes, writeOne, TURN, () => sender.room());
+    const results = await mapInTurns(writes, writeOrLeave, TURN, () => sender.room());
     const more = beside?.(results) ?? [];
     if (more.length > 0) await admit(more);
     const everything = [...results, ...more.map(({ id, resource, caller }) => create(id, resource, caller))];

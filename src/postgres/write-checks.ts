@@ -122,8 +122,9 @@ export function createWriteChecks(
         written.map(({ version, conditions }) => isMatch(search, rowOf, version, conditions, run)),
       );
       if (verdicts.includes(false)) throw forbidden();
-      for (const { version } of results)
-        if (version.type === 'Consent') checkConsent(access, old.get(`Consent/${version.id}`), version, baseUrl);
+      for (const { version, outcome } of results)
+        if (version.type === 'Consent' && outcome !== 'left-out')
+          checkConsent(access, old.get(`Consent/${version.id}`), version, baseUrl);
       const dispensed = written.flatMap(({ type, version }) =>
         type === 'MedicationDispense' ? prescriptionsOf(version.content, baseUrl) : [],
       );

@@ -75,17 +75,16 @@ export function insertEntriesValues(rows: readonly EntryRow[]): unknown[] {
   const patients: number[] = [];
   const from: number[] = [];
   const to: number[] = [];
-  for (const { pats } of rows) {
+  const ids: number[] = [];
+  for (const { id, pats } of rows) {
+    ids.push(id.hi, id.lo);
     from.push(patients.length / 2 + 1);
     for (const { hi, lo } of pats ?? []) patients.push(hi, lo);
     to.push(patients.length / 2);
   }
   return [
     numbers((row) => row.at),
-    int8Array(
-      rows.flatMap((row) => [row.id.hi, row.id.lo]),
-      count,
-    ),
+    int8Array(ids, count),
     numbers((row) => row.kind),
     numbers((row) => row.outcome),
     uuidArray(rows.map((row) => row.agent)),

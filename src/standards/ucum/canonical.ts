@@ -37,13 +37,19 @@ function compile(code: string): CanonicalUnit | undefined {
   const [top = '1', bottom = '1'] = (scale?.factor ?? '1').split('/');
   const factor = times(unit.factor, times(decimal(top), inverse(decimal(bottom))));
   const offset = scale && decimal(scale.offset);
+  /** The two ends of a range are asked for several times in turn, one for each index. */
+  let [last, lastMade, lastButOne, lastButOneMade] = [Number.NaN, 0, Number.NaN, 0];
   return {
     dimension: dimensionOf(unit),
     of(value) {
       if (!Number.isFinite(value)) return value;
+      if (value === last) return lastMade;
+      if (value === lastButOne) return lastButOneMade;
       // The shortest text of a double is the decimal that was written, as far as it had no more than 15 digits.
       const exact = decimal(String(value));
-      return toNumber(times(offset ? add(exact, offset) : exact, factor));
+      const made = toNumber(times(offset ? add(exact, offset) : exact, factor));
+      [lastButOne, lastButOneMade, last, lastMade] = [last, lastMade, value, made];
+      return made;
     },
   };
 }

@@ -7,11 +7,20 @@ import { createHash } from 'node:crypto';
 import type { AsyncRequests, AsyncStep, AsyncWork, AsyncWorker } from '../../ports/async-requests.ts';
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
-import type { ResourceStore, WriteResult } from '../../ports/resource-store.ts';
+import type { ResourceStore, TransactionWrite, WriteResult } from '../../ports/resource-store.ts';
 import type { FindSubscriber, SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { FhirError, forbidden, issue } from '../../standards/fhir/outcome.ts';
 import { covers } from '../../standards/smart/scope.ts';
-import { type Batch, faultOf, formatFault, type LineFault, type ReadLineOptions, readBatch } from './import-batch.ts';
+import {
+  type Batch,
+  faultOf,
+  formatFault,
+  type LineFault,
+  type LineWrite,
+  type ReadLineOptions,
+  readBatch,
+} from './import-batch.ts';
+import { type Applied, appliedOf, type Counts, NONE, sum, sumTypes } from './import-counts.ts';
 import { linesOf } from './lines.ts';
 
 /** What is to be imported; kept sealed with the request. */
@@ -46,13 +55,6 @@ const UPLOAD_SILENCE_MS = 5 * 60 * 1000;
 const FAULTS_MAX = 100_000;
 const HASH = createHash('sha256').update(IMPORT).digest();
 
-export interface Counts {
-  readonly created: number;
-  readonly updated: number;
-  readonly unchanged: number;
-  readonly failed: number;
-}
-
 /** While the lines come. */
 export interface Uploading {
   readonly stage: 'upload';
@@ -76,14 +78,6 @@ export interface Applying extends Counts {
 interface Flight {
   readonly batch: Batch;
   readonly applied: Promise<Applied | undefined>;
-}
-
-/** What became of lines; kept with what they wrote. */
-interface Applied extends Counts {
-  /** Index of the line after the last. */
-  readonly to: number;
-  readonly types: Readonly<Record<string, number>>;
-  readonly faults: readonly LineFault[];
 }
 
 export const beginApplying = (pieces: number, lines: number): Applying => ({
@@ -123,12 +117,15 @@ export function createImportWorker(options: ImportOptions): AsyncWorker {
       const key = { owner: `import ${id}`, key: String(line) };
       const before = await tx.requestAnswers.claim(key, HASH);
       if (before) return JSON.parse(before.answer.toString()) as Applied; // as it was kept
-      let applied = appliedOf(batch, []);
+      /** Of lines that are read as they are written. */
+      const late: LineFault[] = [];
+      const writes = batch.writes.map((one) => leftOutIfFaulty(one, late));
+      let applied = appliedOf(batch, [], late);
       const keep = (results: readonly WriteResult[]): Promise<void> => {
-        applied = appliedOf(batch, results);
+        applied = appliedOf(batch, results, late);
         return tx.requestAnswers.keep(key, { hash: HASH, answer: Buffer.from(JSON.stringify(applied)) });
       };
-      await (batch.writes.length === 0 ? keep([]) : tx.write(batch.writes, keep));
+      await (writes.length === 0 ? keep([]) : tx.write(writes, keep));
       return applied;
     });
 
@@ -255,29 +252,14 @@ export function createImportWorker(options: ImportOptions): AsyncWorker {
 /** Whether no resource is written by both. */
 const isApart = (one: Batch, other: Batch): boolean => one.updated.isDisjointFrom(other.updated);
 
-const NONE: Counts = { created: 0, updated: 0, unchanged: 0, failed: 0 };
-
-function appliedOf({ to, faults }: Batch, results: readonly WriteResult[]): Applied {
-  const count = (outcome: WriteResult['outcome']): number => results.filter((one) => one.outcome === outcome).length;
-  const types: Record<string, number> = {};
-  for (const { version } of results) types[version.type] = (types[version.type] ?? 0) + 1;
-  const counts = { created: count('created'), updated: count('updated'), unchanged: count('unchanged') };
-  return { to, ...counts, failed: faults.length, types, faults };
-}
-
-const sum = (all: readonly Counts[]): Counts =>
-  all.reduce(
-    (total, one) => ({
-      created: total.created + one.created,
-      updated: total.updated + one.updated,
-      unchanged: total.unchanged + one.unchanged,
-      failed: total.failed + one.failed,
-    }),
-    NONE,
-  );
-
-function sumTypes(all: readonly Pick<Applied, 'types'>[]): Record<string, number> {
-  const total: Record<string, number> = {};
-  for (const { types } of all) for (const [type, n] of Object.entries(types)) total[type] = (total[type] ?? 0) + n;
-  return total;
+/** The write of a line, which notes what is wrong with it in `faults` and is left out then. */
+function leftOutIfFaulty({ line, write }: LineWrite, faults: LineFault[]): TransactionWrite {
+  if (write.kind !== 'make' && write.kind !== 'update') return write;
+  return {
+    ...write,
+    leaveOut(error) {
+      faults.push(faultOf(line, error));
+      return true;
+    },
+  };
 }

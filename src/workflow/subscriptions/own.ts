@@ -76,7 +76,9 @@ export function withSubscriptionOwners<S extends ResourceStore>(store: S, { owne
         ...owned.map(([i, headers]) => {
           const { version, outcome } = results[i] as WriteResult; // one a write
           const stored: StoredOwner = { owner: owner as SubscriptionOwner, headers };
-          return outcome === 'unchanged' ? undefined : tx.subscriptions.addOwner(version.id, version.versionId, stored);
+          return outcome === 'unchanged' || outcome === 'left-out'
+            ? undefined
+            : tx.subscriptions.addOwner(version.id, version.versionId, stored);
         }),
         last?.(results),
       ]);

@@ -55,7 +55,7 @@ describe('$import › between its steps', function () {
         work({
           ...tx,
           write(writes, ...rest) {
-            const isPoison = writes.some((one) => one.kind === 'create' && JSON.stringify(one).includes('poison'));
+            const isPoison = writes.some((one) => one.kind === 'make' && JSON.stringify(one.make()).includes('poison'));
             return isPoison ? Promise.reject(conflict('this one cannot be stored')) : tx.write(writes, ...rest);
           },
         }),
