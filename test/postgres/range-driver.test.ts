@@ -1,4 +1,4 @@
-/** Searches by ranges of numbers over tables of any size: how they are carried out is chosen by what the index has. */
+/** Searches by ranges of numbers and by beginnings of strings over tables of any size: how they are carried out is chosen by what the index has. */
 import { expect } from 'chai';
 import { openPolicyStore, type PolicyStore, parseQuery, ROOT } from '../support/policy-store.ts';
 
@@ -37,6 +37,8 @@ describe('search › ranges of numbers', function () {
             subject: { reference: 'Patient/p' },
             prediction: [{ probabilityRange: { low: { value: low }, high: { value: high } } }],
           });
+        for (const [i, family] of ['Zzyzx', 'Zzyab', 'Abcde', 'Zzä'].entries())
+          await world.put({ resourceType: 'Patient', id: `p${i}`, name: [{ family, given: ['Zzyzx'.slice(i)] }] });
         await world.put({
           resourceType: 'RiskAssessment',
           id: 'r2',
@@ -64,12 +66,24 @@ describe('search › ranges of numbers', function () {
         ['Observation?code-value-quantity=urn:test|even$gt7', 'o4 o6'],
         ['Observation?code-value-quantity=even$ge7', 'o2 o4 o6'],
         ['Observation?code-value-quantity=odd$gt10', ''],
+        ['Patient?family=zzy', 'p0 p1'],
+        ['Patient?name=ZZY', 'p0 p1'],
+        ['Patient?family=zza', 'p3'],
+        ['Patient?family=abc,zzyz', 'p0 p2'],
+        ['Patient?name=yzx,abc', 'p2'],
+        ['Patient?family=nobody', ''],
         ['RiskAssessment?probability=gt0.15', 'r0 r1 r2'],
         ['RiskAssessment?probability=gt0.6', 'r1'],
         ['RiskAssessment?probability=ge0.3', 'r1 r2'],
         ['RiskAssessment?probability=lt0.15', 'r0'],
         ['RiskAssessment?probability=gt0.95', ''],
       ];
+      it('what nothing begins with is looked for in the index of strings, and in nothing else', async () => {
+        const request = { ...parseQuery('Patient', 'family=nobody'), explain: true };
+        const { explained = [] } = await world.store.search(ROOT, request);
+        expect(explained.map(({ indexes }) => indexes)).deep.equal([['patient_s_h_v_rid_idx', 'patient_pkey']]);
+      });
+
       for (const [query, ids] of cases)
         it(`${query} › ${ids || 'nothing'}`, async () => {
           expect((await world.ids(ROOT, query)).toSorted().join(' ')).equal(ids);

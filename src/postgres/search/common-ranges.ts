@@ -6,8 +6,8 @@
 /** The keys that a range reads, and what of each it takes; the same keys in the same order are compared. */
 export interface KeyedRange {
   readonly key: string;
-  readonly from: number;
-  readonly to: number;
+  readonly from: number | string;
+  readonly to: number | string;
 }
 
 export interface CommonRanges {

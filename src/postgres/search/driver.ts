@@ -242,23 +242,28 @@ function stringDriver(
   const { main, strings } = tableOf(type);
   const shortest = Math.min(...condition.values.map((value) => value.length));
   const share = Math.min(1, STRING_SHARE ** (Math.min(shortest, 3) / 3) * condition.values.length);
+  const ranges = condition.parameter.atoms.flatMap((atom) => {
+    const key = String(lanesToBigInt(atomKeys(context.keys, condition.parameter, atom).plain));
+    return condition.values.map((value) => {
+      const [from, to] = prefixRange(value);
+      return { key, from, to };
+    });
+  });
+  const entries: IndexEntries = {
+    ranges,
+    rids: (params) =>
+      ranges.map(
+        ({ key, from, to }) =>
+          `select s.rid from ${strings} s where s.h = ${params.add(key, 'bigint')} and s.v >= ${params.add(from, 'text')} and s.v < ${params.add(to, 'text')}`,
+      ),
+    from: (source) => `(select distinct s.rid from ${source} s order by s.rid desc offset 0) d
+cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
+  };
   return {
     rows: Math.max(1, frequencies.rows(type) * share),
     answers: [condition],
     ordered: 'd.rid',
-    from(params) {
-      const ranges = condition.parameter.atoms.flatMap((atom) => {
-        const key = params.add(
-          String(lanesToBigInt(atomKeys(context.keys, condition.parameter, atom).plain)),
-          'bigint',
-        );
-        return condition.values.map((value) => {
-          const [low, high] = prefixRange(value);
-          return `select s.rid from ${strings} s where s.h = ${key} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(high, 'text')}`;
-        });
-      });
-      return `(select distinct s.rid from (${ranges.join(' union all ')}) s order by s.rid desc offset 0) d
-cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
-    },
+    from: (params) => entries.from(`(${entries.rids(params).join(' union all ')})`),
+    entries,
   };
 }
