@@ -3,7 +3,7 @@
  * What many resources cost that come together: `$import` with structure alone and with every rule, and transactions of
  * 5,000 entries. Resources a second; processor time of the server and of Postgres, log of the database and memory each.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
@@ -21,6 +21,7 @@ import {
   withPostgres,
 } from './processes.ts';
 import { RECORD_SIZE, recordOf, transactionOf } from './records.ts';
+import { median, note, writeReport } from './report.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -36,8 +37,6 @@ const BUNDLE = Math.floor(5000 / RECORD_SIZE);
 const patients = Math.ceil(Number(flags.size) / RECORD_SIZE / BUNDLE) * BUNDLE;
 const WARM = BUNDLE;
 const MIB = 1024 * 1024;
-const note = (text: string): void => void process.stderr.write(`${text}\n`);
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
 
 interface Figure {
   readonly name: string;
@@ -100,11 +99,7 @@ await withPostgres(async ({ folder, url, owner }) => {
     }
   const figures = [...samples].map(([name, list]) => medianOf(name, list));
   print(figures);
-  if (flags.json !== undefined)
-    writeFileSync(
-      flags.json,
-      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, resources: patients * RECORD_SIZE, figures }, undefined, 2)}\n`,
-    );
+  writeReport(flags.json, { resources: patients * RECORD_SIZE, figures });
 });
 
 interface Place {

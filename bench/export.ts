@@ -3,7 +3,7 @@
  * `$export` beside the same rows read by `COPY … TO STDOUT` and by a bare select, in turns on one Postgres: resources a
  * second, the processor time of each process, and how the server's memory grows.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
@@ -11,6 +11,7 @@ import { ask, end, type Manifest, manifestOf, recordLines } from './bulk-data.ts
 import { CopyOut } from './copy-out.ts';
 import { cpuBetween, cpuOf, cpuOfTree, type Mortar, rssOf, startMortar, withPostgres } from './processes.ts';
 import { RECORD_SIZE } from './records.ts';
+import { median, note, writeReport } from './report.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,8 +28,6 @@ const IMPORT_GOAL = 5000;
 const PAGE = 10_000;
 /** Patients of one request: about 20 MB. */
 const UPLOAD = 250;
-const note = (text: string): void => void process.stderr.write(`${text}\n`);
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
 
 interface Figure {
   readonly name: string;
@@ -57,11 +56,7 @@ await withPostgres(async ({ folder, url, owner }) => {
     mortar = await startMortar(url, server);
     const figures = [imported, ...(await measure(mortar, admin, pgPid))];
     print(figures);
-    if (flags.json !== undefined)
-      writeFileSync(
-        flags.json,
-        `${JSON.stringify({ at: new Date().toISOString(), node: process.version, resources: patients * RECORD_SIZE, goal: GOAL, figures }, undefined, 2)}\n`,
-      );
+    writeReport(flags.json, { resources: patients * RECORD_SIZE, goal: GOAL, figures });
   } finally {
     await mortar.stop();
     await admin.end();

@@ -3,7 +3,7 @@
  * The figures of HL7 v2 against their goals: the parser beside hl7-standard, in turns on one message; parse and map on one
  * core, wall and CPU; MLLP to durable AA, with its latency; what idle connections cost.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { mapToFhir } from '../src/mapping/hl7v2/map-to-fhir.ts';
 import { parseMessage } from '../src/standards/hl7v2/parse.ts';
 import { cpuBetween, cpuOf, cpuOfTree, rssOf, startMortar, withPostgres } from './processes.ts';
+import { writeReport } from './report.ts';
 
 /** It has no types of its own. */
 const HL7 = createRequire(import.meta.url)('hl7-standard') as new (
@@ -231,9 +232,5 @@ function print(): void {
       `${name.padEnd(width)} ${shown.padStart(9)} ${unit.padEnd(4)} ${asked.padEnd(14)} ${verdict}`.trimEnd(),
     );
   }
-  if (flags.json !== undefined)
-    writeFileSync(
-      flags.json,
-      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, connections: Number(flags.connections), figures }, undefined, 2)}\n`,
-    );
+  writeReport(flags.json, { connections: Number(flags.connections), figures });
 }

@@ -3,7 +3,7 @@
  * Interleaves the bare `node:http` + `pg` baseline and Mortar on one Postgres and prints rates, latencies and ratios.
  * With `--growth 10000,1000000` it tells what each family of searches costs at these sizes, in processor time.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ import { printGrowth } from './growth.ts';
 import { type Loaded, loadRecords } from './import.ts';
 import { runLoad } from './load.ts';
 import { cpuBetween, cpuOf, cpuOfTree, rssOf, startBaseline, startMortar } from './processes.ts';
+import { median, note, writeReport } from './report.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,9 +31,7 @@ const size = sizes.at(-1) as number; // of a list that split has made
 const rounds = Number(flags.rounds);
 const durationMs = Number(flags.seconds) * 1000;
 const CONNECTIONS = 32;
-const note = (text: string): void => void process.stderr.write(`${text}\n`);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
 
 const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
 chmodSync(folder, 0o711); // Postgres may run as another user
@@ -72,11 +71,15 @@ try {
     `\nstorage: ${disk.perResource.toFixed(2)} KB for a resource of ${disk.json.toFixed(2)} KB JSON (main, side, history rows and indexes)`,
   );
   console.log(`server memory: ${Math.max(...figures.map((f) => f.rss)).toFixed(0)} MiB at most`);
-  if (flags.json !== undefined)
-    writeFileSync(
-      flags.json,
-      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, size, rounds, seconds: durationMs / 1000, load: loaded.rate, disk, figures, ...(flags.growth !== undefined && { growth: bySize }) }, undefined, 2)}\n`,
-    );
+  writeReport(flags.json, {
+    size,
+    rounds,
+    seconds: durationMs / 1000,
+    load: loaded.rate,
+    disk,
+    figures,
+    ...(flags.growth !== undefined && { growth: bySize }),
+  });
   await baseline.stop();
   await mortar.stop();
 } finally {

@@ -4,13 +4,14 @@
  * message; then five rows and the message's state in a transaction) on the same Postgres and in the same run.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { runLoad, type Sample, type Target, withBody } from './load.ts';
 import { startMortar, withPostgres } from './processes.ts';
+import { median, writeReport } from './report.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -179,7 +180,6 @@ async function openBare(config: pg.ClientConfig): Promise<{ run(): Promise<Sampl
 }
 
 function print(measured: ReadonlyMap<string, readonly Sample[]>): void {
-  const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
   const base = median((measured.get('bare commits') ?? []).map((s) => s.rate));
   const figures = [...measured].map(([name, samples]) => ({
     name,
@@ -197,9 +197,5 @@ function print(measured: ReadonlyMap<string, readonly Sample[]>): void {
     console.log(
       `${name.padEnd(26)} ${rate.toFixed(0).padStart(11)} ${ratio.toFixed(2).padStart(9)} ${p50.toFixed(1).padStart(8)} ${p99.toFixed(1).padStart(8)} ${String(failed).padStart(8)}`,
     );
-  if (flags.json !== undefined)
-    writeFileSync(
-      flags.json,
-      `${JSON.stringify({ at: new Date().toISOString(), node: process.version, connections, rounds, figures }, undefined, 2)}\n`,
-    );
+  writeReport(flags.json, { connections, rounds, figures });
 }

@@ -3,7 +3,7 @@
  * pharmacies. `--json FILE` keeps the figures; `--seconds N` how long each is measured; `--queue N` how many prescriptions
  * are open when the queue is measured. docs/pharmacy.md
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ import {
 } from '../test/support/pharmacy.ts';
 import { type LoadOptions, runLoad, type Sample } from './load.ts';
 import { cpuBetween, cpuOf, cpuOfTree, startMortar, withPostgres } from './processes.ts';
+import { writeReport } from './report.ts';
 
 /** With the processor time of a request, ms. */
 interface Timed extends Sample {
@@ -80,11 +81,7 @@ await withPostgres(async ({ url, folder, owner }) => {
         `${name.padEnd(38)} ${rate.toFixed(0).padStart(6)}/s   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms   server ${server.toFixed(2)} ms   postgres ${postgres.toFixed(2)} ms   ${failed} failed   goal ${goal}   ${isMet ? 'met' : 'missed'}`,
       );
     console.log(`load ${loadavg()[0]?.toFixed(1)}; Node ${process.version}`);
-    if (values.json !== undefined)
-      writeFileSync(
-        values.json,
-        `${JSON.stringify({ node: process.version, load: loadavg(), figures }, undefined, 2)}\n`,
-      );
+    writeReport(values.json, { load: loadavg(), figures });
   } finally {
     await mortar.stop();
   }

@@ -13,7 +13,7 @@ import type { MessageFilter, StoredMessage } from './ports/message-log.ts';
 import type { Resource } from './ports/resource-store.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { type ReconciliationOptions, reconcile } from './reconciliation.ts';
-import type { MessageDesk, MessageView, Replayed } from './rest/message-desk.ts';
+import type { MessageDesk, MessageView, Replayed, Requeued } from './rest/message-desk.ts';
 import { parseJson } from './standards/fhir/json.ts';
 import { badRequest } from './standards/fhir/outcome.ts';
 
@@ -108,7 +108,9 @@ export function createGatewayDesk(parts: GatewayDeskParts): GatewayDesk {
       return message.dialect === 'fhir' ? readBundle(message.raw) : (view(message).fhir as Resource | undefined); // a Bundle
     },
     replayMany: async (caller, filter) =>
-      filter.direction === 'out' ? ((await feeds?.resendMany(caller, filter)) ?? 0) : queueAll(store, caller, filter),
+      filter.direction === 'out'
+        ? ((await feeds?.resendMany(caller, filter)) ?? { queued: 0 })
+        : queueAll(store, caller, filter),
     reconcile: (caller, filter, cursor) =>
       reconcile({ ...parts, dialect: dialects.get('hl7v2') as Dialect, timeZone }, caller, filter, cursor),
     mediaTypeOf: (dialect) => MEDIA_TYPES.get(dialect) ?? 'application/octet-stream',
@@ -151,18 +153,15 @@ async function queueAll(
   { messages, jobs }: Pick<OpenStore, 'messages' | 'jobs'>,
   caller: Caller,
   filter: MessageFilter,
-): Promise<number> {
+): Promise<Requeued> {
   const found: { id: string; key: string }[] = [];
   let cursor: string | undefined;
   do {
-    const page = await messages.list(caller, { ...filter, direction: 'in' }, REPLAY_PAGE, cursor);
+    const page = await messages.list(caller, { ...filter, direction: 'in', oldestFirst: true }, REPLAY_PAGE, cursor);
     const open = page.messages.filter(({ relation }) => relation?.kind !== 'conflict');
     found.push(...open.map(({ id, dialect, sender }) => ({ id, key: `${dialect} ${sender ?? ''}` })));
     cursor = page.next;
   } while (cursor !== undefined && found.length < REPLAY_MAX);
-  // The list is newest first; the oldest is worked first.
-  await jobs.add(
-    found.reverse().map(({ id, key }) => ({ kind: 'message-process', key, dedupe: id, payload: { message: id } })),
-  );
-  return found.length;
+  await jobs.add(found.map(({ id, key }) => ({ kind: 'message-process', key, dedupe: id, payload: { message: id } })));
+  return { queued: found.length, ...(cursor !== undefined && { more: true }) };
 }

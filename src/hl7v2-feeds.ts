@@ -21,6 +21,7 @@ import type { LoggedMessage, MessageFilter } from './ports/message-log.ts';
 import type { ProcessingStop } from './ports/subject-rights.ts';
 import type { Feed, FormatV2 } from './ports/v2-feed.ts';
 import type { OpenStore } from './postgres/store.ts';
+import type { Requeued } from './rest/message-desk.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 
 export interface V2FeedParts {
@@ -45,8 +46,8 @@ export interface V2Feeds {
   acknowledge(raw: Buffer): Promise<boolean>;
   /** The job that sends a message again; undefined where there is no such feed. */
   jobOf(message: LoggedMessage): Promise<NewJob | undefined>;
-  /** Queues every dead letter of the filter again, oldest first. Resolves to how many. */
-  resendMany(caller: Caller, filter: MessageFilter): Promise<number>;
+  /** Queues dead letters of the filter again, oldest first. */
+  resendMany(caller: Caller, filter: MessageFilter): Promise<Requeued>;
   stop(): Promise<void>;
 }
 
@@ -138,7 +139,7 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
     },
     jobOf,
     async resendMany(caller, filter) {
-      const dead = { ...filter, direction: 'out', dialect: 'hl7v2', state: 'dead' } as const;
+      const dead = { ...filter, direction: 'out', dialect: 'hl7v2', state: 'dead', oldestFirst: true } as const;
       const found: NewJob[] = [];
       let cursor: string | undefined;
       do {
@@ -149,9 +150,8 @@ export function openV2Feeds(parts: V2FeedParts): V2Feeds | undefined {
         }
         cursor = page.next;
       } while (cursor !== undefined && found.length < RESEND_MAX);
-      // The list is newest first.
-      await store.jobs.add(found.reverse());
-      return found.length;
+      await store.jobs.add(found);
+      return { queued: found.length, ...(cursor !== undefined && { more: true }) };
     },
     async stop() {
       await stopRelay?.();

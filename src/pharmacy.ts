@@ -34,6 +34,7 @@ import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
+import { createReadyNotice } from './workflow/dispensing/ready-notice.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
 import type { FindSigner } from './workflow/subscriptions/signer.ts';
 
@@ -136,7 +137,14 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   return {
     tokens,
     register,
-    jobs: createPharmacyJobs({ notices, expire: createExpire({ store: plain, queue, now }), attempts, now, log }),
+    jobs: createPharmacyJobs({
+      notices,
+      tellReady: createReadyNotice({ store: plain, searchOf, tokens, pharmacies, now }),
+      expire: createExpire({ store: plain, queue, now }),
+      attempts,
+      now,
+      log,
+    }),
     digestOf: notices.digestOf,
     stop: events.stop,
     routes: [...routes, ...createWebhookRoutes({ findSigner: parts.findSigner, limits: parts.limits, now }, routes)],

@@ -299,11 +299,9 @@ const CONTROL_ID_TAKEN = issue(
   'duplicate',
   'A message with this control id came before with other content; the first stands. Send this one under a new control id',
 );
-const UNKNOWN_PARTNER = issue(
-  'forbidden',
-  'The sender is no partner: store an active Endpoint with its name as identifier, or send under a known name',
-);
-const MAY_NOT_ASK = issue('forbidden', 'This sender may not ask: its Endpoint must name the query in payloadType');
+// Answers have room for 70 characters in SCRIPT, for 80 in HL7 v2.
+const UNKNOWN_PARTNER = issue('forbidden', 'No partner of this name: store an active Endpoint that bears it');
+const MAY_NOT_ASK = issue('forbidden', 'May not ask: the Endpoint of the sender must name it in payloadType');
 const DEAD = issue(
   'exception',
   'The message could not be processed after several attempts. It is kept, an operator can replay it',

@@ -1,7 +1,7 @@
 /** Takes notices to people: again while a way is closed, to the dead letters in the end. docs/notifications.md; SECURITY RL-21 */
-import type { NoticeBook } from '../ports/notices.ts';
+import type { NoticeBook, NoticeChannel } from '../ports/notices.ts';
 import type { NoticeDelivery } from '../workflow/notices/deliver.ts';
-import { DELIVER, DELIVER_ONE } from '../workflow/notices/follow.ts';
+import { DELIVER, DELIVER_GROUP, DELIVER_ONE } from '../workflow/notices/follow.ts';
 import type { JobSet } from './runner.ts';
 
 export interface DeliveryJobsOptions {
@@ -34,7 +34,18 @@ export function createDeliveryJobs({ delivery, book, keptMs, now }: DeliveryJobs
         ...RETRY,
         run: ({ payload }) => delivery.deliverOne(String(payload['delivery'])),
         patientsOf: ({ payload }) => delivery.patientsOf(String(payload['delivery'])),
-        onDead: ({ payload }) => delivery.bury([String(payload['delivery'])]),
+        onDead: ({ payload }) => delivery.buryOne(String(payload['delivery'])),
+      },
+      {
+        // What it leaves when it is given up waits on: the next of its group, or whoever replays it, tells of that too.
+        kind: DELIVER_GROUP,
+        ...RETRY,
+        run: ({ payload }) =>
+          delivery.deliverGroup({
+            recipient: String(payload['recipient']),
+            channel: payload['channel'] as NoticeChannel, // as it was added
+            kind: String(payload['kind']),
+          }),
       },
       {
         kind: PURGE,

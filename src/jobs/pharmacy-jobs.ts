@@ -7,6 +7,8 @@ import type { JobHandler, JobSet } from './runner.ts';
 
 export interface PharmacyJobsOptions {
   readonly notices: PharmacyNotices;
+  /** Tells the patient of a Task that it is ready to collect. */
+  readonly tellReady: (taskId: string) => Promise<void>;
   readonly expire: () => Promise<{ readonly ended: number; readonly isMore: boolean }>;
   readonly attempts: Pick<TokenAttempts, 'purge'>;
   readonly now: () => number;
@@ -29,7 +31,7 @@ async function unlessGone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-export function createPharmacyJobs({ notices, expire, attempts, now, log }: PharmacyJobsOptions): JobSet {
+export function createPharmacyJobs({ notices, tellReady, expire, attempts, now, log }: PharmacyJobsOptions): JobSet {
   const schedule = (kind: string, everyMs: number) => ({
     name: kind,
     everyMs,
@@ -53,6 +55,11 @@ export function createPharmacyJobs({ notices, expire, attempts, now, log }: Phar
       kind: 'controlled-alert',
       ...RETRY,
       run: ({ payload }) => unlessGone(() => notices.alert(String(payload['task']))),
+    },
+    {
+      kind: 'ready-to-collect',
+      ...RETRY,
+      run: ({ payload }) => unlessGone(() => tellReady(String(payload['task']))),
     },
   ];
   return { handlers, schedules: [schedule('pharmacy-expire', MINUTE_MS), schedule('pharmacy-digest', MINUTE_MS)] };

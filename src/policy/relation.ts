@@ -58,3 +58,5 @@ export const dispensesOfFacility = (user: CallerUser): Filter =>
   refersTo('performer', [...organizations(user), ...selves(user)]);
 /** What is sent to them, or to where they work. */
 export const told = (user: CallerUser): Filter => refersTo('recipient', [...organizations(user), ...selves(user)]);
+/** What is sent to them, and to nobody else where they work. */
+export const toldThemselves = (user: CallerUser): Filter => refersTo('recipient', selves(user));

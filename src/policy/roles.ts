@@ -14,6 +14,7 @@ import {
   relatedPatients,
   tasksOfFacility,
   told,
+  toldThemselves,
 } from './relation.ts';
 import { BOOKING_TYPES, isConsented, type PatientTypes, SHARED_TYPES, TRAIL_TYPES } from './types.ts';
 
@@ -154,11 +155,12 @@ const FRONT_DESK: readonly Grant[] = [
 /** What the workflows tell: no letters, and nothing that others write to one another. MISSION M13 */
 const NOTICES = `category=${codeSystemUrl('communication-category')}|`;
 /** What they are told themselves, or where they work, and no other. CP-01 */
-const NOTICES_TO_THEM: Grant = {
+const noticesTo = (whom: (user: CallerUser) => Filter): Grant => ({
   types: only('Communication'),
   letters: 'rs',
-  where: ({ user }) => all(told(user), search(NOTICES), unrestricted),
-};
+  where: ({ user }) => all(whom(user), search(NOTICES), unrestricted),
+});
+const NOTICES_TO_THEM = noticesTo(told);
 
 const OPERATIONS: readonly Grant[] = [{ types: shared, letters: 'rs', where: everywhere }];
 
@@ -229,7 +231,8 @@ export const GRANTS: Readonly<Record<Role, readonly Grant[]>> = {
       elements: ['identifier', 'groupIdentifier', 'status', 'businessStatus', 'intent', 'code', 'for', ...TASK_TIMES],
     },
   ],
-  STAFF: FRONT_DESK,
+  // What their place is told is of prescriptions, which are not theirs to see.
+  STAFF: [...FRONT_DESK, noticesTo(toldThemselves)],
   OPS_AGENT: OPERATIONS,
   OPS_MANAGER: OPERATIONS,
   ADMIN: [

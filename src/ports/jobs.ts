@@ -9,6 +9,11 @@ export interface NewJob {
   readonly key?: string;
   /** While a job of this kind with the same word is waiting or running, another is not added. */
   readonly dedupe?: string;
+  /**
+   * While a job of this kind with the same word waits to be taken for the first time, another is not added: it will see what
+   * was written together with this one. Once it is taken another is added. Beside `dedupe` it is of no use.
+   */
+  readonly gather?: string;
   readonly payload: JobPayload;
   /** ms UTC; at once when absent. */
   readonly runAt?: number;

@@ -114,6 +114,8 @@ export interface MessageFilter {
   readonly since?: number;
   /** ms UTC, exclusive. */
   readonly until?: number;
+  /** Else the newest come first. */
+  readonly oldestFirst?: boolean;
 }
 
 /** By the parties as they stand in the message. */

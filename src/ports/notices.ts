@@ -36,7 +36,12 @@ export interface Delivery extends NewDelivery {
   readonly basis?: NoticeBasis;
   /** ms UTC */
   readonly doneAt?: number;
+  /** It waits by a job of its own, for what others do not wait for. */
+  readonly isApart: boolean;
 }
+
+/** Those who are told of in one message. */
+export type NoticeGroup = Pick<NewDelivery, 'recipient' | 'channel' | 'kind'>;
 
 /** What was settled about a delivery, and those that are told of together with it. */
 export interface Settled {
@@ -79,12 +84,12 @@ export interface Ways {
 }
 
 export interface NoticeBook {
-  /** Those of them that wait, the oldest first. */
+  /** Those of them that wait, the oldest first; and those that were given up, for whose job runs again after that. */
   findWaiting(ids: readonly string[]): Promise<readonly Delivery[]>;
-  /** That wait to be told of in one message; the oldest first. */
-  findGroup(of: Pick<Delivery, 'recipient' | 'channel' | 'kind'>, limit: number): Promise<readonly Delivery[]>;
+  /** That wait to be told of in one message, without those apart; the oldest first. */
+  findGroup(of: NoticeGroup, limit: number): Promise<readonly Delivery[]>;
   /** When messages of this kind left since `from`, ms UTC: the oldest first. */
-  sentTimes(of: Pick<Delivery, 'recipient' | 'channel' | 'kind'>, from: number): Promise<readonly number[]>;
+  sentTimes(of: NoticeGroup, from: number): Promise<readonly number[]>;
   /** Messages to each since `from` (several notices may go with one): by recipient and channel, `Patient/1 sms`. */
   countSent(recipients: readonly string[], from: number): Promise<ReadonlyMap<string, number>>;
   /** The first is what the message was made of; the others went with it. Those settled before stay as they are. */
@@ -113,6 +118,10 @@ export interface NoticeBook {
 export interface NoticeTransaction {
   /** Resolves to those that are new: a notice goes to a recipient by a channel once. */
   add(deliveries: readonly NewDelivery[]): Promise<readonly (NewDelivery & { readonly id: string })[]>;
+  /** Out of what is told of together; resolves to those that were in it. */
+  setApart(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Back among them; those that were given up wait again. */
+  rejoin(ids: readonly string[]): Promise<void>;
 }
 
 export interface TextMessage {

@@ -68,7 +68,7 @@ where holder = $1 and state = 'running'`,
   limit $2
   for update of j skip locked
 )
-update mortar.job j set state = 'running', fence = fence + 1, attempts = attempts + 1, holder = $5,
+update mortar.job j set state = 'running', fence = fence + 1, attempts = attempts + 1, holder = $5, gather = null,
   leased_until = now() + $3 * interval '1 ms'
 from due where j.id = due.id
 returning j.id, j.kind, j.key, j.payload, j.attempts, j.fence::int`,

@@ -101,14 +101,37 @@ returning ${ADDED_COLUMNS}`,
   };
 }
 
-async function add(send: Send, jobs: readonly NewJob[]): Promise<readonly AddedJob[]> {
-  if (jobs.length === 0) return [];
-  const rows = await send({
-    name: 'job-add',
-    text: `insert into mortar.job (id, kind, key, dedupe, payload, run_at)
+const ADD = `insert into mortar.job (id, kind, key, dedupe, payload, run_at)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[])
 on conflict do nothing
-returning ${ADDED_COLUMNS}`,
+returning ${ADDED_COLUMNS}`;
+
+/**
+ * job_gather. The job that waits is locked until this commits, though nothing of it changes: nobody can take it, and take the
+ * word off it, before what was written with this one can be seen. In order, so that of two who add none waits for the other.
+ */
+const ADD_GATHERING = `with n as (
+  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[])
+    n(id, kind, key, dedupe, payload, run_at, gather)
+), plain as (
+  insert into mortar.job (id, kind, key, dedupe, payload, run_at)
+  select id, kind, key, dedupe, payload, run_at from n where gather is null
+  on conflict do nothing
+  returning ${ADDED_COLUMNS}
+), gathering as (
+  insert into mortar.job (id, kind, key, payload, run_at, gather)
+  select distinct on (kind, gather) id, kind, key, payload, run_at, gather from n where gather is not null order by kind, gather
+  on conflict (kind, gather) where gather is not null do update set gather = excluded.gather where false
+  returning ${ADDED_COLUMNS}
+)
+select * from plain union all select * from gathering`;
+
+async function add(send: Send, jobs: readonly NewJob[]): Promise<readonly AddedJob[]> {
+  if (jobs.length === 0) return [];
+  const doesGather = jobs.some(({ gather }) => gather !== undefined);
+  const rows = await send({
+    name: doesGather ? 'job-add-gathering' : 'job-add',
+    text: doesGather ? ADD_GATHERING : ADD,
     values: [
       jobs.map(() => randomUUID()),
       jobs.map((job) => job.kind),
@@ -116,6 +139,7 @@ returning ${ADDED_COLUMNS}`,
       jobs.map((job) => job.dedupe ?? null),
       jobs.map((job) => JSON.stringify(job.payload)),
       jobs.map((job) => (job.runAt === undefined ? '-infinity' : new Date(job.runAt).toISOString())),
+      ...(doesGather ? [jobs.map((job) => job.gather ?? null)] : []),
     ],
   });
   return rows.map(toAdded);

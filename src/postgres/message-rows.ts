@@ -57,7 +57,7 @@ export function toLogged(row: Row): LoggedMessage {
   };
 }
 
-/** Newest first; message_received gives the order, and message_open narrows where a state is asked for. */
+/** In the order of their coming; message_received gives the order, and message_open narrows where a state is asked for. */
 export function listStatement(filter: MessageFilter, limit: number, cursor: string | undefined): Statement {
   const values: unknown[] = [];
   const bind = (value: unknown): string => `$${values.push(value)}`;
@@ -75,11 +75,12 @@ export function listStatement(filter: MessageFilter, limit: number, cursor: stri
   if (filter.until !== undefined) conditions.push(`received_at < ${bind(new Date(filter.until))}`);
   if (cursor !== undefined) {
     const [at, id] = parseCursor(cursor);
-    conditions.push(`(received_at, id) < (${bind(new Date(at))}, ${bind(id)})`);
+    conditions.push(`(received_at, id) ${filter.oldestFirst ? '>' : '<'} (${bind(new Date(at))}, ${bind(id)})`);
   }
   const where = conditions.length > 0 ? `\nwhere ${conditions.join(' and ')}` : '';
+  const order = filter.oldestFirst ? 'received_at, id' : 'received_at desc, id desc';
   return {
-    text: `select ${SUMMARY} from mortar.message${where}\norder by received_at desc, id desc limit ${bind(limit)}`,
+    text: `select ${SUMMARY} from mortar.message${where}\norder by ${order} limit ${bind(limit)}`,
     values,
   };
 }

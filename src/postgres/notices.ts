@@ -21,7 +21,9 @@ export interface NoticeBookOptions extends Pick<Pools, 'writes' | 'transactions'
   readonly now: () => number;
 }
 
-const DELIVERY = 'id::text, notice, recipient, patient, channel, kind, state, why, basis, done_at::text';
+const DELIVERY = 'id::text, notice, recipient, patient, channel, kind, state, why, basis, done_at::text, apart';
+/** Waits, or was given up: whoever runs that job again wants it sent. */
+const OPEN = "(state = 'waiting' or state = 'dead' and why is null)";
 const SUBSCRIPTIONS_MAX = 10;
 const contextOf = (id: string): string => `push subscription ${id}`;
 
@@ -39,7 +41,7 @@ export function createNoticeBook({ writes, transactions, cipher, now }: NoticeBo
       `update mortar.notice_delivery d
 set state = u.state, why = u.why, basis = u.basis, sent_with = u.sent_with, done_at = $6
 from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[]) u(id, state, why, basis, sent_with)
-where d.id = u.id and d.state = 'waiting'`,
+where d.id = u.id and (d.state = 'waiting' or d.state = 'dead' and d.why is null)`,
       [column(0), column(1), column(2), column(3), column(4), now()],
     );
   });
@@ -48,7 +50,7 @@ where d.id = u.id and d.state = 'waiting'`,
     async findWaiting(ids) {
       const rows = await query(
         'notice-waiting',
-        `select ${DELIVERY} from mortar.notice_delivery where id = any($1::bigint[]) and state = 'waiting' order by id`,
+        `select ${DELIVERY} from mortar.notice_delivery where id = any($1::bigint[]) and ${OPEN} order by id`,
         [ids],
       );
       return rows.map(toDelivery);
@@ -56,9 +58,9 @@ where d.id = u.id and d.state = 'waiting'`,
     async findGroup({ recipient, channel, kind }, limit) {
       const rows = await query(
         'notice-group',
-        // notice_delivery_waiting
+        // notice_delivery_group
         `select ${DELIVERY} from mortar.notice_delivery
-where recipient = $1 and channel = $2 and kind = $3 and state = 'waiting' order by id limit $4`,
+where recipient = $1 and channel = $2 and kind = $3 and state = 'waiting' and not apart order by id limit $4`,
         [recipient, channel, kind, limit],
       );
       return rows.map(toDelivery);
@@ -226,6 +228,23 @@ returning ${DELIVERY}`,
     });
     return rows.map(toDelivery);
   },
+  async setApart(ids) {
+    const rows = await send({
+      name: 'notice-set-apart',
+      text: `update mortar.notice_delivery set apart = true
+where id = any($1::bigint[]) and state = 'waiting' and not apart returning id::text`,
+      values: [ids],
+    });
+    return new Set(rows.map(([id]) => id as string));
+  },
+  async rejoin(ids) {
+    await send({
+      name: 'notice-rejoin',
+      text: `update mortar.notice_delivery set apart = false, state = 'waiting', done_at = null
+where id = any($1::bigint[]) and ${OPEN}`,
+      values: [ids],
+    });
+  },
 });
 
 const columnsOf = (one: NewDelivery): readonly unknown[] => [
@@ -239,6 +258,7 @@ const columnsOf = (one: NewDelivery): readonly unknown[] => [
 function toDelivery(row: Row): Delivery {
   const [id, noticeId, recipient, patientId, channel, kind, state, why, basis, doneAt] = row as (string | null)[]; // as selected
   return {
+    isApart: row[10] as boolean,
     id: id as string,
     noticeId: noticeId as string,
     recipient: recipient as string,

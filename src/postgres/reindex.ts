@@ -46,6 +46,8 @@ export interface ReindexTools {
   readonly shield: Shield | undefined;
   /** Key of a resource. */
   readonly ridOf: (id: string) => bigint;
+  /** Of this process: searches ask it. What another has done is known after the next run. */
+  readonly olderRows: { remain: boolean };
   readonly now: () => number;
 }
 
@@ -67,7 +69,7 @@ interface Progress {
 }
 
 export function createReindex(tools: ReindexTools): Reindex {
-  const { pools, now, ridOf } = tools;
+  const { pools, now, ridOf, olderRows } = tools;
   /** Waits for those who hold one of the rows. */
   async function batch(type: string, after: string | undefined, signal: AbortSignal, limit = BATCH) {
     for (;;) {
@@ -94,6 +96,7 @@ export function createReindex(tools: ReindexTools): Reindex {
         text: 'insert into mortar.meta (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value',
         values: [REINDEX, value],
       });
+      olderRows.remain = true;
     },
 
     async status() {
@@ -121,7 +124,10 @@ export function createReindex(tools: ReindexTools): Reindex {
           return 'busy' as const;
         });
         if (result === 'busy') await setTimeout(BUSY_MS);
-        if (result === 'nothing') return moved ? 'done' : 'nothing';
+        if (result === 'nothing') {
+          olderRows.remain = false;
+          return moved ? 'done' : 'nothing';
+        }
       }
     },
   };

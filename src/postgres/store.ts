@@ -157,11 +157,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   });
   const frequencies = options.frequencies ?? createFrequencies(pools.reads, log);
   const cursors = createCursors(secret('link-key'), now);
+  const olderRows = { remain: true };
   const searchTools = {
     keys,
     parameters,
     frequencies,
     commonRanges: createCommonRanges(now),
+    olderRows,
     now,
     beside: options.beside,
     ...(encryption && { sealedTargets: encryption.sealedTargets }),
@@ -223,6 +225,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     )
   )
     log.info('FULL_TEXT is another than before: what is stored follows in the background');
+  const reindex = createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid, olderRows });
+  const remade = await reindex.status();
+  olderRows.remain = remade !== undefined && remade.finished === undefined;
   await readStoredConsents(pools.transactions, rowOf, async (rows) => (shield ? shield.open(rows) : rows));
   const removal = createRemoval({
     pools,
@@ -262,7 +267,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       rewrite: protection?.rewrite ?? ((condition) => condition),
     }),
     removal,
-    reindex: createReindex({ pools, parameters, rowOf, shield, now, ridOf: rids.rid }),
+    reindex,
     customParameters: createCustomParameterBook({
       pools,
       rowOf,

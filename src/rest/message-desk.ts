@@ -23,6 +23,13 @@ export interface Replayed {
   readonly answer: Buffer;
 }
 
+/** What was queued again of what was asked for. */
+export interface Requeued {
+  readonly queued: number;
+  /** There are others, which came later. */
+  readonly more?: true;
+}
+
 /** What the API does with messages; the gateway's composition gives it. */
 export interface MessageDesk {
   readonly messages: MessageLog;
@@ -32,8 +39,8 @@ export interface MessageDesk {
   lineage(message: StoredMessage): unknown;
   /** Works one message again, with other bytes when they are given. */
   replay(caller: Caller, id: string, corrected?: Buffer): Promise<Replayed>;
-  /** Queues every message of the filter; resolves to how many. */
-  replayMany(caller: Caller, filter: MessageFilter): Promise<number>;
+  /** Queues messages of the filter, oldest first. */
+  replayMany(caller: Caller, filter: MessageFilter): Promise<Requeued>;
   /** What a sender has said against the record: a page of its messages. */
   reconcile(
     caller: Caller,

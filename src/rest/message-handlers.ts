@@ -69,7 +69,7 @@ export async function replayMany({ desk }: MessageApiOptions, { caller, query }:
   const filter = readFilter(query, []);
   if (filter.state !== 'dead' && filter.state !== 'rejected' && filter.state !== 'received')
     throw badRequest('Say which messages: state=dead, state=rejected or state=received', 'state');
-  return { status: 202, json: { queued: await desk.replayMany(caller, filter) } };
+  return { status: 202, json: { ...(await desk.replayMany(caller, filter)) } };
 }
 
 export async function reconciliation({ desk }: MessageApiOptions, { caller, query }: Call): Promise<Answer> {

@@ -197,7 +197,10 @@ describe('journey › what is agreed with an HL7 v2 partner', function () {
     it('of those who may not ask are refused', async () => {
       const reply = await send(query('PAS|RXX', 'A-5', '@PID.5.1.1^Askedfor'));
       expect([fieldOf(reply, 'MSH-9').split('^')[0], fieldOf(reply, 'MSA-1')]).eql(['ACK', 'AR']);
-      expect(fieldOf(await send(query('NOBODY|X', 'A-6', '@PID.5.1.1^Askedfor')), 'MSA-1')).equal('AR');
+      const unknown = await send(query('NOBODY|X', 'A-6', '@PID.5.1.1^Askedfor'));
+      expect(fieldOf(unknown, 'MSA-1')).equal('AR');
+      // The place for text in MSA is short: what is to be done must fit.
+      for (const answer of [reply, unknown]) expect(fieldOf(answer, 'MSA-3')).equal(fieldOf(answer, 'ERR-8'));
     });
 
     it('that are at fault say where, and one that comes again gets its answer again', async () => {

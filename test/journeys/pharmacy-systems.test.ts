@@ -11,6 +11,7 @@ import { extensions } from '../../src/standards/x509/extensions.ts';
 import { authority, client, DAY_MS, server as serverCertificate } from '../support/authority.ts';
 import { registerBackend } from '../support/backend-client.ts';
 import { type NotifiedServer, startNotified } from '../support/notified.ts';
+import { systemOf } from '../support/pharmacy.ts';
 import { openPractice, type Practice, patientOf } from '../support/prescribing.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { makeTempFolder } from '../support/temp-folder.ts';
@@ -36,7 +37,6 @@ const CODES = 'https://numbers.example/pharmacy';
 const NUMBERS = 'https://numbers.example/person';
 const SCOPE =
   'system/Task.rus system/MedicationRequest.rus system/MedicationDispense.crs system/Organization.rs system/Patient.rs system/Subscription.cru';
-const SENDER = 'https://mortar-fhir.org/NamingSystem/client-sender';
 
 interface Reply {
   readonly status: number;
@@ -99,18 +99,7 @@ describe('journey › systems of pharmacies', function () {
 
   /** Says of which pharmacy the client is. */
   const link = async (clientId: string, pharmacyId = 'pharmacy'): Promise<void> => {
-    const { status } = await practice.fhir('POST', 'Endpoint', {
-      resourceType: 'Endpoint',
-      status: 'active',
-      identifier: [{ system: SENDER, value: clientId }],
-      connectionType: {
-        system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
-        code: 'hl7-fhir-rest',
-      },
-      payloadType: [{ text: 'any' }],
-      address: 'https://pharmacy.example/fhir',
-      managingOrganization: { reference: `Organization/${pharmacyId}` },
-    });
+    const { status } = await practice.fhir('POST', 'Endpoint', systemOf(clientId, pharmacyId));
     expect(status).equal(201);
   };
   const withKey = async (): Promise<{ readonly clientId: string; readonly call: Call }> => {

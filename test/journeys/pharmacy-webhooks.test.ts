@@ -8,14 +8,20 @@ import { registerBackend } from '../support/backend-client.ts';
 import { withClient } from '../support/database.ts';
 import { until } from '../support/eps-practice.ts';
 import { type NotifiedServer, startNotified } from '../support/notified.ts';
-import { type Answer, codeOf, makePharmacyWorld, type PharmacyWorld, type Prescribed } from '../support/pharmacy.ts';
+import {
+  type Answer,
+  codeOf,
+  makePharmacyWorld,
+  type PharmacyWorld,
+  type Prescribed,
+  systemOf,
+} from '../support/pharmacy.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const KEY = Buffer.alloc(32, 5);
 const secretOf = (key: Buffer): string => `whsec_${key.toString('base64')}`;
 const SCOPE =
   'system/Task.rus system/MedicationRequest.rus system/MedicationDispense.crs system/Organization.rs system/Patient.rs system/Subscription.cruds';
-const SENDER = 'https://mortar-fhir.org/NamingSystem/client-sender';
 const MINUTE_MS = 60_000;
 
 interface Sent {
@@ -45,19 +51,7 @@ describe('journey › webhooks of pharmacy systems', function () {
     world = await makePharmacyWorld(server);
     const client = await registerBackend(server, SCOPE, 'Pharmacy system');
     ({ bearer, clientId } = client);
-    await world.put({
-      resourceType: 'Endpoint',
-      id: 'system-a',
-      status: 'active',
-      identifier: [{ system: SENDER, value: clientId }],
-      connectionType: {
-        system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
-        code: 'hl7-fhir-rest',
-      },
-      payloadType: [{ text: 'any' }],
-      address: 'https://pharmacy.example/fhir',
-      managingOrganization: { reference: 'Organization/pharmacy-a' },
-    });
+    await world.put({ ...systemOf(clientId, 'pharmacy-a'), id: 'system-a' });
     subscription = await subscribe([`Webhook-Secret: ${secretOf(KEY)}`]);
   });
   after(async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { AddedJob, TakenJob } from '../../src/ports/jobs.ts';
+import type { AddedJob, NewJob, TakenJob } from '../../src/ports/jobs.ts';
 import type { Row, Statement } from '../../src/postgres/pools.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { type MessageStore, openMessageStore } from '../support/message-store.ts';
@@ -69,6 +69,64 @@ describe('job table', () => {
     });
     await within('commit', (send) => store.jobs.transaction(send, () => undefined).complete(holder));
     expect(await store.jobs.complete(holder), 'done once').equal(false);
+  });
+
+  it('[RL-17] of a word that gathers one job waits; once it is taken the next is added, and runs after it', async () => {
+    const gathering = (n: number): NewJob => ({ kind: 'a', key: 'k', gather: 'k', payload: { n } });
+    await store.jobs.add([
+      gathering(1),
+      gathering(2),
+      { kind: 'a', payload: { n: 3 } },
+      { ...gathering(4), gather: 'l' },
+    ]);
+    await store.jobs.add([gathering(5)]);
+    const taken = await store.jobs.take(take);
+    expect(taken.map(({ payload }) => payload['n']).toSorted()).eql([1, 3]);
+    await store.jobs.add([gathering(6)]);
+    await store.jobs.add([gathering(7)]);
+    expect(await store.jobs.take(take), 'the first of the key runs').eql([]);
+    const first = taken.find(({ payload }) => payload['n'] === 1) as TakenJob;
+    // It waits again beside the next of its word, and goes before it.
+    expect(await store.jobs.retry(first, 0, 'x')).equal(true);
+    for (const n of [1, 4, 6]) {
+      const [job] = (await store.jobs.take(take)) as [TakenJob];
+      expect(job.payload).eql({ n });
+      await store.jobs.complete(job);
+    }
+    expect(await store.jobs.take(take)).eql([]);
+  });
+
+  for (const end of ['commit', 'rollback'] as const)
+    it(`[RL-17] a job that gathers is not taken while something joins it, ended by ${end}`, async () => {
+      const job: NewJob = { kind: 'a', key: 'k', gather: 'k', payload: {} };
+      await store.jobs.add([job]);
+      const added: AddedJob[] = [];
+      await within(end, async (send) => {
+        await store.jobs.transaction(send, (jobs) => added.push(...jobs)).add([job]);
+        expect(await store.jobs.take(take), 'what joins cannot be seen yet').eql([]);
+      });
+      expect([added.length, (await store.jobs.take(take)).length]).eql([0, 1]);
+    });
+
+  it('[RL-17] who joins as the job is taken waits for that, and adds the next', async () => {
+    const job: NewJob = { kind: 'a', key: 'k', gather: 'k', payload: {} };
+    await store.jobs.add([job]);
+    const taker = await store.pools.transactions.connect();
+    try {
+      await taker.query('begin');
+      await taker.query("update mortar.job set state = 'running', gather = null where kind = 'a'");
+      const added: AddedJob[] = [];
+      const joining = within('commit', (send) =>
+        store.jobs.transaction(send, (jobs) => added.push(...jobs)).add([job]),
+      );
+      await sleep(50);
+      expect(added).eql([]);
+      await taker.query('commit');
+      await joining;
+      expect(added).length(1);
+    } finally {
+      taker.release();
+    }
   });
 
   it('what is postponed keeps its place in the order and its number of attempts', async () => {

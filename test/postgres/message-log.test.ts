@@ -182,19 +182,23 @@ from mortar.message m where id = '${sent.id}'`);
     expect(pressedTwice).deep.include({ kind: 'duplicate', id: correction.id });
   });
 
-  it('lists newest first, by page and by filter', async () => {
+  it('lists newest or oldest first, by page and by filter', async () => {
     for (let i = 0; i < 7; i++)
       await store.messages.receive(
         message(`page ${i}`, { sender: 'page|', controlId: `P${i}`, receivedAt: AT + i, kind: i % 2 ? 'odd' : 'even' }),
       );
-    const seen: (string | undefined)[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await store.messages.list(CALLER, { sender: 'page|' }, 3, cursor);
-      seen.push(...page.messages.map((m) => m.controlId));
-      cursor = page.next;
-    } while (cursor !== undefined);
-    expect(seen).deep.equal(['P6', 'P5', 'P4', 'P3', 'P2', 'P1', 'P0']);
+    const walk = async (oldestFirst: boolean): Promise<readonly unknown[]> => {
+      const seen: unknown[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.messages.list(CALLER, { sender: 'page|', oldestFirst }, 3, cursor);
+        seen.push(...page.messages.map((m) => m.controlId));
+        cursor = page.next;
+      } while (cursor !== undefined);
+      return seen;
+    };
+    expect(await walk(false)).deep.equal(['P6', 'P5', 'P4', 'P3', 'P2', 'P1', 'P0']);
+    expect(await walk(true)).deep.equal(['P0', 'P1', 'P2', 'P3', 'P4', 'P5', 'P6']);
     const ids = async (filter: object): Promise<unknown[]> =>
       (await store.messages.list(CALLER, { sender: 'page|', ...filter }, 10)).messages.map((m) => m.controlId);
     expect(await ids({ kind: 'odd' })).deep.equal(['P5', 'P3', 'P1']);

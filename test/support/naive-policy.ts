@@ -325,7 +325,7 @@ function waysWithoutConsent(role: Role, caller: Caller, user: CallerUser, type: 
     case 'RECEPTIONIST':
     case 'STAFF': {
       if (BOOKING.has(type)) return [EVERYTHING];
-      if (role === 'RECEPTIONIST' && type === 'Communication') return waysToNotices([...orgs, ...selves]);
+      if (type === 'Communication') return waysToNotices(role === 'STAFF' ? selves : [...orgs, ...selves]);
       if (role === 'RECEPTIONIST' && type === 'Task') {
         const owners = [...orgs, ...selves];
         return owners.length > 0 ? [{ test: (resource) => hits(resource, 'owner', owners) }] : [];

@@ -11,6 +11,22 @@ import { operatorToken, type TestServer } from './server.ts';
 export const PHARMACIES = [...'abcdefghij'].map((letter) => `pharmacy-${letter}`);
 export const codeOf = (pharmacyId: string): string => `PHB-PH-${String(pharmacyId.charCodeAt(9)).padStart(6, '0')}`;
 
+const CLIENT_SENDER = 'https://mortar-fhir.org/NamingSystem/client-sender';
+
+/** The Endpoint that says of which pharmacy a client is the system. */
+export const systemOf = (clientId: string, pharmacyId: string): Readonly<Record<string, unknown>> => ({
+  resourceType: 'Endpoint',
+  status: 'active',
+  identifier: [{ system: CLIENT_SENDER, value: clientId }],
+  connectionType: {
+    system: 'http://terminology.hl7.org/CodeSystem/endpoint-connection-type',
+    code: 'hl7-fhir-rest',
+  },
+  payloadType: [{ text: 'any' }],
+  address: 'https://pharmacy.example/fhir',
+  managingOrganization: { reference: `Organization/${pharmacyId}` },
+});
+
 export interface Prescribed {
   readonly token: MintedToken;
   readonly taskId: string;

@@ -60,6 +60,8 @@ export interface FilterContext {
   readonly parameters: SearchParameters;
   readonly params: Params;
   readonly now: number;
+  /** Rows may remain that have the search values of an older build: it is being mended in the background. */
+  readonly hasOlderRows: boolean;
   /** Parameters by which types of no compartment name patients. */
   readonly beside: ReadonlyMap<string, readonly string[]>;
   /** Types to which the encrypted elements of a type may refer, `*`: any. SECURITY KS-07 */

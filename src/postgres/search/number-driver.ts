@@ -75,7 +75,7 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
       for (const value of condition.values) {
         const canonical = condition.kind === 'quantity' ? canonicalQuantity(value as QuantityValue) : undefined; // its values are;
         if (canonical) add(canonicalKey(keys, unit, canonical), indexRanges(canonical.value));
-        else add(key, indexRanges(value));
+        if (!canonical || context.hasOlderRows) add(key, indexRanges(value));
       }
     }
   } else if (condition.kind === 'composite') {
@@ -88,8 +88,9 @@ function numberRanges(context: FilterContext, type: string, condition: StoreCond
         // The code alone narrows the index, whatever the comparison.
         const code = token.value.code ?? '';
         const canonical = second.type === 'quantity' ? canonicalQuantity(second.value) : undefined;
-        const keyed = canonical ? codeAndCanonicalKey(keys, plain, code, canonical) : keyOf(keys, plain, code);
-        add(keyed, indexRanges(canonical?.value ?? second.value) ?? EVERYTHING);
+        if (canonical)
+          add(codeAndCanonicalKey(keys, plain, code, canonical), indexRanges(canonical.value) ?? EVERYTHING);
+        if (!canonical || context.hasOlderRows) add(keyOf(keys, plain, code), indexRanges(second.value) ?? EVERYTHING);
       }
     return ranges;
   } else return undefined;

@@ -29,12 +29,18 @@ import {
 /** Runs one statement; the name is that of its shape. */
 export type Run = (text: string, values: readonly unknown[], unopened?: Unopened) => Promise<readonly Row[]>;
 
+/** Whether rows may remain that have the search values of an older build. */
+export interface OlderRows {
+  readonly remain: boolean;
+}
+
 export interface SearchTools {
   readonly keys: Keys;
   readonly parameters: SearchParameters;
   readonly frequencies: Frequencies;
   readonly commonRanges: CommonRanges;
   readonly now: () => number;
+  readonly olderRows: OlderRows;
   /** Parameters by which types of no compartment name patients. */
   readonly beside: ReadonlyMap<string, readonly string[]>;
   readonly sealedTargets?: SealedTargets;
@@ -86,6 +92,7 @@ export const contextOf = (tools: SearchTools): FilterContext => ({
   parameters: tools.parameters,
   params: new Params(),
   now: tools.now(),
+  hasOlderRows: tools.olderRows.remain,
   beside: tools.beside,
   ...(tools.sealedTargets && { sealedTargets: tools.sealedTargets }),
   visible: tools.visible,

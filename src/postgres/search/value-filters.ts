@@ -107,23 +107,38 @@ export function quantityFilter(
   const { keys, params } = context;
   const domain = atomKeys(keys, parameter, atom);
   const canonical = canonicalQuantity(value);
-  if (canonical) return inBaseUnits(context, type, m, canonicalKey(keys, domain.unit, canonical), canonical);
   const perUnit = value.code !== undefined && repeatsQuantities(atom);
-  const key = perUnit ? keyOf(keys, domain.unit, `v\u0001${value.code}`) : lanesToBigInt(domain.plain);
-  return and([
-    inNumbers(context, type, m, key, (row) => compareNumber(row, value, params)),
-    ...unitFilters(context, m, domain.unit, value),
-  ]);
+  const asWritten = (): string =>
+    and([
+      inNumbers(
+        context,
+        type,
+        m,
+        perUnit ? keyOf(keys, domain.unit, `v\u0001${value.code}`) : lanesToBigInt(domain.plain),
+        (row) => compareNumber(row, value, params),
+      ),
+      ...unitFilters(context, m, domain.unit, value),
+    ]);
+  return canonical
+    ? inBaseUnits(context, type, m, canonicalKey(keys, domain.unit, canonical), canonical, asWritten)
+    : asWritten();
 }
 
-/** What is of a unit that is known is in base units too, whichever unit of its kind it was written in. */
-const inBaseUnits = (
+/**
+ * What is of a unit that is known is in base units too, whichever unit of its kind it was written in. As it was written is
+ * all that rows of older builds have until they are indexed again.
+ */
+function inBaseUnits(
   context: FilterContext,
   type: string,
   m: string,
   key: bigint,
   { value }: CanonicalQuantity,
-): string => inNumbers(context, type, m, key, (row) => compareWidened(row, value, context.params));
+  asWritten: () => string,
+): string {
+  const inBase = inNumbers(context, type, m, key, (row) => compareWidened(row, value, context.params));
+  return context.hasOlderRows ? or([inBase, `(${asWritten()})`]) : inBase;
+}
 
 function unitFilters(
   context: FilterContext,
@@ -166,15 +181,17 @@ export function compositeFilter(
     switch (second?.type) {
       case 'quantity': {
         const { value } = second;
-        const canonical = canonicalQuantity(value);
-        if (canonical)
-          return inBaseUnits(context, type, m, codeAndCanonicalKey(keys, domain.plain, code, canonical), canonical);
         const perUnit = value.code !== undefined && repeatsQuantities(atom);
         const numberKey = perUnit ? keyOf(keys, domain.plain, `${code}\u0001${value.code}`) : key;
-        return and([
-          inNumbers(context, type, m, numberKey, (row) => compareNumber(row, value, params)),
-          ...unitFilters(context, m, domain.unit, value),
-        ]);
+        const asWritten = (): string =>
+          and([
+            inNumbers(context, type, m, numberKey, (row) => compareNumber(row, value, params)),
+            ...unitFilters(context, m, domain.unit, value),
+          ]);
+        const canonical = canonicalQuantity(value);
+        if (!canonical) return asWritten();
+        const canonicalNumber = codeAndCanonicalKey(keys, domain.plain, code, canonical);
+        return inBaseUnits(context, type, m, canonicalNumber, canonical, asWritten);
       }
       case 'date':
         return inNumbers(context, type, m, key, (row) => compareDate(row, second.value, params, 'float8', context.now));

@@ -25,10 +25,13 @@ export interface QueueEvents {
 }
 
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
-  const { store, visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
+  const { visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
   const counts = createCallerCounts(parts);
 
-  /** Those of a name or a health number, as far as the caller may see them. */
+  /**
+   * Those of a name or a health number, as far as the caller may see them; who of them is told of, and what was asked, is said
+   * to the trail by the route.
+   */
   async function patientsOf(caller: Caller, text: string): Promise<readonly string[]> {
     const number = text.replaceAll(/\s+/g, '');
     const isNumber = /^[0-9]{4,}$/.test(number);
@@ -36,7 +39,7 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
       ? [`identifier=${[...new Set([number, text, spaced(number)])].map(encodeURIComponent).join(',')}`]
       : [`name=${words(text)}`];
     const pages = await Promise.all(
-      queries.map((query) => store.search(caller, searchOf('Patient', `${query}&_count=${PATIENTS_MAX}`))),
+      queries.map((query) => visible.search(caller, searchOf('Patient', `${query}&_count=${PATIENTS_MAX}`))),
     );
     return pages.flatMap(({ matches }) => matches.map(({ id }) => id));
   }

@@ -51,6 +51,8 @@ const ERROR_CODES = new Map<IssueCode, string>([
   ['not-supported', '201'],
   ['not-found', '204'],
   ['deleted', '204'],
+  // Who sends is not known as one who may.
+  ['forbidden', '204'],
   ['multiple-matches', '204'],
   ['duplicate', '205'],
   ['conflict', '206'],

@@ -4,10 +4,10 @@
  */
 import type { Caller } from '../../ports/caller.ts';
 import type { Resource, ResourceStore, StoreTransaction } from '../../ports/resource-store.ts';
-import { notice } from '../prescribing/desk.ts';
 import type { FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
 import { DISPENSING_CODES } from './queue-entry.ts';
+import { readyNotice } from './ready-notice.ts';
 import type { Fault } from './reasons.ts';
 import { type DispensingState, stateOf, TRANSITIONS } from './states.ts';
 
@@ -31,13 +31,16 @@ export type Prepare = (
   last: (tx: StoreTransaction, done: Prepared) => Promise<void>,
 ) => Promise<Prepared>;
 
-/** When the pharmacy said so, ISO; undefined while it has not. */
+/** When the pharmacy said so, ISO, as far as the Task says it; undefined while it has not. */
 export function readyToCollectAt(task: Node): string | undefined {
   const business = task['businessStatus'] as Node | undefined;
   const codings = (business?.['coding'] ?? []) as readonly Node[]; // validated
   const isPrepared = codings.some(({ system, code }) => system === DISPENSING_CODES && code === READY_TO_COLLECT);
   const { start } = (task['executionPeriod'] ?? {}) as Node; // validated
-  return isPrepared && typeof start === 'string' ? start : undefined;
+  const { lastUpdated } = (task['meta'] ?? {}) as Node; // validated
+  // Systems that write it by FHIR may leave the time out.
+  const at = start ?? task['lastModified'] ?? lastUpdated;
+  return isPrepared && typeof at === 'string' ? at : undefined;
 }
 
 /** Under its lock it was found to be as nothing can be prepared, or prepared already. */
@@ -75,9 +78,7 @@ export function createPrepare({ store, now }: PrepareServices): Prepare {
       };
     }
 
-    const text = `Prescription ${found.token.tokenId} is ready to collect from ${pharmacy.name}.`;
-    const patient = `Patient/${found.patientId}`;
-    const told = notice('prescription-ready', found.patientId, patient, text, at, `Task/${found.taskId}`);
+    const told = readyNotice(found, pharmacy.name, at);
     try {
       await store.transaction(caller, (tx) =>
         tx.write(

@@ -6,22 +6,23 @@ import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Cipher } from '../../ports/cipher.ts';
 import type { NewJob } from '../../ports/jobs.ts';
 import type { SendMail } from '../../ports/mail.ts';
-import type { Delivery, NoticeBasis, NoticeBook, NotSent, SendPush, SendText, Ways } from '../../ports/notices.ts';
+import type { Delivery, NoticeBasis, NoticeBook, NoticeGroup, SendPush, SendText, Ways } from '../../ports/notices.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
 import type { ProcessingStop } from '../../ports/subject-rights.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
-import { emailOf, isDeceased, languageOfPatient, mobileOf } from './contacts.ts';
-import { deliverOne } from './follow.ts';
+import { emailOf, languageOfPatient, mobileOf } from './contacts.ts';
+import { createGroupDelivery, setApart } from './deliver-group.ts';
+import { deliverGroup, deliverOne } from './follow.ts';
 import type { NoticeCode, NoticeKind } from './kinds.ts';
-import { basisOf, quietFor } from './preferences.ts';
 import { unsubscribeToken } from './unsubscribe.ts';
+import { judge } from './verdict.ts';
 import { languageOf, noticeText } from './wording.ts';
 
 type Node = Readonly<Record<string, unknown>>;
 
 export interface DeliveryOptions {
-  readonly store: Pick<ResourceStore, 'search'>;
+  readonly store: Pick<ResourceStore, 'search' | 'transaction'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly book: NoticeBook;
   readonly addJobs: (jobs: readonly NewJob[]) => Promise<void>;
@@ -42,23 +43,19 @@ export interface DeliveryOptions {
 export interface NoticeDelivery {
   /** Several, each to somebody else. Rejects when some could not be sent now: those that were are settled. */
   deliver(ids: readonly string[]): Promise<void>;
-  /** One, with those that wait to be told of together with it. */
+  /** One that was apart; back among those that it is told of with, where it is of such a kind. */
   deliverOne(id: string): Promise<void>;
+  /** All that waits to be told of together. */
+  deliverGroup(group: NoticeGroup): Promise<void>;
   /** Whose record it speaks of. */
   patientsOf(id: string): Promise<readonly string[]>;
-  /** They are given up. */
+  /** They are given up, but for those apart, which have a job of their own. */
   bury(ids: readonly string[]): Promise<void>;
+  buryOne(id: string): Promise<void>;
 }
-
-/** What becomes of a delivery now. */
-type Verdict =
-  | { readonly do: 'skip'; readonly why: NotSent }
-  | { readonly do: 'wait'; readonly ms: number }
-  | { readonly do: 'send'; readonly basis: NoticeBasis };
 
 const SERVICE = serviceCaller('notices');
 const AT_ONCE = 5;
-const GROUP_MAX = 500;
 const HOUR_MS = 60 * 60_000;
 /** To one recipient by one channel in an hour, whatever happens: nobody is flooded. SECURITY IN-47 */
 const HOURLY_MAX = 10;
@@ -80,15 +77,6 @@ export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
       for (const { id, content } of matches) found.set(`${type}/${id}`, parseJson(content) as Node); // stored: it is valid
     }
     return found;
-  }
-
-  function judge(kind: NoticeKind | undefined, one: Delivery, ways: Ways | undefined, who: Node | undefined): Verdict {
-    const basis = kind && basisOf(kind, one.channel, ways?.preferences);
-    if (!basis) return { do: 'skip', why: 'switched-off' };
-    if (!who) return { do: 'skip', why: 'gone' };
-    if (isDeceased(who)) return { do: 'skip', why: 'deceased' };
-    const ms = quietFor(one.channel, ways?.preferences, now());
-    return ms > 0 ? { do: 'wait', ms } : { do: 'send', basis };
   }
 
   /** Sends one message of these, all of one recipient, channel and kind, and settles them. */
@@ -177,8 +165,16 @@ export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
   /** Numbers of the tokens that the notices speak of; nothing else of their texts is taken. */
   async function tokensOf(those: readonly Delivery[]): Promise<readonly string[]> {
     const found = await resourcesOf(those.slice(0, REFERENCES_MAX).map(({ noticeId }) => `Communication/${noticeId}`));
-    return [...found.values()].flatMap((one) => JSON.stringify(one['payload']).match(/\bPHB-RX-\d{8}\b/g) ?? []);
+    return [...found.values()].flatMap((one) => JSON.stringify(one['payload'] ?? []).match(/\bPHB-RX-\d{8}\b/g) ?? []);
   }
+
+  /** By a job of its own. */
+  const later = (delivery: Delivery, runAt?: number): Promise<void> =>
+    delivery.isApart
+      ? options.addJobs([deliverOne(delivery, runAt)])
+      : setApart(store, [delivery], (one) => deliverOne(one, runAt));
+
+  const giveUp = (ids: readonly string[]): Promise<void> => book.settle(ids, { state: 'dead' });
 
   async function work(those: readonly Delivery[]): Promise<void> {
     const recipients = [...new Set(those.map(({ recipient }) => recipient))];
@@ -194,10 +190,10 @@ export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
     async function one(delivery: Delivery): Promise<void> {
       const { id, kind, recipient, channel, patientId } = delivery;
       // Alone it is held until the restriction ends, and holds nobody else's.
-      if (patientId !== undefined && restricted.has(patientId)) return options.addJobs([deliverOne(delivery)]);
-      const verdict = judge(kinds.get(kind), delivery, ways.get(recipient), resources.get(recipient));
+      if (patientId !== undefined && restricted.has(patientId)) return later(delivery);
+      const verdict = judge(kinds.get(kind), delivery, ways.get(recipient), resources.get(recipient), now());
       if (verdict.do === 'skip') return book.settle([id], { state: 'skipped', why: verdict.why });
-      if (verdict.do === 'wait') return options.addJobs([deliverOne(delivery, now() + verdict.ms)]);
+      if (verdict.do === 'wait') return later(delivery, now() + verdict.ms);
       const key = `${recipient} ${channel}`;
       const count = sentNow.get(key) ?? 0;
       if (count >= HOURLY_MAX) return book.settle([id], { state: 'skipped', why: 'too-many' });
@@ -211,43 +207,31 @@ export function createNoticeDelivery(options: DeliveryOptions): NoticeDelivery {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** With what waits beside it, unless another left a short while ago: then later, or not at all. */
-  async function workGroup(delivery: Delivery, kind: NoticeKind): Promise<void> {
-    const { recipient } = delivery;
-    const { groupMs = 0, budget } = kind;
-    const since = now() - Math.max(groupMs, budget?.perMs ?? 0);
-    const [ways, resources, times] = await Promise.all([
-      book.waysOf([recipient]),
-      resourcesOf([recipient]),
-      book.sentTimes(delivery, since),
-    ]);
-    const waiting = await book.findGroup(delivery, GROUP_MAX);
-    const restricted = await stop.restrictedAmong(waiting.flatMap((one) => one.patientId ?? []));
-    const those = waiting.filter((one) => one.patientId === undefined || !restricted.has(one.patientId));
-    const ids = those.map(({ id }) => id);
-    const who = resources.get(recipient);
-    const verdict = judge(kind, delivery, ways.get(recipient), who);
-    if (verdict.do === 'skip') return book.settle(ids, { state: 'skipped', why: verdict.why });
-    if (verdict.do === 'wait') return options.addJobs([deliverOne(delivery, now() + verdict.ms)]);
-    if (budget && times.filter((at) => at > now() - budget.perMs).length >= budget.count)
-      return book.settle(ids, { state: 'skipped', why: 'in-the-digest' });
-    const last = times.at(-1) ?? Number.NEGATIVE_INFINITY;
-    if (last + groupMs > now()) return options.addJobs([deliverOne(delivery, last + groupMs)]);
-    await send(those, verdict.basis, ways.get(recipient), who as Node); // `judge` has looked
-  }
+  const workGroup = createGroupDelivery({ ...options, resourcesOf, send });
 
   return {
-    deliver: async (ids) => work(await book.findWaiting(ids)),
+    deliver: async (ids) => work((await book.findWaiting(ids)).filter(({ isApart }) => !isApart)),
     async deliverOne(id) {
       const [delivery] = await book.findWaiting([id]);
-      const kind = delivery && kinds.get(delivery.kind);
-      if (delivery && kind?.groupMs !== undefined) return workGroup(delivery, kind);
-      if (delivery) return work([delivery]);
+      if (!delivery) return;
+      if (kinds.get(delivery.kind)?.groupMs === undefined) return work([delivery]);
+      await store.transaction(SERVICE, async (tx) => {
+        await tx.notices.rejoin([id]);
+        await tx.jobs.add([deliverGroup(delivery)]);
+      });
+    },
+    async deliverGroup(group) {
+      const kind = kinds.get(group.kind);
+      if (kind) await workGroup(group, kind);
     },
     async patientsOf(id) {
       const [delivery] = await book.findWaiting([id]);
       return delivery?.patientId === undefined ? [] : [delivery.patientId];
     },
-    bury: (ids) => book.settle(ids, { state: 'dead' }),
+    async bury(ids) {
+      const those = (await book.findWaiting(ids)).filter(({ isApart }) => !isApart);
+      await giveUp(those.map(({ id }) => id));
+    },
+    buryOne: (id) => giveUp([id]),
   };
 }

@@ -6,7 +6,7 @@
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { ChangeFeed } from '../../ports/change-feed.ts';
 import type { NewJob } from '../../ports/jobs.ts';
-import type { NewDelivery, NoticeBook, NoticeChannel, Ways } from '../../ports/notices.ts';
+import type { NewDelivery, NoticeBook, NoticeChannel, NoticeGroup, Ways } from '../../ports/notices.ts';
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { NOTICE_CATEGORY } from '../prescribing/systems.ts';
@@ -15,8 +15,10 @@ import { basisOf } from './preferences.ts';
 
 /** The job that delivers several, each to somebody else: their ids with commas between. */
 export const DELIVER = 'notice-deliver';
-/** The job that delivers one, or a group of it. */
+/** The job of one that waits apart from others. */
 export const DELIVER_ONE = 'notice-deliver-one';
+/** The job that tells of all that waits for one recipient by one channel of one kind; one of them waits at a time. */
+export const DELIVER_GROUP = 'notice-deliver-group';
 const BATCH = 50;
 const CONSUMER = 'notices';
 const PAGE = 1000;
@@ -71,24 +73,37 @@ function isWorth({ kind, channel }: NewDelivery, ways: Ways | undefined, kinds: 
   return channel !== 'push' || ways?.hasPush === true;
 }
 
-/** Those that go out together with others wait for one another; the rest is done by the fifty. */
+/** Those that go out together with others have one job that waits; the rest is done by the fifty. */
 function jobsOf(added: readonly (NewDelivery & { readonly id: string })[], kinds: FollowOptions['kinds']): NewJob[] {
   const isGrouped = ({ kind }: NewDelivery): boolean => kinds.get(kind)?.groupMs !== undefined;
   const ids = added.filter((one) => !isGrouped(one)).map(({ id }) => id);
   const chunks = Array.from({ length: Math.ceil(ids.length / BATCH) }, (_, i) => ids.slice(i * BATCH, (i + 1) * BATCH));
-  return [
-    ...chunks.map((chunk) => ({ kind: DELIVER, payload: { deliveries: chunk.join(',') } })),
-    ...added.filter(isGrouped).map((one) => deliverOne(one)),
-  ];
+  const groups = new Map(added.filter(isGrouped).map((one) => [groupName(one), deliverGroup(one)]));
+  return [...chunks.map((chunk) => ({ kind: DELIVER, payload: { deliveries: chunk.join(',') } })), ...groups.values()];
 }
 
+const groupName = ({ recipient, channel, kind }: NoticeGroup): string => `${recipient} ${channel} ${kind}`;
+
+/**
+ * What comes while it waits adds none, and what comes once it was taken adds the next, which runs after it.
+ * `runAt`: ms UTC; at once without it.
+ */
+export const deliverGroup = ({ recipient, channel, kind }: NoticeGroup, runAt?: number): NewJob => {
+  const name = groupName({ recipient, channel, kind });
+  return {
+    kind: DELIVER_GROUP,
+    key: name,
+    gather: name,
+    payload: { recipient, channel, kind },
+    ...(runAt !== undefined && { runAt }),
+  };
+};
+
 /** `runAt`: ms UTC; at once without it. */
-export const deliverOne = (
-  { id, recipient, channel, kind }: Pick<NewDelivery, 'recipient' | 'channel' | 'kind'> & { readonly id: string },
-  runAt?: number,
-): NewJob => ({
+export const deliverOne = ({ id, ...of }: NoticeGroup & { readonly id: string }, runAt?: number): NewJob => ({
   kind: DELIVER_ONE,
-  key: `${recipient} ${channel} ${kind}`,
+  key: groupName(of),
+  gather: id,
   payload: { delivery: id },
   ...(runAt !== undefined && { runAt }),
 });

@@ -113,7 +113,7 @@ describe('hl7v2 › dialect', () => {
       [
         { kind: 'refused', reason: 'partner', issues: [{ severity: 'error', code: 'forbidden', diagnostics: 'x' }] },
         'AR',
-        '207',
+        '204',
       ],
       [
         { kind: 'refused', reason: 'size', issues: [{ severity: 'error', code: 'too-long', diagnostics: 'x' }] },

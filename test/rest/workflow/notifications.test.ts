@@ -307,7 +307,7 @@ describe('rest › workflow › notifications', function () {
     await practice.ask([AMOXICILLIN], 'other');
     const later = await until('the next one waits', async () => {
       const [job] = await rows(
-        "select id from mortar.job where kind = 'notice-deliver-one' and run_at > now() + interval '3 hours'",
+        "select id from mortar.job where kind = 'notice-deliver-group' and run_at > now() + interval '3 hours'",
       );
       return job;
     });

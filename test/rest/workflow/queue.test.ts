@@ -136,7 +136,7 @@ describe("a pharmacy's queue", function () {
     await withClient(server.database.connection('owner'), async (client) => {
       const { rows } = await client.query(
         `select correlation, operation, outcome, coalesce(cardinality(pats), case when pat is null then 0 else 1 end) as n
-from audit.entry where correlation like 'page-of-%' and operation is not null order by id`,
+from audit.entry where correlation like 'page-of-%' order by id`,
       );
       const entry = { operation: 'pharmacy-queue', outcome: 0 };
       expect(rows).eql([

@@ -116,6 +116,105 @@ describe('rest › workflow › ready to collect', function () {
     expect((await prepare(late.token.tokenId)).json.details.step_failed).equal('expiry_check');
   });
 
+  describe('by FHIR', () => {
+    const business = {
+      coding: [{ system: 'https://mortar-fhir.org/CodeSystem/dispensing', code: 'ready-to-collect' }],
+    };
+    const write = async ({ taskId }: Prescribed, change: object, headers = a): Promise<Answer> => {
+      const { json: task } = await world.call('GET', `/fhir/R4/Task/${taskId}`, headers);
+      const body = { ...task, ...change };
+      return world.call('PUT', `/fhir/R4/Task/${taskId}`, headers, JSON.parse(JSON.stringify(body)));
+    };
+    const until = async (made: Prescribed): Promise<Answer['json'][]> => {
+      for (let i = 0; i < 600; i += 1) {
+        const told = await toldOf(made);
+        if (told.length > 0) return told;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error('the patient was not told');
+    };
+    /** Until the jobs of all that was written are done. */
+    const settled = async (): Promise<void> => {
+      for (let i = 0, count = 1; count > 0; i += 1) {
+        expect(i).below(600);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        count = await withClient(
+          server.database.connection('owner'),
+          async (client) =>
+            (await client.query("select 1 from mortar.job where kind = 'ready-to-collect' and state <> 'dead'"))
+              .rowCount ?? 0,
+        );
+      }
+    };
+
+    it('the patient is told as by the endpoint, once, and the queue shows it', async () => {
+      const made = await world.prescribe();
+      expect((await write(made, { businessStatus: business })).status).equal(200);
+      const [told] = await until(made);
+      expect(told.text).equal(`Prescription ${made.token.tokenId} is ready to collect from Pharmacy a.`);
+      expect(await lineOf(made)).include({ status: 'ready', ready_to_collect: true });
+      // The endpoint says when it was, and tells nobody again; nor does it when it is said, unsaid and said again.
+      expect((await prepare(made.token.tokenId)).json.success).equal(true);
+      await write(made, { note: [{ text: 'On the third shelf' }] });
+      await write(made, { businessStatus: undefined });
+      expect(await lineOf(made)).include({ ready_to_collect: false });
+      await write(made, { businessStatus: business, executionPeriod: { start: new Date().toISOString() } });
+      await settled();
+      expect(await toldOf(made)).length(1);
+    });
+
+    it('by a JSON Patch in a transaction as well', async () => {
+      const made = await world.prescribe();
+      const patch = Buffer.from(JSON.stringify([{ op: 'add', path: '/businessStatus', value: business }]));
+      const { status } = await world.call('POST', '/fhir/R4', a, {
+        resourceType: 'Bundle',
+        type: 'transaction',
+        entry: [
+          {
+            resource: {
+              resourceType: 'Binary',
+              contentType: 'application/json-patch+json',
+              data: patch.toString('base64'),
+            },
+            request: { method: 'PATCH', url: `Task/${made.taskId}` },
+          },
+        ],
+      });
+      expect(status).equal(200);
+      expect(await until(made)).length(1);
+    });
+
+    it('who was told by the endpoint is not told again by what it wrote', async () => {
+      const made = await world.prescribe();
+      await prepare(made.token.tokenId);
+      await settled();
+      expect(await toldOf(made)).length(1);
+    });
+
+    it('of what is on hold, late, or said in another system nobody is told', async () => {
+      const held = await world.prescribe();
+      const late = await world.prescribe({ issuedAt: Date.now() - 2 * HOUR_MS, expiresAt: Date.now() - HOUR_MS });
+      const other = await world.prescribe();
+      expect((await write(held, { status: 'on-hold', businessStatus: business }, server.bearer)).status).equal(200);
+      await write(late, { businessStatus: business }, server.bearer);
+      await write(other, { businessStatus: { coding: [{ system: 'https://example.org', code: 'ready-to-collect' }] } });
+      await settled();
+      for (const one of [held, late, other]) expect(await toldOf(one)).length(0);
+    });
+
+    it('[CP-01] [AZ-01] another pharmacy does not write it, and nobody is told', async () => {
+      const made = await world.prescribe();
+      const { json: task } = await world.call('GET', `/fhir/R4/Task/${made.taskId}`, a);
+      const refused = await world.call('PUT', `/fhir/R4/Task/${made.taskId}`, await world.pharmacist('pharmacy-b'), {
+        ...task,
+        businessStatus: business,
+      });
+      expect(refused.status).within(403, 404);
+      await settled();
+      expect(await toldOf(made)).length(0);
+    });
+  });
+
   it('[CP-01] [CP-08] [AZ-01] nobody else says so: it is not there for them', async () => {
     const made = await world.prescribe();
     const b = await world.pharmacist('pharmacy-b');
@@ -161,19 +260,24 @@ describe('rest › workflow › ready to collect', function () {
     const list = (headers: Record<string, string>, query = ''): Promise<Answer> =>
       world.call('GET', `/api/notifications?limit=100${query}`, headers);
     let receptionist: Record<string, string>;
+    let clerk: Record<string, string>;
     let d: Record<string, string>;
     before(async () => {
       d = await world.pharmacist('pharmacy-d');
-      const email = 'desk@example.org';
-      await world.call('POST', '/api/v2/admin/users', server.bearer, {
-        name: 'Desk',
-        email,
-        roles: ['RECEPTIONIST'],
-        organization_ids: ['pharmacy-c'],
-        practitioner_id: 'desk',
-      });
-      await world.put({ resourceType: 'Practitioner', id: 'desk', name: [{ family: 'Desk' }] });
-      receptionist = { authorization: `Bearer ${await operatorToken(server, { user: email })}` };
+      const works = async (id: string, role: string): Promise<Record<string, string>> => {
+        const email = `${id}@example.org`;
+        await world.call('POST', '/api/v2/admin/users', server.bearer, {
+          name: id,
+          email,
+          roles: [role],
+          organization_ids: ['pharmacy-c'],
+          practitioner_id: id,
+        });
+        await world.put({ resourceType: 'Practitioner', id, name: [{ family: id }] });
+        return { authorization: `Bearer ${await operatorToken(server, { user: email })}` };
+      };
+      receptionist = await works('desk', 'RECEPTIONIST');
+      clerk = await works('clerk', 'STAFF');
       const told = (id: string, recipient: string, more: object = {}): Promise<void> =>
         world.put({
           resourceType: 'Communication',
@@ -190,6 +294,8 @@ describe('rest › workflow › ready to collect', function () {
       await told('told-b', 'Organization/pharmacy-b');
       await told('told-c', 'Organization/pharmacy-c');
       await told('told-desk', 'Practitioner/desk');
+      await told('told-clerk', 'Practitioner/clerk');
+      await told('letter-clerk', 'Practitioner/clerk', { category: [{ text: 'letter' }] });
       await told('told-patient', 'Patient/patient-nell');
       // No notice: what clinicians write to one another is not for the desk.
       await told('letter-a', 'Organization/pharmacy-d', { category: [{ text: 'letter' }] });
@@ -207,8 +313,14 @@ describe('rest › workflow › ready to collect', function () {
       expect(texts(await list(receptionist, '&organization_id=pharmacy-c'))).eql(['told-c']);
     });
 
+    it('[CP-01] [AZ-01] staff of other kinds read what they themselves are told, and nothing of their place', async () => {
+      const own = await list(clerk);
+      expect([own.status, texts(own)]).eql([200, ['told-clerk']]);
+      expect(texts(await list(clerk, '&organization_id=pharmacy-c'))).eql([]);
+    });
+
     it('[CP-01] [CP-08] none of others: not by the list, not by FHIR', async () => {
-      for (const headers of [d, receptionist])
+      for (const headers of [d, receptionist, clerk])
         expect((await list(headers, '&organization_id=pharmacy-b')).status).equal(403);
       const ids = async (headers: Record<string, string>): Promise<string[]> =>
         (await world.call('GET', '/fhir/R4/Communication?_count=100', headers)).json.entry
@@ -216,8 +328,10 @@ describe('rest › workflow › ready to collect', function () {
           .sort();
       expect(await ids(d)).eql(['told-a']);
       expect(await ids(receptionist)).eql(['told-c', 'told-desk']);
-      for (const id of ['told-b', 'told-patient', 'letter-a', 'letter-desk', 'sealed-a'])
-        for (const headers of [d, receptionist])
+      expect(await ids(clerk)).eql(['told-clerk']);
+      expect((await world.call('GET', '/fhir/R4/Communication/told-c', clerk)).status).equal(404);
+      for (const id of ['told-b', 'told-patient', 'letter-a', 'letter-desk', 'letter-clerk', 'sealed-a'])
+        for (const headers of [d, receptionist, clerk])
           expect((await world.call('GET', `/fhir/R4/Communication/${id}`, headers)).status, id).equal(404);
       const changed = await world.call('PUT', '/fhir/R4/Communication/told-a', d, { resourceType: 'Communication' });
       expect(changed.status).within(400, 404);

@@ -14,6 +14,7 @@ import { formatInstant } from '../../../standards/hl7v2/date-time.ts';
 import { formatBatch } from '../../../standards/hl7v2/format-batch.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../circuit-breaker.ts';
 import { type CallResult, createHttpsCaller, type HttpsCaller } from '../../https-call.ts';
+import { createLines } from '../../lines.ts';
 import { outcomeOf } from './exchange.ts';
 import { readAnswer } from './read-answer.ts';
 
@@ -39,17 +40,16 @@ interface Line {
 
 export function createBatchDelivery(options: BatchDeliveryOptions): V2BatchDelivery & { close(): void } {
   const { answerTimeoutMs, now } = options;
-  const lines = new Map<string, Line>();
+  const lines = createLines<Line>({ now, close: ({ https }) => https?.close() });
 
   function lineOf(feed: Feed): Line {
-    const known = lines.get(feed.id);
+    const known = lines.find(feed.id);
     if (known?.address === feed.address) return known;
-    known?.https?.close();
     const tls = (): ConnectionOptions => options.tls(feed);
     const baseUrl = new URL(feed.address);
     const https = feed.batch === 'https' ? createHttpsCaller({ baseUrl, tls, timeoutMs: answerTimeoutMs }) : undefined;
     const line = { address: feed.address, https, breaker: createCircuitBreaker({ ...BREAKER, now }) };
-    lines.set(feed.id, line);
+    lines.keep(feed.id, line);
     return line;
   }
 
@@ -67,10 +67,7 @@ export function createBatchDelivery(options: BatchDeliveryOptions): V2BatchDeliv
       else if (signal?.aborted !== true) breaker.failed();
       return outcome;
     },
-    close() {
-      for (const { https } of lines.values()) https?.close();
-      lines.clear();
-    },
+    close: lines.close,
   };
 }
 

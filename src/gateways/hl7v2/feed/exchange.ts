@@ -7,6 +7,7 @@ import type { Log } from '../../../ports/log.ts';
 import type { Feed, V2Exchange, V2Outcome } from '../../../ports/v2-feed.ts';
 import { parseMessage } from '../../../standards/hl7v2/parse.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../circuit-breaker.ts';
+import { createLines } from '../../lines.ts';
 import {
   createMllpClient,
   type MllpClient,
@@ -39,17 +40,16 @@ interface Line {
 
 export function createV2Exchange(options: V2ExchangeOptions): V2Exchange & { close(): void } {
   const { answerTimeoutMs, now, log } = options;
-  const lines = new Map<string, Line>();
-  const breakers = new Map<string, CircuitBreaker>();
+  const lines = createLines<Line>({ now, close: ({ client }) => client.close() });
+  const breakers = createLines<CircuitBreaker>({ now, close: () => {} });
 
   /** Of a feed's partner and lane; made anew where the address or our certificate has changed. */
   function clientOf(feed: Feed, lane: number): MllpClient {
     const { id, address } = feed;
     const key = `${id} ${lane}`;
     const tls = address.startsWith('mllps:') ? options.tls(feed) : undefined;
-    const known = lines.get(key);
+    const known = lines.find(key);
     if (known && known.address === address && known.tls === tls) return known.client;
-    known?.client.close();
     const client = createMllpClient({
       open: () => openSocket(address, tls),
       connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
@@ -57,15 +57,15 @@ export function createV2Exchange(options: V2ExchangeOptions): V2Exchange & { clo
       idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
       log,
     });
-    lines.set(key, { address, tls, client });
+    lines.keep(key, { address, tls, client });
     return client;
   }
 
   function breakerOf(address: string): CircuitBreaker {
-    const known = breakers.get(address);
+    const known = breakers.find(address);
     if (known) return known;
     const made = createCircuitBreaker({ ...BREAKER, ...options.breaker, now });
-    breakers.set(address, made);
+    breakers.keep(address, made);
     return made;
   }
 
@@ -81,10 +81,7 @@ export function createV2Exchange(options: V2ExchangeOptions): V2Exchange & { clo
       else if (signal?.aborted !== true) breaker.failed();
       return conclude(result);
     },
-    close() {
-      for (const { client } of lines.values()) client.close();
-      lines.clear();
-    },
+    close: lines.close,
   };
 }
 

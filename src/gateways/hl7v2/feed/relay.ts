@@ -158,7 +158,9 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
   return {
     async turn() {
       let total = 0;
-      for (const feed of await feeds.list()) {
+      const all = await feeds.list();
+      for (const id of told.keys()) if (!all.some((feed) => feed.id === id)) told.delete(id);
+      for (const feed of all) {
         const { day, minute } = today(now());
         // Another time of the day is another time to tell.
         const turn = `${day} ${feed.dailyAt ?? ''}`;

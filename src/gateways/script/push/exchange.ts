@@ -5,6 +5,7 @@ import type { Log } from '../../../ports/log.ts';
 import type { ScriptExchange, ScriptOutcome, ScriptTarget } from '../../../ports/script-push.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../circuit-breaker.ts';
 import { type CallResult, createHttpsCaller, type HttpsCaller } from '../../https-call.ts';
+import { createLines } from '../../lines.ts';
 import { readPushAnswer } from './read-answer.ts';
 
 /** How we name ourselves there. */
@@ -41,12 +42,11 @@ interface Line {
 
 export function createScriptExchange(options: ScriptExchangeOptions): ScriptExchange & { close(): void } {
   const { credentialsOf, timeoutMs, now, log } = options;
-  const lines = new Map<string, Line>();
+  const lines = createLines<Line>({ now, close: ({ https }) => https.close() });
 
   function lineOf(target: ScriptTarget): Line {
-    const known = lines.get(target.receiver);
+    const known = lines.find(target.receiver);
     if (known && known.url === target.url.href) return known;
-    known?.https.close();
     const credentials = credentialsOf(target);
     const line: Line = {
       url: target.url.href,
@@ -54,7 +54,7 @@ export function createScriptExchange(options: ScriptExchangeOptions): ScriptExch
       credentials,
       breaker: createCircuitBreaker({ ...BREAKER, ...options.breaker, now }),
     };
-    lines.set(target.receiver, line);
+    lines.keep(target.receiver, line);
     return line;
   }
 
@@ -83,10 +83,7 @@ export function createScriptExchange(options: ScriptExchangeOptions): ScriptExch
         log.warn('a partner did not answer a message', { receiver: target.receiver, cause: outcome.cause });
       return outcome;
     },
-    close() {
-      for (const { https } of lines.values()) https.close();
-      lines.clear();
-    },
+    close: lines.close,
   };
 }
 
