@@ -231,7 +231,7 @@ function walkOf(
   if (isMainDateKey(context, type, key)) {
     const hot = conditions.find((c) => hotCode(type, c) !== undefined);
     return (
-      (hot && hotWalk(context, type, hot, key.descending, true)) ??
+      (hot && hotWalk(context, type, hot, conditions, key.descending)) ??
       mainDateWalk(context, type, conditions, key.descending)
     );
   }
