@@ -38,10 +38,11 @@ export function createNoticeBook({ writes, transactions, cipher, now }: NoticeBo
     const column = (i: number): unknown[] => rows.map((row) => row[i]);
     await query(
       'notice-settle',
+      // By their keys also where it is planned while there are few.
       `update mortar.notice_delivery d
 set state = u.state, why = u.why, basis = u.basis, sent_with = u.sent_with, done_at = $6
 from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[]) u(id, state, why, basis, sent_with)
-where d.id = u.id and (d.state = 'waiting' or d.state = 'dead' and d.why is null)`,
+where d.id = any($1::bigint[]) and d.id = u.id and (d.state = 'waiting' or d.state = 'dead' and d.why is null)`,
       [column(0), column(1), column(2), column(3), column(4), now()],
     );
   });

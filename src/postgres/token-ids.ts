@@ -1,4 +1,5 @@
 /** Ids of prescription tokens, each given out once in the whole fleet. SECURITY RX-06 */
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { tokenIdOf } from '../standards/prescription-token/token-id.ts';
 import { translated } from './database-error.ts';
 import type { Pipeline } from './pools.ts';
@@ -9,17 +10,17 @@ const BLOCK = 32;
 const LEFT_MIN = 16;
 
 export function createTokenIds({ writes }: { readonly writes: Pipeline }): () => Promise<string> {
-  let key: Promise<Buffer> | undefined;
+  let key: Promise<KeyObject> | undefined;
   const numbers: number[] = [];
   let taking: Promise<void> | undefined;
 
-  async function readKey(): Promise<Buffer> {
+  async function readKey(): Promise<KeyObject> {
     const [row] = await writes.query({
       text: "select value from mortar.meta where name = 'token-key'",
       values: [],
     });
     if (!row) throw new Error('the database has no token-key: a migration is incomplete');
-    return Buffer.from(String(row[0]), 'hex');
+    return createSecretKey(Buffer.from(String(row[0]), 'hex'));
   }
 
   async function take(): Promise<void> {

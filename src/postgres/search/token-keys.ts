@@ -7,9 +7,24 @@ import { STORED_TYPES } from '../tables.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import { atomKeys, referenceKeys, referenceMasks, tokenKeys } from './hashes.ts';
 
+/**
+ * What was asked, by its condition: conditions are not changed once they are made, the driver and the filter ask for the same,
+ * and those of the policy are asked for again by everybody's next request.
+ */
+const known = new WeakMap<Keys, WeakMap<StoreCondition, readonly bigint[] | 'none'>>();
+
 /** The keys of which a row holds at least one when it matches; undefined when the condition is not of that form. */
-export function tokenAlternatives(context: FilterContext, condition: StoreCondition): readonly bigint[] | undefined {
-  const { keys } = context;
+export function tokenAlternatives({ keys }: FilterContext, condition: StoreCondition): readonly bigint[] | undefined {
+  const ofKeys = known.get(keys) ?? new WeakMap<StoreCondition, readonly bigint[] | 'none'>();
+  known.set(keys, ofKeys);
+  const before = ofKeys.get(condition);
+  if (before !== undefined) return before === 'none' ? undefined : before;
+  const made = alternativesOf(keys, condition);
+  ofKeys.set(condition, made ?? 'none');
+  return made;
+}
+
+function alternativesOf(keys: Keys, condition: StoreCondition): readonly bigint[] | undefined {
   switch (condition.kind) {
     case 'token':
       if (condition.values.some((value) => isImpliedSystem(condition.parameter, value))) return undefined;
