@@ -67,12 +67,8 @@ export function createPools(options: PoolOptions): Pools {
   });
   const sessions = new Set<pg.Client>();
   // Searches: the server chooses the driving index by the shape of the statement, so one plan a shape is right, and
-  // planning each time would cost more than most searches take.
-  const reads = createPipeline(
-    settings(SEARCH_TIMEOUT_MS, ' -c enable_seqscan=off'),
-    options.readConnections,
-    options.log,
-  );
+  // planning each time costs more than most searches take.
+  const reads = createPipeline(settings(SEARCH_TIMEOUT_MS, KEYED_PLANS), options.readConnections, options.log);
   const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS), options.writeConnections, options.log);
   const transactions = new pg.Pool({
     ...settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS),

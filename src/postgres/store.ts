@@ -42,6 +42,7 @@ import { createKeptAnswers } from './request-answers.ts';
 import { createRidSource, type RidSource } from './rid.ts';
 import { createRowBuilder } from './row.ts';
 import { createScan } from './scan.ts';
+import { createCommonRanges } from './search/common-ranges.ts';
 import { createCursors } from './search/cursor.ts';
 import { createFrequencies, type Frequencies } from './search/frequencies.ts';
 import { textVector } from './search/full-text.ts';
@@ -161,6 +162,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     keys,
     parameters,
     frequencies,
+    commonRanges: createCommonRanges(now),
     olderRows,
     now,
     beside: options.beside,

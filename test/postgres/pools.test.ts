@@ -69,6 +69,20 @@ describe('pools', function () {
     }
   });
 
+  it('a shape of a search is planned once a connection, whatever is asked for', async () => {
+    const { connection } = server.database;
+    const one = { readConnections: 1, writeConnections: 1, transactionConnections: 1 };
+    const pools = createPools({ connection: connection('app'), ...one, log: silentLog });
+    try {
+      const text = 'select m.id from fhir.patient m where m.rid = $1::bigint limit $2::int';
+      for (let i = 0; i < 12; i++) await pools.reads.query({ name: 'once', text, values: [String(i), i] });
+      const told = "select generic_plans::int, custom_plans::int from pg_prepared_statements where name = 'once'";
+      expect(await pools.reads.query({ text: told, values: [] })).deep.equal([[12, 0]]);
+    } finally {
+      await pools.end();
+    }
+  });
+
   it('[RL-02] idle connections that are ended are replaced: no request fails', async () => {
     const id = idOf(await fhir.post('Patient', patient(1)));
     for (let round = 0; round < 3; round++) {

@@ -3,17 +3,16 @@
  * that is estimated to leave the fewest rows. docs/decisions/0003-storage.md
  */
 import type { SearchParameter } from '../../standards/fhir/search/parameter.ts';
-import type { QuantityValue } from '../../standards/fhir/search/request.ts';
-import { keyOf, lanesToBigInt } from '../keys.ts';
+import { lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
-import { canonicalKey, canonicalQuantity, codeAndCanonicalKey } from './canonical-quantities.ts';
+import type { KeyedRange } from './common-ranges.ts';
 import type { FilterContext, StoreCondition } from './condition.ts';
 import type { Frequencies } from './frequencies.ts';
 import { rarestWords, textFilter } from './full-text.ts';
 import { atomKeys } from './hashes.ts';
 import { nearBoxes, nearShare } from './near.ts';
-import { type IndexRanges, indexRanges } from './ranges.ts';
-import { or, type Params } from './sql.ts';
+import { numberDriver } from './number-driver.ts';
+import type { Params } from './sql.ts';
 import { tokenAlternatives } from './token-keys.ts';
 import { prefixRange } from './value-filters.ts';
 
@@ -28,15 +27,23 @@ export interface Driver {
   readonly answers: readonly StoreCondition[];
   /** It yields rows that were named one by one: no walk is shorter. */
   readonly isNamed?: true;
-  /** Where statistics say nothing: a statement that counts what the index yields, up to `limit`. */
-  readonly probe?: (params: Params, limit: number) => string;
+  /** Where statistics say nothing of how many rows there are: they can be counted before they are read. */
+  readonly entries?: IndexEntries;
+}
+
+/** What an index holds of a condition. */
+export interface IndexEntries {
+  readonly ranges: readonly KeyedRange[];
+  /** Statements of a column `rid` each, which may repeat. */
+  rids(params: Params): readonly string[];
+  /** The driver's `from` item over a source of such rids. */
+  from(source: string): string;
 }
 
 /** Rows an index entry leads to when nothing is known. */
 const PATIENT_ROWS = 100;
 const REFERENCE_ROWS = 20;
 const STRING_SHARE = 0.02;
-const RANGE_SHARE = 0.05;
 const WORD_SHARE = 0.001;
 /** Further tokens are intersected in the same index look-up while they are at most this much more common. */
 const INTERSECT_FACTOR = 50;
@@ -235,101 +242,28 @@ function stringDriver(
   const { main, strings } = tableOf(type);
   const shortest = Math.min(...condition.values.map((value) => value.length));
   const share = Math.min(1, STRING_SHARE ** (Math.min(shortest, 3) / 3) * condition.values.length);
+  const ranges = condition.parameter.atoms.flatMap((atom) => {
+    const key = String(lanesToBigInt(atomKeys(context.keys, condition.parameter, atom).plain));
+    return condition.values.map((value) => {
+      const [from, to] = prefixRange(value);
+      return { key, from, to };
+    });
+  });
+  const entries: IndexEntries = {
+    ranges,
+    rids: (params) =>
+      ranges.map(
+        ({ key, from, to }) =>
+          `select s.rid from ${strings} s where s.h = ${params.add(key, 'bigint')} and s.v >= ${params.add(from, 'text')} and s.v < ${params.add(to, 'text')}`,
+      ),
+    from: (source) => `(select distinct s.rid from ${source} s order by s.rid desc offset 0) d
+cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
+  };
   return {
     rows: Math.max(1, frequencies.rows(type) * share),
     answers: [condition],
     ordered: 'd.rid',
-    from(params) {
-      const ranges = condition.parameter.atoms.flatMap((atom) => {
-        const key = params.add(
-          String(lanesToBigInt(atomKeys(context.keys, condition.parameter, atom).plain)),
-          'bigint',
-        );
-        return condition.values.map((value) => {
-          const [low, high] = prefixRange(value);
-          return `(s.h = ${key} and s.v >= ${params.add(low, 'text')} and s.v < ${params.add(high, 'text')})`;
-        });
-      });
-      return `(select distinct s.rid from ${strings} s where ${or(ranges)} order by s.rid desc offset 0) d
-cross join lateral (select * from ${main} where rid = d.rid offset 0) m`;
-    },
+    from: (params) => entries.from(`(${entries.rids(params).join(' union all ')})`),
+    entries,
   };
-}
-
-/** Numbers, quantities and dates of the side table, when they are bounded on the side that the index orders by. */
-function numberDriver(
-  context: FilterContext,
-  frequencies: Frequencies,
-  type: string,
-  condition: StoreCondition,
-): Driver | undefined {
-  const ranges = numberRanges(context, type, condition);
-  if (!ranges) return undefined;
-  const { main, numbers } = tableOf(type);
-  const parts = (params: Params): string[] =>
-    ranges.flatMap(({ key, low, high }) => {
-      const keyed = params.add(String(key), 'bigint');
-      const within = (column: 'v' | 'w', [from, to]: readonly [number, number]): string =>
-        `(n.h = ${keyed} and n.${column} >= ${params.add(from, 'float8')} and n.${column} <= ${params.add(to, 'float8')})`;
-      return [within('v', low), ...(high ? [within('w', high)] : [])];
-    });
-  return {
-    rows: Math.max(1, frequencies.rows(type) * RANGE_SHARE),
-    answers: [],
-    ordered: 'd.rid',
-    from: (
-      params,
-    ) => `(select distinct n.rid from ${numbers} n where ${or(parts(params))} order by n.rid desc offset 0) d
-cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
-    probe: (params, limit) => {
-      const most = params.add(limit, 'int');
-      const counted = parts(params).map((part) => `(select n.rid from ${numbers} n where ${part} limit ${most})`);
-      return `select count(*)::int from (${counted.join(' union all ')}) n`;
-    },
-  };
-}
-
-interface KeyRange extends IndexRanges {
-  readonly key: bigint;
-}
-
-const EVERYTHING: IndexRanges = { low: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] };
-
-/** Index ranges that hold every match (and more: the filter decides); undefined when open on both sides. */
-function numberRanges(context: FilterContext, type: string, condition: StoreCondition): KeyRange[] | undefined {
-  const { keys } = context;
-  const ranges: KeyRange[] = [];
-  let isOpen = false;
-  const add = (key: bigint, range: IndexRanges | undefined): void => {
-    if (range) ranges.push({ key, ...range });
-    else isOpen = true;
-  };
-  if (condition.kind === 'date' || condition.kind === 'number' || condition.kind === 'quantity') {
-    for (const atom of condition.parameter.atoms) {
-      if (context.parameters.get(type)?.mainDate === atom) return undefined;
-      const { plain, unit } = atomKeys(keys, condition.parameter, atom);
-      const key = lanesToBigInt(plain);
-      for (const value of condition.values) {
-        const canonical = condition.kind === 'quantity' ? canonicalQuantity(value as QuantityValue) : undefined; // its values are;
-        if (canonical) add(canonicalKey(keys, unit, canonical), indexRanges(canonical.value));
-        if (!canonical || context.hasOlderRows) add(key, indexRanges(value));
-      }
-    }
-  } else if (condition.kind === 'composite') {
-    for (const atom of condition.parameter.atoms)
-      for (const parts of condition.values) {
-        const second = parts.find((p) => p.type === 'quantity' || p.type === 'date' || p.type === 'number');
-        const token = parts.find((p) => p.type === 'token');
-        if (!second || !token) return undefined;
-        const { plain } = atomKeys(keys, condition.parameter, atom);
-        // The code alone narrows the index, whatever the comparison.
-        const code = token.value.code ?? '';
-        const canonical = second.type === 'quantity' ? canonicalQuantity(second.value) : undefined;
-        if (canonical)
-          add(codeAndCanonicalKey(keys, plain, code, canonical), indexRanges(canonical.value) ?? EVERYTHING);
-        if (!canonical || context.hasOlderRows) add(keyOf(keys, plain, code), indexRanges(second.value) ?? EVERYTHING);
-      }
-    return ranges;
-  } else return undefined;
-  return isOpen ? undefined : ranges;
 }

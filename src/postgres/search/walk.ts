@@ -74,19 +74,25 @@ export function mainDateWalk(
   };
 }
 
-/** Bounds of `sd` for rows whose period is short, from conditions with one value. */
+interface DateBounds {
+  readonly low?: number;
+  readonly high?: number;
+}
+
+/** Bounds of `sd` from conditions with one value; for rows whose period is short unless `boundsOf` says otherwise. */
 function mainDateBounds(
   context: FilterContext,
   type: string,
   conditions: readonly StoreCondition[],
-): { low?: number; high?: number } {
+  boundsOf: (value: DateValue) => DateBounds = lowBounds,
+): DateBounds {
   const lows: number[] = [];
   const highs: number[] = [];
   for (const condition of conditions) {
     const [value] =
       isMainDateCondition(context, type, condition) && condition.values.length === 1 ? condition.values : [];
     if (!value) continue;
-    const { low, high } = lowBounds(value);
+    const { low, high } = boundsOf(value);
     if (low !== undefined) lows.push(low);
     if (high !== undefined) highs.push(high);
   }
@@ -96,7 +102,11 @@ function mainDateBounds(
   };
 }
 
-function lowBounds({ prefix, low, high }: DateValue): { low?: number; high?: number } {
+/** Of every row: one with a long period may begin long before a date that it lasts beyond. */
+const startBounds = (value: DateValue): DateBounds =>
+  value.prefix === 'gt' || value.prefix === 'ge' ? {} : lowBounds(value);
+
+function lowBounds({ prefix, low, high }: DateValue): DateBounds {
   switch (prefix) {
     case 'eq':
       return { low, high };
@@ -126,20 +136,25 @@ export function isMainDateCondition(
   );
 }
 
-/** By main date (or, for rows without, by last update) over the rows of one hot token. */
+/** By main date over the rows of one hot token that have one; bounded by the date conditions. */
 export function hotWalk(
   context: FilterContext,
   type: string,
   condition: StoreCondition,
+  conditions: readonly StoreCondition[],
   descending: boolean,
-  datedOnly: boolean,
 ): Walk | undefined {
   const code = hotCode(type, condition);
   if (code === undefined || condition.kind !== 'token') return undefined;
   const atom = condition.parameter.atoms[0];
   if (!atom) return undefined;
   const key = keyOf(context.keys, atomKeys(context.keys, condition.parameter, atom).value, tokenForms.code(code));
-  return sideWalk(context, type, 'numbers', String(key), descending, datedOnly ? ['m.sd is not null'] : []);
+  const { low, high } = mainDateBounds(context, type, conditions, startBounds);
+  const bounds = [
+    ...(low === undefined ? [] : [`v >= ${context.params.add(low, 'float8')}`]),
+    ...(high === undefined ? [] : [`v <= ${context.params.add(high, 'float8')}`]),
+  ];
+  return sideWalk(context, type, 'numbers', String(key), descending, ['m.sd is not null'], bounds);
 }
 
 /** The code of a condition that hot tokens can answer: one value of the type's hot parameter. */
@@ -187,11 +202,12 @@ function sideWalk(
   key: string,
   descending: boolean,
   filters: readonly string[],
+  bounds: readonly string[] = [],
 ): Walk {
   const { main } = tableOf(type);
   const direction = descending ? 'desc' : 'asc';
   return {
-    from: `(select v, ${table === 'numbers' ? 'w, ' : ''}rid from ${tableOf(type)[table]} where h = ${context.params.add(key, 'bigint')}${AFTER} order by v ${direction}, rid ${direction} offset 0) d
+    from: `(select v, ${table === 'numbers' ? 'w, ' : ''}rid from ${tableOf(type)[table]} where ${and([`h = ${context.params.add(key, 'bigint')}`, ...bounds])}${AFTER} order by v ${direction}, rid ${direction} offset 0) d
 cross join lateral (select * from ${main} where rid = d.rid offset 0) m`,
     key: { expression: 'd.v', type: table === 'numbers' ? 'float8' : 'text', descending, nullable: false },
     filters,
