@@ -59,7 +59,7 @@ export async function startMortar(
   dataDir: string,
   { entry = 'src/main.ts', flags = [] }: { readonly entry?: string; readonly flags?: readonly string[] } = {},
 ): Promise<Mortar> {
-  const child = start(['--max-semi-space-size=16', ...flags, join(ROOT, entry)], {
+  const child = start(['--max-semi-space-size=64', ...flags, join(ROOT, entry)], {
     ...process.env,
     PORT: '0',
     MLLP_PORT: '0',
