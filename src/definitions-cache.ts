@@ -1,6 +1,6 @@
 /** The compiled R4 definitions, kept in a file so that later starts need not read the 49 MB they are compiled from. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -50,6 +50,16 @@ async function readCache(file: string): Promise<Definitions | undefined> {
   return JSON.parse(body.toString('utf8')) as Definitions; // the hash says that it is what we wrote
 }
 
+/** Longer than any process takes to write one. */
+const DRAFT_MS = 600_000;
+
+/** ms; what is gone meanwhile was changed just now. */
+const changedAt = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Date.now(),
+  );
+
 async function writeCache(file: string, text: string): Promise<void> {
   const folder = dirname(file);
   await mkdir(folder, { recursive: true });
@@ -58,8 +68,11 @@ async function writeCache(file: string, text: string): Promise<void> {
   await writeFile(draft, `${sha256(text)}\n${text}`);
   await rename(draft, file);
   for (const name of await readdir(folder)) {
-    const older = /^definitions-.*\.json$/.test(name) && join(folder, name) !== file;
-    if (older) await rm(join(folder, name), { force: true });
+    const path = join(folder, name);
+    const isOlder = /^definitions-.*\.json$/.test(name) && path !== file;
+    // Of a process that was killed as it wrote.
+    const isLeft = /^definitions-.*\.tmp$/.test(name) && (await changedAt(path)) < Date.now() - DRAFT_MS;
+    if (isOlder || isLeft) await rm(path, { force: true });
   }
 }
 

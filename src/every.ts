@@ -1,5 +1,3 @@
-import { FhirError } from './standards/fhir/outcome.ts';
-
 /**
  * Does a piece of upkeep again and again, never twice at once. Returns what ends it, which waits for the one under way: so
  * that what it works with can be closed next. A failure is told, and the next turn tries again.
@@ -28,14 +26,3 @@ export function every(
     await under;
   };
 }
-
-/** A turn over what has changed. Where another process was first (409) it is over: the next goes on where the position stands. */
-export const unlessFirst =
-  (turn: () => Promise<unknown>): (() => Promise<void>) =>
-  async () => {
-    try {
-      await turn();
-    } catch (error) {
-      if (!(error instanceof FhirError && error.status === 409)) throw error;
-    }
-  };

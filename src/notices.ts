@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { AnsweredError, fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
-import { every, unlessFirst } from './every.ts';
+import { every } from './every.ts';
 import { createMailbox } from './gateways/mail/mailbox.ts';
 import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { createWebPush } from './gateways/push/web-push.ts';
@@ -95,7 +95,7 @@ export function openNotices(parts: NoticeParts): Notices {
     alertGroupMs: config.alertGroupMinutes * MINUTE_MS,
     alertsAWeek: config.alertMailsAWeek,
   });
-  const follow = unlessFirst(createNoticeFollow({ store: plain, changes: plain.changes, book, kinds, channels, now }));
+  const follow = createNoticeFollow({ store: plain, changes: plain.changes, book, kinds, channels, now });
   const delivery = createNoticeDelivery({
     ...parts,
     store: plain,

@@ -1,7 +1,7 @@
 /** Composition of subscriptions: who is told of changes, of which, and the ways there. docs/subscriptions.md */
 import { fetchGuarded } from './auth/oauth/guarded-fetch.ts';
 import type { Config } from './config.ts';
-import { every, unlessFirst } from './every.ts';
+import { every } from './every.ts';
 import { createCircuitBreaker } from './gateways/circuit-breaker.ts';
 import { createSmtpSender } from './gateways/mail/smtp.ts';
 import { type JobSet, PostponedJobError } from './jobs/runner.ts';
@@ -122,7 +122,6 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     baseUrl,
     now,
   });
-  const turn = unlessFirst(matcher.turn);
   let stop: (() => Promise<void>) | undefined;
 
   function check({ type, query, channel, endpoint = '' }: SubscriptionPlan): void {
@@ -157,8 +156,8 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
       createSubscriptionSockets({ desk, book, plans, delivery, authenticate, every, baseUrl, now, log }),
     async start() {
       // From here on nothing is passed over.
-      await turn();
-      stop = every(POLL_MS, turn, (error) => log.warn('subscribers could not be told of changes', { error }));
+      await matcher.turn();
+      stop = every(POLL_MS, matcher.turn, (error) => log.warn('subscribers could not be told of changes', { error }));
     },
     stop: async () => stop?.(),
   };

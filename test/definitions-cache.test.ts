@@ -12,6 +12,9 @@ describe('definitions-cache', function () {
 
   it('compiles the definitions once', async () => {
     writeFileSync(join(cache, 'definitions-0.0.1-0.json'), 'of an older release');
+    const left = join(cache, 'definitions-0.0.1-0.json.0123456789abcdef.tmp');
+    writeFileSync(left, 'half of what a killed process wrote');
+    utimesSync(left, 0, 0);
     const compiled = await loadDefinitions(cache);
     expect(compiled.resourceTypes).length(146);
     expect(files()).length(1);

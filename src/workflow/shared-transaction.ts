@@ -13,7 +13,7 @@ import type {
   WriteResult,
 } from '../ports/resource-store.ts';
 import type { SaidOf, SourceTime } from '../ports/source-times.ts';
-import { FhirError } from '../standards/fhir/outcome.ts';
+import { FhirError, isConflict } from '../standards/fhir/outcome.ts';
 import { identitiesOf } from './criteria-tokens.ts';
 import { SharedAttempts } from './shared-attempts.ts';
 import type { Member, Step, Waiting, Write } from './shared-steps.ts';
@@ -74,10 +74,9 @@ class Sharing {
           return { kind: 'done', value: await work(this.#facadeOf(member)) };
         } catch (error) {
           if (member.gaveWay) return { kind: 'alone' };
-          const isConflict = error instanceof FhirError && error.status === 409;
           // Of what somebody else did, which may be one of the others.
-          if (isConflict && member.caller && !this.#broken && !member.hasSent) return { kind: 'alone' };
-          const isItsOwn = error instanceof FhirError && error.status < 500 && !isConflict;
+          if (isConflict(error) && member.caller && !this.#broken && !member.hasSent) return { kind: 'alone' };
+          const isItsOwn = error instanceof FhirError && error.status < 500 && !isConflict(error);
           if (this.#broken || !isItsOwn || member.hasSent) this.#breakOff(error);
           return { kind: 'failed', error };
         } finally {

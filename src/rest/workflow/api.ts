@@ -9,7 +9,7 @@ import type { Authenticate } from '../../ports/authenticate.ts';
 import type { Caller, CallerUser } from '../../ports/caller.ts';
 import type { Policy } from '../../ports/policy.ts';
 import type { KeptAnswers } from '../../ports/request-answers.ts';
-import { badRequest, badValue, FhirError, issue } from '../../standards/fhir/outcome.ts';
+import { badRequest, badValue, FhirError, isConflict, issue } from '../../standards/fhir/outcome.ts';
 import { correlationIdOf } from '../../standards/fhir/request-id.ts';
 import { checkRight } from '../access.ts';
 import { anonymousCaller } from '../door.ts';
@@ -178,7 +178,7 @@ async function once(
     // Refused as what is done already: by the same request, perhaps.
     return (given.status === 409 ? await findKept() : undefined) ?? given;
   } catch (error) {
-    const made = error instanceof FhirError && error.status === 409 ? await findKept() : undefined;
+    const made = isConflict(error) ? await findKept() : undefined;
     if (made) return made;
     throw error;
   }

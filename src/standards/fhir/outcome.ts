@@ -113,6 +113,8 @@ export const forbidden = (): FhirError => one(403, 'forbidden')('You may not do 
 export const versionConflict = one(412, 'conflict');
 export const multipleMatches = one(412, 'multiple-matches');
 export const conflict = one(409, 'conflict');
+/** Whether somebody else was first. */
+export const isConflict = (error: unknown): boolean => error instanceof FhirError && error.status === 409;
 export const tooLarge = one(413, 'too-long');
 export const tooCostly = one(400, 'too-costly');
 export const unsupportedMediaType = one(415, 'not-supported');

@@ -9,6 +9,7 @@ import type { NewJob } from '../../ports/jobs.ts';
 import type { NewDelivery, NoticeBook, NoticeChannel, NoticeGroup, Ways } from '../../ports/notices.ts';
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
+import { isConflict } from '../../standards/fhir/outcome.ts';
 import { NOTICE_CATEGORY } from '../prescribing/systems.ts';
 import type { NoticeKind } from './kinds.ts';
 import { basisOf } from './preferences.ts';
@@ -39,7 +40,10 @@ export interface FollowOptions {
   readonly now: () => number;
 }
 
-/** Queues what has come since the last turn. Resolves to how many deliveries were queued. */
+/**
+ * Queues what has come since the last turn. Resolves to how many deliveries were queued; the turn is over where another process
+ * was first, and the next goes on where the position stands.
+ */
 export function createNoticeFollow({
   store,
   changes,
@@ -56,10 +60,15 @@ export function createNoticeFollow({
       const possible = page.versions.flatMap((version) => deliveriesOf(version, kinds, channels, now()));
       const ways = await book.waysOf([...new Set(possible.map(({ recipient }) => recipient))]);
       const deliveries = possible.filter((one) => isWorth(one, ways.get(one.recipient), kinds));
-      await store.transaction(SERVICE, async (tx) => {
-        await tx.consumers.advance(CONSUMER, page.from, page.to);
-        await tx.jobs.add(jobsOf(await tx.notices.add(deliveries), kinds));
-      });
+      try {
+        await store.transaction(SERVICE, async (tx) => {
+          await tx.consumers.advance(CONSUMER, page.from, page.to);
+          await tx.jobs.add(jobsOf(await tx.notices.add(deliveries), kinds));
+        });
+      } catch (error) {
+        if (isConflict(error)) return total;
+        throw error;
+      }
       total += deliveries.length;
       if (!page.isFull) return total;
     }

@@ -10,7 +10,7 @@ import type { Log } from '../../ports/log.ts';
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import type { NewEvent, Subscriber, SubscriptionBook } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
-import { FhirError } from '../../standards/fhir/outcome.ts';
+import { FhirError, isConflict } from '../../standards/fhir/outcome.ts';
 import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { readSubscription, type SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
 import type { Plans } from './plans.ts';
@@ -159,7 +159,7 @@ export function createMatcher(options: MatcherOptions): Matcher {
         turn.events.push(eventOf(id, one, patientsOf(one)));
       }
     } catch (error) {
-      if (!(error instanceof FhirError) || error.status >= 500 || error.status === 409) throw error;
+      if (!(error instanceof FhirError) || error.status >= 500 || isConflict(error)) throw error;
       const why = error.status === 403 ? RIGHTS_GONE : 'its criteria cannot be searched by any more';
       turn.ended.push({ id, version, status: 'error', error: why });
     }
@@ -201,40 +201,52 @@ export function createMatcher(options: MatcherOptions): Matcher {
     return topic.isTrigger(read(content), previous ? read(previous) : undefined);
   }
 
+  /** One page, whole or not at all. Rejects with a conflict where another process was first. */
+  async function tell(): Promise<{ readonly count: number; readonly isFull: boolean }> {
+    const open = await listeners();
+    const page = await readPage(open);
+    if (page.from === page.to) return { count: 0, isFull: false };
+    const { begun, gone, events, ended } = await work(page, open);
+    await store.transaction(service, async (tx) => {
+      await tx.consumers.advance(CONSUMER, page.from, page.to);
+      for (const id of gone) await tx.subscriptions.remove(id);
+      for (const one of begun) await tx.subscriptions.put(one);
+      const seqs = await tx.subscriptions.addEvents(events);
+      await tx.jobs.add([
+        ...begun.flatMap(({ id, state, channel }) =>
+          state === 'requested' && channel !== 'websocket' ? [sendJob(id, { what: 'handshake' })] : [],
+        ),
+        ...events.flatMap(({ subscription }, i) =>
+          channelOf(open, subscription) === 'websocket'
+            ? []
+            : [sendJob(subscription, { what: 'event', event: seqs[i] as string })],
+        ),
+      ]);
+    });
+    for (const { id, version, status, error } of ended) {
+      log.info('a subscription ends', { subscription: id, cause: error });
+      await plans.tell(id, version, status, error, true);
+    }
+    for (const { id, version, state, channel } of begun)
+      if (state === 'off') await plans.tell(id, version, 'off');
+      else if (channel === 'websocket') await plans.tell(id, version, 'active');
+    return { count: events.length, isFull: page.isFull };
+  }
+
   return {
     async turn() {
       let total = 0;
-      for (;;) {
-        const open = await listeners();
-        const page = await readPage(open);
-        if (page.from === page.to) return total;
-        const { begun, gone, events, ended } = await work(page, open);
-        await store.transaction(service, async (tx) => {
-          await tx.consumers.advance(CONSUMER, page.from, page.to);
-          for (const id of gone) await tx.subscriptions.remove(id);
-          for (const one of begun) await tx.subscriptions.put(one);
-          const seqs = await tx.subscriptions.addEvents(events);
-          await tx.jobs.add([
-            ...begun.flatMap(({ id, state, channel }) =>
-              state === 'requested' && channel !== 'websocket' ? [sendJob(id, { what: 'handshake' })] : [],
-            ),
-            ...events.flatMap(({ subscription }, i) =>
-              channelOf(open, subscription) === 'websocket'
-                ? []
-                : [sendJob(subscription, { what: 'event', event: seqs[i] as string })],
-            ),
-          ]);
-        });
-        for (const { id, version, status, error } of ended) {
-          log.info('a subscription ends', { subscription: id, cause: error });
-          await plans.tell(id, version, status, error, true);
+      try {
+        for (let more = true; more; ) {
+          const { count, isFull } = await tell();
+          total += count;
+          more = isFull;
         }
-        for (const { id, version, state, channel } of begun)
-          if (state === 'off') await plans.tell(id, version, 'off');
-          else if (channel === 'websocket') await plans.tell(id, version, 'active');
-        total += events.length;
-        if (!page.isFull) return total;
+      } catch (error) {
+        // The next turn goes on where the position stands.
+        if (!isConflict(error)) throw error;
       }
+      return total;
     },
   };
 }

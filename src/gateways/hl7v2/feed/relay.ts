@@ -11,7 +11,7 @@ import type { MessageLog } from '../../../ports/message-log.ts';
 import type { Resource, ResourceStore, StoredVersion } from '../../../ports/resource-store.ts';
 import type { Feed, FeedEvent, Feeds, FormatV2 } from '../../../ports/v2-feed.ts';
 import { parseJson } from '../../../standards/fhir/json.ts';
-import { FhirError } from '../../../standards/fhir/outcome.ts';
+import { FhirError, isConflict } from '../../../standards/fhir/outcome.ts';
 import { replacedBy, TOLD_TYPES } from './events-of.ts';
 import { partnerOf } from './partner-caller.ts';
 import { batchMark, controlIdOf, laneKey, type QueuedMessage, queuedMessage, SEND } from './queue-message.ts';
@@ -159,7 +159,8 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
     async turn() {
       let total = 0;
       const all = await feeds.list();
-      for (const id of told.keys()) if (!all.some((feed) => feed.id === id)) told.delete(id);
+      const ids = new Set(all.map(({ id }) => id));
+      for (const id of told.keys()) if (!ids.has(id)) told.delete(id);
       for (const feed of all) {
         const { day, minute } = today(now());
         // Another time of the day is another time to tell.
@@ -174,8 +175,7 @@ export function createFeedRelay(options: FeedRelayOptions): FeedRelay {
           }
         } catch (error) {
           // Another process was first, or the database is away: the next turn goes on where the position stands.
-          if (!(error instanceof FhirError && error.status === 409))
-            log.warn('a feed could not be told of changes', { feed: feed.id, error });
+          if (!isConflict(error)) log.warn('a feed could not be told of changes', { feed: feed.id, error });
         }
       }
       return total;
