@@ -7,7 +7,7 @@ import { conflict } from '../standards/fhir/outcome.ts';
 import { translated } from './database-error.ts';
 import { versionsByKey } from './history.ts';
 import type { Pipeline, Row, Statement } from './pools.ts';
-import type { Run } from './search/page.ts';
+import type { Run } from './search/search-tools.ts';
 import { tableOf } from './tables.ts';
 
 /** No transaction is under way for longer: older days need not be looked at. */

@@ -5,7 +5,7 @@ import type { Row } from './pools.ts';
 import { toVersion } from './reader.ts';
 import type { RidCodec } from './rid.ts';
 import type { Cursors } from './search/cursor.ts';
-import type { Run } from './search/page.ts';
+import type { Run } from './search/search-tools.ts';
 import { Params } from './search/sql.ts';
 import { tableByNumber, tableOf } from './tables.ts';
 

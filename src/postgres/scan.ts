@@ -16,8 +16,8 @@ import { toVersion } from './reader.ts';
 import { resolveChains } from './search/chains.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
-import { contextOf, type Run } from './search/page.ts';
 import type { SearchOptions } from './search/search.ts';
+import { contextOf, type Run } from './search/search-tools.ts';
 import { and } from './search/sql.ts';
 import { tableOf } from './tables.ts';
 

@@ -23,8 +23,9 @@ import { existing, readStatement, toVersion, vreadStatement } from './reader.ts'
 import { createRequestAnswers } from './request-answers.ts';
 import { resolveChains } from './search/chains.ts';
 import { findCurrent } from './search/current.ts';
-import { matchingRids, type Run } from './search/page.ts';
+import { matchingRids } from './search/page.ts';
 import { type NameShape, runSearch, type SearchOptions, searchStatement } from './search/search.ts';
+import type { Run } from './search/search-tools.ts';
 import { createSharedRun, type Differences } from './search/shared-run.ts';
 import { runSystemSearch } from './search/system-search.ts';
 import { createSourceTimes } from './source-times.ts';

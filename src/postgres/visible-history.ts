@@ -10,7 +10,7 @@ import { toVersion, VERSION_COLUMNS, vreadStatement } from './reader.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
 import { isMatch } from './search/judge.ts';
-import { contextOf, type Run, type SearchTools } from './search/page.ts';
+import { contextOf, type Run, type SearchTools } from './search/search-tools.ts';
 import { and } from './search/sql.ts';
 import { STORED_TYPES, tableOf } from './tables.ts';
 import { oldRow, type RowBuilder } from './writer.ts';

@@ -6,7 +6,7 @@ import type { RidCodec } from './rid.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
 import { isMatch } from './search/judge.ts';
-import { contextOf, type Run, type SearchTools } from './search/page.ts';
+import { contextOf, type Run, type SearchTools } from './search/search-tools.ts';
 import { and } from './search/sql.ts';
 import { tableOf } from './tables.ts';
 import { oldRow, type RowBuilder } from './writer.ts';

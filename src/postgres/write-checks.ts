@@ -13,7 +13,7 @@ import { localPath } from './pointers.ts';
 import type { StoreCondition } from './search/condition.ts';
 import { compileFilter } from './search/filters.ts';
 import { isMatch } from './search/judge.ts';
-import { contextOf, type Run, type SearchTools } from './search/page.ts';
+import { contextOf, type Run, type SearchTools } from './search/search-tools.ts';
 import { and } from './search/sql.ts';
 import { findTable, tableOf } from './tables.ts';
 import type { RowOfVersion } from './writer.ts';

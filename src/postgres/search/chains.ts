@@ -8,7 +8,8 @@ import { tableOf } from '../tables.ts';
 import type { StoreCondition } from './condition.ts';
 import { isPatientParameter } from './driver.ts';
 import { referenceMasks } from './hashes.ts';
-import { contextOf, estimateMatches, matchingRids, type Run, type SearchTools } from './page.ts';
+import { estimateMatches, matchingRids } from './page.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 
 /** Keys of the far side that are put into a condition at most. */
 const KEYS_MAX = 1_000;

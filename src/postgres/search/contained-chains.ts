@@ -11,8 +11,8 @@ import type { Condition, SearchRequest } from '../../standards/fhir/search/reque
 import { resolveChains } from './chains.ts';
 import type { StoreCondition } from './condition.ts';
 import { BATCH, type ContainerPlace, containers, judge } from './containers.ts';
-import type { Run } from './page.ts';
 import type { SearchOptions } from './search.ts';
+import type { Run } from './search-tools.ts';
 
 type Chain = Extract<Condition, { kind: 'chain' }>;
 

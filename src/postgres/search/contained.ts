@@ -9,8 +9,8 @@ import { containsKey } from '../contained-tokens.ts';
 import { STORED_TYPES, tableOf } from '../tables.ts';
 import { resolveChains } from './chains.ts';
 import { BATCH, containers, judge } from './containers.ts';
-import { contextOf, type Run } from './page.ts';
 import type { SearchOptions } from './search.ts';
+import { contextOf, type Run } from './search-tools.ts';
 
 /** Containers that one page looks at, and that a count looks at. */
 const PAGE_MAX = 1_000;

@@ -3,8 +3,9 @@ import type { Criteria, StoredVersion } from '../../ports/resource-store.ts';
 import { toVersion } from '../reader.ts';
 import { tableOf } from '../tables.ts';
 import type { FilterContext } from './condition.ts';
-import { contextOf, matchingRids, type Run, type SearchTools } from './page.ts';
+import { matchingRids } from './page.ts';
 import { identifiersAgree } from './search.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { tokenAlternatives } from './token-keys.ts';
 import { limitOf } from './walk.ts';
 

@@ -4,7 +4,7 @@
  * https://www.postgresql.org/docs/current/sql-explain.html
  */
 import type { Explained } from '../../ports/resource-store.ts';
-import type { Run } from './page.ts';
+import type { Run } from './search-tools.ts';
 
 /** A search over many types has as many statements. */
 const STATEMENTS_MAX = 20;

@@ -7,7 +7,8 @@ import { DEAF_SINK, type Extractor, type SearchSink } from '../../standards/fhir
 import { toVersion } from '../reader.ts';
 import { findTable, tableOf } from '../tables.ts';
 import { compileFilter } from './filters.ts';
-import { contextOf, type Run, type SearchTools, searchPage } from './page.ts';
+import { searchPage } from './page.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { and } from './sql.ts';
 
 const INCLUDED_MAX = 1_000;

@@ -4,7 +4,7 @@ import { toBigInt } from '../hash.ts';
 import type { RowOfVersion } from '../writer.ts';
 import type { StoreCondition } from './condition.ts';
 import { compileFilter } from './filters.ts';
-import { contextOf, type Run, type SearchTools } from './page.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { and } from './sql.ts';
 
 const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);

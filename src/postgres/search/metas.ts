@@ -2,7 +2,7 @@
 import type { VisibleMeta } from '../../ports/resource-store.ts';
 import { tableOf } from '../tables.ts';
 import { compileFilter } from './filters.ts';
-import { contextOf, type Run, type SearchTools } from './page.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { and } from './sql.ts';
 import { limitOf } from './walk.ts';
 

@@ -1,17 +1,13 @@
-/** One page of a search: plan, statement(s), position of the next. docs/decisions/0003-storage.md */
-import type { SearchParameters } from '../../standards/fhir/search/parameter.ts';
 import type { SortKey } from '../../standards/fhir/search/request.ts';
-import type { Keys } from '../keys.ts';
-import type { Row, Unopened } from '../pools.ts';
+import type { Row } from '../pools.ts';
 import { isDear } from './chains-cost.ts';
-import type { CommonRanges } from './common-ranges.ts';
-import type { FilterContext, SealedTargets, StoreCondition, Visible } from './condition.ts';
+import type { FilterContext, StoreCondition } from './condition.ts';
 import { chooseDriver, type Driver, type IndexEntries } from './driver.ts';
-import type { Frequencies } from './frequencies.ts';
 import type { Position } from './order.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { runInSnapshot } from './snapshot.ts';
 import { fromDriver, runIfFew, runSorted, type SortedRequest, where } from './sorted.ts';
-import { Params } from './sql.ts';
+import type { Params } from './sql.ts';
 import {
   hotCode,
   hotWalk,
@@ -25,28 +21,6 @@ import {
   type Walk,
   walkStatement,
 } from './walk.ts';
-
-/** Runs one statement; the name is that of its shape. */
-export type Run = (text: string, values: readonly unknown[], unopened?: Unopened) => Promise<readonly Row[]>;
-
-/** Whether rows may remain that have the search values of an older build. */
-export interface OlderRows {
-  readonly remain: boolean;
-}
-
-export interface SearchTools {
-  readonly keys: Keys;
-  readonly parameters: SearchParameters;
-  readonly frequencies: Frequencies;
-  readonly commonRanges: CommonRanges;
-  readonly now: () => number;
-  readonly olderRows: OlderRows;
-  /** Parameters by which types of no compartment name patients. */
-  readonly beside: ReadonlyMap<string, readonly string[]>;
-  readonly sealedTargets?: SealedTargets;
-  /** Rows that chains, `_has` and includes may lead to. */
-  readonly visible: Visible;
-}
 
 /** Position of a page: the order it was made in, and the last row. */
 export interface PagePosition extends Position {
@@ -86,17 +60,6 @@ const ENTRIES_MAX = 50_000;
 const ENTRIES_FACTOR = 250;
 /** Sorting m matches costs about 1.2 µs each, walking to a match 2.5 µs a row: they are equal at sqrt(40 × table). */
 const WALK_FACTOR = 40;
-
-export const contextOf = (tools: SearchTools): FilterContext => ({
-  keys: tools.keys,
-  parameters: tools.parameters,
-  params: new Params(),
-  now: tools.now(),
-  hasOlderRows: tools.olderRows.remain,
-  beside: tools.beside,
-  ...(tools.sealedTargets && { sealedTargets: tools.sealedTargets }),
-  visible: tools.visible,
-});
 
 /** Reads one page. */
 export async function searchPage(tools: SearchTools, request: PageRequest, run: Run): Promise<PageRows> {

@@ -12,7 +12,8 @@ import { runContained } from './contained.ts';
 import { followChains, PARTIAL } from './contained-chains.ts';
 import type { Cursors } from './cursor.ts';
 import { type IncludeTools, includedResources } from './includes.ts';
-import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
+import { countMatches, estimateMatches, type PagePosition, searchPage } from './page.ts';
+import type { Run } from './search-tools.ts';
 
 export interface SearchOptions extends IncludeTools {
   /** Whose rights a paging position is bound to. */

@@ -4,7 +4,7 @@
  */
 import { textNullableArray } from '../binary.ts';
 import type { Row, Unopened } from '../pools.ts';
-import type { Run } from './page.ts';
+import type { Run } from './search-tools.ts';
 
 interface Asked {
   readonly values: readonly unknown[];

@@ -5,7 +5,7 @@
  */
 import type { Row } from '../pools.ts';
 import { tableOf } from '../tables.ts';
-import type { Run } from './page.ts';
+import type { Run } from './search-tools.ts';
 import type { Params } from './sql.ts';
 
 /** Rows whose time lies this far before the walk are not looked at again: no write takes so long. */

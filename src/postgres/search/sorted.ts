@@ -6,7 +6,7 @@ import type { FilterContext, StoreCondition } from './condition.ts';
 import { type Driver, type IndexEntries, namedRids } from './driver.ts';
 import { compileFilter } from './filters.ts';
 import { afterPosition, type OrderKey, orderBy, orderKeys, type Position } from './order.ts';
-import { contextOf, type Run, type SearchTools } from './page.ts';
+import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { and } from './sql.ts';
 import { limitOf } from './walk.ts';
 

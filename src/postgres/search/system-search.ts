@@ -11,8 +11,9 @@ import { toVersion } from '../reader.ts';
 import type { StoreCondition } from './condition.ts';
 import { followChains, PARTIAL } from './contained-chains.ts';
 import { includedResources } from './includes.ts';
-import { countMatches, estimateMatches, type PagePosition, type Run, searchPage } from './page.ts';
+import { countMatches, estimateMatches, type PagePosition, searchPage } from './page.ts';
 import { identifiersAgree, type SearchOptions } from './search.ts';
+import type { Run } from './search-tools.ts';
 import { readSnapshot } from './snapshot.ts';
 
 /** Newest first, unless asked otherwise: what changes during a walk is left to the next one. */

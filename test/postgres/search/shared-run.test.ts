@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 import type { Row } from '../../../src/postgres/pools.ts';
-import type { Run } from '../../../src/postgres/search/page.ts';
+import type { Run } from '../../../src/postgres/search/search-tools.ts';
 import { createSharedRun, type Differences } from '../../../src/postgres/search/shared-run.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 
