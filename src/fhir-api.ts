@@ -91,9 +91,9 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const guarded = <S extends ResourceStore>(of: S): S =>
     config.referredDelete === 'refuse' ? withIntegrity(of, { referrersOf, ...search }) : of;
 
-  const subscriptions = openSubscriptions({ ...common, audited, plain, subscribers });
+  const subscriptions = openSubscriptions({ ...common, parameters, audited, plain, subscribers });
   const store = guarded(subscriptions.own(audited));
-  const services: Services = createServices(parts, base, store, url);
+  const services: Services = createServices(parts, base, { store, topics: subscriptions.topics }, url);
   const { validate, rewriteReferences } = services;
   const { profiles } = validation;
   const { profileBase } = config;

@@ -8,19 +8,24 @@ import type { FhirParts, FhirStore } from './fhir-store.ts';
 import { withProtectedParameters } from './postgres/encryption/protected-search.ts';
 import type { OpenStore } from './postgres/store.ts';
 import type { RestSettings, Services } from './rest/services.ts';
-import { withCustomParameters } from './standards/fhir/capability.ts';
+import { withCustomParameters, withTopics } from './standards/fhir/capability.ts';
 import { createSubsetter } from './standards/fhir/elements.ts';
 import { createPathPatch } from './standards/fhir/path-patch/apply.ts';
 import { createReferenceRewriter } from './standards/fhir/reference-rewrite.ts';
+import type { Topic } from './standards/fhir/subscription/topics.ts';
 import { createXmlReader } from './standards/fhir/xml/read.ts';
 import { createXmlWriter } from './standards/fhir/xml/write.ts';
 import { createOfficialTerminology } from './terminology-cache.ts';
 
-/**
- * @param store is what the doors read and write
- * @param url how clients reach the server, without a trailing slash
- */
-export function createServices(parts: FhirParts, base: FhirStore, store: OpenStore, url: string): Services {
+export interface Given {
+  /** What the doors read and write. */
+  readonly store: OpenStore;
+  /** All that may be subscribed to. */
+  readonly topics: () => readonly Topic[];
+}
+
+/** @param url how clients reach the server, without a trailing slash */
+export function createServices(parts: FhirParts, base: FhirStore, { store, topics }: Given, url: string): Services {
   const { definitions, now, log } = parts;
   const { parameters } = base;
   const published = publishedCapability(base.official);
@@ -39,23 +44,31 @@ export function createServices(parts: FhirParts, base: FhirStore, store: OpenSto
     terminology: createOfficialTerminology(join(base.dataDir, 'cache')),
     applyPathPatch: createPathPatch(definitions),
     rewriteReferences: createReferenceRewriter(definitions),
-    capability: capabilityOf(base, published),
+    capability: capabilityOf(base, published, topics),
     settings: restSettings(parts, url),
     now,
     log,
   };
 }
 
-/** Made anew when a posted parameter comes or goes. */
-function capabilityOf({ parameters, plain }: FhirStore, published: Readonly<Record<string, unknown>>) {
+/** Made anew when a posted parameter or topic comes or goes. */
+function capabilityOf(
+  { parameters, plain }: FhirStore,
+  published: Readonly<Record<string, unknown>>,
+  topics: Given['topics'],
+) {
   let known: { readonly key: string; readonly statement: Readonly<Record<string, unknown>> } | undefined;
   return (): Readonly<Record<string, unknown>> => {
     const searchable = parameters.searchable();
-    const key = searchable.map(({ id, version }) => `${id}/${version}`).join();
+    const canonicals = topics().map(({ url, version }) => (version === undefined ? url : `${url}|${version}`));
+    const key = [...searchable.map(({ id, version }) => `${id}/${version}`), ...canonicals].join();
     if (known?.key !== key) {
-      const statement = withCustomParameters(
-        published,
-        searchable.flatMap(({ of }) => [...of.values()]),
+      const statement = withTopics(
+        withCustomParameters(
+          published,
+          searchable.flatMap(({ of }) => [...of.values()]),
+        ),
+        canonicals,
       );
       const { protection } = plain;
       known = {

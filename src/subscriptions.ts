@@ -12,20 +12,30 @@ import type { Authenticate } from './ports/authenticate.ts';
 import type { Caller } from './ports/caller.ts';
 import type { Cipher } from './ports/cipher.ts';
 import type { Log } from './ports/log.ts';
+import type { Policy } from './ports/policy.ts';
 import type { ResourceStore } from './ports/resource-store.ts';
 import type { FindSubscriber, Notification, SendNotification, SubscriptionOwner } from './ports/subscriptions.ts';
 import type { Pools } from './postgres/pools.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { createSubscriptionBook } from './postgres/subscriptions.ts';
 import { createSubscriptionSockets, type SubscriptionSockets } from './rest/subscription-sockets.ts';
-import { FhirError, issue, unprocessable } from './standards/fhir/outcome.ts';
+import type { Definitions } from './standards/fhir/definitions.ts';
+import { createModel } from './standards/fhir/fhirpath/model.ts';
+import { FhirError, issue, textOf, unprocessable } from './standards/fhir/outcome.ts';
+import type { SearchParameters } from './standards/fhir/search/parameter.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
 import type { SubscriptionPlan } from './standards/fhir/subscription/read-subscription.ts';
+import type { TopicContext } from './standards/fhir/subscription/read-topic.ts';
+import { createTopicRegistry } from './standards/fhir/subscription/topic-registry.ts';
+import type { Topic } from './standards/fhir/subscription/topics.ts';
 import { createDelivery, type TellDeletion } from './workflow/subscriptions/deliver.ts';
 import { createSubscriptionDesk, type SubscriptionDesk } from './workflow/subscriptions/desk.ts';
+import { createKeptTopics } from './workflow/subscriptions/kept-topics.ts';
 import { createMatcher } from './workflow/subscriptions/match.ts';
 import { withSubscriptionOwners } from './workflow/subscriptions/own.ts';
+import { withOwnTopics } from './workflow/subscriptions/own-topics.ts';
 import { createPlans } from './workflow/subscriptions/plans.ts';
+import { createFindRelated } from './workflow/subscriptions/related.ts';
 import { createFindSigner, type FindSigner } from './workflow/subscriptions/signer.ts';
 
 export interface SubscriptionParts {
@@ -36,6 +46,9 @@ export interface SubscriptionParts {
   readonly audit: AuditLog;
   readonly plain: OpenStore;
   readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly policy: Policy;
+  readonly definitions: Definitions;
+  readonly parameters: SearchParameters;
   /** The people and clients of this server, once there is somebody to ask. */
   readonly subscribers: () => {
     readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
@@ -48,9 +61,11 @@ export interface SubscriptionParts {
 }
 
 export interface Subscriptions {
-  /** The store through which Subscriptions are written. */
+  /** The store through which Subscriptions and topics are written. */
   own<S extends ResourceStore>(store: S): S;
   readonly desk: SubscriptionDesk;
+  /** All that may be subscribed to. */
+  readonly topics: () => readonly Topic[];
   readonly findSigner: FindSigner;
   readonly jobs: JobSet;
   openSockets(authenticate: Authenticate): SubscriptionSockets;
@@ -74,6 +89,13 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     findSubscriber: (owner, correlationId) => parts.subscribers().findSubscriber(owner, correlationId),
     service: SERVICE,
   });
+  const topics = createKeptTopics({
+    registry: createTopicRegistry(topicContext(parts)),
+    store: plain,
+    searchOf,
+    service: SERVICE,
+  });
+  const findRelated = createFindRelated({ store: audited, topics, searchOf });
   const { smtpUrl, mailFrom } = config;
   const mail = smtpUrl && mailFrom ? createSmtpSender({ url: smtpUrl, from: mailFrom }) : undefined;
   /** By what it was when it was there; another policy may hold by now. */
@@ -92,6 +114,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
   const delivery = createDelivery({
     store: audited,
     tellDeletion,
+    findRelated,
     book,
     plans,
     send: guardedSend(config.subscriptionTargets, now),
@@ -105,6 +128,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     changes: plain.changes,
     book,
     plans,
+    topics,
     searchOf,
     service: SERVICE,
     now,
@@ -114,6 +138,7 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     store: audited,
     searchOf,
     tellDeletion,
+    findRelated,
     book,
     plans,
     jobs: plain.jobs,
@@ -124,12 +149,13 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
   });
   let stop: (() => Promise<void>) | undefined;
 
-  function check({ type, query, channel, endpoint = '' }: SubscriptionPlan): void {
+  function check({ topic, searches, channel, endpoint = '' }: SubscriptionPlan): void {
     try {
-      searchOf(type, query);
+      for (const { type, query } of searches) searchOf(type, query);
     } catch (error) {
-      if (error instanceof FhirError) throw unprocessable(error.issues);
-      throw error;
+      if (!(error instanceof FhirError)) throw error;
+      const expression = [topic === undefined ? 'Subscription.criteria' : 'Subscription.criteria.extension'];
+      throw unprocessable(error.issues.map((one) => ({ expression, ...one })));
     }
     if (channel !== 'email') {
       if (endpoint.startsWith('http:') && !config.subscriptionTargets?.has(new URL(endpoint).host))
@@ -148,8 +174,10 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
   }
 
   return {
-    own: (store) => withSubscriptionOwners(store, { ownerOf, check }),
+    own: (store) =>
+      withSubscriptionOwners(withOwnTopics(store, { topics, policy: parts.policy }), { ownerOf, check, topics }),
     desk,
+    topics: topics.list,
     findSigner: createFindSigner({ store: plain, service: SERVICE, book, plans }),
     jobs: createSubscriptionJobs({ book, plans, delivery, jobs: plain.jobs, now, log }),
     openSockets: (authenticate) =>
@@ -162,6 +190,29 @@ export function openSubscriptions(parts: SubscriptionParts): Subscriptions {
     stop: async () => stop?.(),
   };
 }
+
+/** What topics may speak of: types of which changes are told, their search parameters, and FHIRPath of them. */
+function topicContext({ definitions, parameters, searchOf }: SubscriptionParts): TopicContext {
+  return {
+    model: createModel(definitions),
+    isType: (type) => parameters.get(type) !== undefined && type !== 'AuditEvent',
+    parameterType: (type, code) => EVERY_TYPE.get(code) ?? parameters.get(type)?.parameters.get(code)?.type,
+    checkSearch(type, query) {
+      try {
+        searchOf(type, query);
+        return [];
+      } catch (error) {
+        if (error instanceof FhirError) return error.issues.map(textOf);
+        throw error;
+      }
+    },
+  };
+}
+/** Parameters that are no parameters of a type. */
+const EVERY_TYPE: ReadonlyMap<string, string> = new Map([
+  ['_id', 'token'],
+  ['_lastUpdated', 'date'],
+]);
 
 /** Sends to the public network alone, and stops asking for a while who does not answer. SECURITY IN-40 */
 function guardedSend(allowed: ReadonlySet<string> | undefined, now: () => number): SendNotification {

@@ -88,7 +88,7 @@ export function createSubscriptionSockets(options: SocketsOptions): Subscription
       {
         baseUrl,
         subscriptionId: id,
-        ...(plan.topic && { topic: plan.topic.url }),
+        ...(plan.topic !== undefined && { topic: plan.topic }),
         status: 'active',
         kind,
         total,

@@ -122,6 +122,18 @@ export function withCustomParameters(
   return { ...statement, rest: [{ ...rest, resource }, ...more] };
 }
 
+/** The statement with all topics that may be subscribed to, by canonical. */
+export function withTopics(
+  statement: Readonly<Record<string, unknown>>,
+  canonicals: readonly string[],
+): Readonly<Record<string, unknown>> {
+  if (canonicals.length === TOPICS.length) return statement;
+  const [rest, ...more] = statement['rest'] as [{ readonly resource: readonly RestResource[] }]; // formatCapability has made it
+  const extension = canonicals.map((valueCanonical) => ({ url: TOPIC, valueCanonical }));
+  const resource = rest.resource.map((each) => (each.type === 'Subscription' ? { ...each, extension } : each));
+  return { ...statement, rest: [{ ...rest, resource }, ...more] };
+}
+
 function resourceCapability(source: CapabilitySource, type: string): Record<string, unknown> {
   const parameters = [...(source.parameters.get(type)?.parameters.values() ?? [])];
   const ofThisType = source.resourceOperations.filter((one) => one.type === type);

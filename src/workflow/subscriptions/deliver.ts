@@ -16,11 +16,13 @@ import {
 import { type SubscriptionPlan, secretIn } from '../../standards/fhir/subscription/read-subscription.ts';
 import { signWebhook } from '../../standards/webhook/signature.ts';
 import type { Plans } from './plans.ts';
+import type { FindRelated } from './related.ts';
 
 export interface DeliveryOptions {
   /** Reads of it leave entries in the audit trail. */
   readonly store: Pick<ResourceStore, 'vread'>;
   readonly tellDeletion: TellDeletion;
+  readonly findRelated: FindRelated;
   readonly book: SubscriptionBook;
   readonly plans: Plans;
   readonly send: SendNotification;
@@ -55,7 +57,7 @@ const RIGHTS_GONE = 'the rights of the subscriber have ended: write the Subscrip
 const JSON_TYPE = 'application/fhir+json';
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { store, tellDeletion, book, plans, mail, baseUrl, now } = options;
+  const { store, tellDeletion, findRelated, book, plans, mail, baseUrl, now } = options;
 
   async function load(id: string) {
     const subscriber = await book.find(id);
@@ -72,7 +74,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   ): SubscriptionStatus => ({
     baseUrl,
     subscriptionId: id,
-    ...(plan.topic && { topic: plan.topic.url }),
+    ...(plan.topic !== undefined && { topic: plan.topic }),
     status: state,
     kind,
     total: Math.max(total, ...events.map(({ number }) => number)),
@@ -107,7 +109,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const typed = { ...common, contentType: JSON_TYPE };
     if (channel === 'message') {
       if (!event) return send({ ...common, body: '' });
-      const uri = plan.topic?.url ?? `${baseUrl}/Subscription/${id}`;
+      const uri = plan.topic?.split('|')[0] ?? `${baseUrl}/Subscription/${id}`;
       return send({ ...typed, body: formatMessage(baseUrl, id, event, uri) });
     }
     if (plan.topic)
@@ -157,8 +159,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return undefined;
     }
     const { type, resource: id, operation, at } = event;
+    const related = operation === 'delete' ? [] : await findRelated(caller, plan, { type, id });
     const number = event.number ?? (await book.number(seq));
-    return { number, at, type, id, operation, ...(content !== '' && { content }) };
+    return {
+      number,
+      at,
+      type,
+      id,
+      operation,
+      ...(content !== '' && { content }),
+      ...(related.length > 0 && { related }),
+    };
   }
 
   const sign =

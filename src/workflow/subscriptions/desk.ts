@@ -11,11 +11,13 @@ import type { SubscriptionPlan } from '../../standards/fhir/subscription/read-su
 import type { TellDeletion } from './deliver.ts';
 import { sendJob } from './match.ts';
 import type { Plans } from './plans.ts';
+import type { FindRelated } from './related.ts';
 
 export interface DeskOptions {
   readonly store: Pick<ResourceStore, 'read' | 'vread' | 'search'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly tellDeletion: TellDeletion;
+  readonly findRelated: FindRelated;
   readonly book: SubscriptionBook;
   readonly plans: Plans;
   readonly jobs: Pick<JobTable, 'add'>;
@@ -64,7 +66,7 @@ const TOKEN_MS = 5 * 60_000;
 const CONTEXT = 'subscription binding';
 
 export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
-  const { store, searchOf, tellDeletion, book, plans, jobs, ownerOf, cipher, baseUrl, now } = options;
+  const { store, searchOf, tellDeletion, findRelated, book, plans, jobs, ownerOf, cipher, baseUrl, now } = options;
 
   async function load(caller: Caller, id: string): Promise<Loaded> {
     const loaded = await loadVersion(await store.read(caller, 'Subscription', id));
@@ -86,7 +88,7 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
     return {
       baseUrl,
       subscriptionId: subscriber.id,
-      ...(plan?.topic && { topic: plan.topic.url }),
+      ...(plan?.topic !== undefined && { topic: plan.topic }),
       status: resource.status,
       kind,
       total: subscriber.events,
@@ -130,7 +132,14 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
           continue;
         }
         const found = await store.vread(caller, type, resource, event.version).catch(hidden);
-        if (found) shown.push({ ...told, ...(content === 'full-resource' && { content: found.content }) });
+        if (!found) continue;
+        const plan = { content, ...(status.topic !== undefined && { topic: status.topic }) };
+        const related = await findRelated(caller, plan, told);
+        shown.push({
+          ...told,
+          ...(content === 'full-resource' && { content: found.content }),
+          ...(related.length > 0 && { related }),
+        });
       }
       return { ...status, content, events: shown };
     },

@@ -3,33 +3,28 @@
  * transaction, so that a crash neither loses nor doubles one. What matches is asked of the search, with the rights of
  * the subscriber. docs/subscriptions.md, SECURITY CP-06, CP-17, RL-17, RL-19
  */
-import type { Caller } from '../../ports/caller.ts';
 import type { ChangeFeed, ChangePage } from '../../ports/change-feed.ts';
 import type { NewJob } from '../../ports/jobs.ts';
-import type { Log } from '../../ports/log.ts';
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import type { NewEvent, Subscriber, SubscriptionBook } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, isConflict } from '../../standards/fhir/outcome.ts';
-import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { readSubscription, type SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
-import type { Plans } from './plans.ts';
+import { narrowTopic } from '../../standards/fhir/subscription/topic-filter.ts';
+import { createEventFinder, type EventFinderOptions, type FindEvents, type Followed } from './find-events.ts';
+import { type KeptTopics, TOPIC_TYPE } from './kept-topics.ts';
+import type { KnownSubscribers, Plans } from './plans.ts';
 
 export const SEND_KIND = 'subscription-send';
 export const CONSUMER = 'subscriptions';
 
-export interface MatcherOptions {
-  /** Searches leave no trail here: what a subscriber learns is written down when it is told. */
+export interface MatcherOptions extends EventFinderOptions {
   readonly store: Pick<ResourceStore, 'search' | 'vread' | 'transaction'>;
-  /** Whether the subscriber would have found a version that is there no more. */
-  readonly judge: (caller: Caller, version: StoredVersion, conditions: readonly Condition[]) => Promise<boolean>;
   readonly changes: ChangeFeed;
   readonly book: SubscriptionBook;
   readonly plans: Plans;
-  readonly searchOf: (type: string, query: string) => SearchRequest;
-  readonly service: Caller;
+  readonly topics: Pick<KeptTopics, 'find' | 'follow'>;
   readonly now: () => number;
-  readonly log: Log;
 }
 
 export interface Matcher {
@@ -45,7 +40,7 @@ interface Listener extends Omit<Subscriber, 'events'> {
 }
 
 export function createMatcher(options: MatcherOptions): Matcher {
-  const { store, judge, changes, book, plans, searchOf, service, now, log } = options;
+  const { store, changes, book, plans, topics, service, now, log } = options;
 
   async function listeners(): Promise<Map<string, Listener>> {
     const found = new Map<string, Listener>();
@@ -56,23 +51,48 @@ export function createMatcher(options: MatcherOptions): Matcher {
     return found;
   }
 
+  /** What a plan follows as its topic is now, or why it cannot. */
+  function followedBy({ topic: canonical, searches }: SubscriptionPlan): Followed | { readonly reason: string } {
+    if (canonical === undefined) return { parts: searches };
+    const topic = topics.find(canonical);
+    if (!topic) return { reason: 'its topic is not there any more' };
+    const { parts, faults } = narrowTopic(topic, searches);
+    return faults.length > 0 ? { reason: 'its topic is another now, which its filters do not fit' } : { topic, parts };
+  }
+  function typesOf(plan: SubscriptionPlan): readonly string[] {
+    const followed = followedBy(plan);
+    return 'reason' in followed ? [] : followed.parts.map(({ type }) => type);
+  }
+
   /** A page with the content of every type that somebody listens to, those included who begin within it. */
   async function readPage(open: Map<string, Listener>): Promise<ChangePage> {
-    const types = new Set(['Subscription', ...[...open.values()].map(({ plan }) => plan.type)]);
+    const types = new Set(['Subscription', TOPIC_TYPE]);
+    const plansOf = new Set([...open.values()].map(({ plan }) => plan));
     for (;;) {
-      const page = await changes.read(CONSUMER, types, PAGE);
+      for (const plan of plansOf) for (const type of typesOf(plan)) types.add(type);
       const before = types.size;
+      const page = await changes.read(CONSUMER, types, PAGE);
+      // From here on the topics are those of the page's end, or newer: as rights are, they are those of the moment.
+      await topics.follow(page);
       for (const version of page.versions) {
-        const type = version.type === 'Subscription' ? planOf(version)?.type : undefined;
-        if (type !== undefined) types.add(type);
+        const plan = version.type === 'Subscription' ? planOf(version) : undefined;
+        if (plan) plansOf.add(plan);
       }
+      for (const plan of plansOf) for (const type of typesOf(plan)) types.add(type);
       if (types.size === before) return page;
     }
   }
 
   /** The page in pieces, between which somebody begins or ends. */
   async function work({ versions }: ChangePage, open: Map<string, Listener>): Promise<Turn> {
-    const turn: Turn = { begun: [], gone: [], events: [], ended: [] };
+    const turn: Turn = {
+      begun: [],
+      gone: [],
+      events: [],
+      ended: [],
+      findEvents: createEventFinder(options),
+      subscribers: new Map(),
+    };
     let piece: StoredVersion[] = [];
     for (const version of versions) {
       if (version.type === 'Subscription') {
@@ -117,88 +137,33 @@ export function createMatcher(options: MatcherOptions): Matcher {
     if (versions.length === 0) return;
     for (const listener of open.values()) {
       if (turn.ended.some(({ id }) => id === listener.id)) continue;
-      const { plan } = listener;
-      // R4 tells of what criteria find, which a deletion is not; a topic tells of it.
-      const mine = versions.filter(
-        ({ type, operation }) => type === plan.type && (operation !== 'delete' || plan.topic !== undefined),
-      );
-      if (mine.length === 0) continue;
-      if (plan.end !== undefined && plan.end <= now()) {
-        turn.ended.push({ id: listener.id, version: listener.version, status: 'off', error: 'its end has come' });
-        continue;
+      const { id, version, plan } = listener;
+      const followed = followedBy(plan);
+      if ('reason' in followed)
+        turn.ended.push({ id, version, status: 'error', error: `${followed.reason}: write the Subscription again` });
+      else if (versions.some(({ type }) => followed.parts.some((part) => part.type === type))) {
+        if (plan.end !== undefined && plan.end <= now())
+          turn.ended.push({ id, version, status: 'off', error: 'its end has come' });
+        else await matchOne(listener, followed, versions, turn);
       }
-      await matchOne(listener, mine, turn);
     }
   }
 
-  async function matchOne({ id, version, plan }: Listener, mine: readonly StoredVersion[], turn: Turn): Promise<void> {
-    const caller = await plans.subscriber(id, version);
+  async function matchOne(
+    { id, version }: Listener,
+    followed: Followed,
+    versions: readonly StoredVersion[],
+    turn: Turn,
+  ): Promise<void> {
+    const caller = await plans.subscriber(id, version, turn.subscribers);
     if (!caller) return void turn.ended.push({ id, version, status: 'error', error: RIGHTS_GONE });
-    const isDeletion = ({ operation }: StoredVersion): boolean => operation === 'delete';
-    const ids = [...new Set(mine.filter((one) => !isDeletion(one)).map((one) => one.id))];
     try {
-      const query = [plan.query, `_id=${ids.join(',')}`, `_count=${ids.length}`]
-        .filter((part) => part !== '')
-        .join('&');
-      const { matches } = ids.length === 0 ? { matches: [] } : await store.search(caller, searchOf(plan.type, query));
-      const current = new Map(matches.map((one) => [one.id, one.versionId]));
-      const replaced = await replacedOf(
-        plan.type,
-        mine.filter((one) => !isDeletion(one) && (current.get(one.id) ?? 0) < one.versionId),
-      );
-      for (const one of mine) {
-        if (isDeletion(one)) {
-          const last = await lastSeen(caller, plan, one);
-          if (last) turn.events.push(eventOf(id, one, patientsOf(last)));
-          continue;
-        }
-        const isFound =
-          (current.get(one.id) ?? 0) >= one.versionId || (await wouldHaveFound(caller, plan, one, replaced));
-        if (!isFound) continue;
-        if (plan.topic && !(await isTrigger(plan, one))) continue;
-        turn.events.push(eventOf(id, one, patientsOf(one)));
-      }
+      turn.events.push(...(await turn.findEvents(id, caller, followed, versions)));
     } catch (error) {
       if (!(error instanceof FhirError) || error.status >= 500 || isConflict(error)) throw error;
       const why = error.status === 403 ? RIGHTS_GONE : 'its criteria cannot be searched by any more';
       turn.ended.push({ id, version, status: 'error', error: why });
     }
-  }
-
-  /** Those of the versions that are current no more: the search says nothing of what they were. */
-  async function replacedOf(type: string, versions: readonly StoredVersion[]): Promise<ReadonlySet<StoredVersion>> {
-    if (versions.length === 0) return new Set();
-    const ids = [...new Set(versions.map(({ id }) => id))];
-    const { matches } = await store.search(service, searchOf(type, `_id=${ids.join(',')}&_count=${ids.length}`));
-    const latest = new Map(matches.map(({ id, versionId }) => [id, versionId]));
-    return new Set(versions.filter(({ id, versionId }) => latest.get(id) !== versionId));
-  }
-
-  const wouldHaveFound = async (
-    caller: Caller,
-    { type, query }: SubscriptionPlan,
-    version: StoredVersion,
-    replaced: ReadonlySet<StoredVersion>,
-  ): Promise<boolean> => replaced.has(version) && judge(caller, version, searchOf(type, query).conditions);
-
-  /** What was deleted, where the subscriber would have been told of it. */
-  async function lastSeen(
-    caller: Caller,
-    { type, query }: SubscriptionPlan,
-    { id, versionId }: StoredVersion,
-  ): Promise<StoredVersion | undefined> {
-    const last = await store.vread(service, type, id, versionId - 1).catch(absent);
-    return last && (await judge(caller, last, searchOf(type, query).conditions)) ? last : undefined;
-  }
-
-  async function isTrigger(
-    { topic }: SubscriptionPlan,
-    { type, id, versionId, content }: StoredVersion,
-  ): Promise<boolean> {
-    if (!topic) return true;
-    const previous = versionId > 1 ? (await store.vread(service, type, id, versionId - 1).catch(absent))?.content : '';
-    const read = (text: string): Record<string, unknown> => parseJson(text) as Record<string, unknown>;
-    return topic.isTrigger(read(content), previous ? read(previous) : undefined);
   }
 
   /** One page, whole or not at all. Rejects with a conflict where another process was first. */
@@ -251,16 +216,6 @@ export function createMatcher(options: MatcherOptions): Matcher {
   };
 }
 
-const eventOf = (subscription: string, version: StoredVersion, patients: readonly string[]): NewEvent => ({
-  subscription,
-  type: version.type,
-  resource: version.id,
-  version: version.versionId,
-  operation: version.operation,
-  at: version.lastUpdated,
-  patients,
-});
-
 const RIGHTS_GONE = 'the rights of the subscriber have ended: write the Subscription again';
 
 interface Turn {
@@ -273,6 +228,8 @@ interface Turn {
     readonly status: 'error' | 'off';
     readonly error: string;
   }[];
+  readonly findEvents: FindEvents;
+  readonly subscribers: KnownSubscribers;
 }
 
 const channelOf = (open: Map<string, Listener>, id: string): string | undefined => open.get(id)?.channel;
@@ -288,19 +245,6 @@ export const sendJob = (id: string, payload: Readonly<Record<string, string>>, d
 function planOf({ content }: StoredVersion): (SubscriptionPlan & { readonly status: unknown }) | undefined {
   if (content === '') return undefined;
   const resource = parseJson(content) as Record<string, unknown>;
-  const { value } = readSubscription(resource, true);
+  const { value } = readSubscription(resource);
   return value && { ...value, status: resource['status'] };
-}
-
-function absent(error: unknown): undefined {
-  if (error instanceof FhirError && (error.status === 404 || error.status === 410)) return undefined;
-  throw error;
-}
-
-const PATIENT = /\bPatient\/([A-Za-z0-9.-]{1,64})/g;
-
-/** Every patient whom the resource names: whoever asks that their data be kept in is among them. SECURITY DP-05 */
-function patientsOf({ type, id, content }: StoredVersion): readonly string[] {
-  const named = [...content.matchAll(PATIENT)].map(([, found]) => found as string);
-  return [...new Set(type === 'Patient' ? [id, ...named] : named)];
 }

@@ -16,24 +16,27 @@ import {
   maskHeader,
   readSubscription,
   type SubscriptionPlan,
+  type TopicBook,
 } from '../../standards/fhir/subscription/read-subscription.ts';
 
 export interface OwnedOptions {
   readonly ownerOf: (caller: Caller) => Promise<SubscriptionOwner | undefined>;
   /** Throws for criteria that cannot be searched by, and channels that are not served here. */
   readonly check: (plan: SubscriptionPlan) => void;
+  /** Read anew before one of them is named. */
+  readonly topics: TopicBook & { refresh(): Promise<void> };
 }
 
 const TYPE = 'Subscription';
 
-export function withSubscriptionOwners<S extends ResourceStore>(store: S, { ownerOf, check }: OwnedOptions): S {
+export function withSubscriptionOwners<S extends ResourceStore>(store: S, { ownerOf, check, topics }: OwnedOptions): S {
   /** As it is stored: waiting to begin, without what is secret. */
   function stamp(resource: Resource, headers: string[]): Resource {
     if (resource['status'] === 'off' && resource.resourceType === TYPE) {
       const { error: _told, ...rest } = resource;
       return masked(rest as Resource);
     }
-    const { value, issues } = readSubscription(resource);
+    const { value, issues } = readSubscription(resource, topics);
     if (value === undefined) throw unprocessable(issues);
     check(value);
     headers.push(...value.headers);
@@ -47,7 +50,8 @@ export function withSubscriptionOwners<S extends ResourceStore>(store: S, { owne
     ...[writes, last, beside]: Parameters<StoreTransaction['write']>
   ): Promise<readonly WriteResult[]> {
     if (!writes.some(isSubscription)) return tx.write(writes, last, beside);
-    const owner = await ownerOf(caller);
+    // Another process may have taken one in a moment ago.
+    const [owner] = await Promise.all([ownerOf(caller), topics.refresh()]);
     const kept = new Map<number, string[]>();
     const stamped = writes.map((one, i): TransactionWrite => {
       if (!isSubscription(one) || one.kind === 'delete') return one;

@@ -18,8 +18,11 @@ export interface Plans {
   /** Undefined where this version is none that can be told. */
   find(id: string, version: number): Promise<SubscriptionPlan | undefined>;
   headers(id: string, version: number): Promise<readonly string[]>;
-  /** The subscriber with the rights of this moment; undefined when they have ended. */
-  subscriber(id: string, version: number): Promise<Caller | undefined>;
+  /**
+   * The subscriber with the rights of this moment; undefined when they have ended. `known`: who was found a moment ago, by
+   * owner; whose subscriptions are many is looked for once.
+   */
+  subscriber(id: string, version: number, known?: KnownSubscribers): Promise<Caller | undefined>;
   /**
    * Says in the resource how it goes; nothing when it was written anew meanwhile. `isEnded`: nothing more is told until
    * the subscriber writes it again.
@@ -33,6 +36,8 @@ export interface Plans {
   ): Promise<void>;
 }
 
+export type KnownSubscribers = Map<string, Promise<Caller | undefined>>;
+
 const CACHE_MAX = 2000;
 
 export function createPlans({ store, book, findSubscriber, service }: PlansOptions): Plans {
@@ -42,8 +47,7 @@ export function createPlans({ store, book, findSubscriber, service }: PlansOptio
       const key = `${id}/${version}`;
       if (cache.has(key)) return cache.get(key);
       const { content } = await store.vread(service, 'Subscription', id, version);
-      const plan =
-        content === '' ? undefined : readSubscription(parseJson(content) as Record<string, unknown>, true).value;
+      const plan = content === '' ? undefined : readSubscription(parseJson(content) as Record<string, unknown>).value;
       if (cache.size >= CACHE_MAX) cache.clear();
       cache.set(key, plan);
       return plan;
@@ -51,9 +55,13 @@ export function createPlans({ store, book, findSubscriber, service }: PlansOptio
     async headers(id, version) {
       return (await book.findOwner(id, version))?.headers ?? [];
     },
-    async subscriber(id, version) {
+    async subscriber(id, version, known) {
       const owner = await book.findOwner(id, version);
-      return owner && findSubscriber(owner.owner, `subscription-${id}`.slice(0, 64));
+      if (!owner) return undefined;
+      const key = JSON.stringify(owner.owner);
+      const found = known?.get(key) ?? findSubscriber(owner.owner, `subscription-${id}`.slice(0, 64));
+      known?.set(key, found);
+      return found;
     },
     async tell(id, version, status, error, isEnded = status === 'off') {
       try {

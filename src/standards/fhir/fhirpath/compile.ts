@@ -166,7 +166,9 @@ function compileVariable(name: string): Part {
       const url = /^(?:vs|ext)-/.test(name)
         ? `http://hl7.org/fhir/${name.startsWith('vs-') ? 'ValueSet/' : 'StructureDefinition/'}${name.slice(name.indexOf('-') + 1)}`
         : undefined;
-      return fromItems((_focus, { variables }) => {
+      return fromItems((_focus, { variables, elements }) => {
+        const given = elements.get(name);
+        if (given) return given;
         const text = url ?? (Object.hasOwn(variables, name) ? variables[name] : undefined);
         if (text === undefined) throw new PathError('the expression uses a variable that is not known');
         return [item('System.String', text)];

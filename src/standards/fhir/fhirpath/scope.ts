@@ -33,12 +33,20 @@ export class Scope {
   memo: (Items | undefined)[] = [];
   readonly questions: Questions;
   readonly variables: Readonly<Record<string, string>>;
+  /** What else an expression may name, `%current`; empty where there is nothing. */
+  readonly elements: ReadonlyMap<string, Items>;
   #steps: number;
 
-  constructor(steps: number, questions: Questions = {}, variables: Readonly<Record<string, string>> = VARIABLES) {
+  constructor(
+    steps: number,
+    questions: Questions = {},
+    variables: Readonly<Record<string, string>> = VARIABLES,
+    elements: ReadonlyMap<string, Items> = NO_ELEMENTS,
+  ) {
     this.#steps = steps;
     this.questions = questions;
     this.variables = variables;
+    this.elements = elements;
   }
 
   /** Does some work with no more than so many steps of those that are left. */
@@ -60,8 +68,9 @@ export class Scope {
   }
 }
 
+const NO_ELEMENTS: ReadonlyMap<string, Items> = new Map();
 /** https://hl7.org/fhir/R4/fhirpath.html#variables */
-const VARIABLES: Readonly<Record<string, string>> = {
+export const VARIABLES: Readonly<Record<string, string>> = {
   sct: 'http://snomed.info/sct',
   loinc: 'http://loinc.org',
   ucum: 'http://unitsofmeasure.org',

@@ -18,6 +18,15 @@ export interface NotifiedEvent {
   readonly operation: string;
   /** JSON text of the resource; only of `full-resource`. */
   readonly content?: string;
+  /** What goes with it, as the topic says. */
+  readonly related?: readonly RelatedResource[];
+}
+
+export interface RelatedResource {
+  readonly type: string;
+  readonly id: string;
+  /** As that of the event. */
+  readonly content?: string;
 }
 
 export interface SubscriptionStatus {
@@ -54,7 +63,13 @@ export function formatStatus(status: SubscriptionStatus): Record<string, unknown
           { name: 'timestamp', valueInstant: new Date(event.at).toISOString() },
           ...(content === 'empty'
             ? []
-            : [{ name: 'focus', valueReference: { reference: `${baseUrl}/${event.type}/${event.id}` } }]),
+            : [
+                { name: 'focus', valueReference: { reference: `${baseUrl}/${event.type}/${event.id}` } },
+                ...(event.related ?? []).map(({ type, id }) => ({
+                  name: 'additional-context',
+                  valueReference: { reference: `${baseUrl}/${type}/${id}` },
+                })),
+              ]),
         ],
       })),
       ...(error === undefined ? [] : [{ name: 'error', valueCodeableConcept: { text: error } }]),
@@ -72,7 +87,10 @@ export function formatNotification(status: SubscriptionStatus, at: number): stri
     request: { method: 'GET', url: `${baseUrl}/Subscription/${subscriptionId}/$status` },
     response: { status: '200' },
   });
-  const rest = content === 'empty' ? [] : events.map((event) => formatEntry(baseUrl, event));
+  const rest =
+    content === 'empty'
+      ? []
+      : [...events.map((event) => formatEntry(baseUrl, event)), ...formatRelated(baseUrl, events)];
   const head = JSON.stringify({
     resourceType: 'Bundle',
     id: randomUUID(),
@@ -96,6 +114,24 @@ function formatEntry(baseUrl: string, { type, id, operation, content }: Notified
   return content === undefined ? entry : `${entry.slice(0, -1)},"resource":${content}}`;
 }
 
+/** What goes with the events, each once and none that is an event itself; as it was read for the subscriber. */
+function formatRelated(baseUrl: string, events: readonly NotifiedEvent[]): readonly string[] {
+  const seen = new Set(events.map(({ type, id }) => `${type}/${id}`));
+  return events
+    .flatMap(({ related = [] }) => related)
+    .flatMap(({ type, id, content }) => {
+      const url = `${type}/${id}`;
+      if (content === undefined || seen.has(url)) return [];
+      seen.add(url);
+      const entry = JSON.stringify({
+        fullUrl: `${baseUrl}/${url}`,
+        request: { method: 'GET', url },
+        response: { status: '200' },
+      });
+      return [`${entry.slice(0, -1)},"resource":${content}}`];
+    });
+}
+
 /** A message about one event. https://hl7.org/fhir/R4/messaging.html */
 export function formatMessage(baseUrl: string, subscriptionId: string, event: NotifiedEvent, eventUrl: string): string {
   const url = `${baseUrl}/${event.type}/${event.id}`;
@@ -109,6 +145,9 @@ export function formatMessage(baseUrl: string, subscriptionId: string, event: No
     },
   });
   const focus = `{"fullUrl":${JSON.stringify(url)}${event.content === undefined ? '' : `,"resource":${event.content}`}}`;
-  const entries = event.content === undefined ? [header] : [header, focus];
+  const related = (event.related ?? []).flatMap(({ type, id, content }) =>
+    content === undefined ? [] : [`{"fullUrl":${JSON.stringify(`${baseUrl}/${type}/${id}`)},"resource":${content}}`],
+  );
+  const entries = event.content === undefined ? [header] : [header, focus, ...related];
   return `{"resourceType":"Bundle","type":"message","timestamp":${JSON.stringify(new Date(event.at).toISOString())},"entry":[${entries.join(',')}]}`;
 }

@@ -5,15 +5,17 @@
 
 import { readWebhookSecret } from '../../webhook/signature.ts';
 import { type Issue, issue } from '../outcome.ts';
-import { findTopic, TOPICS, type Topic } from './topics.ts';
+import { CONTROL } from './read-topic.ts';
+import { narrowTopic, type SearchPart } from './topic-filter.ts';
+import type { Topic } from './topics.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 export interface SubscriptionPlan {
-  readonly type: string;
-  /** Search parameters that a resource of the type must match; empty: every one. */
-  readonly query: string;
-  readonly topic?: Topic;
+  /** Canonical of a topic, as it is named; absent: what the criteria find is told. */
+  readonly topic?: string;
+  /** The search that is followed; of a topic what narrows it. */
+  readonly searches: readonly SearchPart[];
   readonly channel: 'rest-hook' | 'websocket' | 'email' | 'message';
   readonly endpoint?: string;
   /** Media type of what is sent; absent: nothing is. */
@@ -31,9 +33,6 @@ const BACKPORT = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinit
 const CHANNELS = new Set(['rest-hook', 'websocket', 'email', 'message']);
 const PAYLOADS = new Set(['application/fhir+json', 'application/json']);
 const CONTENTS = new Set(['empty', 'id-only', 'full-resource']);
-/** What a search answers with, not what it finds. */
-const CONTROL =
-  /(?:^|&)_(?:count|sort|include|revinclude|summary|elements|total|format|pretty|cursor|offset|contained\w*)(?=[:=&]|$)/;
 const TIMEOUT_S = 20;
 const HEADERS_MAX = 10;
 const HEADER_MAX = 4096;
@@ -48,15 +47,24 @@ const extensions = (of: unknown): readonly Json[] => {
   return Array.isArray(found) ? (found as Json[]) : [];
 };
 const find = (of: unknown, name: string): Json | undefined => extensions(of).find(({ url }) => url === BACKPORT + name);
+const FILTER = /^([A-Za-z]+)(?:\?(.*))?$/s;
+const FILTERS_MAX = 20;
+/** Topics that are told of, where there are many. */
+const TOLD_MAX = 20;
+
+export interface TopicBook {
+  find(canonical: string): Topic | undefined;
+  list(): readonly Topic[];
+}
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /**
- * The plan, or every reason why there is none; the resource has been validated as such. `isStored`: the values of its header
- * fields are kept elsewhere.
+ * The plan, or every reason why there is none; the resource has been validated as such. Without `topics` it is one that was
+ * stored: the values of its header fields are kept elsewhere, and its topic may have changed since.
  */
 export function readSubscription(
   resource: Json,
-  isStored = false,
+  topics?: TopicBook,
 ): { readonly value?: SubscriptionPlan; readonly issues: readonly Issue[] } {
   const issues: Issue[] = [];
   const fault = (diagnostics: string, expression: string): void =>
@@ -67,18 +75,10 @@ export function readSubscription(
   if (!CHANNELS.has(kind)) fault(`channel.type is one of ${[...CHANNELS].join(', ')}`, 'channel.type');
   if (criteria.length > CRITERIA_MAX) fault(`The criteria are longer than ${CRITERIA_MAX} characters`, 'criteria');
 
-  const topic = findTopic(criteria);
-  const isCanonical = /^[a-z][a-z0-9+.-]*:/.test(criteria);
-  if (isCanonical && !topic)
-    fault(`There is no such topic: there are ${TOPICS.map(({ url }) => url).join(', ')}`, 'criteria');
-  const filter = find(resource['_criteria'], 'filter-criteria');
-  const asked = topic ? (text(filter?.['valueString']) ?? topic.type) : criteria;
-  const [, type = '', query = ''] = /^([A-Za-z]+)(?:\?(.*))?$/s.exec(asked) ?? [];
-  if (!isCanonical && (type === '' || !/\?./.test(criteria)))
-    fault('The criteria are a search such as Observation?code=x, or the URL of a topic', 'criteria');
-  if (topic && type !== topic.type) fault(`The filter of this topic is of ${topic.type}`, 'criteria.extension');
-  if (CONTROL.test(query))
-    fault('The criteria say what is found; controls such as _count have no place there', 'criteria');
+  const isTopic = /^[a-z][a-z0-9+.-]*:/.test(criteria);
+  const topic = isTopic ? criteria : undefined;
+  const searches = isTopic ? readFilters(resource, fault) : readCriteria(criteria, fault);
+  if (topic !== undefined && topics) checkTopic(topic, searches, topics, fault);
 
   const endpoint = text(channel['endpoint']);
   if (kind === 'rest-hook' || kind === 'message') checkUrl(endpoint, fault);
@@ -87,11 +87,11 @@ export function readSubscription(
   const payload = text(channel['payload']);
   if (payload !== undefined && !PAYLOADS.has(payload.split(';')[0]?.trim() ?? ''))
     fault('The payload is application/fhir+json, or left out', 'channel.payload');
-  const headers = !isStored && Array.isArray(channel['header']) ? (channel['header'] as string[]) : [];
+  const headers = topics && Array.isArray(channel['header']) ? (channel['header'] as string[]) : [];
   checkHeaders(headers, fault);
 
   const content =
-    text(find(channel['_payload'], 'payload-content')?.['valueCode']) ?? (topic ? 'id-only' : 'full-resource');
+    text(find(channel['_payload'], 'payload-content')?.['valueCode']) ?? (isTopic ? 'id-only' : 'full-resource');
   if (!CONTENTS.has(content)) fault('The content is empty, id-only or full-resource', 'channel.payload.extension');
   const heartbeatS = number(find(channel, 'heartbeat-period'), 10, 86_400, 'channel', fault);
   const timeoutS = number(find(channel, 'timeout'), 1, 30, 'channel', fault) ?? TIMEOUT_S;
@@ -100,9 +100,8 @@ export function readSubscription(
   return {
     issues,
     value: {
-      type,
-      query,
-      ...(topic && { topic }),
+      ...(topic !== undefined && { topic }),
+      searches,
       channel: kind as SubscriptionPlan['channel'], // one of CHANNELS
       ...(endpoint !== undefined && { endpoint }),
       ...(payload !== undefined && { payload }),
@@ -116,6 +115,42 @@ export function readSubscription(
 }
 
 type Fault = (diagnostics: string, expression: string) => void;
+
+function readCriteria(criteria: string, fault: Fault): readonly SearchPart[] {
+  const [, type = '', query = ''] = FILTER.exec(criteria) ?? [];
+  if (type === '' || query === '')
+    fault('The criteria are a search such as Observation?code=x, or the URL of a topic', 'criteria');
+  checkControls(query, fault);
+  return [{ type, query }];
+}
+
+/** `filter-criteria` of a topic, each a search of one of its types. */
+function readFilters(resource: Json, fault: Fault): readonly SearchPart[] {
+  const given = extensions(resource['_criteria']).filter(({ url }) => url === `${BACKPORT}filter-criteria`);
+  if (given.length > FILTERS_MAX) fault(`There are at most ${FILTERS_MAX} filters`, 'criteria.extension');
+  return given.slice(0, FILTERS_MAX).flatMap(({ valueString }) => {
+    const [, type, query = ''] = FILTER.exec(text(valueString) ?? '') ?? [];
+    if (type === undefined) fault('A filter is a search such as Patient?name=x', 'criteria.extension');
+    checkControls(query, fault);
+    return type === undefined ? [] : [{ type, query }];
+  });
+}
+
+function checkControls(query: string, fault: Fault): void {
+  if (CONTROL.test(query))
+    fault('The criteria say what is found; controls such as _count have no place there', 'criteria');
+}
+
+function checkTopic(canonical: string, filters: readonly SearchPart[], topics: TopicBook, fault: Fault): void {
+  const topic = topics.find(canonical);
+  if (!topic) {
+    const known = topics.list().map(({ url, version }) => (version === undefined ? url : `${url}|${version}`));
+    const some = known.length > TOLD_MAX ? `${known.slice(0, TOLD_MAX).join(', ')} and more` : known.join(', ');
+    fault(`There is no such topic: there are ${some}`, 'criteria');
+    return;
+  }
+  for (const one of narrowTopic(topic, filters).faults) fault(one, 'criteria.extension');
+}
 
 function number(
   extension: Json | undefined,

@@ -1,0 +1,110 @@
+/**
+ * Which changes are events of a topic: each change is asked once a page, however many follow the topic. What was before it
+ * is read as Mortar itself: who is told of an event is decided elsewhere. https://hl7.org/fhir/R5/subscriptiontopic.html
+ */
+import type { Caller } from '../../ports/caller.ts';
+import type { Log } from '../../ports/log.ts';
+import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
+import { PathError } from '../../standards/fhir/fhirpath/values.ts';
+import { parseJson } from '../../standards/fhir/json.ts';
+import { FhirError } from '../../standards/fhir/outcome.ts';
+import type { Condition, SearchRequest } from '../../standards/fhir/search/request.ts';
+import { interactionOf, meetsQuery, type Topic, type Trigger } from '../../standards/fhir/subscription/topics.ts';
+
+export interface TriggersOptions {
+  readonly store: Pick<ResourceStore, 'vread'>;
+  readonly judge: (caller: Caller, version: StoredVersion, conditions: readonly Condition[]) => Promise<boolean>;
+  readonly searchOf: (type: string, query: string) => SearchRequest;
+  readonly service: Caller;
+  readonly log: Log;
+}
+
+export interface Triggers {
+  /** The version before; undefined where there was none, or it was a deletion. */
+  previousOf(version: StoredVersion): Promise<StoredVersion | undefined>;
+  /** Whether a change is an event of the topic. Throws a `FhirError` where its criteria cannot be searched by any more. */
+  isEvent(topic: Topic, version: StoredVersion): Promise<boolean>;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Of one page of changes. */
+export function createTriggers({ store, judge, searchOf, service, log }: TriggersOptions): Triggers {
+  const previous = new Map<StoredVersion, Promise<StoredVersion | undefined>>();
+  const answers = new Map<Topic, Map<StoredVersion, Promise<boolean>>>();
+  const told = new Set<Topic>();
+
+  const readPrevious = async ({ type, id, versionId }: StoredVersion): Promise<StoredVersion | undefined> => {
+    if (versionId <= 1) return undefined;
+    const found = await store.vread(service, type, id, versionId - 1).catch(absent);
+    return found?.content === '' || found?.operation === 'delete' ? undefined : found;
+  };
+
+  async function meets(trigger: Trigger, topic: Topic, version: StoredVersion): Promise<boolean> {
+    const before = await previousOf(version);
+    const now = version.operation === 'delete' ? undefined : version;
+    if (!trigger.interactions.has(interactionOf(version.operation, before !== undefined))) return false;
+    if (trigger.isMet) {
+      try {
+        if (!trigger.isMet(contentOf(now), contentOf(before))) return false;
+      } catch (error) {
+        if (!(error instanceof PathError)) throw error;
+        if (!told.has(topic)) log.warn('a change could not be judged by a topic', { topic: topic.url, error });
+        told.add(topic);
+        return false;
+      }
+    }
+    const { query } = trigger;
+    if (!query) return true;
+    const sides = { current: now, previous: before };
+    return meetsQuery(query, { current: now !== undefined, previous: before !== undefined }, (side, search) =>
+      // Asked of a side that is there.
+      judge(service, sides[side] as StoredVersion, searchOf(trigger.type, search).conditions),
+    );
+  }
+
+  async function ask(topic: Topic, version: StoredVersion): Promise<boolean> {
+    for (const trigger of topic.triggers)
+      if (trigger.type === version.type && (await meets(trigger, topic, version))) return true;
+    return false;
+  }
+
+  const previousOf = (version: StoredVersion): Promise<StoredVersion | undefined> =>
+    remembered(previous, version, () => readPrevious(version));
+
+  return {
+    previousOf,
+    isEvent: (topic, version) =>
+      remembered(
+        remembered(answers, topic, () => new Map()),
+        version,
+        () => ask(topic, version),
+      ),
+  };
+}
+
+/** Whether a change can be an event at all, before anything is read. */
+export const mayTrigger = ({ triggers }: Topic, { type, operation }: StoredVersion): boolean =>
+  triggers.some(
+    (one) =>
+      one.type === type &&
+      (operation === 'delete'
+        ? one.interactions.has('delete')
+        : one.interactions.has('create') || one.interactions.has('update')),
+  );
+
+export function remembered<K, V>(known: Map<K, V>, key: K, make: () => V): V {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  known.set(key, made);
+  return made;
+}
+
+const contentOf = (version: StoredVersion | undefined): Json | undefined =>
+  version && (parseJson(version.content) as Json); // as it was stored
+
+export function absent(error: unknown): undefined {
+  if (error instanceof FhirError && (error.status === 404 || error.status === 410)) return undefined;
+  throw error;
+}
