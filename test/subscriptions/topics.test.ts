@@ -274,6 +274,44 @@ describe('subscriptions › topics of one’s own', function () {
     expect(endpoint.received.filter(isEvent)).deep.equal([]);
   });
 
+  it('[CP-06] [CP-17] an event does not tell by its criteria what the subscriber could not find itself', async () => {
+    const scope = 'system/Subscription.cruds system/Encounter.rs system/Observation.rs?status=final';
+    const program = await registerBackend(server, scope);
+    const theirs = createFhirClient({ fhirBaseUrl: server.fhirBaseUrl, bearer: program.bearer });
+    await put(
+      topic({
+        resourceTrigger: [
+          {
+            resource: 'Encounter',
+            queryCriteria: { current: 'status=finished&_has:Observation:encounter:code=urn:test|x' },
+          },
+          { resource: 'Observation', fhirPathCriteria: "%previous.status = 'registered'" },
+        ],
+      }),
+    );
+    const root = await open(subscription());
+    const their = await open(subscription(), theirs);
+    // What points to the visit is not in their scope.
+    await put(encounter('hidden', 'planned'));
+    await put(observation('h', { status: 'registered', encounter: { reference: `Encounter/hidden${n}` } }));
+    await put(encounter('hidden', 'finished'));
+    // Nor was it what the next one was before.
+    for (const status of ['registered', 'final']) await put(observation('g', { status }));
+    await put(encounter('shown', 'planned'));
+    await put(observation('s', { encounter: { reference: `Encounter/shown${n}` } }));
+    await put(encounter('shown', 'finished'));
+    const got = await endpoint.waitFor(4, isEvent);
+    const toldTo = (id: string): string[] => got.filter(({ text }) => text.includes(`Subscription/${id}"`)).map(what);
+    expect(toldTo(root)).deep.equal([`PUT Encounter/hidden${n}`, `PUT Observation/g${n}`, `PUT Encounter/shown${n}`]);
+    expect(toldTo(their)).deep.equal([`PUT Encounter/shown${n}`]);
+    // Where no resource of the type is theirs to see, the topic is not either.
+    const blind = await registerBackend(server, 'system/Subscription.cruds system/Encounter.rs');
+    const nobody = createFhirClient({ fhirBaseUrl: server.fhirBaseUrl, bearer: blind.bearer });
+    const id = await open(subscription(), nobody);
+    await put(encounter('shown', 'finished', { length: { value: 5 } }));
+    expect(String((await become(id, 'error', nobody))['error'])).include('rights');
+  });
+
   it('is in the capability statement while it is in use, and found as the Basic it is', async () => {
     const canonicals = async (): Promise<string[]> => {
       const { rest } = (await fhir.get('metadata')).json<{ rest: { resource: Json[] }[] }>();

@@ -86,7 +86,7 @@ export function createEventFinder(options: EventFinderOptions): FindEvents {
     }
     const events: NewEvent[] = [];
     for (const one of wanted) {
-      if (!found.has(one) || (topic && !(await triggers.isEvent(topic, one)))) continue;
+      if (!found.has(one) || (topic && !(await triggers.isEvent(caller, topic, one)))) continue;
       const shown = isDeletion(one) ? await triggers.previousOf(one) : one;
       events.push(eventOf(subscription, one, patientsOf(shown ?? one)));
     }

@@ -1,6 +1,7 @@
 /**
- * Which changes are events of a topic: each change is asked once a page, however many follow the topic. What was before it
- * is read as Mortar itself: who is told of an event is decided elsewhere. https://hl7.org/fhir/R5/subscriptiontopic.html
+ * Which changes are events of a topic for a subscriber: with its rights, as an event tells what the criteria look at. What it
+ * could not see before counts as not there. A change is asked once a page by those with the same rights.
+ * https://hl7.org/fhir/R5/subscriptiontopic.html, SECURITY CP-06, CP-17
  */
 import type { Caller } from '../../ports/caller.ts';
 import type { Log } from '../../ports/log.ts';
@@ -22,8 +23,11 @@ export interface TriggersOptions {
 export interface Triggers {
   /** The version before; undefined where there was none, or it was a deletion. */
   previousOf(version: StoredVersion): Promise<StoredVersion | undefined>;
-  /** Whether a change is an event of the topic. Throws a `FhirError` where its criteria cannot be searched by any more. */
-  isEvent(topic: Topic, version: StoredVersion): Promise<boolean>;
+  /**
+   * Whether a change is an event of the topic, for somebody who may see the change. Throws a `FhirError` where its criteria
+   * cannot be searched by any more, or (403) by this caller.
+   */
+  isEvent(caller: Caller, topic: Topic, version: StoredVersion): Promise<boolean>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -31,7 +35,8 @@ type Json = Readonly<Record<string, unknown>>;
 /** Of one page of changes. */
 export function createTriggers({ store, judge, searchOf, service, log }: TriggersOptions): Triggers {
   const previous = new Map<StoredVersion, Promise<StoredVersion | undefined>>();
-  const answers = new Map<Topic, Map<StoredVersion, Promise<boolean>>>();
+  const seen = new Map<Caller, Map<StoredVersion, Promise<StoredVersion | undefined>>>();
+  const answers = new Map<Caller, Map<Topic, Map<StoredVersion, Promise<boolean>>>>();
   const told = new Set<Topic>();
 
   const readPrevious = async ({ type, id, versionId }: StoredVersion): Promise<StoredVersion | undefined> => {
@@ -40,8 +45,18 @@ export function createTriggers({ store, judge, searchOf, service, log }: Trigger
     return found?.content === '' || found?.operation === 'delete' ? undefined : found;
   };
 
-  async function meets(trigger: Trigger, topic: Topic, version: StoredVersion): Promise<boolean> {
-    const before = await previousOf(version);
+  const previousSeen = (caller: Caller, version: StoredVersion): Promise<StoredVersion | undefined> =>
+    remembered(
+      remembered(seen, caller, () => new Map<StoredVersion, Promise<StoredVersion | undefined>>()),
+      version,
+      async () => {
+        const before = await previousOf(version);
+        return before && (await judge(caller, before, [])) ? before : undefined;
+      },
+    );
+
+  async function meets(caller: Caller, trigger: Trigger, topic: Topic, version: StoredVersion): Promise<boolean> {
+    const before = await previousSeen(caller, version);
     const now = version.operation === 'delete' ? undefined : version;
     if (!trigger.interactions.has(interactionOf(version.operation, before !== undefined))) return false;
     if (trigger.isMet) {
@@ -59,13 +74,13 @@ export function createTriggers({ store, judge, searchOf, service, log }: Trigger
     const sides = { current: now, previous: before };
     return meetsQuery(query, { current: now !== undefined, previous: before !== undefined }, (side, search) =>
       // Asked of a side that is there.
-      judge(service, sides[side] as StoredVersion, searchOf(trigger.type, search).conditions),
+      judge(caller, sides[side] as StoredVersion, searchOf(trigger.type, search).conditions),
     );
   }
 
-  async function ask(topic: Topic, version: StoredVersion): Promise<boolean> {
+  async function ask(caller: Caller, topic: Topic, version: StoredVersion): Promise<boolean> {
     for (const trigger of topic.triggers)
-      if (trigger.type === version.type && (await meets(trigger, topic, version))) return true;
+      if (trigger.type === version.type && (await meets(caller, trigger, topic, version))) return true;
     return false;
   }
 
@@ -74,12 +89,11 @@ export function createTriggers({ store, judge, searchOf, service, log }: Trigger
 
   return {
     previousOf,
-    isEvent: (topic, version) =>
-      remembered(
-        remembered(answers, topic, () => new Map()),
-        version,
-        () => ask(topic, version),
-      ),
+    isEvent(caller, topic, version) {
+      const byTopic = remembered(answers, caller, () => new Map<Topic, Map<StoredVersion, Promise<boolean>>>());
+      const mine = remembered(byTopic, topic, () => new Map<StoredVersion, Promise<boolean>>());
+      return remembered(mine, version, () => ask(caller, topic, version));
+    },
   };
 }
 
