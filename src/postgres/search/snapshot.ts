@@ -11,11 +11,17 @@ import type { Params } from './sql.ts';
 /** Rows whose time lies this far before the walk are not looked at again: no write takes so long. */
 const SETTLED_MS = 10 * 60 * 1000;
 
+/** What a transaction wrote itself is there when its walk goes on: after its commit. */
+const NOW = 'pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text';
+
 /** The rows of a statement, and the snapshot in which they were read. */
 export async function runInSnapshot(run: Run, text: string, values: readonly unknown[]): Promise<SnapshotRows> {
-  const rows = await run(`select q.*, pg_current_snapshot()::text from (\n${text}\n) q`, values);
-  const snapshot = rows[0]?.at(-1);
-  return { rows: rows.map((row) => row.slice(0, -1)), ...(typeof snapshot === 'string' && { snapshot }) };
+  const rows = await run(`select q.*, ${NOW} from (\n${text}\n) q`, values);
+  const [snapshot, own] = rows[0]?.slice(-2) ?? [];
+  return {
+    rows: rows.map((row) => row.slice(0, -2)),
+    ...(typeof snapshot === 'string' && { snapshot: withOwn(snapshot, own as string | null) }),
+  };
 }
 
 interface SnapshotRows {
@@ -25,8 +31,21 @@ interface SnapshotRows {
 }
 
 export async function readSnapshot(run: Run): Promise<string> {
-  const [row] = await run('select pg_current_snapshot()::text', []);
-  return row?.[0] as string; // a function has a row
+  const [row] = await run(`select ${NOW}`, []);
+  const [snapshot, own] = row as Row; // functions have a row
+  return withOwn(snapshot as string, own as string | null);
+}
+
+/**
+ * A snapshot (`xmin:xmax:xip,…`) in which the transaction that took it has ended: it counts itself as still to come where
+ * nobody who began later has ended yet. Those who began between are under way, as they were.
+ */
+export function withOwn(snapshot: string, own: string | null): string {
+  const [xmin = '', xmax = '', xip = ''] = snapshot.split(':');
+  if (own === null || BigInt(own) < BigInt(xmax)) return snapshot;
+  const underWay = xip === '' ? [] : xip.split(',');
+  for (let xid = BigInt(xmax); xid < BigInt(own); xid++) underWay.push(String(xid));
+  return `${underWay[0] ?? xmin}:${BigInt(own) + 1n}:${underWay.join(',')}`;
 }
 
 /** Whether the row was as it is when the snapshot was taken. `start`: ms at which that was. */
