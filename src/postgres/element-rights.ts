@@ -81,16 +81,18 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
 
 /** The request, which looks only into resources that are shown with what they contain. */
 function lookedInto(elements: Elements, request: SearchRequest): SearchRequest {
-  if (elements(request.type)?.has('contained') === false)
-    return { ...inside(elements, request), chainsStayOutside: true };
-  return inside(elements, request);
+  return { ...inside(elements, request), mayLookInto: lookInto(elements) };
 }
+
+const lookInto =
+  (elements: Elements) =>
+  (type: string): boolean =>
+    elements(type)?.has('contained') !== false;
 
 function inside(elements: Elements, request: SearchRequest): SearchRequest {
   if (!request.contained) return request;
   if (elements(request.type) !== undefined) throw forbidden();
-  const mayLook = (type: string): boolean => elements(type)?.has('contained') !== false;
-  return { ...request, contained: { ...request.contained, inside: mayLook } };
+  return { ...request, contained: { ...request.contained, inside: lookInto(elements) } };
 }
 
 const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
@@ -127,7 +129,7 @@ function askedOfTypes(
 ): SystemSearchRequest {
   const parts = request.parts
     .filter((part) => mayAsk(elements, part, request.isNamed))
-    .map((part) => (elements(part.type)?.has('contained') === false ? { ...part, chainsStayOutside: true } : part));
+    .map((part) => ({ ...part, mayLookInto: lookInto(elements) }));
   for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
   return { ...request, parts };
 }

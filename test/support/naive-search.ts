@@ -333,22 +333,20 @@ export interface Sight {
   readonly sees: (one: Current) => boolean;
 }
 
-/** `isFirst`: a link of a chain that leads into what the resource contains, too. */
-export function matches(asked: Asked, one: Current, sight: Sight, isFirst = true): boolean {
+/** `container`: where it is that `#…` means something: the resource, or what contains it. */
+export function matches(asked: Asked, one: Current, sight: Sight, container = one): boolean {
   if (asked.kind === 'plain') return asked.code === '_list' ? isListed(asked, one, sight) : matchesPlain(asked, one);
   if (asked.kind === 'chain') {
     const parameter = parameterOf(one.type, asked.code);
     const targets = new Set(referencesBy(parameter, one.resource));
-    const inside = isFirst
-      ? containedIn(one).filter(({ type, id }) => type === asked.type && targets.has(`#${id}`))
-      : [];
-    if (inside.some((far) => matches(asked.next, far, sight, false))) return true;
+    const inside = containedIn(container).filter(({ type, id }) => type === asked.type && targets.has(`#${id}`));
+    if (inside.some((far) => matches(asked.next, far, sight, container))) return true;
     return sight.all.some(
       (far) =>
         far.type === asked.type &&
         targets.has(`${far.type}/${far.id}`) &&
         sight.sees(far) &&
-        matches(asked.next, far, sight, false),
+        matches(asked.next, far, sight),
     );
   }
   const parameter = parameterOf(asked.type, asked.code);

@@ -3,13 +3,14 @@
  * otherwise the condition stays and each row of the near side is tried. https://hl7.org/fhir/R4/search.html#chaining
  */
 import type { Condition } from '../../standards/fhir/search/request.ts';
-import { lanesToBigInt } from '../keys.ts';
+import { type Lanes, lanesToBigInt } from '../keys.ts';
 import { tableOf } from '../tables.ts';
 import type { StoreCondition } from './condition.ts';
 import { isPatientParameter } from './driver.ts';
 import { referenceMasks } from './hashes.ts';
 import { estimateMatches, matchingRids } from './page.ts';
 import { contextOf, type Run, type SearchTools } from './search-tools.ts';
+import type { Params } from './sql.ts';
 
 /** Keys of the far side that are put into a condition at most. */
 const KEYS_MAX = 1_000;
@@ -62,6 +63,13 @@ function isCommon(matches: number, rows: number): boolean {
   return tries * TRY_COST < matches;
 }
 
+/** The keys of what a row refers to, of a type. */
+export const referredKeys = (type: string, mask: Lanes) => ({
+  columns: 't.rid',
+  join: (params: Params): string =>
+    `\ncross join unnest(m.tok) e join ${tableOf(type).main} t on t.rid = (e # ${params.add(String(lanesToBigInt(mask)), 'bigint')})`,
+});
+
 async function resolveHas(
   tools: SearchTools,
   type: string,
@@ -82,11 +90,7 @@ async function resolveHas(
   } else
     for (const mask of referenceMasks(tools.keys, condition.parameter, type)) {
       // Each reference token of the row, unmasked, is tried as a key here: only true targets are found.
-      const rows = await matchingRids(tools, condition.type, inner, KEYS_MAX + 1, run, {
-        columns: 't.rid',
-        join: (params) =>
-          `\ncross join unnest(m.tok) e join ${tableOf(type).main} t on t.rid = (e # ${params.add(String(lanesToBigInt(mask)), 'bigint')})`,
-      });
+      const rows = await matchingRids(tools, condition.type, inner, KEYS_MAX + 1, run, referredKeys(type, mask));
       for (const [rid] of rows) rids.add(BigInt(rid as string));
     }
   return rids.size > KEYS_MAX ? condition : { kind: 'rids', rids: [...rids] };

@@ -21,6 +21,7 @@ export type StoreCondition =
   | { readonly kind: 'members'; readonly rids: Buffer; readonly tokens: Buffer }
   | { readonly kind: 'any'; readonly conditions: readonly StoreCondition[] }
   | { readonly kind: 'every'; readonly conditions: readonly StoreCondition[] }
+  | { readonly kind: 'not'; readonly condition: StoreCondition }
   | { readonly kind: 'never' }
   /** As it was when a walk began. */
   | { readonly kind: 'unchanged'; readonly start: number; readonly snapshot: string }

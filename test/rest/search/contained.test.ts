@@ -25,6 +25,16 @@ const order = (id: string, contained: readonly object[], more: object = {}) => (
   ...more,
 });
 
+const dispense = (id: string, authorizingPrescription: readonly object[], more: object = {}) => ({
+  resourceType: 'MedicationDispense',
+  id,
+  status: 'completed',
+  medicationCodeableConcept: { text: 'x' },
+  subject: { reference: 'Patient/p' },
+  authorizingPrescription,
+  ...more,
+});
+
 const RESOURCES: readonly (Json & { readonly resourceType: string; readonly id: string })[] = [
   { resourceType: 'Organization', id: 'maker', name: 'Maker' },
   { resourceType: 'Patient', id: 'p' },
@@ -91,6 +101,31 @@ interface Entry {
   readonly resource: Json;
   readonly search: { readonly mode: string };
 }
+/** Beside the others, of whose chains more than the first link leads into something. */
+const FURTHER_RESOURCES: typeof RESOURCES = [
+  { resourceType: 'Patient', id: 'q' },
+  dispense('d1', [{ reference: 'MedicationRequest/r1' }]),
+  dispense('d2', [{ reference: 'MedicationRequest/r7' }]),
+  order('r7', [medication('m1', '333')], { status: 'stopped', subject: { reference: 'Patient/q' } }),
+  dispense('d3', [{ reference: '#order' }], {
+    subject: { reference: 'Patient/q' },
+    supportingInformation: [{ reference: '#beside' }],
+    contained: [
+      {
+        resourceType: 'MedicationRequest',
+        id: 'order',
+        status: 'active',
+        intent: 'order',
+        subject: { reference: 'Patient/q' },
+        medicationReference: { reference: '#medicine' },
+      },
+      medication('medicine', '888', { manufacturer: { reference: '#maker' } }),
+      medication('beside', '777'),
+      { resourceType: 'Organization', id: 'maker', name: 'Inner' },
+    ],
+  }),
+];
+
 const entriesOf = (bundle: object): readonly Entry[] => (bundle as { readonly entry?: readonly Entry[] }).entry ?? [];
 
 describe('search › _contained', () => {
@@ -276,6 +311,52 @@ describe('search › _contained', () => {
     const both = await client('system/MedicationRequest.rs system/Medication.rs');
     expect(entriesOf(bundleOf(await both.get('MedicationRequest?medication.code=111')))).to.have.length(3);
   });
+
+  /** The chain's later links, those within `_has`, and of `_filter`. */
+  const FURTHER: readonly (readonly [query: string, found: string])[] = [
+    // A stored order that contains the medicine.
+    ['MedicationDispense?prescription.medication.code=111', 'MedicationDispense/d1'],
+    ['MedicationDispense?prescription:MedicationRequest.medication:Medication.lot-number=L1', ''],
+    ['MedicationDispense?prescription.medication.code=999', ''],
+    ['MedicationDispense?prescription.medication.code=333', 'MedicationDispense/d2'],
+    ['MedicationDispense?prescription.medication.manufacturer.name=mak', 'MedicationDispense/d1'],
+    // An order within the dispense that refers to a medicine within it.
+    ['MedicationDispense?prescription.medication.code=888', 'MedicationDispense/d3'],
+    ['MedicationDispense?prescription.medication.code=777', ''],
+    ['MedicationDispense?prescription.medication.manufacturer.name=inn', 'MedicationDispense/d3'],
+    ['MedicationDispense?prescription.medication.code=888&status=completed', 'MedicationDispense/d3'],
+    ['MedicationDispense?prescription.medication.code=888&status=cancelled', ''],
+    ['MedicationDispense?prescription.medication.code:not=111', 'MedicationDispense/d2 MedicationDispense/d3'],
+    ['Patient?_has:MedicationRequest:patient:medication.code=444', 'Patient/p'],
+    ['Patient?_has:MedicationRequest:patient:medication.code=999', ''],
+    ['Patient?_has:MedicationDispense:patient:prescription.medication.code=888', 'Patient/q'],
+    [`${MR}?_has:MedicationDispense:prescription:prescription.medication.code=111`, `${MR}/r1`],
+    [`${MR}?_filter=medication.code eq 111`, `${MR}/r1 ${MR}/r3 ${MR}/r6`],
+    [`${MR}?_filter=medication.code eq 111 and status eq active`, `${MR}/r1 ${MR}/r3 ${MR}/r6`],
+    [`${MR}?_filter=medication.code eq 222 or medication.code eq 444`, `${MR}/r2 ${MR}/r4`],
+    [`${MR}?_filter=not(medication.code eq 111)`, `${MR}/r2 ${MR}/r4 ${MR}/r7`],
+    ['MedicationDispense?_filter=prescription.medication.code eq 888', 'MedicationDispense/d3'],
+    ['Patient?_filter=_has:MedicationRequest:patient:medication.code eq 444', 'Patient/p'],
+  ];
+  describe('links further on', () => {
+    before(async () => {
+      for (const resource of FURTHER_RESOURCES) {
+        const reply = await fhir.put(`${resource.resourceType}/${resource.id}`, resource);
+        expect(reply.status, reply.text).equal(201);
+      }
+    });
+    for (const [query, expected] of FURTHER)
+      it(`further on: ${query}`, async () => {
+        const sent = query.replaceAll(' ', '%20');
+        expect(await found(sent)).equal(expected);
+        const { total } = bundleOf(await fhir.get(`${sent}&_summary=count`));
+        expect(total).equal(expected === '' ? 0 : expected.split(' ').length);
+        const entry = [{ request: { method: 'GET', url: sent } }];
+        const reply = await fhir.post('', { resourceType: 'Bundle', type: 'transaction', entry });
+        const [page] = (reply.json() as { readonly entry: readonly { readonly resource: object }[] }).entry;
+        expect(entriesOf(page?.resource ?? {}).length).equal(total);
+      });
+  });
 });
 
 describe('search › _contained under the policy', () => {
@@ -316,6 +397,27 @@ describe('search › _contained under the policy', () => {
       expect(ids(page)).deep.equal(['of-p']);
       expect(page.total).equal(1);
     }
+  });
+
+  it('[CP-03] [CP-06] [AZ-04] nor by a link further on', async () => {
+    const shown = withElementRights(world.store, world.policy, parameters);
+    const receptionist = person('RECEPTIONIST', { organizations: ['o'] });
+    const doctor = person('DOCTOR', { organizations: ['o'] });
+    const found = async (store: Pick<typeof world.store, 'search'>, caller: typeof ROOT, query: string) =>
+      ids(await store.search(caller, parseQuery('Patient', query)));
+    for (const query of [
+      '_has:MedicationRequest:patient:medication.code=111',
+      '_filter=_has:MedicationRequest:patient:medication.code eq 111',
+    ]) {
+      expect(await found(world.store, ROOT, query), query).deep.equal(['p', 'q']);
+      expect(await found(world.store, doctor, query), query).deep.equal(['p']);
+      expect(await found(shown, doctor, query), query).deep.equal(['p']);
+      // What the front desk is shown of an order is not what the order contains.
+      expect(await found(shown, receptionist, query), query).deep.equal([]);
+    }
+    const not = '_filter=not(_has:MedicationRequest:patient:medication.code eq 111)';
+    expect(await found(shown, receptionist, not)).include('p');
+    expect(await found(world.store, doctor, not)).not.include('p');
   });
 
   it('[CP-05] a paging link is the caller’s own', async () => {

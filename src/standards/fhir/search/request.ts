@@ -170,8 +170,8 @@ export interface SearchRequest {
     /** Types that may be looked into; absent: any. */
     readonly inside?: (type: string) => boolean;
   };
-  /** Chains lead to resources only, not into what the resources searched contain. */
-  readonly chainsStayOutside?: boolean;
+  /** Types into whose resources chains may lead, to what they contain; absent: any. */
+  readonly mayLookInto?: (type: string) => boolean;
   /** Tells how it was answered. Administrators only. */
   readonly explain?: boolean;
   /** The parameters that took part, as given (for the self link), without the cursor. */
@@ -181,13 +181,12 @@ export interface SearchRequest {
 }
 
 /** A search over several types. */
-export interface SystemSearchRequest
-  extends Omit<SearchRequest, 'type' | 'conditions' | 'contained' | 'chainsStayOutside'> {
+export interface SystemSearchRequest extends Omit<SearchRequest, 'type' | 'conditions' | 'contained' | 'mayLookInto'> {
   /** One a type, in the order of names. */
   readonly parts: readonly {
     readonly type: string;
     readonly conditions: readonly Condition[];
-    readonly chainsStayOutside?: boolean;
+    readonly mayLookInto?: (type: string) => boolean;
   }[];
   /** Whether the types were named; else all of them are meant that the caller may search. */
   readonly isNamed: boolean;
