@@ -11,6 +11,7 @@ import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, isConflict } from '../../standards/fhir/outcome.ts';
 import { readSubscription, type SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
 import { narrowTopic } from '../../standards/fhir/subscription/topic-filter.ts';
+import type { Topic } from '../../standards/fhir/subscription/topics.ts';
 import { createEventFinder, type EventFinderOptions, type FindEvents, type Followed } from './find-events.ts';
 import { type KeptTopics, TOPIC_TYPE } from './kept-topics.ts';
 import type { KnownSubscribers, Plans } from './plans.ts';
@@ -51,13 +52,21 @@ export function createMatcher(options: MatcherOptions): Matcher {
     return found;
   }
 
+  /** By plan, as of the topic that it was found with. */
+  const narrowed = new WeakMap<SubscriptionPlan, { readonly of: Topic; readonly followed: Follows }>();
+
   /** What a plan follows as its topic is now, or why it cannot. */
-  function followedBy({ topic: canonical, searches }: SubscriptionPlan): Followed | { readonly reason: string } {
-    if (canonical === undefined) return { parts: searches };
-    const topic = topics.find(canonical);
+  function followedBy(plan: SubscriptionPlan): Follows {
+    if (plan.topic === undefined) return { parts: plan.searches };
+    const topic = topics.find(plan.topic);
     if (!topic) return { reason: 'its topic is not there any more' };
-    const { parts, faults } = narrowTopic(topic, searches);
-    return faults.length > 0 ? { reason: 'its topic is another now, which its filters do not fit' } : { topic, parts };
+    const known = narrowed.get(plan);
+    if (known?.of === topic) return known.followed;
+    const { parts, faults } = narrowTopic(topic, plan.searches);
+    const followed: Follows =
+      faults.length > 0 ? { reason: 'its topic is another now, which its filters do not fit' } : { topic, parts };
+    narrowed.set(plan, { of: topic, followed });
+    return followed;
   }
   function typesOf(plan: SubscriptionPlan): readonly string[] {
     const followed = followedBy(plan);
@@ -215,6 +224,8 @@ export function createMatcher(options: MatcherOptions): Matcher {
     },
   };
 }
+
+type Follows = Followed | { readonly reason: string };
 
 const RIGHTS_GONE = 'the rights of the subscriber have ended: write the Subscription again';
 
