@@ -31,7 +31,10 @@ export function withOwnTopics<S extends ResourceStore>(store: S, { topics, polic
   }
   function checkedWrite(caller: Caller, write: TransactionWrite): TransactionWrite {
     const writer = write.caller ?? caller;
-    if (write.kind === 'create') return { ...write, resource: checked(writer, write.id, write.resource) };
+    if (write.kind === 'create') {
+      checked(writer, write.id, write.resource);
+      return write;
+    }
     if (write.kind === 'delete' || write.type !== TOPIC_TYPE) return write;
     if (write.kind === 'make') return { ...write, make: () => checked(writer, write.id, write.make()) };
     return { ...write, change: (current) => checked(writer, write.id, write.change(current), current) };
@@ -74,11 +77,8 @@ export function withOwnTopics<S extends ResourceStore>(store: S, { topics, polic
           work({
             ...tx,
             async write(writes, last, beside) {
-              written = await tx.write(
-                writes.map((write) => checkedWrite(caller, write)),
-                last,
-                beside,
-              );
+              const asked = writes.some(mayBeTopic) ? writes.map((write) => checkedWrite(caller, write)) : writes;
+              written = await tx.write(asked, last, beside);
               return written;
             },
           }),
@@ -91,6 +91,9 @@ export function withOwnTopics<S extends ResourceStore>(store: S, { topics, polic
   };
   return wrapped as S; // the same functions, and what else the store has
 }
+
+const mayBeTopic = (write: TransactionWrite): boolean =>
+  (write.kind === 'create' ? write.resource.resourceType : write.type) === TOPIC_TYPE;
 
 const NOT_THEIRS =
   'A SubscriptionTopic says what others are told of: it is written by programs with system/ scopes, and by administrators';
