@@ -33,6 +33,7 @@ import { createNominate } from './workflow/dispensing/nominate.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
 import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispensing/pharmacy-register.ts';
+import { createCallerCounts, pharmacyCaller } from './workflow/dispensing/queue-counts.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { createReadyNotice } from './workflow/dispensing/ready-notice.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
@@ -117,9 +118,11 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const { messageTimeZone: timeZone } = parts.config;
   const { queue, attempts } = plain.dispensing;
+  const counts = createCallerCounts(routed);
   const notices = createPharmacyNotices({
     store: plain,
     queue,
+    waiting: (pharmacyId) => counts.open(pharmacyCaller(pharmacyId), pharmacyId),
     pharmacies,
     url: parts.url,
     timeZone,
