@@ -15,6 +15,7 @@ import type { Pools } from './postgres/pools.ts';
 import type { OpenStore } from './postgres/store.ts';
 import { openPrescriptionTokens } from './prescription-tokens.ts';
 import type { RateLimits } from './rest/rate-limit.ts';
+import { createCollectionCodeRoutes } from './rest/workflow/collection-code-routes.ts';
 import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
 import { createEpsNotificationRoutes } from './rest/workflow/eps-notification-routes.ts';
 import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
@@ -28,7 +29,9 @@ import { createTokenPrintRoutes } from './rest/workflow/token-print-routes.ts';
 import { createVerificationRoutes } from './rest/workflow/verification-routes.ts';
 import { createWebhookRoutes } from './rest/workflow/webhook-routes.ts';
 import type { SearchRequest } from './standards/fhir/search/request.ts';
+import { createCollectionDesk } from './workflow/dispensing/collection-code.ts';
 import { createExpire } from './workflow/dispensing/expire.ts';
+import type { DispenseGuard } from './workflow/dispensing/guarded-dispense.ts';
 import { createNominate } from './workflow/dispensing/nominate.ts';
 import { createPharmacies } from './workflow/dispensing/pharmacies.ts';
 import { createPharmacyNotices, type PharmacyNotices } from './workflow/dispensing/pharmacy-notices.ts';
@@ -36,11 +39,20 @@ import { createPharmacyRegister, type PharmacyRegister } from './workflow/dispen
 import { createCallerCounts, pharmacyCaller } from './workflow/dispensing/queue-counts.ts';
 import { PRESCRIPTION_TOKEN } from './workflow/dispensing/queue-entry.ts';
 import { createReadyNotice } from './workflow/dispensing/ready-notice.ts';
+import type { FindCodeWay } from './workflow/notices/send-code.ts';
 import { epsDispensedJobs } from './workflow/prescribing/eps-dispensed.ts';
 import type { FindSigner } from './workflow/subscriptions/signer.ts';
 
 export interface PharmacyParts {
-  readonly config: Pick<Config, 'messageTimeZone' | 'pharmacyCodeSystem' | 'dispensingCountries' | 'spineUrl'>;
+  readonly config: Pick<
+    Config,
+    | 'messageTimeZone'
+    | 'pharmacyCodeSystem'
+    | 'dispensingCountries'
+    | 'spineUrl'
+    | 'collectionCodeFor'
+    | 'collectionCodeWaiver'
+  >;
   readonly dataDir: string;
   readonly pools: Pools;
   readonly cipher: Cipher;
@@ -55,6 +67,8 @@ export interface PharmacyParts {
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly policy: Pick<Policy, 'filterFor'>;
   readonly findSigner: FindSigner;
+  /** How a code gets to a patient. */
+  readonly findCodeWay: FindCodeWay;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   readonly now: Clock;
@@ -69,6 +83,8 @@ export interface Pharmacy {
   readonly jobs: JobSet;
   /** Paragraphs of a pharmacy's digest as of now. */
   readonly digestOf: PharmacyNotices['digestOf'];
+  /** What the FHIR API asks before it takes that something was dispensed. */
+  readonly guard: Omit<DispenseGuard, 'baseUrl'>;
   stop(): void;
 }
 
@@ -92,12 +108,22 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     organizationOfClient: async (clientId) => (await partners.endpointOf('client', clientId))?.organizationId,
     now,
   });
+  const collection = createCollectionDesk({
+    store: plain,
+    codes: plain.dispensing.codes,
+    keys,
+    findWay: parts.findCodeWay,
+    askedFor: parts.config.collectionCodeFor,
+    isWaivable: parts.config.collectionCodeWaiver === 'allowed',
+    now,
+  });
   const routed: DispensingParts = {
     ...parts,
     ...plain.dispensing,
     tokens,
     keys,
     pharmacies,
+    collection,
     identityTypes: IDENTITY_TYPES,
     timeZone: parts.config.messageTimeZone,
     // Without a Spine there is nobody to tell.
@@ -130,6 +156,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   });
   const routes = [
     ...createVerificationRoutes(routed),
+    ...createCollectionCodeRoutes(routed),
     ...createReadyRoutes(routed),
     ...createEpsNotificationRoutes(routed),
     ...createOfflineRoutes(routed),
@@ -146,10 +173,12 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
       tellReady: createReadyNotice({ store: plain, searchOf, tokens, pharmacies, now }),
       expire: createExpire({ store: plain, queue, now }),
       attempts,
+      codes: plain.dispensing.codes,
       now,
       log,
     }),
     digestOf: notices.digestOf,
+    guard: { ...routed, codes: plain.dispensing.codes, isNeeded: collection.isNeeded },
     stop: events.stop,
     routes: [...routes, ...createWebhookRoutes({ findSigner: parts.findSigner, limits: parts.limits, now }, routes)],
   };

@@ -9,6 +9,7 @@ import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { JsonSchema } from '../../standards/openapi/document.ts';
+import type { CollectionDesk } from '../../workflow/dispensing/collection-code.ts';
 import type { Pharmacies } from '../../workflow/dispensing/pharmacies.ts';
 import type { RateLimits } from '../rate-limit.ts';
 
@@ -27,6 +28,7 @@ export interface DispensingParts {
   readonly policy: Pick<Policy, 'filterFor'>;
   readonly attempts: TokenAttempts;
   readonly register: ControlledRegister;
+  readonly collection: CollectionDesk;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   /** How clients reach the server, and the issuer of tokens. */
@@ -53,6 +55,13 @@ export const TOKEN_ID = {
   pattern: '^PHB-RX-[0-9]{8}$',
   description: 'the number of a prescription',
   examples: ['PHB-RX-12345678'],
+};
+/** As the patient has it from the text message. */
+export const COLLECTION_CODE = {
+  type: 'string',
+  pattern: '^[0-9]{6}$',
+  description: 'a code of six digits',
+  examples: ['012345'],
 };
 /** A text that says something. */
 export const SAID = (maxLength: number, example: string): JsonSchema =>

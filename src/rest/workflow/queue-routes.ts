@@ -27,6 +27,7 @@ export interface QueueEvents {
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
   const { visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
   const counts = createCallerCounts(parts);
+  const rules = { isCodeNeeded: parts.collection.isNeeded };
 
   /**
    * Those of a name or a health number, as far as the caller may see them; who of them is told of, and what was asked, is said
@@ -76,7 +77,7 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
         success: true,
         count: priority === 'all' ? stats.total : stats[priority as QueueRank],
         stats,
-        prescriptions: found.map((one) => queueItem(one, at)),
+        prescriptions: found.map((one) => queueItem(one, at, rules)),
         ...(page.next !== undefined && { next: page.next }),
       },
       detail: { pharmacy: pharmacy.id },

@@ -168,7 +168,7 @@ const nodeOf = (value: unknown): Node => (typeof value === 'object' && value !==
 function subjectOf(
   task: Found,
   order: Found,
-  { token, payload, expiresAt }: PrescriptionToken,
+  { token, payload, expiresAt, kinds }: PrescriptionToken,
   patientId: string,
   to: Pharmacy,
   at: number,
@@ -191,6 +191,7 @@ function subjectOf(
     issuedAt: at,
     expiresAt,
     ...(isControlledTask(task.resource) && { isControlled: true }),
+    kinds,
     ...(number !== undefined && of !== undefined && { issue: { number: Number(number), of: Number(of) } }),
   };
 }

@@ -13,7 +13,13 @@ export interface QueueItem {
   readonly [name: string]: string | boolean | null;
 }
 
-export function queueItem({ task, taskId, token }: FoundTask, at: number): QueueItem {
+/** What is asked at the counter, as this server is set. */
+export interface CounterRules {
+  readonly isCodeNeeded: (found: FoundTask) => boolean;
+}
+
+export function queueItem(found: FoundTask, at: number, { isCodeNeeded }: CounterRules): QueueItem {
+  const { task, taskId, token } = found;
   const { payload } = token;
   const isControlled = isControlledTask(task);
   const isHighRisk = task['priority'] === 'urgent';
@@ -41,7 +47,9 @@ export function queueItem({ task, taskId, token }: FoundTask, at: number): Queue
     priority: isControlled ? 'controlled' : isHighRisk ? 'high_risk' : 'routine',
     is_controlled: isControlled,
     is_high_risk: isHighRisk,
+    is_high_value: token.kinds.includes('high_value'),
     requires_id_verification: isControlled,
+    requires_collection_code: isCodeNeeded(found),
     ...(told && { eps_status: told.status, ...(told.reason !== undefined && { eps_reason: told.reason }) }),
     nafdac_schedule: inputOf(task, 'nafdac-schedule') ?? null,
   };
