@@ -99,8 +99,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     if (!known.guard) throw new Error('no pharmacy is known yet');
     return known.guard;
   };
-  const codes = config.collectionCodeFor.size > 0;
-  const written = codes ? withDispenseGuard(store, guardOf) : store;
+  const isGuarded = config.collectionCodeFor.size > 0 || config.dispensingPhoto === 'required';
+  const written = isGuarded ? withDispenseGuard(store, guardOf) : store;
   const services: Services = createServices(parts, base, written, url);
   const { validate, rewriteReferences } = services;
   const { profiles } = validation;

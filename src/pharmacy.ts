@@ -20,6 +20,7 @@ import type { DispensingParts } from './rest/workflow/dispensing-parts.ts';
 import { createEpsNotificationRoutes } from './rest/workflow/eps-notification-routes.ts';
 import { createOfflineRoutes } from './rest/workflow/offline-routes.ts';
 import { createPharmacyRoutes } from './rest/workflow/pharmacy-routes.ts';
+import { createPhotoRoutes, photoBodyMax } from './rest/workflow/photo-routes.ts';
 import { createQueueEvents } from './rest/workflow/queue-events.ts';
 import { createQueueRoutes } from './rest/workflow/queue-routes.ts';
 import { createReadyRoutes } from './rest/workflow/ready-routes.ts';
@@ -52,6 +53,9 @@ export interface PharmacyParts {
     | 'spineUrl'
     | 'collectionCodeFor'
     | 'collectionCodeWaiver'
+    | 'dispensingPhoto'
+    | 'dispensingPhotoFor'
+    | 'dispensingPhotoBytes'
   >;
   readonly dataDir: string;
   readonly pools: Pools;
@@ -91,6 +95,8 @@ export interface Pharmacy {
 /** Proofs of identity that are taken for controlled drugs. */
 const IDENTITY_TYPES = ['nin', 'driving_licence', 'passport'];
 
+const WEBHOOK_BYTES = 64 * 1024;
+
 export function openPharmacy(parts: PharmacyParts): Pharmacy {
   const { store, plain, searchOf, now, log } = parts;
   const { tokens, keys } = openPrescriptionTokens(parts);
@@ -124,6 +130,11 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     keys,
     pharmacies,
     collection,
+    photos: {
+      mode: parts.config.dispensingPhoto,
+      askedFor: parts.config.dispensingPhotoFor,
+      bytesMax: parts.config.dispensingPhotoBytes,
+    },
     identityTypes: IDENTITY_TYPES,
     timeZone: parts.config.messageTimeZone,
     // Without a Spine there is nobody to tell.
@@ -157,6 +168,7 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
   const routes = [
     ...createVerificationRoutes(routed),
     ...createCollectionCodeRoutes(routed),
+    ...createPhotoRoutes(routed),
     ...createReadyRoutes(routed),
     ...createEpsNotificationRoutes(routed),
     ...createOfflineRoutes(routed),
@@ -165,6 +177,8 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
     ...createQueueRoutes({ ...routed, events }),
     ...createRegisterRoutes(routed),
   ];
+  // More only where an event may bring a photo.
+  const bodyBytesMax = WEBHOOK_BYTES + (parts.config.dispensingPhoto === 'off' ? 0 : photoBodyMax(routed.photos));
   return {
     tokens,
     register,
@@ -178,9 +192,9 @@ export function openPharmacy(parts: PharmacyParts): Pharmacy {
       log,
     }),
     digestOf: notices.digestOf,
-    guard: { ...routed, codes: plain.dispensing.codes, isNeeded: collection.isNeeded },
+    guard: { ...routed, codes: plain.dispensing.codes, isCodeNeeded: collection.isNeeded, photos: routed.photos },
     stop: events.stop,
-    routes: [...routes, ...createWebhookRoutes({ findSigner: parts.findSigner, limits: parts.limits, now }, routes)],
+    routes: [...routes, ...createWebhookRoutes({ ...parts, bodyBytesMax }, routes)],
   };
 }
 

@@ -1,6 +1,6 @@
-/** Settings: What is asked at a pharmacy's counter beside the token. docs/pharmacy.md "A code by text message" */
-import { oneOf } from '../config-parsers.ts';
-import type { Setting } from './setting.ts';
+/** Settings: What is asked at a pharmacy's counter beside the token. docs/pharmacy.md */
+import { integer, oneOf } from '../config-parsers.ts';
+import { MIB, type Setting } from './setting.ts';
 
 const KINDS = ['high_value', 'controlled', 'high_risk'] as const;
 const KINDS_ALLOWED = `\`none\`, \`all\`, or some of ${KINDS.map((kind) => `\`${kind}\``).join(', ')} with commas between`;
@@ -44,5 +44,24 @@ export const DISPENSING = {
     fallback: 'allowed',
     ...oneOf('allowed', 'refused'),
     about: 'Whether a pharmacist may hand over without that code, with a reason, to somebody without a telephone.',
+  },
+  dispensingPhoto: {
+    env: 'DISPENSING_PHOTO',
+    fallback: 'off',
+    ...oneOf('off', 'optional', 'required'),
+    about: 'Whether a photo is kept of what is handed over ([pharmacy](pharmacy.md#a-photo-at-dispensing)).',
+  },
+  dispensingPhotoFor: {
+    env: 'DISPENSING_PHOTO_FOR',
+    fallback: 'all',
+    allowed: KINDS_ALLOWED,
+    about: 'For which prescriptions DISPENSING_PHOTO=required asks for one; for others it is optional.',
+    parse: parseKinds,
+  },
+  dispensingPhotoBytes: {
+    env: 'DISPENSING_PHOTO_BYTES',
+    fallback: String(2 * MIB),
+    ...integer(1000, 10 * MIB),
+    about: 'Bytes of a photo at most.',
   },
 } as const satisfies Record<string, Setting<unknown>>;

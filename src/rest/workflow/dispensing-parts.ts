@@ -11,6 +11,7 @@ import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { JsonSchema } from '../../standards/openapi/document.ts';
 import type { CollectionDesk } from '../../workflow/dispensing/collection-code.ts';
 import type { Pharmacies } from '../../workflow/dispensing/pharmacies.ts';
+import type { PhotoRules } from '../../workflow/dispensing/photo.ts';
 import type { RateLimits } from '../rate-limit.ts';
 
 export interface DispensingParts {
@@ -18,8 +19,8 @@ export interface DispensingParts {
   readonly store: ResourceStore;
   /** Not audited: what is shown of it the routes tell themselves. */
   readonly visible: Pick<ResourceStore, 'search'>;
-  /** Not audited: for looking tokens up. */
-  readonly plain: Pick<ResourceStore, 'search'>;
+  /** Not audited: for looking tokens up, and photos. */
+  readonly plain: Pick<ResourceStore, 'search' | 'read'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly tokens: PrescriptionTokens;
   readonly keys: PrescriptionKeys;
@@ -29,6 +30,7 @@ export interface DispensingParts {
   readonly attempts: TokenAttempts;
   readonly register: ControlledRegister;
   readonly collection: CollectionDesk;
+  readonly photos: PhotoRules;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   /** How clients reach the server, and the issuer of tokens. */

@@ -17,7 +17,7 @@ interface ListQuery {
 
 export function createEpsNotificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
   const { store, visible, searchOf, tokens, pharmacies, jobsOf, now } = parts;
-  const rules = { isCodeNeeded: parts.collection.isNeeded };
+  const rules = { isCodeNeeded: parts.collection.isNeeded, photos: parts.photos };
   const tellAgain = createTellAgain({ store, searchOf, jobsOf, now });
 
   async function list({ caller, query }: WorkflowCall): Promise<WorkflowAnswer> {

@@ -27,7 +27,7 @@ export interface QueueEvents {
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
   const { visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
   const counts = createCallerCounts(parts);
-  const rules = { isCodeNeeded: parts.collection.isNeeded };
+  const rules = { isCodeNeeded: parts.collection.isNeeded, photos: parts.photos };
 
   /**
    * Those of a name or a health number, as far as the caller may see them; who of them is told of, and what was asked, is said

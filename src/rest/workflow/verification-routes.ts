@@ -4,14 +4,17 @@ import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
 import { isControlledTask } from '../../workflow/dispensing/controlled.ts';
 import { createDispense } from '../../workflow/dispensing/dispense.ts';
-import { dispensedBy } from '../../workflow/dispensing/dispense-record.ts';
+import { dispensedBy, dispenseIdOf } from '../../workflow/dispensing/dispense-record.ts';
 import type { FoundTask } from '../../workflow/dispensing/find-task.ts';
 import type { Node, Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
+import { type GivenPhoto, isPhotoNeeded } from '../../workflow/dispensing/photo.ts';
+import type { CounterRules } from '../../workflow/dispensing/queue-item.ts';
 import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import { createVerify, type Verdict } from '../../workflow/dispensing/verify.ts';
 import { throttled } from '../rate-limit.ts';
 import { dispensedAnswer, toldOf } from './dispense-answer.ts';
 import { COLLECTION_CODE, type DispensingParts, PHARMACY_CODE, SAID, TEXT, TOKEN_ID } from './dispensing-parts.ts';
+import { PHOTO_PROBLEMS, photoBodyMax } from './photo-routes.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
 import { recordFailedCode, recordVerification } from './verification-record.ts';
 import { readVisibleTask } from './visible-task.ts';
@@ -22,6 +25,7 @@ const TOKEN_BODY_MAX = 16 * 1024;
 
 export function createVerificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
   const { store, plain, searchOf, tokens, keys, pharmacies, attempts, collection, limits, url, now } = parts;
+  const rules: CounterRules = { isCodeNeeded: collection.isNeeded, photos: parts.photos };
   const verify = createVerify({ store: plain, searchOf, tokens, keys, issuer: url, now });
   const dispense = createDispense({ ...parts, lookup: plain });
 
@@ -46,7 +50,7 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
     await checkRate(pharmacy, address);
     const verdict = await verify(body, pharmacy?.id);
     await tell(caller, verdict, pharmacy, address);
-    return { status: 200, json: pharmacy ? verdictFor(verdict, collection.isNeeded) : verdictForAnybody(verdict) };
+    return { status: 200, json: pharmacy ? verdictFor(verdict, rules) : verdictForAnybody(verdict) };
   }
 
   async function handleDispense({ caller, body, address, keep }: WorkflowCall): Promise<WorkflowAnswer> {
@@ -65,6 +69,7 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
         identity: { type: body['patient_id_type'], number: body['patient_id_number'] },
         address,
         ...(typeof body['collection_code'] === 'string' && { code: body['collection_code'] }),
+        ...(body['photo'] !== undefined && { photo: body['photo'] as GivenPhoto }), // as the schema says
         ...(typeof waiver === 'string' && { waiver: waiver.trim() }),
       },
       (tx, outcome) => keep(tx, dispensedAnswer(tokenId, outcome)),
@@ -85,9 +90,7 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
 
   /** What was noted when it was handed over, for whoever may read that. */
   async function noteOf(caller: Caller, { task }: FoundTask): Promise<string> {
-    const outputs = (task['output'] ?? []) as readonly Node[]; // validated
-    const reference = outputs.map((one) => (one['valueReference'] as Node | undefined)?.['reference']).find(Boolean);
-    const [, id] = /^MedicationDispense\/(.+)$/.exec(String(reference ?? '')) ?? [];
+    const id = dispenseIdOf(task);
     if (id === undefined) return '';
     try {
       const dispensed = parseJson((await store.read(caller, 'MedicationDispense', id)).content) as Node;
@@ -181,9 +184,19 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
             patient_id_type: TEXT(64, { description: 'Of controlled drugs: nin, driving_licence, passport …' }),
             patient_id_number: TEXT(64),
             collection_code: COLLECTION_CODE,
+            photo: {
+              type: 'object',
+              required: ['content_type', 'data'],
+              additionalProperties: false,
+              properties: {
+                content_type: { enum: ['image/jpeg', 'image/png'] },
+                data: { type: 'string', description: 'base64' },
+              },
+            },
             collection_code_waived: SAID(500, 'She has no telephone; known to us for years'),
           },
         },
+        bodyBytesMax: photoBodyMax(parts.photos),
       },
       answers: {
         200: { about: 'Dispensed', schema: { type: 'object' } },
@@ -195,7 +208,7 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
         403: { about: 'For another pharmacy, or not without a collection code', schema: { type: 'object' } },
         404: { about: 'No such prescription', schema: { type: 'object' } },
       },
-      problems: ['pharmacy', 'patient-id', 'quantity', 'register-balance'],
+      problems: ['pharmacy', 'patient-id', 'quantity', 'register-balance', ...PHOTO_PROBLEMS],
       handle: handleDispense,
     },
     {
@@ -233,7 +246,7 @@ const verdictForAnybody = ({ fault }: Verdict): object =>
     ? { valid: true, reason: VERIFIED, details: {} }
     : { valid: false, reason: 'Not valid', details: {} };
 
-function verdictFor({ fault, found, isProved }: Verdict, isCodeNeeded: (found: FoundTask) => boolean): object {
+function verdictFor({ fault, found, isProved }: Verdict, { isCodeNeeded, photos }: CounterRules): object {
   if (fault !== undefined) {
     const by = fault === 'dispensed' && found && isProved ? dispensedBy(found.task) : undefined;
     const { text, step } = REASONS[fault];
@@ -258,6 +271,7 @@ function verdictFor({ fault, found, isProved }: Verdict, isCodeNeeded: (found: F
       expiry: payload.expiry,
       requires_id_verification: isControlledTask(found.task),
       requires_collection_code: isCodeNeeded(found),
+      requires_photo: isPhotoNeeded(photos, found),
     },
   };
 }

@@ -39,6 +39,13 @@ export function dispensedBy(task: Node): DispensedBy | undefined {
   };
 }
 
+/** Id of the MedicationDispense of a Task that is done. */
+export function dispenseIdOf(task: Node): string | undefined {
+  const outputs = (task['output'] ?? []) as readonly Node[]; // validated
+  const references = outputs.map((one) => String((one['valueReference'] as Node | undefined)?.['reference'] ?? ''));
+  return references.map((one) => /^MedicationDispense\/(.+)$/.exec(one)?.[1]).find((id) => id !== undefined);
+}
+
 /** The Task, done. */
 export function completedTask(task: Resource, dispenseId: string, { at, pharmacy, pharmacist }: Dispensing): Resource {
   const when = new Date(at).toISOString();

@@ -24,6 +24,7 @@ import {
 } from './dispense-record.ts';
 import type { FindTaskServices, FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
+import { type GivenPhoto, type PhotoRules, photoResources, readPhoto } from './photo.ts';
 import { DISPENSED, type Fault, REASONS, WITHOUT_CODE } from './reasons.ts';
 import { STATUS_OF, stateOf } from './states.ts';
 import { createTaskLookup } from './task-lookup.ts';
@@ -40,6 +41,7 @@ export interface DispenseRequest {
   readonly code?: string;
   /** Why there is none. */
   readonly waiver?: string;
+  readonly photo?: GivenPhoto;
 }
 
 export type Dispensed =
@@ -67,6 +69,7 @@ export interface DispenseServices extends Omit<FindTaskServices, 'store'> {
   readonly lookup: FindTaskServices['store'];
   readonly attempts: Pick<TokenAttempts, 'record'>;
   readonly collection: Pick<CollectionDesk, 'check'>;
+  readonly photos: PhotoRules;
   /** Kinds of proof of identity that are taken. */
   readonly identityTypes: readonly string[];
   /** What else is to be done of an order that was dispensed, when it is kept. */
@@ -129,6 +132,7 @@ export function createDispense(services: DispenseServices): Dispense {
     const dispensing = dispensingOf(caller, request, now());
     const identity = readIdentity(found.task, request.identity, identityTypes);
     const line = identity && supplyLine(whole, dispensing, caller.user?.id ?? caller.name, identity);
+    const photo = readPhoto(services.photos, found, request.photo);
     const code = await collection.check(caller, found, request);
     if (typeof code === 'object') return refuseCode(request, code);
     const isWaived = code === 'waived';
@@ -181,10 +185,14 @@ export function createDispense(services: DispenseServices): Dispense {
             ];
             await allOf(sent);
           },
-          (results) => [...provenance(results), dispensedNotice(found, noticeId, dispensing)],
+          (results) => [
+            ...provenance(results),
+            dispensedNotice(found, noticeId, dispensing),
+            ...(photo ? photoResources(photo, dispenseId, found, dispensing) : []),
+          ],
         );
-      // Who writes into the register waits for the line before, and nobody else shall wait with them, or for a code.
-      await store.transaction(actor, work, { mayShare: line === undefined && code === 'not-needed' });
+      // Who writes into the register waits for the line before, and nobody else shall wait with them, for a code or for a photo.
+      await store.transaction(actor, work, { mayShare: !line && !photo && code === 'not-needed' });
       return done;
     } catch (error) {
       if (isUnconfirmed(error)) return refuseCode(request, { fault: 'code-missing' });

@@ -1,6 +1,6 @@
 /**
- * The store as the FHIR API writes to it, where prescriptions are handed over against a code: what says there that one was
- * dispensed carries no code, and is taken where the pharmacy has confirmed one. MISSION M10; docs/pharmacy.md "A code by text message"
+ * The store as the FHIR API writes to it, where prescriptions are handed over against a code or with a photo: what says there
+ * that one was dispensed carries neither, and is taken where the pharmacy has confirmed a code. MISSION M10; docs/pharmacy.md
  */
 
 import { serviceCaller } from '../../policy/service-caller.ts';
@@ -13,6 +13,7 @@ import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { ruled } from './controlled.ts';
 import { type FoundTask, readTask } from './find-task.ts';
 import type { Node, Pharmacies } from './pharmacies.ts';
+import { isPhotoNeeded, type PhotoRules } from './photo.ts';
 import { DISPENSING_CODES } from './queue-entry.ts';
 import { stateOf } from './states.ts';
 
@@ -23,7 +24,8 @@ export interface DispenseGuard {
   readonly tokens: Pick<PrescriptionTokens, 'open'>;
   readonly pharmacies: Pick<Pharmacies, 'idsOf'>;
   readonly codes: Pick<CollectionCodes, 'isConfirmed'>;
-  readonly isNeeded: (found: FoundTask) => boolean;
+  readonly isCodeNeeded: (found: FoundTask) => boolean;
+  readonly photos: PhotoRules;
   /** Of the FHIR API, without a trailing slash. */
   readonly baseUrl: string;
   readonly now: () => number;
@@ -33,6 +35,7 @@ const SERVICE = serviceCaller('dispensing');
 const TYPES: ReadonlySet<string> = new Set(['Task', 'MedicationDispense']);
 const NOT_CONFIRMED =
   'This prescription is handed over against a code: POST /api/prescriptions/:id/collection-code, and …/collection-code/confirm with what the patient says, before it is written that it was dispensed';
+const NO_PHOTO = 'This prescription is handed over with a photo, by POST /api/prescriptions/dispense';
 const listOf = (value: unknown): readonly Node[] => (Array.isArray(value) ? (value as Node[]) : []); // validated
 
 /** Looks at what was written before it is committed, and at the entry of the queue as it was before. Throws 422. */
@@ -55,14 +58,16 @@ export function withDispenseGuard<S extends ResourceStore>(store: S, guard: () =
   async function check(caller: Caller, results: readonly WriteResult[]): Promise<void> {
     const queries = [...new Set(results.flatMap(entriesOf))];
     if (queries.length === 0) return;
-    const { plain, searchOf, tokens, pharmacies, codes, isNeeded, now } = guard();
+    const { plain, searchOf, tokens, pharmacies, codes, isCodeNeeded, photos, now } = guard();
     const pages = await Promise.all(queries.map((query) => plain.search(SERVICE, searchOf('Task', query))));
     const open = pages
       .flatMap(({ matches }) => matches.flatMap((version): FoundTask | readonly [] => readTask(version, tokens) ?? []))
-      .filter((found) => stateOf(found.task) === 'ready' && isNeeded(found));
-    if (open.length === 0) return;
+      .filter((found) => stateOf(found.task) === 'ready');
+    if (open.some((found) => isPhotoNeeded(photos, found))) throw ruled('photo-missing', NO_PHOTO);
+    const coded = open.filter(isCodeNeeded);
+    if (coded.length === 0) return;
     const own = await pharmacies.idsOf(caller);
-    for (const { token } of open) {
+    for (const { token } of coded) {
       const confirmed = await Promise.all(own.map((id) => codes.isConfirmed(token.tokenId, id, now())));
       if (!confirmed.includes(true)) throw ruled('code-missing', NOT_CONFIRMED);
     }

@@ -3,6 +3,7 @@ import { notificationOf } from '../prescribing/eps-notification.ts';
 import { isControlledTask } from './controlled.ts';
 import { dispensedBy } from './dispense-record.ts';
 import type { FoundTask } from './find-task.ts';
+import { isPhotoNeeded, type PhotoRules } from './photo.ts';
 import { readyToCollectAt } from './ready-to-collect.ts';
 import { type DispensingState, stateOf } from './states.ts';
 import { inputOf } from './tokens.ts';
@@ -16,9 +17,10 @@ export interface QueueItem {
 /** What is asked at the counter, as this server is set. */
 export interface CounterRules {
   readonly isCodeNeeded: (found: FoundTask) => boolean;
+  readonly photos: PhotoRules;
 }
 
-export function queueItem(found: FoundTask, at: number, { isCodeNeeded }: CounterRules): QueueItem {
+export function queueItem(found: FoundTask, at: number, { isCodeNeeded, photos }: CounterRules): QueueItem {
   const { task, taskId, token } = found;
   const { payload } = token;
   const isControlled = isControlledTask(task);
@@ -50,6 +52,7 @@ export function queueItem(found: FoundTask, at: number, { isCodeNeeded }: Counte
     is_high_value: token.kinds.includes('high_value'),
     requires_id_verification: isControlled,
     requires_collection_code: isCodeNeeded(found),
+    requires_photo: isPhotoNeeded(photos, found),
     ...(told && { eps_status: told.status, ...(told.reason !== undefined && { eps_reason: told.reason }) }),
     nafdac_schedule: inputOf(task, 'nafdac-schedule') ?? null,
   };
