@@ -2,7 +2,7 @@
 import type { Caller } from '../../ports/caller.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
-import { isControlledTask } from '../../workflow/dispensing/controlled.ts';
+import { isControlledEntry } from '../../workflow/dispensing/controlled.ts';
 import { createDispense } from '../../workflow/dispensing/dispense.ts';
 import { dispensedBy, dispenseIdOf } from '../../workflow/dispensing/dispense-record.ts';
 import type { FoundTask } from '../../workflow/dispensing/find-task.ts';
@@ -269,7 +269,7 @@ function verdictFor({ fault, found, isProved }: Verdict, { isCodeNeeded, photos 
       prescriber: payload.prescriber,
       issued: payload.issued,
       expiry: payload.expiry,
-      requires_id_verification: isControlledTask(found.task),
+      requires_id_verification: isControlledEntry(found),
       requires_collection_code: isCodeNeeded(found),
       requires_photo: isPhotoNeeded(photos, found),
     },

@@ -130,7 +130,7 @@ export function createDispense(services: DispenseServices): Dispense {
     if (!order) return refuse(request, 'cancelled', found);
     const whole = { ...found, order };
     const dispensing = dispensingOf(caller, request, now());
-    const identity = readIdentity(found.task, request.identity, identityTypes);
+    const identity = readIdentity(found, request.identity, identityTypes);
     const line = identity && supplyLine(whole, dispensing, caller.user?.id ?? caller.name, identity);
     const photo = readPhoto(services.photos, found, request.photo);
     const code = await collection.check(caller, found, request);

@@ -190,7 +190,7 @@ function subjectOf(
     pharmacy: to.contact,
     issuedAt: at,
     expiresAt,
-    ...(isControlledTask(task.resource) && { isControlled: true }),
+    ...((kinds.includes('controlled') || isControlledTask(task.resource)) && { isControlled: true }),
     kinds,
     ...(number !== undefined && of !== undefined && { issue: { number: Number(number), of: Number(of) } }),
   };

@@ -1,6 +1,6 @@
 /** Of which kinds a prescription is that stands in a queue, and what is asked at the counter for that. MISSION M10 */
 import type { PrescriptionKind } from '../../ports/prescription-tokens.ts';
-import { isControlledTask } from './controlled.ts';
+import { isControlledEntry } from './controlled.ts';
 import type { FoundTask } from './find-task.ts';
 
 /** Those for which something is asked; `all`: whatever is dispensed. */
@@ -12,9 +12,10 @@ type Found = Pick<FoundTask, 'task' | 'token'>;
  * As the token has it sealed, and as its Task says beside: a pharmacy that changes its Task can add to what is asked of it, and
  * take nothing away.
  */
-export function kindsOf({ task, token }: Found): ReadonlySet<PrescriptionKind> {
+export function kindsOf(found: Found): ReadonlySet<PrescriptionKind> {
+  const { task, token } = found;
   const kinds = new Set(token.kinds);
-  if (isControlledTask(task)) kinds.add('controlled');
+  if (isControlledEntry(found)) kinds.add('controlled');
   if (task['priority'] === 'urgent') kinds.add('high_risk');
   return kinds;
 }

@@ -1,6 +1,6 @@
 /** One line of a pharmacy's queue, in the shape of seed 002, from the Task alone. MISSION M10 */
 import { notificationOf } from '../prescribing/eps-notification.ts';
-import { isControlledTask } from './controlled.ts';
+import { isControlledEntry } from './controlled.ts';
 import { dispensedBy } from './dispense-record.ts';
 import type { FoundTask } from './find-task.ts';
 import { isPhotoNeeded, type PhotoRules } from './photo.ts';
@@ -23,7 +23,7 @@ export interface CounterRules {
 export function queueItem(found: FoundTask, at: number, { isCodeNeeded, photos }: CounterRules): QueueItem {
   const { task, taskId, token } = found;
   const { payload } = token;
-  const isControlled = isControlledTask(task);
+  const isControlled = isControlledEntry(found);
   const isHighRisk = task['priority'] === 'urgent';
   const by = dispensedBy(task);
   const told = notificationOf(task);
