@@ -296,6 +296,20 @@ describe('collection codes', function () {
       expect(refusal(await at.dispense(made, a, { collection_code: '123456' }))).eql(refused('code-not-sent'));
     });
 
+  it('[DP-05] a patient whose data may only be stored is sent nothing', async () => {
+    await query(
+      `insert into protection.restriction (id, patient_id, reason, placed_by, placed_at) values ($1, 'patient-nell', '', 'x', now())`,
+      [randomUUID()],
+    );
+    try {
+      const before = (await texts()).length;
+      expect(refusal(await at.send(await world.prescribe(HIGH), a))).eql(refused('code-restricted'));
+      expect((await texts()).length).equal(before);
+    } finally {
+      await query('delete from protection.restriction', []);
+    }
+  });
+
   it('[CP-01] another pharmacy neither sends nor confirms, and uses no code that is not its own', async () => {
     const made = await world.prescribe(HIGH);
     const code = await sentCode(made);
