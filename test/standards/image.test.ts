@@ -38,6 +38,54 @@ describe('standards › image › JPEG', () => {
     expect(whole).eql(jpegOf([APP(0, bare), APP(14, ADOBE)]));
   });
 
+  /** Exif of these entries (tag, type, count, value as written), in either order of bytes. */
+  function exif(order: 'II' | 'MM', entries: readonly (readonly [number, number, number, number])[]): Buffer {
+    const tiff = Buffer.alloc(10 + entries.length * 12 + 4);
+    const short = (value: number, at: number) =>
+      order === 'II' ? tiff.writeUInt16LE(value, at) : tiff.writeUInt16BE(value, at);
+    const long = (value: number, at: number) =>
+      order === 'II' ? tiff.writeUInt32LE(value, at) : tiff.writeUInt32BE(value, at);
+    tiff.write(order, 'latin1');
+    short(42, 2);
+    long(8, 4);
+    short(entries.length, 8);
+    for (const [i, [tag, type, count, value]] of entries.entries()) {
+      const at = 10 + i * 12;
+      short(tag, at);
+      short(type, at + 2);
+      long(count, at + 4);
+      short(value, at + 8);
+    }
+    return APP(1, Buffer.concat([Buffer.from('Exif\0\0'), tiff, SECRET]));
+  }
+  const MAKER = [0x010f, 2, 4, 7] as const;
+  const GPS = [0x8825, 4, 1, 99] as const;
+  for (const order of ['II', 'MM'] as const)
+    for (const value of [0, 1, 2, 3, 6, 8, 9, 4711])
+      it(`of ${order} Exif that is turned by ${value} ${value >= 2 && value <= 8 ? 'only that stays' : 'nothing stays'}`, () => {
+        const whole = stripJpeg(jpegOf([exif(order, [MAKER, [0x0112, 3, 1, value], GPS])]));
+        const kept = value >= 2 && value <= 8 ? [exif('MM', [[0x0112, 3, 1, value]]).subarray(0, -SECRET.length)] : [];
+        for (const segment of kept) segment.writeUInt16BE(segment.length - 2, 2);
+        expect(whole).eql(jpegOf(kept));
+        if (whole) expect(stripJpeg(whole), 'again').eql(whole);
+      });
+  const DOUBTFUL: readonly (readonly [string, Buffer])[] = [
+    ['of another type', exif('MM', [[0x0112, 4, 1, 6]])],
+    ['of two values', exif('MM', [[0x0112, 3, 2, 6]])],
+    ['of more entries than there are', APP(1, Buffer.from('Exif\0\0MM\0\x2a\0\0\0\x08\xff\xff\x01', 'latin1'))],
+    ['of a directory beyond the end', APP(1, Buffer.from('Exif\0\0MM\0\x2a\xff\xff\xff\xff', 'latin1'))],
+    ['of no order', APP(1, Buffer.from('Exif\0\0XX\0\x2a\0\0\0\x08\0\0', 'latin1'))],
+    ['of nothing', APP(1, Buffer.from('Exif\0\0'))],
+  ];
+  for (const [name, segment] of DOUBTFUL)
+    it(`of Exif ${name} nothing stays`, () => expect(stripJpeg(jpegOf([segment]))).eql(jpegOf([])));
+  it('stands behind the JFIF header', () => {
+    const bare = APP(0, Buffer.from('JFIF\0\x01\x01\0\0\x01\0\x01\0\0', 'latin1'));
+    const whole = stripJpeg(jpegOf([bare, exif('II', [[0x0112, 3, 1, 6]])]));
+    expect(whole?.subarray(2, 2 + bare.length)).eql(bare);
+    expect(whole?.subarray(2 + bare.length, 4 + bare.length)).eql(Buffer.from([0xff, 0xe1]));
+  });
+
   it('knows restarts and stuffed bytes within a scan, and segments between scans', () => {
     const scan = Buffer.from([1, 0xff, 0, 2, 0xff, 0xd0, 3, 0xff, 0xd7, 4]);
     const more = Buffer.concat([segment(0xfe, SECRET), segment(0xda, Buffer.from([1, 1, 0, 0, 63, 0])), scan]);
@@ -58,6 +106,31 @@ describe('standards › image › JPEG', () => {
     ['nothing', Buffer.alloc(0)],
   ];
   for (const [name, bytes] of WRONG) it(`refuses ${name}`, () => expect(stripJpeg(bytes)).equal(undefined));
+});
+
+describe('standards › image › whatever comes', () => {
+  const exif = Buffer.from('Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0', 'latin1');
+  for (const [name, strip, whole] of [
+    ['JPEG', stripJpeg, jpegOf([APP(0, JFIF), APP(1, exif), segment(0xfe, SECRET)])],
+    ['PNG', stripPng, pngOf([chunk('tEXt', SECRET)])],
+  ] as const)
+    it(`a ${name} with bytes changed at random is refused or stripped, and what is stripped stays as it is`, () => {
+      let state = 20_261_122;
+      const roll = (sides: number): number => {
+        state = (state * 48_271) % 2_147_483_647; // Park and Miller
+        return state % sides;
+      };
+      let taken = 0;
+      for (let round = 0; round < 5000; round += 1) {
+        const bytes = Buffer.from(whole);
+        for (let n = roll(4) + 1; n > 0; n -= 1) bytes[roll(bytes.length)] = roll(256);
+        const stripped = strip(bytes);
+        if (!stripped) continue;
+        taken += 1;
+        expect(strip(stripped)).eql(stripped);
+      }
+      expect(taken, 'of both there are some').within(1, 4999);
+    });
 });
 
 describe('standards › image › PNG', () => {

@@ -1,13 +1,15 @@
 /**
  * A JPEG without what says where, when, by whom and with what it was taken: of the application segments the bare JFIF and Adobe
- * ones stay, by which colours are read; comments and whatever follows the image go. ITU-T T.81 annex B
+ * ones stay, by which colours are read, and which way up it is; comments and whatever follows the image go. ITU-T T.81 annex B
  */
+import { orientationOf, orientationSegment } from './exif-orientation.ts';
 
 const MARKER = 0xff;
 const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
 const APP0 = 0xe0;
+const APP1 = 0xe1;
 const APP14 = 0xee;
 /** Frame headers but for the differential ones, tables of Huffman and arithmetic codes and of quantization, lines, restarts. */
 const IMAGE = new Set([...[0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc9, 0xca, 0xcb, 0xcc], ...[0xdb, 0xdc, 0xdd, SOS]]);
@@ -22,6 +24,7 @@ export const isJpeg = (bytes: Buffer): boolean =>
 export function stripJpeg(bytes: Buffer): Buffer | undefined {
   if (!isJpeg(bytes)) return undefined;
   const kept: Buffer[] = [bytes.subarray(0, 2)];
+  let orientation: number | undefined;
   let hasFrame = false;
   let hasScan = false;
   for (let at = 2; at + 2 <= bytes.length; ) {
@@ -31,13 +34,17 @@ export function stripJpeg(bytes: Buffer): Buffer | undefined {
       at += 1; // fill bytes may stand before a marker
       continue;
     }
-    if (marker === EOI) return hasFrame && hasScan ? Buffer.concat([...kept, bytes.subarray(at, at + 2)]) : undefined;
+    if (marker === EOI) {
+      if (orientation !== undefined) kept.splice(kept[1]?.[1] === APP0 ? 2 : 1, 0, orientationSegment(orientation));
+      return hasFrame && hasScan ? Buffer.concat([...kept, bytes.subarray(at, at + 2)]) : undefined;
+    }
     const end = at + 2 + (at + 4 <= bytes.length ? bytes.readUInt16BE(at + 2) : 0);
     if (end < at + 4 || end > bytes.length) return undefined;
     const segment = bytes.subarray(at, end);
     hasFrame ||= FRAMES.has(marker);
     if (IMAGE.has(marker)) kept.push(segment);
-    else if (marker === APP0) kept.push(...jfif(segment));
+    else if (marker === APP0 && kept.length === 1) kept.push(...jfif(segment));
+    else if (marker === APP1) orientation ??= orientationOf(segment);
     else if (marker === APP14) kept.push(...adobe(segment));
     at = end;
     if (marker !== SOS) continue;
