@@ -9,11 +9,14 @@ export const search = (query: string): Filter => ({ kind: 'search', query });
 export const compartment = (patientIds: readonly string[]): Filter =>
   patientIds.length === 0 ? NOTHING : { kind: 'compartment', patientIds };
 
+const isEverything = ({ kind }: Filter): boolean => kind === 'everything';
+
 /** Everything that all of these allow. */
 export function all(...parts: readonly Filter[]): Filter {
+  if (parts.every(isEverything)) return EVERYTHING; // most often, of each request
   const flat = parts.flatMap((part) => (part.kind === 'all' ? part.of : [part]));
   if (flat.some(({ kind }) => kind === 'nothing')) return NOTHING;
-  const needed = flat.filter(({ kind }) => kind !== 'everything');
+  const needed = flat.filter((part) => !isEverything(part));
   const [only] = needed;
   if (!only) return EVERYTHING;
   return needed.length === 1 ? only : { kind: 'all', of: needed };
@@ -21,8 +24,9 @@ export function all(...parts: readonly Filter[]): Filter {
 
 /** Everything that one of these allows. */
 export function any(...parts: readonly Filter[]): Filter {
+  if (parts.some(isEverything)) return EVERYTHING;
   const flat = parts.flatMap((part) => (part.kind === 'any' ? part.of : [part]));
-  if (flat.some(({ kind }) => kind === 'everything')) return EVERYTHING;
+  if (flat.some(isEverything)) return EVERYTHING;
   const useful = flat.filter(({ kind }) => kind !== 'nothing');
   const [only] = useful;
   if (!only) return NOTHING;

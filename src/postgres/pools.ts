@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Log } from '../ports/log.ts';
 import { tooCostly } from '../standards/fhir/outcome.ts';
+import { createLanes } from './lanes.ts';
 import { PENDING_KIB } from './pending-tokens.ts';
 
 export interface Statement {
@@ -112,64 +113,38 @@ interface ManagedPipeline extends Pipeline {
   end(): Promise<void>;
 }
 
-/** A fixed set of pipelined connections taken in turn; a broken one is replaced on its next turn. */
+/** Pipelined connections; a broken one is replaced when there is work for it. */
 function createPipeline(config: pg.ClientConfig, size: number, log: Log): ManagedPipeline {
-  const clients: (Promise<pg.Client> | undefined)[] = new Array(size).fill(undefined);
-  let turn = 0;
-  let ended = false;
-
-  async function connect(slot: number): Promise<pg.Client> {
-    const client = new pg.Client({ ...config, pipeline: true });
-    const drop = (): void => {
-      if (clients[slot] === mine) clients[slot] = undefined;
-    };
-    client.on('error', (error) => {
-      log.warn('a database connection ended', { cause: error.message });
-      drop();
-    });
-    client.on('end', drop);
-    const mine = clients[slot];
-    try {
-      await client.connect();
-    } catch (error) {
-      drop();
-      client.end().catch(() => undefined);
-      throw error;
-    }
-    return client;
-  }
-
-  function client(): Promise<pg.Client> {
-    if (ended) return Promise.reject(new Error('Connection ended: the server is stopping'));
-    const slot = turn;
-    turn = (turn + 1) % size;
-    const known = clients[slot];
-    if (known) return known;
-    const gate = Promise.resolve().then(() => connect(slot));
-    clients[slot] = gate;
-    return gate;
-  }
-
+  const lanes = createLanes({
+    size,
+    async open(lost) {
+      const client = new pg.Client({ ...config, pipeline: true });
+      client.on('error', (error) => {
+        log.warn('a database connection ended', { cause: error.message });
+        lost();
+      });
+      client.on('end', lost);
+      try {
+        await client.connect();
+      } catch (error) {
+        client.end().catch(() => undefined);
+        throw error;
+      }
+      return client;
+    },
+  });
   return {
-    size: () => clients.filter((c) => c !== undefined).length,
-    async query(statement) {
-      return sendStatement(await client(), statement);
-    },
-    async batch(statements) {
-      const on = await client();
-      const settled = await Promise.allSettled(statements.map((statement) => sendStatement(on, statement)));
-      const failed = settled.find((s) => s.status === 'rejected');
-      if (failed) throw failed.reason;
-      return settled.map((s) => (s as PromiseFulfilledResult<readonly Row[]>).value); // none is rejected
-    },
+    size: lanes.size,
+    query: (statement) => lanes.run((on) => sendStatement(on, statement)),
+    batch: (statements) =>
+      lanes.run(async (on) => {
+        const settled = await Promise.allSettled(statements.map((statement) => sendStatement(on, statement)));
+        const failed = settled.find((s) => s.status === 'rejected');
+        if (failed) throw failed.reason;
+        return settled.map((s) => (s as PromiseFulfilledResult<readonly Row[]>).value); // none is rejected
+      }),
     async end() {
-      ended = true;
-      await Promise.all(
-        clients.map(async (gate) => {
-          const open = await gate?.catch(() => undefined);
-          await open?.end();
-        }),
-      );
+      await Promise.all((await lanes.end()).map((client) => client.end()));
     },
   };
 }

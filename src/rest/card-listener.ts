@@ -39,7 +39,7 @@ export async function listenForCards(options: CardListenerOptions): Promise<Card
   let handler: ((req: IncomingMessage, res: ServerResponse) => void) | undefined;
   let guard: Guard | undefined;
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
-    setSecurityHeaders(res, true);
+    setSecurityHeaders(res);
     res.setHeader('Connection', 'close');
     const verdict = guard?.(req, res);
     if (verdict === 'answered') return;

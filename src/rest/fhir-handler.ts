@@ -15,7 +15,7 @@ import { labelRoute } from './metrics.ts';
 import { decodePath } from './path.ts';
 import { parsePrefer } from './preferences.ts';
 import { present, presentFailure } from './present.ts';
-import { rateLimitHeaders } from './rate-limit.ts';
+import type { RateVerdict } from './rate-limit.ts';
 import { readBody, streamBody } from './read-body.ts';
 import { compileRoutes, type Route } from './route.ts';
 import { createRoutes } from './routes.ts';
@@ -101,6 +101,7 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
     let caller = anonymousCaller(correlationId, door.addressOf(req));
     let result: FhirAnswer;
     let presentation: Presentation = JSON_COMPACT;
+    let rate: RateVerdict | undefined;
     try {
       const target = readTarget(req);
       presentation = findPresentation(target);
@@ -111,8 +112,7 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
         if (!isPublic) caller = await door.authenticate(req, correlationId);
         const known = route ?? find(target);
         labelRoute(res, `/fhir/R4${known.path}`);
-        const rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
-        if (rate) res.setHeaders(new Map(Object.entries(rateLimitHeaders(rate))));
+        rate = isPublic ? undefined : await checkRate(door.limits, caller, known);
         if (!isPublic) checkAccess(door.policy, known, { ...target, caller });
         const request = STREAMED.has(`${target.method} ${known.path}`)
           ? { ...target, caller, body: EMPTY, upload: streamBody(req, settings.importBytesMax) }
@@ -125,7 +125,7 @@ export function createFhirDoor(services: Services, door: Door): FhirDoor {
       await door.refusals.note(caller, error, `${req.method} ${req.url?.slice(0, URL_SHOWN_MAX)}`);
       result = presentFailure(services.xml, failure(error, { correlationId }), presentation);
     }
-    writeAnswer(req, res, { correlationId }, result, log);
+    writeAnswer(req, res, { correlationId, rate }, result, log);
   }
 
   function readTarget(req: IncomingMessage): Target {

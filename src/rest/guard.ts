@@ -28,7 +28,6 @@ export function createGuard(options: GuardOptions): Guard {
 
   function checkOrigin(req: IncomingMessage, res: ServerResponse): FhirError | 'answered' | undefined {
     const corsClass = corsClassOf(req.url ?? '');
-    if (corsClass === 'registered') res.setHeader('Vary', 'Origin');
     const { origin } = req.headers;
     if (origin === undefined || origins.has(origin.toLowerCase()) || isOwnForm(req) || isFormOfApp(req))
       return undefined;

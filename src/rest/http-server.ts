@@ -94,7 +94,7 @@ export async function listen({ host, port, tls, metrics, log }: HttpServerOption
       underWay -= 1;
       metrics.observeResponse(res, startedAt);
     });
-    setSecurityHeaders(res, req.socket instanceof TLSSocket);
+    setSecurityHeaders(res);
     if (draining) res.setHeader('Connection', 'close');
     try {
       if (handlers === undefined) sendOutcome(res, starting());

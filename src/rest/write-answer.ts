@@ -1,27 +1,34 @@
 /** Puts an answer on the wire, whole or as it is made. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { Caller } from '../ports/caller.ts';
 import type { Log } from '../ports/log.ts';
 import type { FhirAnswer } from './exchange.ts';
+import { type RateVerdict, rateLimitHeaders } from './rate-limit.ts';
 
 type Headers = Record<string, string | number>;
+
+/** What is said of the request beside its answer. */
+export interface About {
+  readonly correlationId: string;
+  /** What is left of the caller's rate, where one is kept. */
+  readonly rate?: RateVerdict | undefined;
+}
 
 /** Nothing where another answer was begun, or the client has left. What is made on the way and fails is logged. */
 export function writeAnswer(
   req: IncomingMessage,
   res: ServerResponse,
-  { correlationId }: Pick<Caller, 'correlationId'>,
+  { correlationId, rate }: About,
   result: FhirAnswer,
   log: Pick<Log, 'error'>,
 ): void {
   if (res.headersSent || res.destroyed) return;
   const headers: Headers = {
+    ...(rate && rateLimitHeaders(rate)),
     ...result.headers,
     'X-Request-ID': correlationId,
     'Cache-Control': 'no-store, private',
     Vary: 'Accept, Authorization, Origin', // what one caller may see is not for the next (CP-21)
-    'X-Content-Type-Options': 'nosniff',
   };
   if (result.stream) {
     writeStream(req, res, headers, result).catch((error: NodeJS.ErrnoException) => {

@@ -83,6 +83,26 @@ describe('pools', function () {
     }
   });
 
+  it('statements that take long keep no quick one waiting while a connection is left', async () => {
+    const { connection } = server.database;
+    const few = { readConnections: 3, writeConnections: 1, transactionConnections: 1 };
+    const pools = createPools({ connection: connection('app'), ...few, log: silentLog });
+    try {
+      const order: string[] = [];
+      const slow = [1, 2].map(() =>
+        pools.reads.query({ text: 'select pg_sleep(1.5)', values: [] }).then(() => order.push('slow')),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const quick = Array.from({ length: 50 }, () =>
+        pools.reads.query({ text: 'select 1', values: [] }).then(() => order.push('quick')),
+      );
+      await Promise.all([...slow, ...quick]);
+      expect(order).eql([...Array(50).fill('quick'), 'slow', 'slow']);
+    } finally {
+      await pools.end();
+    }
+  });
+
   it('[RL-02] idle connections that are ended are replaced: no request fails', async () => {
     const id = idOf(await fhir.post('Patient', patient(1)));
     for (let round = 0; round < 3; round++) {

@@ -1,4 +1,5 @@
 /** SECURITY WB-02 (the API's part) and WB-03: headers of every answer of every door. */
+import { get } from 'node:http';
 import { connect } from 'node:net';
 import { expect } from 'chai';
 import type { HttpServer, RequestHandler } from '../../src/rest/http-server.ts';
@@ -15,6 +16,25 @@ const EXPECTED = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
 };
 
+/** Headers as they came, names in lower case. */
+function rawHeaders(port: number, path: string) {
+  const { promise, resolve, reject } = Promise.withResolvers<{
+    readonly status: number | undefined;
+    readonly headers: readonly [string, string][];
+  }>();
+  get({ host: '127.0.0.1', port, path, agent: false }, (res) => {
+    const { rawHeaders: raw } = res;
+    res.resume();
+    resolve({
+      status: res.statusCode,
+      headers: raw.flatMap((text, n) =>
+        n % 2 === 0 ? [[text.toLowerCase(), raw[n + 1] ?? ''] as [string, string]] : [],
+      ),
+    });
+  }).on('error', reject);
+  return promise;
+}
+
 describe('rest › headers', () => {
   let http: HttpServer;
   before(async () => {
@@ -30,6 +50,28 @@ describe('rest › headers', () => {
           'page',
           (_req, res) => {
             res.writeHead(200, { 'content-security-policy': "default-src 'self'" });
+            res.end();
+          },
+        ],
+        [
+          'set-before',
+          (_req, res) => {
+            res.setHeader('referrer-policy', 'origin');
+            res.writeHead(201, 'Made', { 'content-security-policy': "default-src 'self'", VARY: 'Accept' });
+            res.end();
+          },
+        ],
+        [
+          'implicit',
+          (_req, res) => {
+            res.statusCode = 202;
+            res.end('said');
+          },
+        ],
+        [
+          'list',
+          (_req, res) => {
+            res.writeHead(200, ['Referrer-Policy', 'origin', 'X-Own', '1']);
             res.end();
           },
         ],
@@ -76,4 +118,22 @@ describe('rest › headers', () => {
     expect(headers['content-security-policy']).equal("default-src 'self'");
     expect(headers['x-content-type-options']).equal('nosniff');
   });
+
+  for (const [path, status, own] of [
+    ['/page', 200, { 'content-security-policy': "default-src 'self'" }],
+    [
+      '/set-before',
+      201,
+      { 'referrer-policy': 'origin', 'content-security-policy': "default-src 'self'", vary: 'Accept' },
+    ],
+    ['/implicit', 202, {}],
+    ['/list', 200, { 'referrer-policy': 'origin', 'x-own': '1' }],
+  ] as const)
+    it(`[WB-03] ${path}: none is missing and none is there twice, however a door writes its own`, async () => {
+      const answer = await rawHeaders(http.port, path);
+      expect(answer.status).equal(status);
+      const names = answer.headers.map(([name]) => name);
+      expect(names).length(new Set(names).size);
+      expect(Object.fromEntries(answer.headers)).include({ ...EXPECTED, vary: 'Origin', ...own });
+    });
 });

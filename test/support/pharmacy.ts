@@ -45,6 +45,8 @@ export interface PharmacyWorld {
   patient(patientId: string): Promise<Record<string, string>>;
   call(method: string, path: string, headers: Record<string, string>, body?: unknown): Promise<Answer>;
   put(resource: Readonly<Record<string, unknown>>): Promise<void>;
+  /** In one transaction. */
+  putAll(resources: readonly object[]): Promise<void>;
 }
 
 export interface Answer {
@@ -217,6 +219,7 @@ export async function makePharmacyWorld(
     tokens,
     call,
     put,
+    putAll: store,
     async prescribe(options = {}) {
       const { prescribed, resources } = await make(options);
       await store(resources);

@@ -34,6 +34,11 @@ export interface Agents {
   admit(caller: Caller): Promise<void> | undefined;
 }
 
+interface Described {
+  readonly text: string;
+  readonly id: Buffer;
+}
+
 export function createAgents(options: {
   readonly writes: Pipeline;
   readonly key: KeyObject;
@@ -41,12 +46,14 @@ export function createAgents(options: {
   readonly now: () => number;
 }): Agents {
   const { writes, key, cipher, now } = options;
-  const described = new WeakMap<Caller, { readonly text: string; readonly id: Buffer }>();
+  const described = new WeakMap<Caller, Described>();
+  /** By what the callers of one token share: each request makes a caller of its own. */
+  const byGrant = new WeakMap<object, Described & { readonly of: Caller }>();
   const ids = new Map<string, Buffer>();
   const stored = new Map<string, Promise<void> | 'stored'>();
 
-  function describe(caller: Caller): { readonly text: string; readonly id: Buffer } {
-    const known = described.get(caller);
+  function describe(caller: Caller): Described {
+    const known = described.get(caller) ?? describedBefore(caller);
     if (known) return known;
     const text = JSON.stringify(agentContent(caller));
     let id = ids.get(text);
@@ -56,7 +63,13 @@ export function createAgents(options: {
     }
     const made = { text, id };
     described.set(caller, made);
+    byGrant.set(caller.user ?? caller.scopes, { ...made, of: caller });
     return made;
+  }
+
+  function describedBefore({ user, scopes, kind, name, clientId }: Caller): Described | undefined {
+    const known = byGrant.get(user ?? scopes);
+    return known?.of.kind === kind && known.of.name === name && known.of.clientId === clientId ? known : undefined;
   }
 
   async function store(caller: Caller, text: string, id: Buffer): Promise<void> {

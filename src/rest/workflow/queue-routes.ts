@@ -7,6 +7,7 @@ import { type FoundTask, readTask } from '../../workflow/dispensing/find-task.ts
 import { startOfDay } from '../../workflow/dispensing/opening-hours.ts';
 import { createCallerCounts } from '../../workflow/dispensing/queue-counts.ts';
 import { queueItem } from '../../workflow/dispensing/queue-item.ts';
+import { createQueuePatients } from '../../workflow/dispensing/queue-patients.ts';
 import { type DispensingParts, PHARMACY_CODE, TEXT } from './dispensing-parts.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
 
@@ -14,8 +15,6 @@ const TAG = 'Pharmacy';
 const DAY_MS = 24 * 60 * 60_000;
 const DAYS_OF: Readonly<Record<string, number>> = { today: 0, week: 6, month: 29 };
 const COUNT = 50;
-/** Patients of one name whose prescriptions are looked for. */
-const PATIENTS_MAX = 200;
 const REPORT_DAYS_MAX = 366;
 
 /** Told of changes of a pharmacy's queue. */
@@ -27,22 +26,7 @@ export interface QueueEvents {
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
   const { visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
   const counts = createCallerCounts(parts);
-
-  /**
-   * Those of a name or a health number, as far as the caller may see them; who of them is told of, and what was asked, is said
-   * to the trail by the route.
-   */
-  async function patientsOf(caller: Caller, text: string): Promise<readonly string[]> {
-    const number = text.replaceAll(/\s+/g, '');
-    const isNumber = /^[0-9]{4,}$/.test(number);
-    const queries = isNumber
-      ? [`identifier=${[...new Set([number, text, spaced(number)])].map(encodeURIComponent).join(',')}`]
-      : [`name=${words(text)}`];
-    const pages = await Promise.all(
-      queries.map((query) => visible.search(caller, searchOf('Patient', `${query}&_count=${PATIENTS_MAX}`))),
-    );
-    return pages.flatMap(({ matches }) => matches.map(({ id }) => id));
-  }
+  const patientsOf = createQueuePatients(parts);
 
   async function list({ caller, query }: WorkflowCall): Promise<WorkflowAnswer> {
     const text = (of: string): string | undefined => query[of] as string | undefined; // as the schema says
@@ -52,7 +36,7 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
     const asked = text('patient_search')?.trim();
     const after = text('after');
     const at = now();
-    const patientIds = asked ? await patientsOf(caller, asked) : undefined;
+    const patientIds = asked ? await patientsOf(caller, pharmacy.id, asked) : undefined;
     const page = await queue.page({
       pharmacyId: pharmacy.id,
       status: (text('status') ?? 'pending') as QueueStatus, // as the schema says
@@ -240,13 +224,3 @@ const statsOf = ({ controlled, high_risk, routine }: QueueCounts) => ({
 });
 
 const minutes = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms / 6000) / 10);
-/** `123 456 7890` */
-const spaced = (number: string): string => number.replace(/^(\d{3})(\d{3})(\d+)$/, '$1 $2 $3');
-/** Each word of a name must fit. */
-const words = (text: string): string =>
-  text
-    .split(/\s+/)
-    .filter((word) => word !== '')
-    .slice(0, 5)
-    .map((word) => encodeURIComponent(word.replaceAll(/[\\,$|]/g, '\\$&')))
-    .join('&name=');

@@ -99,6 +99,21 @@ describe("a pharmacy's queue", function () {
       expect(json.prescriptions).length(count);
     });
 
+  it('finds who is in the queue among hundreds who bear the name and are not', async () => {
+    for (let from = 0; from < 300; from += 100)
+      await world.putAll(
+        Array.from({ length: 100 }, (_, n) => ({
+          resourceType: 'Patient',
+          id: `okafor-${from + n}`,
+          name: [{ family: 'Okafor', given: [`Newer${from + n}`] }],
+        })),
+      );
+    const { status, json } = await queue('patient_search=okafor');
+    expect(status).equal(200);
+    expect(json.count).equal(5);
+    expect((await queue('patient_search=newer7%20okafor')).json.count).equal(0);
+  });
+
   it('pages neither repeat nor lose a line', async () => {
     const seen: string[] = [];
     for (let after = ''; ; ) {
