@@ -145,7 +145,7 @@ function choosePlan(tools: SearchTools, request: PageRequest): Plan {
   const selective = driver !== undefined && (driver.isNamed === true || driver.rows <= worth || counted === 'few');
   // A walk would end only at the last row of the table where there is no match.
   const ifFew = (order: Order): Pick<Plan, 'ifFew'> =>
-    driver?.entries && !dear && !selective && counted !== 'many'
+    driver?.entries && !dear && driver.rows > worth && counted === undefined
       ? { ifFew: { driver, entries: driver.entries, order } }
       : {};
   if (sort.length > 0) {
