@@ -93,6 +93,22 @@ export function findSignInProblems(config: Config): string[] {
 export const findMailProblems = ({ smtpUrl, mailFrom }: Config): string[] =>
   findIncomplete([['SMTP_URL and MAIL_FROM', smtpUrl, mailFrom]]);
 
+/** A code that is asked for can be sent, and what is of high value is known. */
+export function findDispensingProblems(config: Config): string[] {
+  const { collectionCodeFor, dispensingPhotoFor, highValueFrom, smsUrl, nodeEnv } = config;
+  const problems: string[] = [];
+  for (const [name, kinds] of [
+    ['COLLECTION_CODE_FOR', collectionCodeFor],
+    ['DISPENSING_PHOTO_FOR', dispensingPhotoFor],
+  ] as const)
+    if (kinds.has('high_value') && highValueFrom === undefined)
+      problems.push(`${name} names high_value: set HIGH_VALUE_FROM, such as 100 GBP`);
+  // Elsewhere text messages stay in the mailbox.
+  if (collectionCodeFor.size > 0 && smsUrl === undefined && nodeEnv === 'production')
+    problems.push('COLLECTION_CODE_FOR needs SMS_URL, by which the codes are sent');
+  return problems;
+}
+
 type Group = readonly [names: string, ...values: readonly (string | undefined)[]];
 
 function findIncomplete(groups: readonly Group[]): string[] {

@@ -1,6 +1,7 @@
 /** Every setting of the server, as one table: read once by `main.ts`; docs/configuration.md is printed from it. */
 
 import {
+  findDispensingProblems,
   findFeedProblems,
   findMailProblems,
   findProductionProblems,
@@ -8,6 +9,7 @@ import {
   findSpineProblems,
   findTlsProblems,
 } from './config-checks.ts';
+import { DISPENSING } from './settings/dispensing.ts';
 import { DOORS } from './settings/doors.ts';
 import { EPS } from './settings/eps.ts';
 import { HL7V2 } from './settings/hl7v2.ts';
@@ -29,6 +31,7 @@ const SETTINGS = {
   ...MESSAGES,
   ...SIGN_IN,
   ...WORK,
+  ...DISPENSING,
   ...NOTICES,
   ...EPS,
   ...PROCESS,
@@ -78,6 +81,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...findMailProblems(config),
       ...findSpineProblems(config),
       ...findFeedProblems(config),
+      ...findDispensingProblems(config),
       ...findProductionProblems(config, env),
     );
   if (problems.length > 0) throw new ConfigError(problems);

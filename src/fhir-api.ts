@@ -12,7 +12,7 @@ import { createIdentityDoors, type Identity } from './identity.ts';
 import { asyncJob, createAsyncJobs } from './jobs/async-jobs.ts';
 import { openArchive } from './keys.ts';
 import { openTrySigner } from './local-spine.ts';
-import { openNotices } from './notices.ts';
+import { type Notices, openNotices } from './notices.ts';
 import { openPharmacy } from './pharmacy.ts';
 import { createCipher } from './pki/key-file.ts';
 import { serviceCaller } from './policy/service-caller.ts';
@@ -40,6 +40,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { keepIndexed, keepSealed } from './upkeep.ts';
 import { CLINICAL_TYPES, withIntegrity } from './workflow/clinical-integrity.ts';
+import { type DispenseGuard, withDispenseGuard } from './workflow/dispensing/guarded-dispense.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 import { createReindexWorker } from './workflow/reindex.ts';
 import { createWorkflowDoors } from './workflow-doors.ts';
@@ -70,7 +71,8 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
   const { dataDir, cipher, parameters, official, beside, policy, plain, audited, validation, required } = base;
   const { trail: audit, view } = base.audit;
   // Parts that know one another: each is asked for when it is needed, and then it is there.
-  const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined } = {};
+  const known: { identity?: Identity; gateway?: Gateway; epsOrders?: EpsOrders | undefined; guard?: DispenseGuard } =
+    {};
   const subscribers = (): Identity => {
     if (!known.identity) throw new Error('nobody is known yet');
     return known.identity;
@@ -93,7 +95,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
 
   const subscriptions = openSubscriptions({ ...common, audited, plain, subscribers });
   const store = guarded(subscriptions.own(audited));
-  const services: Services = createServices(parts, base, store, url);
+  const guardOf = (): DispenseGuard => {
+    if (!known.guard) throw new Error('no pharmacy is known yet');
+    return known.guard;
+  };
+  const isGuarded = config.collectionCodeFor.size > 0 || config.dispensingPhoto === 'required';
+  const written = isGuarded ? withDispenseGuard(store, guardOf) : store;
+  const services: Services = createServices(parts, base, written, url);
   const { validate, rewriteReferences } = services;
   const { profiles } = validation;
   const { profileBase } = config;
@@ -133,10 +141,13 @@ export async function createFhirApi(parts: FhirParts): Promise<FhirApi> {
     plain,
     limits,
     findSigner: subscriptions.findSigner,
+    // Notices are opened next: they ask pharmacies what waits.
+    findCodeWay: (patientId) => notices.findCodeWay(patientId),
   });
   stack.defer(pharmacy.stop);
+  known.guard = { ...pharmacy.guard, baseUrl };
   const { stop } = subjects;
-  const notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });
+  const notices: Notices = openNotices({ ...common, store, plain, limits, stop, digestOf: pharmacy.digestOf });
   const eps = (): EpsOrders | undefined => known.epsOrders;
   const { answers } = plain;
   const workflow = createWorkflowDoors({

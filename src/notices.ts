@@ -32,6 +32,7 @@ import type { SearchRequest } from './standards/fhir/search/request.ts';
 import { createNoticeDelivery } from './workflow/notices/deliver.ts';
 import { createNoticeFollow } from './workflow/notices/follow.ts';
 import { noticeKinds } from './workflow/notices/kinds.ts';
+import { createCodeWays, type FindCodeWay } from './workflow/notices/send-code.ts';
 
 export interface NoticeParts {
   readonly config: Pick<
@@ -71,6 +72,8 @@ export interface Notices {
   /** By the beginnings of their paths. */
   readonly doors: readonly (readonly [prefix: string, handle: RequestHandler])[];
   readonly jobs: JobSet;
+  /** How a code gets to a patient, at once. */
+  readonly findCodeWay: FindCodeWay;
   /** Begins to follow the change log. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -108,6 +111,7 @@ export function openNotices(parts: NoticeParts): Notices {
   });
   let stop: (() => Promise<void>) | undefined;
   return {
+    findCodeWay: createCodeWays({ store: plain, book, stop: parts.stop, text, now }),
     routes: [
       ...createNotificationRoutes({
         store,

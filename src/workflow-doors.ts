@@ -28,7 +28,7 @@ import type { Prescribing } from './workflow/prescribing/desk.ts';
 import type { EpsOrders } from './workflow/prescribing/eps-orders.ts';
 
 export interface WorkflowParts {
-  readonly config: Pick<Config, 'pharmacyCodeSystem' | 'healthNumberSystem'>;
+  readonly config: Pick<Config, 'pharmacyCodeSystem' | 'healthNumberSystem' | 'highValueFrom'>;
   /** How clients reach the server, without a trailing slash. */
   readonly url: string;
   /** Audited. */
@@ -67,6 +67,7 @@ export function createWorkflowDoors(parts: WorkflowParts): WorkflowDoors {
   const { pharmacyCodeSystem: pharmacyCode, healthNumberSystem: healthNumber } = parts.config;
   const desk: Prescribing = {
     systems: { pharmacyCode, healthNumber },
+    highValueFrom: parts.config.highValueFrom,
     store: parts.store,
     searchOf,
     openCatalogue,

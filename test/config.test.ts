@@ -137,6 +137,34 @@ describe('config', () => {
       .not.contains('geheim');
   });
 
+  for (const [name, text, expected] of [
+    ['COLLECTION_CODE_FOR', 'high_value, controlled', ['high_value', 'controlled']],
+    ['COLLECTION_CODE_FOR', 'all', ['all']],
+    ['COLLECTION_CODE_FOR', 'none', []],
+    ['COLLECTION_CODE_FOR', 'all,controlled', undefined],
+    ['COLLECTION_CODE_FOR', 'controlled,controlled', undefined],
+    ['COLLECTION_CODE_FOR', 'dear', undefined],
+    ['HIGH_VALUE_FROM', '100 GBP', { amount: 100, currency: 'GBP' }],
+    ['HIGH_VALUE_FROM', '99.9999 EUR', { amount: 99.9999, currency: 'EUR' }],
+    ['HIGH_VALUE_FROM', '0 GBP', undefined],
+    ['HIGH_VALUE_FROM', '100', undefined],
+    ['HIGH_VALUE_FROM', '100 gbp', undefined],
+    ['HIGH_VALUE_FROM', '£100', undefined],
+  ] as const)
+    it(`${name}=${text} is ${expected === undefined ? 'refused' : 'taken'}`, () => {
+      const read = () => readConfig({ HIGH_VALUE_FROM: '1 GBP', [name]: text });
+      if (expected === undefined) expect(read).throw(ConfigError, name);
+      else if (name === 'HIGH_VALUE_FROM') expect(read().highValueFrom).eql(expected);
+      else expect([...read().collectionCodeFor]).eql(expected);
+    });
+
+  it('high_value needs an amount, and codes a way to send them where there are patients', () => {
+    expect(() => readConfig({ COLLECTION_CODE_FOR: 'high_value' })).throw(ConfigError, 'HIGH_VALUE_FROM');
+    const live = { NODE_ENV: 'production', COLLECTION_CODE_FOR: 'all' };
+    expect(() => readConfig(live)).throw(ConfigError, 'SMS_URL');
+    expect(readConfig({ ...live, SMS_URL: 'https://sms.example.org/' }).collectionCodeFor.has('all')).equal(true);
+  });
+
   it('refuses a default page larger than the largest', () => {
     expect(refusal({ PAGE_SIZE_DEFAULT: '100', PAGE_SIZE_MAX: '50' })).contains('PAGE_SIZE_DEFAULT');
   });

@@ -1,4 +1,5 @@
 /** What is done for pharmacies in the background: prescriptions that are over, the digest, alerts. MISSION M10, M13 */
+import type { CollectionCodes } from '../ports/collection-codes.ts';
 import type { TokenAttempts } from '../ports/dispensing.ts';
 import type { Log } from '../ports/log.ts';
 import { FhirError } from '../standards/fhir/outcome.ts';
@@ -11,6 +12,7 @@ export interface PharmacyJobsOptions {
   readonly tellReady: (taskId: string) => Promise<void>;
   readonly expire: () => Promise<{ readonly ended: number; readonly isMore: boolean }>;
   readonly attempts: Pick<TokenAttempts, 'purge'>;
+  readonly codes: Pick<CollectionCodes, 'purge'>;
   readonly now: () => number;
   readonly log: Log;
 }
@@ -19,6 +21,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 /** How long the log of tokens is kept. */
 const ATTEMPTS_KEPT_MS = 2 * 365 * DAY_MS;
+/** Collection codes: longer than the hour in which they are counted. */
+const CODES_KEPT_MS = DAY_MS;
 const PURGE_MAX = 10_000;
 const RETRY = { attemptsMax: 12, delayMs: 5_000, delayMaxMs: 30 * MINUTE_MS };
 
@@ -31,7 +35,15 @@ async function unlessGone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-export function createPharmacyJobs({ notices, tellReady, expire, attempts, now, log }: PharmacyJobsOptions): JobSet {
+export function createPharmacyJobs({
+  notices,
+  tellReady,
+  expire,
+  attempts,
+  codes,
+  now,
+  log,
+}: PharmacyJobsOptions): JobSet {
   const schedule = (kind: string, everyMs: number) => ({
     name: kind,
     everyMs,
@@ -48,6 +60,7 @@ export function createPharmacyJobs({ notices, tellReady, expire, attempts, now, 
           if (done.ended > 0) log.info('prescriptions were not collected in time', { count: done.ended });
         }
         while ((await attempts.purge(now() - ATTEMPTS_KEPT_MS, PURGE_MAX)) === PURGE_MAX && !signal.aborted);
+        while ((await codes.purge(now() - CODES_KEPT_MS, PURGE_MAX)) === PURGE_MAX && !signal.aborted);
       },
     },
     { kind: 'pharmacy-digest', ...RETRY, run: async () => void (await notices.digest()) },

@@ -95,6 +95,7 @@ export interface AuditAlert {
     | 'family-record'
     | 'vip-record'
     | 'verification-failures'
+    | 'collection-code-waived'
     | 'chain-break'
     | 'audit-sink-down';
   /** Whom it is about, by an id; never a person's name. */

@@ -93,4 +93,6 @@ export interface DispensingTransaction {
   attempts(attempts: readonly TokenAttempt[]): Promise<void>;
   /** Throws 409 where the balance would fall below nothing. */
   register(line: NewRegisterLine): Promise<void>;
+  /** Uses the collection code that was confirmed at this pharmacy. Throws 409 `code-missing` where there is none any more; `at` ms UTC. */
+  useCollectionCode(tokenId: string, pharmacyId: string, at: number): Promise<void>;
 }

@@ -1,5 +1,8 @@
 /** Signed tokens of prescriptions. `src/workflow/dispensing/tokens.ts` implements it. MISSION M10; SECURITY RX-01, RX-03 */
 
+/** What is decided of a prescription as it is approved, and what is asked at the counter goes by. `high_value`: by the catalogue's cost. */
+export type PrescriptionKind = 'controlled' | 'high_risk' | 'high_value';
+
 /** One item of one prescription, as the token says it. Texts are as people read them. */
 export interface TokenSubject {
   /** Id of the order, a MedicationRequest. */
@@ -27,6 +30,8 @@ export interface TokenSubject {
   readonly expiresAt?: number;
   /** Controlled drug: lives 28 days at most. */
   readonly isControlled?: boolean;
+  /** Sealed with the token: who holds its Task cannot take them away. */
+  readonly kinds?: readonly PrescriptionKind[];
   /** Which issue of how many, for a prescription that repeats. */
   readonly issue?: { readonly number: number; readonly of: number };
 }
@@ -72,6 +77,8 @@ export interface PrescriptionToken {
   /** ms UTC */
   readonly issuedAt: number;
   readonly expiresAt: number;
+  /** As it was approved; none of tokens that were made before kinds were kept. */
+  readonly kinds: readonly PrescriptionKind[];
 }
 
 export interface MintedToken extends PrescriptionToken {

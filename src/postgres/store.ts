@@ -4,6 +4,7 @@ import type { Scan } from '../ports/bulk.ts';
 import type { Caller } from '../ports/caller.ts';
 import type { ChangeFeed, ChangeTail } from '../ports/change-feed.ts';
 import type { Cipher } from '../ports/cipher.ts';
+import type { CollectionCodes } from '../ports/collection-codes.ts';
 import type { DispenseQueue } from '../ports/dispense-queue.ts';
 import type { ControlledRegister, TokenAttempts } from '../ports/dispensing.ts';
 import type { JobTable } from '../ports/jobs.ts';
@@ -22,6 +23,7 @@ import { createChangeFeed } from './change-feed.ts';
 import { readStoredConsents } from './consent-rules.ts';
 import { type CustomParameterBook, createCustomParameterBook } from './custom-parameters.ts';
 import { createTokenAttempts } from './dispensing/attempts.ts';
+import { createCollectionCodes } from './dispensing/collection-codes.ts';
 import { createDispenseQueue } from './dispensing/queue.ts';
 import { createControlledRegister } from './dispensing/register.ts';
 import { createKeyRotation, type KeyRotation } from './encryption/key-rotation.ts';
@@ -95,6 +97,7 @@ export interface OpenStore extends ResourceStore {
     readonly queue: DispenseQueue;
     readonly attempts: TokenAttempts;
     readonly register: ControlledRegister;
+    readonly codes: CollectionCodes;
   };
   /** For those who tell others of changes. */
   readonly changes: ChangeFeed & ChangeTail;
@@ -255,6 +258,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       queue: createDispenseQueue({ ...pools, now }),
       attempts: createTokenAttempts(pools),
       register: createControlledRegister(pools, cipher),
+      codes: createCollectionCodes(pools),
     },
     changes: createChangeFeed({ writes: pools.writes, run }),
     scan: createScan({

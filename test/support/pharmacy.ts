@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { openKeyFile } from '../../src/pki/key-file.ts';
 import { openPrescriptionKeys } from '../../src/pki/prescription-keys.ts';
-import type { MintedToken, PrescriptionTokens } from '../../src/ports/prescription-tokens.ts';
+import type { MintedToken, PrescriptionKind, PrescriptionTokens } from '../../src/ports/prescription-tokens.ts';
 import { tokenIdOf } from '../../src/standards/prescription-token/token-id.ts';
 import { type QueuePriority, queueTask } from '../../src/workflow/dispensing/queue-entry.ts';
 import { createPrescriptionTokens } from '../../src/workflow/dispensing/tokens.ts';
@@ -66,6 +66,8 @@ export interface PrescribeOptions {
   readonly strength?: string;
   readonly priority?: QueuePriority;
   readonly schedule?: string;
+  /** Of its token, sealed. */
+  readonly kinds?: readonly PrescriptionKind[];
   readonly issuedAt?: number;
   readonly expiresAt?: number;
   readonly quantity?: number;
@@ -149,6 +151,7 @@ export async function makePharmacyWorld(
       },
       issuedAt,
       isControlled: priority === 'controlled',
+      kinds: options.kinds ?? [],
       ...(options.expiresAt !== undefined && { expiresAt: options.expiresAt }),
       ...(options.strength !== undefined && { strength: options.strength }),
     });

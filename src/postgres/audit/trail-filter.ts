@@ -120,14 +120,14 @@ export function matchesParts(
 }
 
 function matchesPart(event: EntryRow, part: TrailPart, agents: ReadonlySet<string> | undefined): boolean {
-  const { type, rid, pat } = event;
+  const { type, rid, pat, pats = pat ? [pat] : [] } = event;
   switch (part.kind) {
     case 'kinds':
       return part.numbers.includes(event.kind);
     case 'types':
       return type !== undefined && part.numbers.includes(type);
     case 'patients':
-      return pat !== undefined && part.rids.includes(String(toBigInt(pat.hi, pat.lo)));
+      return pats.some(({ hi, lo }) => part.rids.includes(String(toBigInt(hi, lo))));
     case 'targets': {
       const key = rid && String(toBigInt(rid.hi, rid.lo));
       return part.targets.some((target) => target.rid === key && (target.type ?? type) === type);

@@ -1,6 +1,7 @@
 /** Reads entries back as records: who, what, which patients, with what was sealed opened. */
 import type { Cipher } from '../../ports/cipher.ts';
 import type { AuditAgent, AuditRecord } from '../../standards/fhir/audit-event/record.ts';
+import { eventCount } from '../../standards/fhir/audit-event/render.ts';
 import { tooCostly } from '../../standards/fhir/outcome.ts';
 import { toBigInt } from '../hash.ts';
 import type { Lanes } from '../keys.ts';
@@ -15,7 +16,7 @@ import { ENTRY_COLUMNS, toEntry } from './entry-sql.ts';
 import { formatEventId } from './event-id.ts';
 import { findKind } from './kinds.ts';
 import { detailContext } from './log.ts';
-import { openSheet, SHEET } from './sheet.ts';
+import { openSheet, type ReadEntry, SHEET } from './sheet.ts';
 import {
   agentsSql,
   judgesSheets,
@@ -88,7 +89,7 @@ export function createTrailReader(options: {
     return new Map(rows as [string, string][]); // two texts
   }
 
-  async function toEntries(entries: readonly EntryRow[]): Promise<TrailEntry[]> {
+  async function toEntries(entries: readonly ReadEntry[]): Promise<TrailEntry[]> {
     const [patients] = await Promise.all([loadPatients(entries), loadAgents(entries)]);
     return entries.map((entry) => {
       const { pat, pats } = entry;
@@ -122,7 +123,7 @@ export function createTrailReader(options: {
   async function* walk(
     { parts, count, position, ...page }: TrailPage,
     only: 'all' | 'sheets' = 'all',
-  ): AsyncGenerator<EntryRow> {
+  ): AsyncGenerator<ReadEntry> {
     const order = page.descending ? 'desc' : 'asc';
     const named = await loadNamed(parts);
     const isAhead = (entry: EntryRow): boolean => {
@@ -158,25 +159,25 @@ limit ${params.add(size, 'int')}`;
     throw tooCostly('too much of the audit trail would have to be looked through: narrow the time with date');
   }
 
-  async function countSheets(parts: readonly TrailPart[], until: number): Promise<number> {
+  async function countSheets(parts: readonly TrailPart[], until: number, each: boolean): Promise<number> {
     if (judgesSheets(parts)) {
       const params = new Params();
       const where = trailWhere(parts, params, { position: undefined, descending: true, until });
       const [row] = await reads.query({
-        text: `select coalesce(sum(e.ver), 0)::float8 from audit.entry e where e.kind = ${SHEET} and ${where}`,
+        text: `select coalesce(sum(${each ? 'e.ver' : 'coalesce(e.type, e.ver)'}), 0)::float8 from audit.entry e where e.kind = ${SHEET} and ${where}`,
         values: params.values,
       });
       return row?.[0] as number;
     }
     let count = 0;
     const page = { parts, position: undefined, descending: true, until, count: ROWS };
-    for await (const _event of walk(page, 'sheets')) count += 1;
+    for await (const { pats } of walk(page, 'sheets')) count += each ? 1 : eventCount(pats?.length ?? 1);
     return count;
   }
 
   return {
     async find(page) {
-      const found: EntryRow[] = [];
+      const found: ReadEntry[] = [];
       if (page.count > 0)
         for await (const entry of walk(page)) {
           found.push(entry);
@@ -195,7 +196,7 @@ limit ${params.add(size, 'int')}`;
         text: `select ${events}::float8 from audit.entry e where e.kind <> ${SHEET} and ${where}`,
         values: params.values,
       });
-      return (row?.[0] as number) + (await countSheets(parts, until));
+      return (row?.[0] as number) + (await countSheets(parts, until, each));
     },
   };
 }
@@ -216,8 +217,8 @@ function openAgent(cipher: Cipher, id: Buffer, content: Buffer): AuditAgent {
   }
 }
 
-function openDetail(cipher: Cipher, { detail, at, id }: EntryRow): EntryDetail {
-  if (!detail) return {};
+function openDetail(cipher: Cipher, { opened, detail, at, id }: ReadEntry): EntryDetail {
+  if (opened || !detail) return opened ?? {};
   try {
     return JSON.parse(cipher.open(detail, detailContext(at, id)).toString()) as EntryDetail; // sealed by us
   } catch {
@@ -226,7 +227,7 @@ function openDetail(cipher: Cipher, { detail, at, id }: EntryRow): EntryDetail {
 }
 
 function toRecord(
-  entry: EntryRow,
+  entry: ReadEntry,
   agent: AuditAgent,
   patientIds: readonly string[],
   rids: RidCodec,

@@ -92,6 +92,8 @@ export function createAuditWatcher(options: WatcherOptions): AuditWatcher {
       if (counter.count >= BREAK_GLASS_MAX)
         raise('break-glass', subject, DAY_MS, { correlationId, count: counter.count });
     }
+    if (kind === 'dispense' && outcome === 0 && event.rule === 'collection-code-waived')
+      raise('collection-code-waived', event.detail?.['pharmacy'] ?? subject, HOUR_MS, { correlationId });
     if (kind === 'verification' && outcome !== 0) {
       const pharmacy = event.detail?.['pharmacy'] ?? caller.user?.organizationIds[0] ?? subject;
       const counter = failures.open(pharmacy, now(), MINUTE_MS);

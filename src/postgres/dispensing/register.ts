@@ -16,6 +16,7 @@ import { errorCode, translated } from '../database-error.ts';
 import { inTransaction } from '../in-transaction.ts';
 import type { Pipeline, Row, Statement } from '../pools.ts';
 import { attemptStatement } from './attempts.ts';
+import { NOT_CONFIRMED, useStatement } from './collection-codes.ts';
 
 const CHECK_VIOLATION = '23514';
 const BALANCES_MAX = 5000;
@@ -70,20 +71,27 @@ returning ${COLUMNS}`,
 }
 
 const notInStock = (): FhirError =>
-  new FhirError(409, [
-    {
-      ...issue(
-        'business-rule',
-        'The controlled drugs register does not hold so much: enter what came in (stock-in) or a correction first',
-      ),
-      details: { coding: [{ code: 'register-balance' }] },
-    },
-  ]);
+  ruleConflict(
+    'register-balance',
+    'The controlled drugs register does not hold so much: enter what came in (stock-in) or a correction first',
+  );
+
+const ruleConflict = (code: string, text: string): FhirError =>
+  new FhirError(409, [{ ...issue('business-rule', text), details: { coding: [{ code }] } }]);
 
 /** On the connection of a store's transaction. */
 export const createDispensingTransaction = (cipher: Cipher, send: Send): DispensingTransaction => ({
   attempts: async (attempts) => void (await send(attemptStatement(attempts))),
   register: async (line) => void (await addLine(send, cipher, line)),
+  async useCollectionCode(tokenId, pharmacyId, at) {
+    try {
+      await send(useStatement(tokenId, pharmacyId, at));
+    } catch (error) {
+      throw errorCode(error) === NOT_CONFIRMED
+        ? ruleConflict('code-missing', 'No collection code is confirmed')
+        : error;
+    }
+  },
 });
 
 export function createControlledRegister(

@@ -17,12 +17,15 @@ where e.patients && $1::text[] and not e.patients <@ $1::text[] and e.resource <
   values: [patientIds, references],
 });
 
-/** The log of who showed the tokens that these Tasks carry. */
+/** The log of who showed the tokens that these Tasks carry, and the codes that were sent for them. */
 const removeAttempts = (taskRids: readonly string[]): Statement => ({
-  text: `delete from mortar.prescription_attempt where token in (
-  select i ->> 'value' from ${tableOf('Task').main} m, jsonb_path_query(m.content::jsonb, '$.identifier[*]') i
+  text: `with shown as materialized (
+  select i ->> 'value' as token from ${tableOf('Task').main} m, jsonb_path_query(m.content::jsonb, '$.identifier[*]') i
   where m.rid = any($1::bigint[]) and i ->> 'system' = $2
-)`,
+), codes as (
+  delete from mortar.collection_code where token in (select token from shown)
+)
+delete from mortar.prescription_attempt where token in (select token from shown)`,
   values: [taskRids, namingSystemUrl('prescription-token')],
 });
 

@@ -124,12 +124,13 @@ export function createWorkflowApi(options: WorkflowApiOptions): (req: IncomingMe
           keep,
         }),
       );
-      const { patientId, detail, status, searched } = given;
+      const { patientId, detail, status, searched, rule } = given;
       if (!route.isUntold)
         await audit.record({
           ...asked,
           outcome: status < 400 ? 0 : 4,
           ...(patientId !== undefined && { patientId }),
+          ...(rule !== undefined && { rule }),
           ...(detail && { detail }),
           ...searched,
         });

@@ -9,7 +9,9 @@ import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
 import type { ResourceStore } from '../../ports/resource-store.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { JsonSchema } from '../../standards/openapi/document.ts';
+import type { CollectionDesk } from '../../workflow/dispensing/collection-code.ts';
 import type { Pharmacies } from '../../workflow/dispensing/pharmacies.ts';
+import type { PhotoRules } from '../../workflow/dispensing/photo.ts';
 import type { RateLimits } from '../rate-limit.ts';
 
 export interface DispensingParts {
@@ -17,8 +19,8 @@ export interface DispensingParts {
   readonly store: ResourceStore;
   /** Not audited: what is shown of it the routes tell themselves. */
   readonly visible: Pick<ResourceStore, 'search'>;
-  /** Not audited: for looking tokens up. */
-  readonly plain: Pick<ResourceStore, 'search'>;
+  /** Not audited: for looking tokens up, and photos. */
+  readonly plain: Pick<ResourceStore, 'search' | 'read'>;
   readonly searchOf: (type: string, query: string) => SearchRequest;
   readonly tokens: PrescriptionTokens;
   readonly keys: PrescriptionKeys;
@@ -27,6 +29,8 @@ export interface DispensingParts {
   readonly policy: Pick<Policy, 'filterFor'>;
   readonly attempts: TokenAttempts;
   readonly register: ControlledRegister;
+  readonly collection: CollectionDesk;
+  readonly photos: PhotoRules;
   readonly limits: RateLimits;
   readonly audit: AuditLog;
   /** How clients reach the server, and the issuer of tokens. */
@@ -53,6 +57,13 @@ export const TOKEN_ID = {
   pattern: '^PHB-RX-[0-9]{8}$',
   description: 'the number of a prescription',
   examples: ['PHB-RX-12345678'],
+};
+/** As the patient has it from the text message. */
+export const COLLECTION_CODE = {
+  type: 'string',
+  pattern: '^[0-9]{6}$',
+  description: 'a code of six digits',
+  examples: ['012345'],
 };
 /** A text that says something. */
 export const SAID = (maxLength: number, example: string): JsonSchema =>

@@ -17,6 +17,7 @@ interface ListQuery {
 
 export function createEpsNotificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
   const { store, visible, searchOf, tokens, pharmacies, jobsOf, now } = parts;
+  const rules = { isCodeNeeded: parts.collection.isNeeded, photos: parts.photos };
   const tellAgain = createTellAgain({ store, searchOf, jobsOf, now });
 
   async function list({ caller, query }: WorkflowCall): Promise<WorkflowAnswer> {
@@ -29,7 +30,10 @@ export function createEpsNotificationRoutes(parts: DispensingParts): readonly Wo
     return {
       status: 200,
       json: {
-        notifications: found.map((one) => ({ ...queueItem(one, now()), since: one.task['lastModified'] ?? null })),
+        notifications: found.map((one) => ({
+          ...queueItem(one, now(), rules),
+          since: one.task['lastModified'] ?? null,
+        })),
         ...(next !== undefined && { next }),
       },
       detail: { pharmacy: pharmacy.id },

@@ -26,6 +26,7 @@ export interface QueueEvents {
 export function createQueueRoutes(parts: DispensingParts & { readonly events: QueueEvents }): readonly WorkflowRoute[] {
   const { visible, searchOf, tokens, pharmacies, queue, attempts, events, timeZone, now } = parts;
   const counts = createCallerCounts(parts);
+  const rules = { isCodeNeeded: parts.collection.isNeeded, photos: parts.photos };
   const patientsOf = createQueuePatients(parts);
 
   async function list({ caller, query }: WorkflowCall): Promise<WorkflowAnswer> {
@@ -60,7 +61,7 @@ export function createQueueRoutes(parts: DispensingParts & { readonly events: Qu
         success: true,
         count: priority === 'all' ? stats.total : stats[priority as QueueRank],
         stats,
-        prescriptions: found.map((one) => queueItem(one, at)),
+        prescriptions: found.map((one) => queueItem(one, at, rules)),
         ...(page.next !== undefined && { next: page.next }),
       },
       detail: { pharmacy: pharmacy.id },

@@ -40,6 +40,8 @@ export interface SignedRequest {
 }
 
 export interface WorkflowAnswer extends PersonAnswer {
+  /** What the trail is told beside: a short code of what happened, where there is more to tell than that it was done. */
+  readonly rule?: string;
   /** What the trail is told beside: the type that was searched, by which words, and whose data was found. SECURITY AU-03 */
   readonly searched?: { readonly type: string; readonly query: string; readonly patientIds: readonly string[] };
 }

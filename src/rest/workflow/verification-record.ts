@@ -2,8 +2,9 @@
 import type { AuditLog } from '../../ports/audit.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { TokenAttempts } from '../../ports/dispensing.ts';
+import type { FoundTask } from '../../workflow/dispensing/find-task.ts';
 import type { Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
-import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
+import { type Fault, REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import type { Verdict } from '../../workflow/dispensing/verify.ts';
 
 export interface VerificationRecordParts {
@@ -53,3 +54,21 @@ export async function recordVerification(
     }),
   ]);
 }
+
+/** A collection code that was wrong is a verification that failed: the watch over pharmacies counts it with the others. */
+export const recordFailedCode = (
+  { audit }: Pick<VerificationRecordParts, 'audit'>,
+  caller: Caller,
+  fault: Fault,
+  pharmacyId: string,
+  found: FoundTask | undefined,
+): Promise<void> =>
+  audit.record({
+    kind: 'verification',
+    caller,
+    operation: 'collection-code',
+    outcome: 4,
+    rule: fault,
+    ...(found && { patientId: found.patientId }),
+    detail: { pharmacy: pharmacyId, ...(found && { task: found.taskId }) },
+  });

@@ -2,17 +2,21 @@
 import type { Caller } from '../../ports/caller.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError } from '../../standards/fhir/outcome.ts';
-import { isControlledTask } from '../../workflow/dispensing/controlled.ts';
-import { createDispense, type Dispensed } from '../../workflow/dispensing/dispense.ts';
-import { dispensedBy } from '../../workflow/dispensing/dispense-record.ts';
+import { isControlledEntry } from '../../workflow/dispensing/controlled.ts';
+import { createDispense } from '../../workflow/dispensing/dispense.ts';
+import { dispensedBy, dispenseIdOf } from '../../workflow/dispensing/dispense-record.ts';
 import type { FoundTask } from '../../workflow/dispensing/find-task.ts';
 import type { Node, Pharmacy } from '../../workflow/dispensing/pharmacies.ts';
+import { type GivenPhoto, isPhotoNeeded } from '../../workflow/dispensing/photo.ts';
+import type { CounterRules } from '../../workflow/dispensing/queue-item.ts';
 import { REASONS, VERIFIED } from '../../workflow/dispensing/reasons.ts';
 import { createVerify, type Verdict } from '../../workflow/dispensing/verify.ts';
 import { throttled } from '../rate-limit.ts';
-import { type DispensingParts, PHARMACY_CODE, SAID, TEXT, TOKEN_ID } from './dispensing-parts.ts';
+import { dispensedAnswer, toldOf } from './dispense-answer.ts';
+import { COLLECTION_CODE, type DispensingParts, PHARMACY_CODE, SAID, TEXT, TOKEN_ID } from './dispensing-parts.ts';
+import { PHOTO_PROBLEMS, photoBodyMax } from './photo-routes.ts';
 import type { WorkflowAnswer, WorkflowCall, WorkflowRoute } from './route.ts';
-import { recordVerification } from './verification-record.ts';
+import { recordFailedCode, recordVerification } from './verification-record.ts';
 import { readVisibleTask } from './visible-task.ts';
 
 const TAG = 'Tokens';
@@ -20,7 +24,8 @@ const ATTEMPTS_MAX = 1000;
 const TOKEN_BODY_MAX = 16 * 1024;
 
 export function createVerificationRoutes(parts: DispensingParts): readonly WorkflowRoute[] {
-  const { store, plain, searchOf, tokens, keys, pharmacies, attempts, limits, url, now } = parts;
+  const { store, plain, searchOf, tokens, keys, pharmacies, attempts, collection, limits, url, now } = parts;
+  const rules: CounterRules = { isCodeNeeded: collection.isNeeded, photos: parts.photos };
   const verify = createVerify({ store: plain, searchOf, tokens, keys, issuer: url, now });
   const dispense = createDispense({ ...parts, lookup: plain });
 
@@ -45,13 +50,14 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
     await checkRate(pharmacy, address);
     const verdict = await verify(body, pharmacy?.id);
     await tell(caller, verdict, pharmacy, address);
-    return { status: 200, json: pharmacy ? verdictFor(verdict) : verdictForAnybody(verdict) };
+    return { status: 200, json: pharmacy ? verdictFor(verdict, rules) : verdictForAnybody(verdict) };
   }
 
   async function handleDispense({ caller, body, address, keep }: WorkflowCall): Promise<WorkflowAnswer> {
     const pharmacy = await pharmacies.actingFor(caller, String(body['pharmacy_code']));
     const tokenId = String(body['prescription_id']);
     const notes = body['verification_notes'] as string | undefined;
+    const waiver = body['collection_code_waived'];
     const done = await dispense(
       caller,
       {
@@ -62,26 +68,34 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
         ...(notes !== undefined && notes.trim() !== '' && { notes: notes.trim() }),
         identity: { type: body['patient_id_type'], number: body['patient_id_number'] },
         address,
+        ...(typeof body['collection_code'] === 'string' && { code: body['collection_code'] }),
+        ...(body['photo'] !== undefined && { photo: body['photo'] as GivenPhoto }), // as the schema says
+        ...(typeof waiver === 'string' && { waiver: waiver.trim() }),
       },
       (tx, outcome) => keep(tx, dispensedAnswer(tokenId, outcome)),
     );
+    if (!done.isDone && (done.fault === 'code-wrong' || done.fault === 'code-tries'))
+      await recordFailedCode(parts, caller, done.fault, pharmacy.id, done.found);
     return {
       ...dispensedAnswer(tokenId, done),
       ...(done.found && { patientId: done.found.patientId }),
-      detail: { pharmacy: pharmacy.id, token: tokenId, ...(!done.isDone && { fault: done.fault }) },
+      detail: {
+        pharmacy: pharmacy.id,
+        token: tokenId,
+        ...(!done.isDone && { fault: done.fault }),
+      },
+      ...(done.isDone && done.code && { rule: `collection-code-${done.code}` }),
     };
   }
 
   /** What was noted when it was handed over, for whoever may read that. */
   async function noteOf(caller: Caller, { task }: FoundTask): Promise<string> {
-    const outputs = (task['output'] ?? []) as readonly Node[]; // validated
-    const reference = outputs.map((one) => (one['valueReference'] as Node | undefined)?.['reference']).find(Boolean);
-    const [, id] = /^MedicationDispense\/(.+)$/.exec(String(reference ?? '')) ?? [];
+    const id = dispenseIdOf(task);
     if (id === undefined) return '';
     try {
       const dispensed = parseJson((await store.read(caller, 'MedicationDispense', id)).content) as Node;
-      const [note] = (dispensed['note'] ?? []) as readonly Node[]; // validated
-      return note === undefined ? '' : `. ${String(note['text'])}`;
+      const notes = (dispensed['note'] ?? []) as readonly Node[]; // validated
+      return notes.map(({ text }) => `. ${String(text)}`).join('');
     } catch (error) {
       if (error instanceof FhirError && error.status < 500) return '';
       throw error;
@@ -169,17 +183,32 @@ export function createVerificationRoutes(parts: DispensingParts): readonly Workf
             verification_notes: { type: 'string', maxLength: 2000 },
             patient_id_type: TEXT(64, { description: 'Of controlled drugs: nin, driving_licence, passport …' }),
             patient_id_number: TEXT(64),
+            collection_code: COLLECTION_CODE,
+            photo: {
+              type: 'object',
+              required: ['content_type', 'data'],
+              additionalProperties: false,
+              properties: {
+                content_type: { enum: ['image/jpeg', 'image/png'] },
+                data: { type: 'string', description: 'base64' },
+              },
+            },
+            collection_code_waived: SAID(500, 'She has no telephone; known to us for years'),
           },
         },
+        bodyBytesMax: photoBodyMax(parts.photos),
       },
       answers: {
         200: { about: 'Dispensed', schema: { type: 'object' } },
         409: { about: 'Dispensed before: when, where and by whom', schema: { type: 'object' } },
-        422: { about: 'Expired, cancelled, another nonce', schema: { type: 'object' } },
-        403: { about: 'For another pharmacy', schema: { type: 'object' } },
+        422: {
+          about: 'Expired, cancelled, another nonce, a collection code that is missing or wrong',
+          schema: { type: 'object' },
+        },
+        403: { about: 'For another pharmacy, or not without a collection code', schema: { type: 'object' } },
         404: { about: 'No such prescription', schema: { type: 'object' } },
       },
-      problems: ['pharmacy', 'patient-id', 'quantity', 'register-balance'],
+      problems: ['pharmacy', 'patient-id', 'quantity', 'register-balance', ...PHOTO_PROBLEMS],
       handle: handleDispense,
     },
     {
@@ -217,11 +246,11 @@ const verdictForAnybody = ({ fault }: Verdict): object =>
     ? { valid: true, reason: VERIFIED, details: {} }
     : { valid: false, reason: 'Not valid', details: {} };
 
-function verdictFor({ fault, found, isProved }: Verdict): object {
+function verdictFor({ fault, found, isProved }: Verdict, { isCodeNeeded, photos }: CounterRules): object {
   if (fault !== undefined) {
     const by = fault === 'dispensed' && found && isProved ? dispensedBy(found.task) : undefined;
     const { text, step } = REASONS[fault];
-    return { valid: false, reason: text, details: { step_failed: step, ...(by && told(by)) } };
+    return { valid: false, reason: text, details: { step_failed: step, ...(by && toldOf(by)) } };
   }
   if (!found) throw new Error('a token that is good was found');
   const { payload } = found.token;
@@ -240,38 +269,9 @@ function verdictFor({ fault, found, isProved }: Verdict): object {
       prescriber: payload.prescriber,
       issued: payload.issued,
       expiry: payload.expiry,
-      requires_id_verification: isControlledTask(found.task),
-    },
-  };
-}
-
-const told = ({
-  dispensedAt,
-  pharmacy,
-  pharmacist,
-}: {
-  dispensedAt: string;
-  pharmacy: string;
-  pharmacist: string;
-}) => ({
-  dispensed_at: dispensedAt,
-  dispensed_by: pharmacy,
-  pharmacist,
-});
-
-function dispensedAnswer(tokenId: string, done: Dispensed): WorkflowAnswer {
-  if (!done.isDone) {
-    const { step, text, status } = REASONS[done.fault];
-    const details = done.by ? told(done.by) : { step_failed: step };
-    return { status, json: { success: false, message: text, details } };
-  }
-  const { patient, medication } = done.found.token.payload;
-  return {
-    status: 200,
-    json: {
-      success: true,
-      message: 'Prescription dispensed successfully',
-      details: { prescription_id: tokenId, patient_name: patient, medication, ...told(done.by) },
+      requires_id_verification: isControlledEntry(found),
+      requires_collection_code: isCodeNeeded(found),
+      requires_photo: isPhotoNeeded(photos, found),
     },
   };
 }

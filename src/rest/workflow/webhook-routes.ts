@@ -17,6 +17,8 @@ import { createSchemas } from './schemas.ts';
 export interface WebhookParts {
   readonly findSigner: FindSigner;
   readonly limits: RateLimits;
+  /** Of one event. It is read before it is known who asks. */
+  readonly bodyBytesMax: number;
   readonly now: () => number;
 }
 
@@ -25,12 +27,11 @@ const EVENTS: readonly { readonly type: string; readonly path: string }[] = [
   { type: 'prescription.ready', path: '/api/prescriptions/:id/ready' },
   { type: 'prescription.dispensed', path: '/api/prescriptions/dispense' },
 ];
-const BYTES_MAX = 64 * 1024;
 /** What is compared where there is no secret, so that it takes as long. */
 const NO_KEY = randomBytes(32);
 
 export function createWebhookRoutes(
-  { findSigner, limits, now }: WebhookParts,
+  { findSigner, limits, bodyBytesMax, now }: WebhookParts,
   routes: readonly WorkflowRoute[],
 ): readonly WorkflowRoute[] {
   const schemas = createSchemas();
@@ -88,7 +89,7 @@ export function createWebhookRoutes(
             data: { type: 'object', description: 'prescription_id, and what the request of the same name takes' },
           },
         },
-        bodyBytesMax: BYTES_MAX,
+        bodyBytesMax,
       },
       answers: {
         200: { about: 'Done, now or by this event before', schema: { type: 'object' } },

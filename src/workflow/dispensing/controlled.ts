@@ -10,13 +10,17 @@ import { inputOf } from './tokens.ts';
 export const isControlledTask = (task: Node): boolean =>
   task['priority'] === 'asap' || ['2', '3'].includes(inputOf(task, 'nafdac-schedule') ?? '');
 
+/** As its token has it sealed, or as its Task says: a pharmacy that changes its Task takes nothing away. */
+export const isControlledEntry = ({ task, token }: Pick<FoundTask, 'task' | 'token'>): boolean =>
+  token.kinds.includes('controlled') || isControlledTask(task);
+
 /** Who collects it. Throws 422 where a controlled drug is asked for without. */
 export function readIdentity(
-  task: Node,
+  found: Pick<FoundTask, 'task' | 'token'>,
   given: { readonly type?: unknown; readonly number?: unknown },
   types: readonly string[],
 ): RegisterIdentity | undefined {
-  if (!isControlledTask(task)) return undefined;
+  if (!isControlledEntry(found)) return undefined;
   const type = typeof given.type === 'string' ? given.type : '';
   const number = typeof given.number === 'string' ? given.number.trim() : '';
   if (types.includes(type) && number.length >= 4) return { type, number };

@@ -16,6 +16,8 @@ export interface Dispensing {
   /** `Practitioner/1` of the account, where there is one. */
   readonly practitioner?: string;
   readonly notes?: string;
+  /** Why it was handed over without a collection code, where one is asked for. */
+  readonly waiver?: string;
 }
 
 /** What a Task that is done says of it. */
@@ -35,6 +37,13 @@ export function dispensedBy(task: Node): DispensedBy | undefined {
     pharmacy: inputOf(outputs, 'pharmacy') ?? '',
     pharmacist: inputOf(outputs, 'pharmacist') ?? '',
   };
+}
+
+/** Id of the MedicationDispense of a Task that is done. */
+export function dispenseIdOf(task: Node): string | undefined {
+  const outputs = (task['output'] ?? []) as readonly Node[]; // validated
+  const references = outputs.map((one) => String((one['valueReference'] as Node | undefined)?.['reference'] ?? ''));
+  return references.map((one) => /^MedicationDispense\/(.+)$/.exec(one)?.[1]).find((id) => id !== undefined);
 }
 
 /** The Task, done. */
@@ -68,9 +77,13 @@ export function completedOrder(order: Resource, { pharmacy }: Dispensing): Resou
 
 export function medicationDispense(found: FoundTask & { readonly order: Node }, dispensing: Dispensing): Resource {
   const { order, patientId, orderId } = found;
-  const { at, pharmacy, pharmacist, practitioner, notes } = dispensing;
+  const { at, pharmacy, pharmacist, practitioner, notes, waiver } = dispensing;
   const when = new Date(at).toISOString();
   const request = order['dispenseRequest'] as Node | undefined;
+  const said = [
+    ...(notes === undefined ? [] : [notes]),
+    ...(waiver === undefined ? [] : [`Handed over without a collection code: ${waiver}`]),
+  ];
   const taken = (name: string): Node => (order[name] === undefined ? {} : { [name]: order[name] });
   return {
     resourceType: 'MedicationDispense',
@@ -87,7 +100,7 @@ export function medicationDispense(found: FoundTask & { readonly order: Node }, 
     ...(request?.['quantity'] !== undefined && { quantity: request['quantity'] }),
     whenPrepared: when,
     whenHandedOver: when,
-    ...(notes !== undefined && { note: [{ time: when, text: notes }] }),
+    ...(said.length > 0 && { note: said.map((text) => ({ time: when, text })) }),
     ...taken('dosageInstruction'),
   };
 }

@@ -2,14 +2,16 @@
  * Dispenses a prescription, once. The Task's row decides: whoever finds it ready under its lock is the one; the Task, the
  * order, the MedicationDispense, the register and the log are written in one transaction. MISSION M10; SECURITY RX-04
  */
-import { timingSafeEqual } from 'node:crypto';
 import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { TokenAttempt, TokenAttempts } from '../../ports/dispensing.ts';
 import type { NewJob } from '../../ports/jobs.ts';
 import type { ResourceStore, StoreTransaction, TransactionWrite } from '../../ports/resource-store.ts';
+import { FhirError } from '../../standards/fhir/outcome.ts';
 import { isTokenId } from '../../standards/prescription-token/token-id.ts';
+import type { CodeRefusal, CollectionDesk } from './collection-code.ts';
 import { readIdentity, supplyLine } from './controlled.ts';
+import { faultOfToken } from './dispense-fault.ts';
 import {
   completedOrder,
   completedTask,
@@ -22,8 +24,9 @@ import {
 } from './dispense-record.ts';
 import type { FindTaskServices, FoundTask } from './find-task.ts';
 import type { Node, Pharmacy } from './pharmacies.ts';
-import { DISPENSED, type Fault, REASONS } from './reasons.ts';
-import { STATUS_OF, stateOf, TRANSITIONS } from './states.ts';
+import { type GivenPhoto, type PhotoRules, photoResources, readPhoto } from './photo.ts';
+import { DISPENSED, type Fault, REASONS, WITHOUT_CODE } from './reasons.ts';
+import { STATUS_OF, stateOf } from './states.ts';
 import { createTaskLookup } from './task-lookup.ts';
 
 export interface DispenseRequest {
@@ -34,10 +37,21 @@ export interface DispenseRequest {
   readonly notes?: string;
   readonly identity: { readonly type?: unknown; readonly number?: unknown };
   readonly address: string;
+  /** As the patient says it. */
+  readonly code?: string;
+  /** Why there is none. */
+  readonly waiver?: string;
+  readonly photo?: GivenPhoto;
 }
 
 export type Dispensed =
-  | { readonly isDone: true; readonly found: FoundTask; readonly by: DispensedBy }
+  | {
+      readonly isDone: true;
+      readonly found: FoundTask;
+      readonly by: DispensedBy;
+      /** Where one is asked for. */
+      readonly code?: 'confirmed' | 'waived';
+    }
   | {
       readonly isDone: false;
       readonly fault: Fault;
@@ -45,6 +59,8 @@ export type Dispensed =
       readonly found?: FoundTask;
       /** Of one that was dispensed already. */
       readonly by?: DispensedBy;
+      /** Of a wrong collection code: how many are still heard. */
+      readonly left?: number;
     };
 
 export interface DispenseServices extends Omit<FindTaskServices, 'store'> {
@@ -52,6 +68,8 @@ export interface DispenseServices extends Omit<FindTaskServices, 'store'> {
   /** For looking tokens up. */
   readonly lookup: FindTaskServices['store'];
   readonly attempts: Pick<TokenAttempts, 'record'>;
+  readonly collection: Pick<CollectionDesk, 'check'>;
+  readonly photos: PhotoRules;
   /** Kinds of proof of identity that are taken. */
   readonly identityTypes: readonly string[];
   /** What else is to be done of an order that was dispensed, when it is kept. */
@@ -75,29 +93,33 @@ class NotReady extends Error {
   }
 }
 
-const NO_NONCE = '00000000-0000-0000-0000-000000000000';
-
 export function createDispense(services: DispenseServices): Dispense {
-  const { store, attempts, identityTypes, now } = services;
+  const { store, attempts, identityTypes, collection, now } = services;
   const lookUp = createTaskLookup({ ...services, store: services.lookup }, true);
 
-  /** Why it cannot be, before anything is locked. */
-  function faultOf(found: FoundTask | undefined, { nonce, pharmacy }: DispenseRequest): Fault | undefined {
-    const [own, given] = [Buffer.from(found?.token.nonce ?? NO_NONCE), Buffer.from(nonce)];
-    const isSame = own.length === given.length && timingSafeEqual(own, given);
-    if (!found) return 'unknown';
-    if (!isSame) return 'nonce';
-    const state = stateOf(found.task);
-    if (!TRANSITIONS[state].dispense) return state === 'ready' ? undefined : state;
-    if (found.token.expiresAt <= now()) return 'expired';
-    return found.pharmacyId === undefined || found.pharmacyId === pharmacy.id ? undefined : 'pharmacy';
-  }
+  const faultOf = (found: FoundTask | undefined, { nonce, pharmacy }: DispenseRequest): Fault | undefined =>
+    faultOfToken(found, { nonce, pharmacyId: pharmacy.id, at: now() });
 
-  async function refuse(request: DispenseRequest, fault: Fault, found?: FoundTask): Promise<Dispensed> {
-    await attempts.record(attemptOf(request, now(), false, REASONS[fault].text));
+  async function refuse(
+    request: DispenseRequest,
+    fault: Fault,
+    found?: FoundTask,
+    more: Pick<CodeRefusal, 'left'> = {},
+  ): Promise<Dispensed> {
+    const attempt = attemptOf(request, now(), false, REASONS[fault].text);
+    // A code that is not right is a failed verification: it counts among them.
+    await attempts.record(fault === 'code-wrong' || fault === 'code-tries' ? { ...attempt, kind: 'verify' } : attempt);
     const isKnown = fault !== 'unknown' && fault !== 'nonce';
     const by = found && isKnown ? dispensedBy(found.task) : undefined;
-    return { isDone: false, fault, ...(found && isKnown && { found }), ...(by && { by }) };
+    return { isDone: false, fault, ...(found && isKnown && { found }), ...(by && { by }), ...more };
+  }
+
+  /** While its code was looked at, another may have been handed it. */
+  async function refuseCode(request: DispenseRequest, refusal: CodeRefusal): Promise<Dispensed> {
+    const again = await lookUp(request.tokenId);
+    const { fault, ...more } = refusal;
+    const meanwhile = faultOf(again, request);
+    return meanwhile === undefined ? refuse(request, fault, again, more) : refuse(request, meanwhile, again);
   }
 
   return async (caller, request, last) => {
@@ -108,15 +130,20 @@ export function createDispense(services: DispenseServices): Dispense {
     if (!order) return refuse(request, 'cancelled', found);
     const whole = { ...found, order };
     const dispensing = dispensingOf(caller, request, now());
-    const identity = readIdentity(found.task, request.identity, identityTypes);
+    const identity = readIdentity(found, request.identity, identityTypes);
     const line = identity && supplyLine(whole, dispensing, caller.user?.id ?? caller.name, identity);
+    const photo = readPhoto(services.photos, found, request.photo);
+    const code = await collection.check(caller, found, request);
+    if (typeof code === 'object') return refuseCode(request, code);
+    const isWaived = code === 'waived';
     const [dispenseId, provenanceId, noticeId] = [store.newId(), store.newId(), store.newId()];
+    const told = { ...dispensing, ...(isWaived && { waiver: request.waiver ?? '' }) };
     const by = {
       dispensedAt: new Date(dispensing.at).toISOString(),
       pharmacy: request.pharmacy.name,
       pharmacist: request.pharmacist,
     };
-    const done: Dispensed = { isDone: true, found, by };
+    const done: Dispensed = { isDone: true, found, by, ...(code !== 'not-needed' && { code }) };
     const update = (type: string, id: string, change: (current: Node) => Node): TransactionWrite => ({
       kind: 'update',
       operation: 'update',
@@ -136,7 +163,7 @@ export function createDispense(services: DispenseServices): Dispense {
         if (current['status'] !== STATUS_OF.ready.order) throw new NotReady({ ...found.task, status: 'cancelled' });
         return completedOrder({ ...current, resourceType: 'MedicationRequest' }, dispensing);
       }),
-      { kind: 'create', id: dispenseId, resource: medicationDispense(whole, dispensing) },
+      { kind: 'create', id: dispenseId, resource: medicationDispense(whole, told) },
     ];
     const jobs = services.jobsOf?.(order, found.taskId) ?? [];
     const provenance = dispensingProvenance(provenanceId, found.patientId, dispensing);
@@ -148,19 +175,27 @@ export function createDispense(services: DispenseServices): Dispense {
           writes,
           async () => {
             const sent = [
-              tx.dispensing.attempts([attemptOf(request, dispensing.at, true, DISPENSED)]),
+              tx.dispensing.attempts([attemptOf(request, dispensing.at, true, isWaived ? WITHOUT_CODE : DISPENSED)]),
+              ...(code === 'confirmed'
+                ? [tx.dispensing.useCollectionCode(request.tokenId, request.pharmacy.id, dispensing.at)]
+                : []),
               ...(line ? [tx.dispensing.register(line)] : []),
               ...(jobs.length > 0 ? [tx.jobs.add(jobs)] : []),
               last(tx, done),
             ];
             await allOf(sent);
           },
-          (results) => [...provenance(results), dispensedNotice(found, noticeId, dispensing)],
+          (results) => [
+            ...provenance(results),
+            dispensedNotice(found, noticeId, dispensing),
+            ...(photo ? photoResources(photo, dispenseId, found, dispensing) : []),
+          ],
         );
-      // Who writes into the register waits for the line before, and nobody else shall wait with them.
-      await store.transaction(actor, work, { mayShare: line === undefined });
+      // Who writes into the register waits for the line before, and nobody else shall wait with them, for a code or for a photo.
+      await store.transaction(actor, work, { mayShare: !line && !photo && code === 'not-needed' });
       return done;
     } catch (error) {
+      if (isUnconfirmed(error)) return refuseCode(request, { fault: 'code-missing' });
       if (!(error instanceof NotReady)) throw error;
       const state = stateOf(error.task);
       return refuse(request, state === 'ready' ? 'cancelled' : state, { ...found, task: error.task });
@@ -194,6 +229,10 @@ const attemptOf = (
   reason,
   address,
 });
+
+/** Its time was over as it was to be used, or another code was sent. */
+const isUnconfirmed = (error: unknown): boolean =>
+  error instanceof FhirError && error.issues.some(({ details }) => details?.coding[0]?.code === 'code-missing');
 
 /** Waits for all of them, then throws the first error: none is left without a listener. */
 async function allOf(work: readonly Promise<unknown>[]): Promise<void> {

@@ -168,7 +168,7 @@ const nodeOf = (value: unknown): Node => (typeof value === 'object' && value !==
 function subjectOf(
   task: Found,
   order: Found,
-  { token, payload, expiresAt }: PrescriptionToken,
+  { token, payload, expiresAt, kinds }: PrescriptionToken,
   patientId: string,
   to: Pharmacy,
   at: number,
@@ -190,7 +190,8 @@ function subjectOf(
     pharmacy: to.contact,
     issuedAt: at,
     expiresAt,
-    ...(isControlledTask(task.resource) && { isControlled: true }),
+    ...((kinds.includes('controlled') || isControlledTask(task.resource)) && { isControlled: true }),
+    kinds,
     ...(number !== undefined && of !== undefined && { issue: { number: Number(number), of: Number(of) } }),
   };
 }

@@ -19,10 +19,11 @@ const SERVICE = serviceCaller('dispensing');
 export interface PharmacyNoticesOptions {
   readonly store: Pick<ResourceStore, 'read' | 'transaction'>;
   readonly queue: {
-    counts(pharmacyId: string): Promise<QueueCounts>;
     pharmaciesWithOpen(at: number): Promise<readonly string[]>;
     hasOpenSince(pharmacyId: string, issuedBefore: number): Promise<boolean>;
   };
+  /** What waits at a pharmacy, as far as its own people may see it. SECURITY FA-06 */
+  readonly waiting: (pharmacyId: string) => Promise<QueueCounts>;
   readonly pharmacies: Pick<Pharmacies, 'find'>;
   /** How people reach us. */
   readonly url: string;
@@ -40,7 +41,7 @@ export interface PharmacyNotices {
 }
 
 export function createPharmacyNotices(options: PharmacyNoticesOptions): PharmacyNotices {
-  const { store, queue, pharmacies, url, timeZone, now } = options;
+  const { store, queue, waiting, pharmacies, url, timeZone, now } = options;
   const link = `${url}/api/pharmacy/queue`;
   /** The day whose digests this process knows to be made. */
   let done: { readonly date: string; readonly ids: Set<string> } = { date: '', ids: new Set() };
@@ -76,7 +77,7 @@ export function createPharmacyNotices(options: PharmacyNoticesOptions): Pharmacy
   }
 
   async function digestOf(pharmacyId: string): Promise<string | undefined> {
-    const counts = await queue.counts(pharmacyId);
+    const counts = await waiting(pharmacyId);
     const total = counts.controlled + counts.high_risk + counts.routine;
     if (total === 0) return undefined;
     return digestText((await pharmacies.find(pharmacyId))?.name ?? 'pharmacy', total, counts);

@@ -64,6 +64,28 @@ export function createCallerCounts({ visible, searchOf, policy, queue }: QueueCo
   };
 }
 
+/**
+ * A pharmacist of a pharmacy, whoever it is: as its queue is shown there, so the pharmacy itself is told of it. What a Consent
+ * keeps from one person by name is theirs alone, and is counted.
+ */
+export const pharmacyCaller = (pharmacyId: string): Caller => ({
+  kind: 'user',
+  name: 'pharmacy',
+  correlationId: 'pharmacy',
+  scopes: [{ level: 'user', type: 'Task', letters: ['r', 's'] }],
+  otherScopes: [],
+  user: {
+    id: 'pharmacy',
+    name: 'pharmacy',
+    roles: ['PHARMACIST'],
+    practitionerRoleIds: [],
+    organizationIds: [pharmacyId],
+    patientIds: [],
+    authTime: 0,
+    amr: [],
+  },
+});
+
 function askersIn(filter: Filter): readonly ConsentAsker[] {
   if (filter.kind === 'undenied') return [filter.asker];
   return filter.kind === 'all' || filter.kind === 'any' ? filter.of.flatMap(askersIn) : [];

@@ -36,11 +36,13 @@ export interface QueueEntry {
   readonly strength?: string;
   /** `2`, `3`: whoever collects it shows who they are. */
   readonly nafdacSchedule?: string;
+  /** By the catalogue's cost; said for who reads the Task by FHIR, the token holds it where nobody changes it. */
+  readonly isHighValue?: boolean;
 }
 
 /** The Task, ready to be dispensed. */
 export function queueTask(entry: QueueEntry): Resource {
-  const { token, strength, nafdacSchedule } = entry;
+  const { token, strength, nafdacSchedule, isHighValue } = entry;
   const input = (code: string, value: string): object => ({
     type: { coding: [{ system: DISPENSING_CODES, code }] },
     valueString: value,
@@ -64,6 +66,7 @@ export function queueTask(entry: QueueEntry): Resource {
       input('token', token.sealed),
       ...(strength ? [input('strength', strength)] : []),
       ...(nafdacSchedule ? [input('nafdac-schedule', nafdacSchedule)] : []),
+      ...(isHighValue ? [input('high-value', 'true')] : []),
     ],
   };
 }

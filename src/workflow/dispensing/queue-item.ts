@@ -1,8 +1,9 @@
 /** One line of a pharmacy's queue, in the shape of seed 002, from the Task alone. MISSION M10 */
 import { notificationOf } from '../prescribing/eps-notification.ts';
-import { isControlledTask } from './controlled.ts';
+import { isControlledEntry } from './controlled.ts';
 import { dispensedBy } from './dispense-record.ts';
 import type { FoundTask } from './find-task.ts';
+import { isPhotoNeeded, type PhotoRules } from './photo.ts';
 import { readyToCollectAt } from './ready-to-collect.ts';
 import { type DispensingState, stateOf } from './states.ts';
 import { inputOf } from './tokens.ts';
@@ -13,9 +14,16 @@ export interface QueueItem {
   readonly [name: string]: string | boolean | null;
 }
 
-export function queueItem({ task, taskId, token }: FoundTask, at: number): QueueItem {
+/** What is asked at the counter, as this server is set. */
+export interface CounterRules {
+  readonly isCodeNeeded: (found: FoundTask) => boolean;
+  readonly photos: PhotoRules;
+}
+
+export function queueItem(found: FoundTask, at: number, { isCodeNeeded, photos }: CounterRules): QueueItem {
+  const { task, taskId, token } = found;
   const { payload } = token;
-  const isControlled = isControlledTask(task);
+  const isControlled = isControlledEntry(found);
   const isHighRisk = task['priority'] === 'urgent';
   const by = dispensedBy(task);
   const told = notificationOf(task);
@@ -41,7 +49,10 @@ export function queueItem({ task, taskId, token }: FoundTask, at: number): Queue
     priority: isControlled ? 'controlled' : isHighRisk ? 'high_risk' : 'routine',
     is_controlled: isControlled,
     is_high_risk: isHighRisk,
+    is_high_value: token.kinds.includes('high_value'),
     requires_id_verification: isControlled,
+    requires_collection_code: isCodeNeeded(found),
+    requires_photo: isPhotoNeeded(photos, found),
     ...(told && { eps_status: told.status, ...(told.reason !== undefined && { eps_reason: told.reason }) }),
     nafdac_schedule: inputOf(task, 'nafdac-schedule') ?? null,
   };

@@ -13,13 +13,30 @@ export type Fault =
   | 'dispensed'
   | 'held'
   | 'cancelled'
-  | 'pharmacy';
+  | 'pharmacy'
+  | CodeFault;
+
+/** Why nothing is handed over on a code by text message. MISSION M10 */
+export type CodeFault =
+  | 'code-missing'
+  | 'code-not-sent'
+  | 'code-wrong'
+  | 'code-expired'
+  | 'code-tries'
+  | 'code-waiver'
+  | 'code-waiver-person';
 
 export interface Reason {
   readonly step: string;
   readonly text: string;
   /** Of an attempt to dispense. */
   readonly status: number;
+}
+
+const CODE_STEP = 'collection_code';
+
+function codeReason(text: string, status = 422): Reason {
+  return { step: CODE_STEP, text, status };
 }
 
 /** In the order in which they are looked for. */
@@ -37,7 +54,23 @@ export const REASONS: Readonly<Record<Fault, Reason>> = {
   held: { step: 'status_check', text: 'Prescription is on hold: it is being cancelled', status: 409 },
   cancelled: { step: 'status_check', text: 'Prescription was cancelled', status: 422 },
   pharmacy: { step: 'pharmacy_check', text: 'Prescription is for another pharmacy', status: 403 },
+  'code-missing': codeReason(
+    'A code is needed that the patient gets by text message: POST /api/prescriptions/:id/collection-code, then collection_code',
+  ),
+  'code-not-sent': codeReason(
+    'No collection code was sent for this pharmacy: POST /api/prescriptions/:id/collection-code',
+  ),
+  'code-wrong': codeReason('The collection code is wrong'),
+  'code-expired': codeReason('The collection code has expired: send a new one'),
+  'code-tries': codeReason('The collection code was wrong too often: send a new one'),
+  'code-waiver': codeReason('Nothing is handed over here without a collection code', 403),
+  'code-waiver-person': codeReason('Only a pharmacist in person hands over without a collection code', 403),
 };
+
+/** All of them are one step, and told apart by `details.code`. */
+export const isCodeFault = (fault: Fault): fault is CodeFault => REASONS[fault].step === CODE_STEP;
 
 export const VERIFIED = 'Prescription verified successfully';
 export const DISPENSED = 'Prescription dispensed successfully';
+export const WITHOUT_CODE = `${DISPENSED}, without a collection code`;
+export const CODE_CONFIRMED = 'Collection code confirmed';

@@ -65,7 +65,7 @@ export function createPrescriptionTokens({ keys, cipher, nextTokenId, issuer }: 
         sign,
       );
       const signature = keys.mac(Buffer.from(canonicalJson(payload))).toString('hex');
-      const kept = { token, payload, signature };
+      const kept = { token, payload, signature, kinds: subject.kinds ?? [] };
       const sealed = cipher.seal(Buffer.from(JSON.stringify(kept)), contextOf(tokenId)).toString('base64');
       return { ...kept, tokenId, nonce, issuedAt, expiresAt, sealed } satisfies MintedToken;
     },
@@ -76,7 +76,7 @@ export function createPrescriptionTokens({ keys, cipher, nextTokenId, issuer }: 
       if (tokenId === undefined || sealed === undefined) return undefined;
       const before = opened.get(tokenId);
       if (before?.sealed === sealed) return before.token;
-      let kept: { readonly token: string; readonly payload: TokenPayload; readonly signature: string };
+      let kept: Pick<PrescriptionToken, 'token' | 'payload' | 'signature'> & Partial<Pick<PrescriptionToken, 'kinds'>>;
       try {
         kept = JSON.parse(cipher.open(Buffer.from(sealed, 'base64'), contextOf(tokenId)).toString());
       } catch {
@@ -84,6 +84,7 @@ export function createPrescriptionTokens({ keys, cipher, nextTokenId, issuer }: 
       }
       const { payload } = kept;
       const token: PrescriptionToken = {
+        kinds: [],
         ...kept,
         tokenId,
         nonce: payload.nonce,

@@ -8,6 +8,7 @@ export const NOTICE_CODES = [
   'prescription-rejected',
   'prescription-ready',
   'prescription-dispensed',
+  'collection-code',
   'prescription-refused',
   'prescription-cancelled',
   'prescription-moved',
@@ -89,6 +90,8 @@ export function noticeKinds({ alertGroupMs, alertsAWeek }: NoticeKindOptions): R
       groupMs: alertGroupMs,
       budget: { count: alertsAWeek, perMs: 7 * DAY_MS },
     },
+    // The code itself is sent apart, and stands nowhere.
+    'collection-code': HERE,
     'prescription-new': HERE,
     'prescription-on-hold': HERE,
     'dispense-notification-refused': HERE,

@@ -81,6 +81,15 @@ const OFF: Readonly<Record<Language, string>> = {
   cy: "Rydych yn cael hwn oherwydd y gofal a gewch, neu am i chi ofyn amdano. I beidio â chael rhagor o'r negeseuon hyn: $LINK",
 };
 
+/** What a patient says at the counter: one part of 160 characters that tells nobody what is collected, or where. */
+const COLLECTION_CODE: Readonly<Record<Language, string>> = {
+  en: 'Your collection code is $CODE. It is valid for 10 minutes. Say it only to the person who hands over your order.',
+  cy: "Eich cod casglu yw $CODE. Mae'n ddilys am 10 munud. Dywedwch ef wrth y sawl sy'n rhoi'ch archeb i chi yn unig.",
+};
+
+export const collectionCodeText = (language: Language, code: string): string =>
+  COLLECTION_CODE[language].replace('$CODE', code);
+
 /** `en-GB` is `en`; what there are no texts in is English. */
 export const languageOf = (tag: string | undefined): Language => (/^cy\b/i.test(tag ?? '') ? 'cy' : 'en');
 

@@ -2,7 +2,7 @@
 import type { PrescriptionTokens, TokenPharmacy } from '../../ports/prescription-tokens.ts';
 import type { NewResource, Resource } from '../../ports/resource-store.ts';
 import { queueTask } from '../dispensing/queue-entry.ts';
-import { isControlled, isHighRisk, isScheduled } from './catalogue/entry.ts';
+import { isControlled, isHighRisk, isHighValue, isScheduled, type Money } from './catalogue/entry.ts';
 import { healthNumberOf, identifierIn, listOf, type Node, nameOf, nodeOf, textIn } from './chart.ts';
 import { notice } from './desk.ts';
 import { type Item, instructionsText } from './items.ts';
@@ -25,6 +25,8 @@ export interface Approval {
   readonly prescriber: { readonly name: string; readonly reference: string };
   readonly warnings: readonly Finding[];
   readonly systems: IdentifierSystems;
+  /** What costs so much or more is of high value; nothing is without it. */
+  readonly highValueFrom?: Money | undefined;
   /** ms UTC */
   readonly at: number;
   readonly newId: () => string;
@@ -104,6 +106,8 @@ async function queueEntry(
   const { entry } = item;
   const birthDate = textIn(patient['birthDate']);
   const controlled = entry !== undefined && isControlled(entry);
+  const highRisk = entry !== undefined && isHighRisk(entry);
+  const highValue = entry !== undefined && isHighValue(entry, approval.highValueFrom);
   const orderId = String(order['id']);
   const token = await tokens.mint({
     prescriptionId: orderId,
@@ -121,6 +125,11 @@ async function queueEntry(
     issuedAt: at,
     expiresAt: at + Math.min(30, limitsOf(entry).validDays) * DAY_MS,
     ...(entry && isScheduled(entry) && { isControlled: true }),
+    kinds: [
+      ...(controlled ? (['controlled'] as const) : []),
+      ...(highRisk ? (['high_risk'] as const) : []),
+      ...(highValue ? (['high_value'] as const) : []),
+    ],
     issue: { number: 1, of: item.repeats + 1 },
   });
   return queueTask({
@@ -130,7 +139,8 @@ async function queueEntry(
     pharmacyId: String(pharmacy['id']),
     requester: prescriber.reference,
     token,
-    priority: controlled ? 'controlled' : entry && isHighRisk(entry) ? 'high_risk' : 'routine',
+    priority: controlled ? 'controlled' : highRisk ? 'high_risk' : 'routine',
+    isHighValue: highValue,
     groupIdentifier: nodeOf(listOf(order['identifier'])[0]),
     ...(entry && entry.strength !== '' && { strength: entry.strength }),
     ...(entry?.nafdacSchedule !== undefined && { nafdacSchedule: entry.nafdacSchedule }),

@@ -14,6 +14,7 @@ import { FhirError } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { NoticeCode } from '../notices/kinds.ts';
 import type { Catalogue, OpenCatalogue } from './catalogue/catalogue.ts';
+import type { Money } from './catalogue/entry.ts';
 import { ageOf, allergiesOf, currentMedicine, isOrder } from './chart.ts';
 import type { EpsOrders } from './eps-orders.ts';
 import { type Item, rulesBroken, toRuleItem } from './items.ts';
@@ -29,6 +30,8 @@ export interface Prescribing {
   /** Where a Spine is configured. */
   readonly eps?: EpsOrders | undefined;
   readonly systems: IdentifierSystems;
+  /** What costs so much or more by the catalogue is of high value. */
+  readonly highValueFrom?: Money | undefined;
   readonly now: Clock;
 }
 

@@ -94,6 +94,7 @@ export async function prepare(
     reference,
     warnings,
     systems: desk.systems,
+    highValueFrom: desk.highValueFrom,
     at,
     prescriber: { name: user.name, reference: requester },
     newId: store.newId,

@@ -116,6 +116,24 @@ describe('audit › alerts [AU-14]', () => {
     expect(rules()).deep.equal(['verification-failures FA123']);
   });
 
+  it('[AU-14] a prescription that was handed over without its code alerts, once an hour for a pharmacy', () => {
+    const waived = (pharmacy: string, outcome: 0 | 4 = 0): void =>
+      see({ kind: 'dispense', outcome, rule: 'collection-code-waived', detail: { pharmacy } });
+    see({ kind: 'dispense', outcome: 0, rule: 'collection-code-confirmed', detail: { pharmacy: 'FA123' } });
+    waived('FA123', 4);
+    expect(rules()).deep.equal([]);
+    waived('FA123');
+    waived('FA123');
+    waived('FB456');
+    at += 61 * MINUTE;
+    waived('FA123');
+    expect(rules()).deep.equal([
+      'collection-code-waived FA123',
+      'collection-code-waived FB456',
+      'collection-code-waived FA123',
+    ]);
+  });
+
   it('[AU-14] a broken chain and a trail that cannot be written alert, once each', () => {
     watcher.chainBroken(7);
     watcher.chainBroken(7);

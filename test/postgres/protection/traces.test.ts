@@ -62,12 +62,18 @@ values ('s', 'x', $1, 1, 'update', 0, $2)`,
           `insert into mortar.prescription_attempt (at, token, pharmacy, kind, success, reason) values (now(), $1, 'p', $2, true, 'ok')`,
           [`TOKEN-${id}`, kind],
         );
+    for (const id of ['gone', 'stays'])
+      await world.sql(
+        `insert into mortar.collection_code (token, pharmacy, patient, digest, sent_at, expires_at, sendings) values ($1, 'p', 'x', '', now(), now(), array[now()])`,
+        [`TOKEN-${id}`],
+      );
     await world.sql(
       `insert into mortar.controlled_register (pharmacy, product, number, at, type, quantity, balance, name, token, by_name, by_id)
 values ('p', 'm', 1, now(), 'supply', 5, 10, 'Morphine', 'TOKEN-gone', 'Somebody', '1')`,
     );
     await erase();
     expect(await world.sql('select distinct token from mortar.prescription_attempt')).deep.equal([['TOKEN-stays']]);
+    expect(await world.sql('select token from mortar.collection_code')).deep.equal([['TOKEN-stays']]);
     expect(await world.sql('select token from mortar.controlled_register')).deep.equal([['TOKEN-gone']]);
   });
 

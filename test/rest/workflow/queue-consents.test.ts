@@ -1,9 +1,14 @@
 /** Counts of a queue and Consents: what is kept from who asks is not counted, by whatever door. SECURITY CP-03, CP-08, FA-06 */
 import { expect } from 'chai';
+import { createPolicy } from '../../../src/policy/policy.ts';
 import type { Resource } from '../../../src/ports/resource-store.ts';
+import type { OpenStore } from '../../../src/postgres/store.ts';
+import { createPharmacyNotices } from '../../../src/workflow/dispensing/pharmacy-notices.ts';
+import { createCallerCounts, pharmacyCaller } from '../../../src/workflow/dispensing/queue-counts.ts';
 import { privacyConsent } from '../../support/consents.ts';
 import { type Answer, codeOf, makePharmacyWorld, type PharmacyWorld, type Prescribed } from '../../support/pharmacy.ts';
-import { startTestServer, type TestServer } from '../../support/server.ts';
+import { isPatientType, mayNamePatients, parseQuery } from '../../support/policy-store.ts';
+import { startTestServerAndStore, type TestServer } from '../../support/server.ts';
 
 const PHARMACY = 'Organization/pharmacy-a';
 const actor = (reference: string): object => ({ role: { coding: [{ code: 'IRCP' }] }, reference: { reference } });
@@ -22,12 +27,13 @@ function dice(seed: number): (sides: number) => number {
 describe('a queue and Consents', function () {
   this.timeout(240_000);
   let server: TestServer;
+  let store: OpenStore;
   let world: PharmacyWorld;
   let a: Record<string, string>;
   let made: readonly Prescribed[];
   const patientOf = (i: number): string => `kept-${i}`;
   before(async () => {
-    server = await startTestServer({ env: { RATE_LIMITS: 'read=off,write=off,verify=off' } });
+    ({ server, store } = await startTestServerAndStore({ env: { RATE_LIMITS: 'read=off,write=off,verify=off' } }));
     world = await makePharmacyWorld(server);
     a = await world.pharmacist('pharmacy-a');
     for (let i = 0; i < PEOPLE; i += 1)
@@ -59,6 +65,25 @@ describe('a queue and Consents', function () {
     expect(status).equal(200);
     return { stats: json.stats, lines: json.prescriptions };
   };
+  /** What the morning's mail to the pharmacy says of what waits; undefined where none is sent. */
+  async function digest(): Promise<Answer['json'] | undefined> {
+    const { queue } = store.dispensing;
+    const policy = createPolicy({ isPatientType, mayNamePatients, now: Date.now });
+    const counts = createCallerCounts({ visible: store, searchOf: parseQuery, policy, queue });
+    const notices = createPharmacyNotices({
+      store,
+      queue,
+      waiting: (id) => counts.open(pharmacyCaller(id), id),
+      pharmacies: { find: async () => undefined },
+      url: server.url,
+      timeZone: 'Europe/London',
+      now: Date.now,
+    });
+    const text = await notices.digestOf('pharmacy-a');
+    if (text === undefined) return undefined;
+    const [total, controlled, high_risk, routine] = (text.match(/\b\d+\b/g) ?? []).map(Number);
+    return { total, routine, controlled, high_risk };
+  }
   async function compare(about: string): Promise<number> {
     let total = 0;
     for (const status of ['pending', 'dispensed', 'expired'])
@@ -67,7 +92,10 @@ describe('a queue and Consents', function () {
         const of = (priority: string): number => lines.filter((one) => one.priority === priority).length;
         const counted = { controlled: of('controlled'), high_risk: of('high_risk'), routine: of('routine') };
         expect(stats, `${about}: ${status} ${more}`).eql({ total: lines.length, ...counted });
-        if (status === 'pending' && more === '') total = lines.length;
+        if (status !== 'pending' || more !== '') continue;
+        total = lines.length;
+        const told = await digest();
+        expect(told, `${about}: the digest`).eql(total === 0 ? undefined : stats);
       }
     return total;
   }
@@ -111,6 +139,13 @@ describe('a queue and Consents', function () {
         await inactive(0);
       }
     });
+
+  it('[CP-03] [FA-06] where all is kept from a pharmacy its digest is not sent', async () => {
+    for (let i = 0; i < PEOPLE; i += 1) await consent(i, { type: 'deny', actor: [actor(PHARMACY)] });
+    expect(await compare('all of them')).equal(0);
+    expect(await digest()).equal(undefined);
+    for (let i = 0; i < PEOPLE; i += 1) await inactive(i);
+  });
 
   it('[CP-03] one prescription alone is kept back', async () => {
     const kept = made[12];

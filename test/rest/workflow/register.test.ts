@@ -1,10 +1,23 @@
 /** Controlled drugs over the running server: identity, register, balance under concurrency, report. MISSION M10 */
 import { expect } from 'chai';
 import { withClient } from '../../support/database.ts';
-import { type Answer, codeOf, makePharmacyWorld, type PharmacyWorld, type Prescribed } from '../../support/pharmacy.ts';
+import {
+  type Answer,
+  codeOf,
+  makePharmacyWorld,
+  type PharmacyWorld,
+  type Prescribed,
+  type PrescribeOptions,
+} from '../../support/pharmacy.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
 
 const PRODUCT = 'morphine sulfate 10mg tablets';
+const CONTROLLED: PrescribeOptions = {
+  medication: 'Morphine sulfate 10mg tablets',
+  priority: 'controlled',
+  schedule: '2',
+  quantity: 10,
+};
 
 describe('controlled drugs', function () {
   this.timeout(240_000);
@@ -18,13 +31,7 @@ describe('controlled drugs', function () {
   });
   after(() => server.stop());
 
-  const prescribe = (): Promise<Prescribed> =>
-    world.prescribe({
-      medication: 'Morphine sulfate 10mg tablets',
-      priority: 'controlled',
-      schedule: '2',
-      quantity: 10,
-    });
+  const prescribe = (): Promise<Prescribed> => world.prescribe(CONTROLLED);
   const dispense = (
     { token }: Prescribed,
     more: object = { patient_id_type: 'nin', patient_id_number: '12345678901' },
@@ -40,6 +47,16 @@ describe('controlled drugs', function () {
     world.call('POST', '/api/pharmacy/register/entries/', a, { product: PRODUCT, reason: 'Delivery note 17', ...body });
   const register = async (): Promise<Answer['json']> =>
     (await world.call('GET', `/api/pharmacy/register?product=${encodeURIComponent(PRODUCT)}`, a)).json;
+
+  it('are what they were approved as, whatever a pharmacy makes of its Task', async () => {
+    const made = await world.prescribe({ ...CONTROLLED, kinds: ['controlled'] });
+    const { json: task } = await world.call('GET', `/fhir/R4/Task/${made.taskId}`, a);
+    const input = task.input.filter((one: Answer['json']) => one.type.coding[0].code !== 'nafdac-schedule');
+    const changed = await world.call('PUT', `/fhir/R4/Task/${made.taskId}`, a, { ...task, priority: 'routine', input });
+    expect(changed.status).equal(200);
+    const answer = await dispense(made, {});
+    expect([answer.status, answer.json.code]).eql([422, 'patient-id']);
+  });
 
   it('live 28 days at most', async () => {
     const { token } = await prescribe();

@@ -35,6 +35,7 @@ describe('workflow › dispensing › digest', function () {
     return createPharmacyNotices({
       store,
       queue: store.dispensing.queue,
+      waiting: store.dispensing.queue.counts,
       pharmacies,
       url: server.url,
       timeZone: ZONE,

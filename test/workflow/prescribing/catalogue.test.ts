@@ -7,6 +7,8 @@ import {
   type CatalogueEntry,
   catalogueId,
   isControlled,
+  isHighValue,
+  type Money,
   readMedicationKnowledge,
   toMedicationKnowledge,
 } from '../../../src/workflow/prescribing/catalogue/entry.ts';
@@ -61,6 +63,17 @@ describe('catalogue', () => {
     ['a quantity of nothing', 'name,max_quantity\nAspirin,0', 'line 2, max_quantity: is a number above 0'],
     ['an age in words', 'name,min_age\nAspirin,adult', 'line 2, min_age: is whole years'],
     ['a risk of our own', 'name,risk_level\nAspirin,huge', 'line 2, risk_level: is Low'],
+    ['a cost in words', 'name,cost,currency\nAspirin,cheap,GBP', 'line 2, cost: is an amount such as 12.50'],
+    ['a cost with a comma', 'name,cost,currency\nAspirin,"12,50",EUR', 'line 2, cost: is an amount'],
+    ['a cost below nothing', 'name,cost,currency\nAspirin,-1,EUR', 'line 2, cost: is an amount'],
+    ['a currency in small letters', 'name,cost,currency\nAspirin,1,gbp', 'line 2, currency: is a currency of three'],
+    ['a currency of two letters', 'name,cost,currency\nAspirin,1,GB', 'line 2, currency: is a currency of three'],
+    [
+      'a cost without a currency',
+      'name,cost,currency\nAspirin,12.50,',
+      'line 2, currency: is missing: there is a cost',
+    ],
+    ['a currency without a cost', 'name,currency\nAspirin,GBP', 'line 2, cost: is missing: there is a currency'],
     ['perhaps active', 'name,is_active\nAspirin,maybe', 'line 2, is_active: is true or false'],
   ];
   for (const [what, csv, fault] of FAULTS)
@@ -98,6 +111,34 @@ describe('catalogue', () => {
   for (const [name, expected] of CONTROLLED)
     it(`${name}: ${expected ? '' : 'not '}of Schedule 2 or 3`, () => {
       expect(isControlled(starter.entries.find((one) => one.name === name) as CatalogueEntry)).equal(expected);
+    });
+
+  it('a cost is kept as MedicationKnowledge says it, and read back', () => {
+    const { entries, faults } = readMedicines('name,cost,currency\nAdalimumab 40mg,352.1400,GBP\nAspirin 75mg,,', []);
+    expect(faults).eql([]);
+    const [dear, cheap] = entries as [CatalogueEntry, CatalogueEntry];
+    const resource = toMedicationKnowledge(dear);
+    const { validate } = createValidation(testDefinitions());
+    expect(validate(resource)).eql([]);
+    expect(resource['cost']).eql([{ type: { text: 'Pack or course' }, cost: { value: 352.14, currency: 'GBP' } }]);
+    expect(readMedicationKnowledge(resource)).eql(dear);
+    expect(toMedicationKnowledge(cheap)).not.have.property('cost');
+  });
+
+  const gbp = (amount: number): Money => ({ amount, currency: 'GBP' });
+  const eur = (amount: number): Money => ({ amount, currency: 'EUR' });
+  const VALUES: readonly (readonly [string, readonly Money[] | undefined, Money | undefined, boolean])[] = [
+    ['what costs so much', [gbp(100)], gbp(100), true],
+    ['what costs a hundredth of a penny less', [gbp(99.9999)], gbp(100), false],
+    ['what costs more in another currency', [eur(5000)], gbp(100), false],
+    ['what has several costs, one of them so high', [gbp(10), eur(5), gbp(100)], gbp(100), true],
+    ['what has no known cost', undefined, gbp(100), false],
+    ['anything, where no amount is set', [gbp(1_000_000)], undefined, false],
+  ];
+  for (const [what, costs, from, expected] of VALUES)
+    it(`${what} is ${expected ? '' : 'not '}of high value`, () => {
+      const [entry] = readMedicines('name\nAdalimumab 40mg', []).entries as [CatalogueEntry];
+      expect(isHighValue({ ...entry, ...(costs && { costs }) }, from)).equal(expected);
     });
 
   describe('search', () => {

@@ -16,6 +16,12 @@ export interface Interaction {
   readonly advice: string;
 }
 
+/** Of one currency, ISO 4217. */
+export interface Money {
+  readonly amount: number;
+  readonly currency: string;
+}
+
 export interface CatalogueEntry {
   /** Of the MedicationKnowledge. */
   readonly id: string;
@@ -37,6 +43,8 @@ export interface CatalogueEntry {
   /** Years. */
   readonly minAge?: number;
   readonly riskLevel?: string;
+  /** Of a pack or course; several where the resource says several. */
+  readonly costs?: readonly Money[];
   /** Of allergies and interactions: `penicillins`. */
   readonly classes: readonly string[];
   readonly requiresApproval: boolean;
@@ -81,6 +89,10 @@ export const isScheduled = ({ ukSchedule, usSchedule, nafdacSchedule }: Catalogu
 
 export const isHighRisk = ({ riskLevel }: CatalogueEntry): boolean =>
   riskLevel === 'High' || riskLevel === 'Moderate-High';
+
+/** Whether it costs so much or more. Costs of other currencies are not looked at, and what has no cost is of no high value. */
+export const isHighValue = ({ costs = [] }: CatalogueEntry, from: Money | undefined): boolean =>
+  from !== undefined && costs.some(({ amount, currency }) => currency === from.currency && amount >= from.amount);
 
 export function toMedicationKnowledge(entry: CatalogueEntry): Resource {
   const codings = CODE_SYSTEMS.flatMap(([name, system]) => {
@@ -155,6 +167,12 @@ export function toMedicationKnowledge(entry: CatalogueEntry): Resource {
         },
       ],
     }),
+    ...(entry.costs !== undefined && {
+      cost: entry.costs.map(({ amount, currency }) => ({
+        type: { text: 'Pack or course' },
+        cost: { value: amount, currency },
+      })),
+    }),
     ...(classes.length > 0 && { medicineClassification: classes }),
     ...(regulatory.length > 0 && { regulatory }),
   };
@@ -199,6 +217,11 @@ export function readMedicationKnowledge(resource: Node): CatalogueEntry | undefi
     .flatMap((one) => listOf(one['patientCharacteristics']))
     .map((one) => nodeOf(one['characteristicQuantity']))
     .find((quantity) => quantity['comparator'] === '>=' && quantity['code'] === 'a');
+  const costs = listOf(resource['cost']).flatMap((one): Money[] => {
+    const { value, currency } = nodeOf(one['cost']);
+    const amount = numberIn(value);
+    return amount === undefined || typeof currency !== 'string' ? [] : [{ amount, currency }];
+  });
   const optional = {
     maxQuantity: numberIn(
       regulatory
@@ -208,6 +231,7 @@ export function readMedicationKnowledge(resource: Node): CatalogueEntry | undefi
     maxDaily: numberIn(extension(EXTENSION.maxDaily)?.['valueDecimal']),
     minAge: numberIn(age?.['value']),
     riskLevel: classified('risk-level')[0],
+    costs: costs.length > 0 ? costs : undefined,
   };
   return {
     id,

@@ -39,6 +39,8 @@ const COLUMNS = [
   'risk_level',
   'allergy_classes',
   'max_daily',
+  'cost',
+  'currency',
   'requires_approval',
   'is_active',
 ] as const;
@@ -68,9 +70,17 @@ const CHECKS: Readonly<
     isGood: (v) => ['Low', 'Moderate', 'Moderate-High', 'High'].includes(v),
     text: 'Low, Moderate, Moderate-High or High',
   },
+  cost: { isGood: (v) => /^\d{1,9}(?:\.\d{1,4})?$/.test(v), text: 'an amount such as 12.50' },
+  currency: { isGood: (v) => /^[A-Z]{3}$/.test(v), text: 'a currency of three capital letters, such as GBP' },
   requires_approval: { isGood: isBoolean, text: 'true or false' },
   is_active: { isGood: isBoolean, text: 'true or false' },
 };
+
+/** What says nothing without the other. */
+const PAIRED: readonly (readonly [Column, Column])[] = [
+  ['cost', 'currency'],
+  ['currency', 'cost'],
+];
 
 /** The medicines of a file, and every fault in it; columns may be left out but for `name`, and stand in any order. */
 export function readMedicines(text: string, pairs: readonly InteractionPair[]): Read<CatalogueEntry> {
@@ -83,6 +93,9 @@ export function readMedicines(text: string, pairs: readonly InteractionPair[]): 
       const check = CHECKS[column];
       if (value !== '' && check && !check.isGood(value)) faults.push({ line, column, text: `is ${check.text}` });
     }
+    for (const [given, needed] of PAIRED)
+      if ((values.get(given) ?? '') !== '' && (values.get(needed) ?? '') === '')
+        faults.push({ line, column: needed, text: `is missing: there is a ${given}` });
     const name = values.get('name') ?? '';
     if (name === '') faults.push({ line, column: 'name', text: 'is missing' });
     const id = catalogueId(name);
@@ -162,6 +175,7 @@ function toEntry(
     ...number('maxDaily', 'max_daily'),
     ...number('minAge', 'min_age'),
     ...word('riskLevel', 'risk_level'),
+    ...(text('cost') !== '' && { costs: [{ amount: Number(text('cost')), currency: text('currency') }] }),
     classes,
     requiresApproval: text('requires_approval') !== 'false',
     isActive: text('is_active') !== 'false',
