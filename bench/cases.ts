@@ -2,7 +2,19 @@
 import type pg from 'pg';
 import type { Loaded } from './import.ts';
 import { get, type Target, withBody } from './load.ts';
-import { createRandom, FAMILIES, IDENTIFIER_SYSTEM, MEASURE_CODES, recordOf, transactionOf } from './records.ts';
+import {
+  CHOLESTEROL,
+  createRandom,
+  FAMILIES,
+  GLUCOSE,
+  IDENTIFIER_SYSTEM,
+  MEASURE_CODES,
+  MEASURED_A_PATIENT,
+  type Measure,
+  recordOf,
+  transactionOf,
+  valueBelow,
+} from './records.ts';
 
 export interface Case {
   readonly name: string;
@@ -30,6 +42,11 @@ export interface Figures {
   readonly cpuPostgres: number;
   /** MiB */
   readonly rss: number;
+}
+
+interface Person {
+  readonly name: readonly [{ readonly family: string; readonly given: readonly string[] }];
+  readonly birthDate: string;
 }
 
 const PREPARED = 2_000;
@@ -76,6 +93,12 @@ export async function createCases(admin: pg.Client, mortar: Target, barePort: nu
   const quantity = (): string =>
     `${any(['gt', 'ge', ''])}${(135 + random() * 5).toFixed(2)}%7Chttp://unitsofmeasure.org%7C${any(['mg/dL', 'kg'])}`;
   const measured = (): string => `http://loinc.org%7C2339-0%24gt${(138 + random() * 2).toFixed(2)}`;
+  const people = patients.map(({ content }) => JSON.parse(content) as Person);
+  const person = ({ name: [{ family, given }], birthDate }: Person): string =>
+    `family=${family}&given=${given[0]}&birthdate=${birthDate}`;
+  /** Above it lie some ten of the values of a measure, however many there are of it. */
+  const few = (measure: Measure): string =>
+    valueBelow(measure, (5 + random() * 10) / (MEASURED_A_PATIENT * loaded.patients)).toFixed(4);
   const search = (name: string, path: () => string): Case => ({
     name,
     port,
@@ -100,6 +123,21 @@ export async function createCases(admin: pg.Client, mortar: Target, barePort: nu
     search('search reference', () => `/Observation?encounter=${encounter()}&_count=20`),
     search('search quantity', () => `/Observation?value-quantity=${quantity()}&_count=20`),
     search('search composite', () => `/Observation?code-value-quantity=${measured()}&_count=20`),
+    search('search name, one person', () => `/Patient?${person(any(people))}&_count=20`),
+    search('search name, one letter', () => `/Patient?name=${any(FAMILIES).slice(0, 1)}&_count=20`),
+    search(
+      'search quantity, ten match',
+      () => `/Observation?value-quantity=gt${few(CHOLESTEROL)}%7Chttp://unitsofmeasure.org%7Cmg/dL&_count=20`,
+    ),
+    search(
+      'search composite, ten match',
+      () => `/Observation?code-value-quantity=http://loinc.org%7C${GLUCOSE[0]}%24gt${few(GLUCOSE)}&_count=20`,
+    ),
+    search(
+      'search composite, 1 in 23',
+      () =>
+        `/Observation?code-value-quantity=http://loinc.org%7C${GLUCOSE[0]}%24gt${valueBelow(GLUCOSE, 0.043).toFixed(2)}&_count=20`,
+    ),
     search(
       'search _include',
       () =>

@@ -1,20 +1,17 @@
 /**
  * `npm run -s bench -- [--size N | --growth N,N] [--only NAME] [--rounds N] [--seconds S] [--json FILE]`
  * Interleaves the bare `node:http` + `pg` baseline and Mortar on one Postgres and prints rates, latencies and ratios.
- * With `--growth 10000,1000000` it tells what each family of searches costs at these sizes, in processor time.
+ * With `--growth 10000,1000000` it tells what each family of searches costs at these sizes, in processor time: a store of
+ * each size, asked in turns.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
-import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
+import type pg from 'pg';
 import { type Case, createCases, type Figures } from './cases.ts';
 import { printGrowth } from './growth.ts';
-import { type Loaded, loadRecords } from './import.ts';
 import { runLoad } from './load.ts';
-import { cpuBetween, cpuOf, cpuOfTree, rssOf, startBaseline, startMortar } from './processes.ts';
+import { cpuBetween, cpuOf, cpuOfTree, rssOf } from './processes.ts';
 import { median, note, writeReport } from './report.ts';
+import { openWorld, type World } from './world.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,115 +24,114 @@ const { values: flags } = parseArgs({
   },
 });
 const sizes = (flags.growth ?? flags.size).split(',').map(Number);
-const size = sizes.at(-1) as number; // of a list that split has made
 const rounds = Number(flags.rounds);
 const durationMs = Number(flags.seconds) * 1000;
 const CONNECTIONS = 32;
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const WARM_UP_MS = 500;
 
-const folder = mkdtempSync(join(tmpdir(), 'mortar-bench-'));
-chmodSync(folder, 0o711); // Postgres may run as another user
-const postgres = await startEmbeddedPostgres({ dataDir: folder, log: silent });
-const owner = postgres.connection('owner');
-const admin = new pg.Client(owner);
+const worlds: World[] = [];
 try {
-  await admin.connect();
-  await admin.query('create schema bare; create table bare.t (id uuid primary key, content text not null)');
-  const databaseUrl = urlOf(owner);
-  const server = join(folder, 'server');
-  let mortar = await startMortar(databaseUrl, server);
-  const baseline = await startBaseline(owner);
-  const pgPid = Number(readFileSync(join(folder, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
-  const bySize: { readonly size: number; readonly figures: readonly Figures[] }[] = [];
-  let loaded: Loaded = { resources: 0, patients: 0, rate: 0 };
-  for (const each of sizes) {
-    note(`loading ${each} resources …`);
-    loaded = await loadRecords(mortar, each, loaded.patients);
-    note(`there are ${loaded.resources}, in transaction bundles of 100, ${Math.round(loaded.rate)}/s`);
-    await admin.query('vacuum analyze');
-    await mortar.stop(); // the next one starts with the statistics of what is there now
-    mortar = await startMortar(databaseUrl, server);
-    const cases = (await createCases(admin, mortar, baseline.port, loaded)).filter(
-      (c) =>
-        (flags.only === undefined || c.name.includes(flags.only) || c.baseline) &&
-        (flags.growth === undefined || c.isSearch || c.baseline) &&
-        (flags.growth === undefined || c.connections === undefined),
-    );
-    bySize.push({ size: loaded.resources, figures: await measure(cases, mortar.pid, baseline.pid, pgPid) });
-  }
+  for (const size of sizes) worlds.push(await openWorld(size));
+  const measured = await measure(
+    await Promise.all(worlds.map(async (world) => ({ world, cases: await casesOf(world), bare: new Map() }))),
+  );
+  const bySize = worlds.map(({ loaded }, i) => ({ size: loaded.resources, figures: measured[i] ?? [] }));
+  const last = worlds.at(-1) as World; // of a list that split has made
   const figures = bySize.at(-1)?.figures ?? [];
   print(figures);
   if (flags.growth !== undefined) printGrowth(bySize);
-  const disk = await diskUse();
+  const disk = await diskUse(last.admin);
   console.log(
     `\nstorage: ${disk.perResource.toFixed(2)} KB for a resource of ${disk.json.toFixed(2)} KB JSON (main, side, history rows and indexes)`,
   );
   console.log(`server memory: ${Math.max(...figures.map((f) => f.rss)).toFixed(0)} MiB at most`);
   writeReport(flags.json, {
-    size,
+    size: sizes.at(-1),
     rounds,
     seconds: durationMs / 1000,
-    load: loaded.rate,
+    load: last.loaded.rate,
     disk,
     figures,
     ...(flags.growth !== undefined && { growth: bySize }),
   });
-  await baseline.stop();
-  await mortar.stop();
 } finally {
-  await admin.end().catch(() => undefined);
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  for (const world of worlds) await world.stop();
 }
 
-/** Every case once a round; ratios are to the baseline of the same round. */
-async function measure(
-  cases: readonly Case[],
-  mortarPid: number,
-  baselinePid: number,
-  pgPid: number,
-): Promise<Figures[]> {
-  const samples = new Map<string, Figures[]>(cases.map((c) => [c.name, []]));
-  for (const c of cases)
-    await runLoad({ port: c.port, connections: c.connections ?? CONNECTIONS, durationMs: 500, next: c.next });
+async function casesOf({ admin, mortar, baseline, loaded }: World): Promise<readonly Case[]> {
+  const all = await createCases(admin, mortar, baseline.port, loaded);
+  return all.filter(
+    (c) =>
+      (flags.only === undefined || c.name.includes(flags.only) || c.baseline) &&
+      (flags.growth === undefined || c.isSearch || c.baseline) &&
+      (flags.growth === undefined || c.connections === undefined),
+  );
+}
+
+interface Measured {
+  readonly world: World;
+  readonly cases: readonly Case[];
+  /** Rates of the baselines in this round. */
+  readonly bare: Map<string, number>;
+}
+
+/** Every case once a round, at each size in turn: what the machine does meanwhile is met by all sizes. */
+async function measure(all: readonly Measured[]): Promise<readonly (readonly Figures[])[]> {
+  const samples = all.map(({ cases }) => cases.map((): Figures[] => []));
+  const inTurn = async (work: (one: Measured, c: Case) => Promise<Figures>): Promise<readonly Figures[][]> => {
+    const found = all.map((): Figures[] => []);
+    for (const i of all[0]?.cases.keys() ?? [])
+      for (const [n, one] of all.entries()) found[n]?.push(await work(one, one.cases[i] as Case)); // all have the same
+    return found;
+  };
+  await inTurn((one, c) => sampleOf(one, c, WARM_UP_MS));
   for (let round = 1; round <= rounds; round++) {
     note(`round ${round} of ${rounds}`);
-    const bare = new Map<string, number>();
-    for (const c of cases) {
-      const pid = c.baseline ? baselinePid : mortarPid;
-      const before = [cpuOf(pid), cpuOfTree(pgPid)] as const;
-      const sample = await runLoad({
-        port: c.port,
-        connections: c.connections ?? CONNECTIONS,
-        durationMs,
-        next: c.next,
-      });
-      const perRequest = (seconds: number): number => (seconds / Math.max(1, sample.count)) * 1e6;
-      if (c.baseline) bare.set(c.name, sample.rate);
-      samples.get(c.name)?.push({
-        name: c.name,
-        rate: sample.rate * (c.resources ?? 1),
-        p50: sample.p50,
-        p99: sample.p99,
-        ratio: c.against === undefined ? 1 : sample.rate / (bare.get(c.against) ?? Number.NaN),
-        failed: sample.failed,
-        cpuServer: perRequest(cpuOf(pid) - before[0]),
-        cpuPostgres: perRequest(cpuBetween(before[1], cpuOfTree(pgPid))),
-        rss: rssOf(mortarPid),
-      });
-    }
+    const found = await inTurn((one, c) => sampleOf(one, c, durationMs));
+    for (const [n, list] of found.entries()) for (const [i, figures] of list.entries()) samples[n]?.[i]?.push(figures);
   }
-  return [...samples.values()].map((list) => ({
+  return samples.map((cases) => cases.map(mediansOf));
+}
+
+/** Ratios are to the baseline of the same round. */
+async function sampleOf({ world, bare }: Measured, c: Case, ms: number): Promise<Figures> {
+  const { mortar, baseline, pgPid } = world;
+  const { pid } = c.baseline ? baseline : mortar;
+  const before = [cpuOf(pid), cpuOfTree(pgPid)] as const;
+  const sample = await runLoad({
+    port: c.port,
+    connections: c.connections ?? CONNECTIONS,
+    durationMs: ms,
+    next: c.next,
+  });
+  const perRequest = (seconds: number): number => (seconds / Math.max(1, sample.count)) * 1e6;
+  if (c.baseline) bare.set(c.name, sample.rate);
+  return {
+    name: c.name,
+    rate: sample.rate * (c.resources ?? 1),
+    p50: sample.p50,
+    p99: sample.p99,
+    ratio: c.against === undefined ? 1 : sample.rate / (bare.get(c.against) ?? Number.NaN),
+    failed: sample.failed,
+    cpuServer: perRequest(cpuOf(pid) - before[0]),
+    cpuPostgres: perRequest(cpuBetween(before[1], cpuOfTree(pgPid))),
+    rss: rssOf(mortar.pid),
+  };
+}
+
+function mediansOf(list: readonly Figures[]): Figures {
+  const of = (value: (f: Figures) => number): number => median(list.map(value));
+  return {
     name: list[0]?.name ?? '',
-    rate: median(list.map((f) => f.rate)),
-    p50: median(list.map((f) => f.p50)),
-    p99: median(list.map((f) => f.p99)),
-    ratio: median(list.map((f) => f.ratio)),
+    rate: of((f) => f.rate),
+    p50: of((f) => f.p50),
+    p99: of((f) => f.p99),
+    ratio: of((f) => f.ratio),
     failed: list.reduce((sum, f) => sum + f.failed, 0),
-    cpuServer: median(list.map((f) => f.cpuServer)),
-    cpuPostgres: median(list.map((f) => f.cpuPostgres)),
+    cpuServer: of((f) => f.cpuServer),
+    cpuPostgres: of((f) => f.cpuPostgres),
     rss: Math.max(...list.map((f) => f.rss)),
-  }));
+  };
 }
 
 function print(figures: readonly Figures[]): void {
@@ -149,7 +145,7 @@ function print(figures: readonly Figures[]): void {
     );
 }
 
-async function diskUse(): Promise<{ perResource: number; json: number }> {
+async function diskUse(admin: pg.Client): Promise<{ perResource: number; json: number }> {
   const { rows } = await admin.query(
     `select coalesce(sum(pg_total_relation_size(c.oid)) filter (where c.reltuples > 0), 0)::float8 as bytes from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'fhir' and c.relkind = 'r'`,
   );
@@ -158,11 +154,4 @@ async function diskUse(): Promise<{ perResource: number; json: number }> {
   );
   const { n, json } = counted.rows[0] as { n: number; json: number };
   return { perResource: (rows[0] as { bytes: number }).bytes / n / 1024, json: json / 1024 };
-}
-
-function urlOf(c: pg.ClientConfig): string {
-  const url = new URL(`postgresql://${c.user}:${String(c.password)}@localhost/${c.database}`);
-  url.searchParams.set('host', c.host ?? '127.0.0.1');
-  url.searchParams.set('port', String(c.port));
-  return url.href;
 }

@@ -33,6 +33,18 @@ export const IDENTIFIER_SYSTEM = 'https://mortar.example/bench/patient';
 export const MEASURE_CODES = MEASURES.map(([code]) => code);
 export { FAMILIES };
 
+export type Measure = (typeof MEASURES)[number];
+const measureOf = (code: string): Measure => MEASURES.find(([one]) => one === code) as Measure; // it is in the list
+export const GLUCOSE = measureOf('2339-0');
+export const CHOLESTEROL = measureOf('2093-3');
+const VISITS = 8;
+const MEASURED_A_VISIT = 6;
+/** Observations of one measure that a patient has on average. */
+export const MEASURED_A_PATIENT = (VISITS * MEASURED_A_VISIT) / MEASURES.length;
+
+/** The value that a share of the values of a measure lies above. */
+export const valueBelow = ([, , , low, high]: Measure, share: number): number => high - share * (high - low);
+
 type Random = () => number;
 
 /** Small seeded generator (mulberry32). */
@@ -91,7 +103,7 @@ export function recordOf(n: number): { readonly fullUrl: string; readonly resour
     list.push({ fullUrl, resource });
     return fullUrl;
   };
-  for (let visit = 0; visit < 8; visit++) {
+  for (let visit = 0; visit < VISITS; visit++) {
     const start = instant(random);
     const encounter = add({
       resourceType: 'Encounter',
@@ -104,7 +116,7 @@ export function recordOf(n: number): { readonly fullUrl: string; readonly resour
       period: { start, end: after(start, 20) },
       reasonCode: [snomed(pick(random, PROBLEMS))],
     });
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < MEASURED_A_VISIT; i++) {
       const [code, display, unit, low, high] = pick(random, MEASURES);
       add({
         resourceType: 'Observation',

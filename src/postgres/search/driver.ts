@@ -33,6 +33,8 @@ export interface Driver {
 
 /** What an index holds of a condition. */
 export interface IndexEntries {
+  /** The condition. */
+  readonly of: StoreCondition;
   readonly ranges: readonly KeyedRange[];
   /** Statements of a column `rid` each, which may repeat. */
   rids(params: Params): readonly string[];
@@ -250,6 +252,7 @@ function stringDriver(
     });
   });
   const entries: IndexEntries = {
+    of: condition,
     ranges,
     rids: (params) =>
       ranges.map(

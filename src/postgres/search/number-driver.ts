@@ -27,6 +27,7 @@ export function numberDriver(
   if (!ranges) return undefined;
   const { main, numbers } = tableOf(type);
   const entries: IndexEntries = {
+    of: condition,
     ranges: ranges.flatMap(({ key, low, high }) => [
       { key: `${key} v`, from: low[0], to: low[1] },
       ...(high ? [{ key: `${key} w`, from: high[0], to: high[1] }] : []),

@@ -6,7 +6,7 @@ import { chooseDriver, type Driver, type IndexEntries } from './driver.ts';
 import type { Position } from './order.ts';
 import { contextOf, type Run, type SearchTools } from './search-tools.ts';
 import { runInSnapshot } from './snapshot.ts';
-import { fromDriver, runIfFew, runSorted, type SortedRequest, where } from './sorted.ts';
+import { fromDriver, isNewest, runIfFew, runNewest, runSorted, type SortedRequest, where } from './sorted.ts';
 import type { Params } from './sql.ts';
 import {
   hotCode,
@@ -91,15 +91,20 @@ export async function searchPage(tools: SearchTools, request: PageRequest, run: 
   });
   const read = async (): Promise<{ readonly rows: readonly Row[]; readonly order: Order }> => {
     if (plan.driver) {
-      const rows = await runSorted(tools, sorted(plan.driver, plan), readingIn(plan.sort));
+      const asked = sorted(plan.driver, plan);
+      const entries = plan.driver === 'none' ? undefined : plan.driver.entries;
+      const rows =
+        entries && isNewest(asked, entries)
+          ? await runNewest(tools, asked, entries, run)
+          : await runSorted(tools, asked, readingIn(plan.sort));
       return { rows, order: plan };
     }
     if (plan.ifFew) {
       const { driver, entries, order } = plan.ifFew;
       const most = entriesMax(tools.frequencies.rows(type));
       const rows = await runIfFew(tools, sorted(driver, order), entries, most, readingIn(order.sort));
+      tools.commonRanges.note(type, entries.ranges, rows ? 'few' : 'many');
       if (rows) return { rows, order };
-      tools.commonRanges.note(type, entries.ranges);
     }
     return { rows: await runWalk(tools, type, conditions, plan, limit, position, readingIn(plan.sort)), order: plan };
   };
@@ -136,10 +141,11 @@ function choosePlan(tools: SearchTools, request: PageRequest): Plan {
   // A chain that is tried row by row is dear: better to walk and stop at the end of the page than to try every row.
   const dear = conditions.some(isDear);
   const worth = dear ? DEAR_ROWS_MAX : Math.max(DRIVER_ROWS_MIN, Math.sqrt(WALK_FACTOR * tools.frequencies.rows(type)));
-  const selective = driver !== undefined && (driver.isNamed === true || driver.rows <= worth);
+  const counted = driver?.entries && !dear ? tools.commonRanges.countOf(type, driver.entries.ranges) : undefined;
+  const selective = driver !== undefined && (driver.isNamed === true || driver.rows <= worth || counted === 'few');
   // A walk would end only at the last row of the table where there is no match.
   const ifFew = (order: Order): Pick<Plan, 'ifFew'> =>
-    driver?.entries && !dear && driver.rows > worth && !tools.commonRanges.isCommon(type, driver.entries.ranges)
+    driver?.entries && !dear && driver.rows > worth && counted === undefined
       ? { ifFew: { driver, entries: driver.entries, order } }
       : {};
   if (sort.length > 0) {

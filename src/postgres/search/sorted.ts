@@ -27,9 +27,38 @@ export function runSorted(tools: SearchTools, request: SortedRequest, run: Run):
   return run(pageStatement(context, request, from), context.params.values);
 }
 
+/** So many times the rows of a page are looked at first: what a row has several values of comes several times. */
+const LIKELY = 4;
+
+/** Whether the page is in the order of rid and nearly every row that the entries lead to is on it: Consents keep few back. */
+export const isNewest = ({ sort, conditions }: SortedRequest, { of }: IndexEntries): boolean =>
+  sort.length === 0 && conditions.every((condition) => condition === of || condition.kind === 'undenied');
+
 /**
- * The same where the index has fewer than `most` entries; undefined where it has more, and nothing else has been read then.
- * The entries are counted and read in one statement.
+ * The newest matches of a driver. Of its entries, which come in the order of their values, only the newest are kept as they
+ * are read, so that thousands are neither sorted nor told apart; all of them where these do not fill the page.
+ */
+export async function runNewest(
+  tools: SearchTools,
+  request: SortedRequest,
+  entries: IndexEntries,
+  run: Run,
+): Promise<readonly Row[]> {
+  const { rows } = await likelyFirst(request, async (kept) => {
+    const context = contextOf(tools);
+    const source = `(${entries.rids(context.params).join(' union all ')})`;
+    const c = newestOf(context, request, source, kept);
+    const page = pageStatement(context, { ...request, position: undefined }, entries.from('c'));
+    const text = `with c as materialized ${c}
+${countedText('(select count(*)::int as n from c)', page)}`;
+    return countedRows(await run(text, context.params.values));
+  });
+  return rows;
+}
+
+/**
+ * All matches, sorted, where the index has fewer than `most` entries; undefined where it has more, and nothing else has
+ * been read then. The entries are counted and read in one statement.
  */
 export async function runIfFew(
   tools: SearchTools,
@@ -38,22 +67,62 @@ export async function runIfFew(
   most: number,
   run: Run,
 ): Promise<readonly Row[] | undefined> {
-  const context = contextOf(tools);
-  const { params } = context;
-  const max = params.add(most, 'int');
-  const lists = entries.rids(params).map((rids) => `(${rids} limit ${max})`);
-  const page = pageStatement(context, request, entries.from(`(select c.rid from c where counted.n < ${max})`));
-  const text = `with c as materialized (
+  const byRid = isNewest(request, entries);
+  const read = async (kept: number | null): Promise<CountedRows> => {
+    const context = contextOf(tools);
+    const max = context.params.add(most, 'int');
+    const lists = entries.rids(context.params).map((rids) => `(${rids} limit ${max})`);
+    const few = `(select unnest(counted.rids) as rid where counted.n < ${max})`;
+    const page = byRid
+      ? pageStatement(context, { ...request, position: undefined }, entries.from(newestOf(context, request, few, kept)))
+      : pageStatement(context, request, entries.from(few));
+    const counted = `(select count(*)::int as n, array_agg(e.rid) as rids from (
 ${lists.join('\nunion all\n')}
-)
-select p.*, counted.n from (select count(*)::int as n from c) counted
+) e)`;
+    return countedRows(await run(countedText(counted, page), context.params.values));
+  };
+  const { rows, count } = await (byRid ? likelyFirst(request, read, most) : read(null));
+  return count < most ? rows : undefined;
+}
+
+/** Reads with the newest entries that are likely to fill the page, and with all where they do not; `most` are too many. */
+async function likelyFirst(
+  { limit }: SortedRequest,
+  read: (kept: number | null) => Promise<CountedRows>,
+  most = Number.POSITIVE_INFINITY,
+): Promise<CountedRows> {
+  const likely = LIKELY * (limit.rows + limit.offset);
+  const found = await read(likely);
+  const isWhole = found.rows.length >= limit.rows || found.count < likely || found.count >= most;
+  return isWhole ? found : read(null);
+}
+
+/** So many entries, or all, of the newest rows after the position. */
+const newestOf = (
+  { params }: FilterContext,
+  { position }: SortedRequest,
+  source: string,
+  kept: number | null,
+): string =>
+  `(select e.rid from ${source} e${position ? ` where e.rid < ${params.add(position.rid, 'bigint')}` : ''} order by e.rid desc limit ${params.add(kept, 'int')})`;
+
+interface CountedRows {
+  readonly rows: readonly Row[];
+  /** Entries that were read. */
+  readonly count: number;
+}
+
+/** A page beside the count of the entries that it was made from. */
+const countedText = (counted: string, page: string): string => `select p.*, counted.n from ${counted} counted
 left join lateral (
 ${page}
 ) p on true`;
-  const rows = await run(text, params.values);
+
+/** The count stands in a row of its own where nothing matches. */
+function countedRows(rows: readonly Row[]): CountedRows {
   const [first] = rows;
-  if (!first || (first.at(-1) as number) >= most) return undefined;
-  return first[0] === null ? [] : rows.map((row) => row.slice(0, -1)); // the count stands in a row of its own
+  const count = (first?.at(-1) ?? 0) as number; // the last column of the statement
+  return { rows: first?.[0] === null ? [] : rows.map((row) => row.slice(0, -1)), count };
 }
 
 function pageStatement(context: FilterContext, request: SortedRequest, from: string): string {
