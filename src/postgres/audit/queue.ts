@@ -12,7 +12,7 @@ export interface EntryQueue {
 
 const QUEUE_MAX = 20_000;
 const BATCH_MAX = 1000;
-const IN_FLIGHT_MAX = 2;
+const IN_FLIGHT_MAX = 1;
 
 interface Waiting {
   readonly draft: EntryDraft;

@@ -12,7 +12,7 @@ import { type EntryFields, type EntryRow, SHARD } from './entry.ts';
 /** In `kind`: no kind of event. */
 export const SHEET = 1000;
 /** Fewer are rows of their own. */
-export const SHEET_MIN = 4;
+export const SHEET_MIN = 2;
 export const SHEET_MAX = 64;
 /** Of one event, as JSON; what is longer has a row of its own. */
 const DETAIL_MAX = 2000;
