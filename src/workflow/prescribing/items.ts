@@ -2,7 +2,7 @@
 import type { Resource } from '../../ports/resource-store.ts';
 import { FhirError, type Issue } from '../../standards/fhir/outcome.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
-import type { CatalogueEntry } from './catalogue/entry.ts';
+import { type CatalogueEntry, hasStrength, strengthIn } from './catalogue/entry.ts';
 import { type Node, textIn } from './chart.ts';
 import { readDosing, unitsPerDay } from './dosing.ts';
 import { limitsOf, supplyDays } from './limits.ts';
@@ -99,10 +99,10 @@ export function readItems(items: readonly Node[], catalogue: Catalogue): readonl
   return read;
 }
 
-/** A medicine found by its only substance stands for the name only where the name says no other strength. */
+/** A medicine found by its only substance stands for the name, unless both say a strength and not the same. */
 function isNamed(entry: CatalogueEntry, name: string): boolean {
-  const strength = /\d+(?:\.\d+)?\s*(?:mg|g|micrograms|ml|%)/i.exec(name)?.[0].replace(/\s/g, '').toLowerCase();
-  return strength === undefined || entry.strength.toLowerCase().includes(strength);
+  const said = strengthIn(name);
+  return said === undefined || entry.strength === '' || hasStrength(entry, said);
 }
 
 const texts = (item: Node, names: Readonly<Record<string, string>>): Record<string, string> =>

@@ -70,16 +70,18 @@ export function withOwnTopics<S extends ResourceStore>(store: S, { topics, polic
       return result;
     },
     async transaction(caller, work, options) {
-      let written: readonly WriteResult[] = [];
+      const written: WriteResult[] = [];
       const made = await store.transaction(
         caller,
         (tx) =>
           work({
             ...tx,
             async write(writes, last, beside) {
-              const asked = writes.some(mayBeTopic) ? writes.map((write) => checkedWrite(caller, write)) : writes;
-              written = await tx.write(asked, last, beside);
-              return written;
+              if (!writes.some(mayBeTopic)) return tx.write(writes, last, beside);
+              const asked = writes.map((write) => checkedWrite(caller, write));
+              const results = await tx.write(asked, last, beside);
+              written.push(...results.filter((result) => result?.version.type === TOPIC_TYPE));
+              return results;
             },
           }),
         options,

@@ -5,7 +5,7 @@
 import type { Clock } from '../../../ports/clock.ts';
 import type { StoredVersion } from '../../../ports/resource-store.ts';
 import { type FollowedParts, followResources } from '../../followed-resources.ts';
-import { type CatalogueEntry, normalName, readMedicationKnowledge } from './entry.ts';
+import { type CatalogueEntry, hasStrength, normalName, readMedicationKnowledge, strengthIn } from './entry.ts';
 import { createWordIndex, type WordIndex } from './word-index.ts';
 
 export interface CatalogueParts extends FollowedParts {
@@ -75,16 +75,30 @@ export function createCatalogue(parts: CatalogueParts): OpenCatalogue {
   };
 }
 
+/** Of the medicines of one substance that with the strength and the form that the name says; the first where none has. */
+function likest(entries: readonly CatalogueEntry[], name: string): CatalogueEntry | undefined {
+  const said = strengthIn(name);
+  const likeness = (entry: CatalogueEntry): number =>
+    (said !== undefined && hasStrength(entry, said) ? 2 : 0) +
+    (entry.form !== '' && name.includes(normalName(entry.form).replace(/s$/, '')) ? 1 : 0);
+  let best = entries[0];
+  for (const entry of entries) if (best && likeness(entry) > likeness(best)) best = entry;
+  return best;
+}
+
 function createView(entries: ReadonlyMap<string, CatalogueEntry>): Catalogue {
   const all = [...entries.values()];
   const byCode = new Map<string, CatalogueEntry>();
   const byName = new Map<string, CatalogueEntry>();
-  const bySubstance = new Map<string, CatalogueEntry>();
+  const bySubstance = new Map<string, CatalogueEntry[]>();
   for (const entry of all) {
     for (const code of Object.values(entry.codes)) byCode.set(code, entry);
     byName.set(normalName(entry.name), entry);
     const [only, ...more] = entry.substances;
-    if (only !== undefined && more.length === 0 && !bySubstance.has(only)) bySubstance.set(only, entry);
+    if (only === undefined || more.length > 0) continue;
+    const known = bySubstance.get(only);
+    if (known) known.push(entry);
+    else bySubstance.set(only, [entry]);
   }
   let words: WordIndex | undefined;
   const texts = new Map<string, CatalogueEntry | undefined>();
@@ -94,9 +108,9 @@ function createView(entries: ReadonlyMap<string, CatalogueEntry>): Catalogue {
     if (exact || texts.has(name)) return exact ?? texts.get(name);
     const named = [...bySubstance]
       .filter(([substance]) => ` ${name} `.includes(` ${substance} `))
-      .map(([, entry]) => entry);
+      .map(([, found]) => found);
     if (texts.size > 10_000) texts.clear();
-    texts.set(name, named.length === 1 ? named[0] : undefined);
+    texts.set(name, named.length === 1 ? likest(named[0] ?? [], name) : undefined);
     return texts.get(name);
   }
   return {

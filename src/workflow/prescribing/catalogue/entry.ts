@@ -78,6 +78,18 @@ export const catalogueId = (name: string): string =>
 
 export const normalName = (name: string): string => name.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim();
 
+/** The first strength that a name says, such as `500mg`; undefined where it says none. */
+export const strengthIn = (name: string): string | undefined =>
+  /\d+(?:\.\d+)?\s*(?:micrograms|mg|g|ml|%)/i.exec(name)?.[0].replaceAll(/\s/g, '').toLowerCase();
+
+/** Whether that is a strength of the medicine, or part of one: `5mg` of `5mg/5ml`, not of `25mg`. */
+export function hasStrength({ strength }: CatalogueEntry, said: string): boolean {
+  const own = strength.replaceAll(/\s/g, '').toLowerCase();
+  for (let at = own.indexOf(said); at >= 0; at = own.indexOf(said, at + 1))
+    if (!/[\d.]/.test(own[at - 1] ?? '') && !/[a-z]/.test(own[at + said.length] ?? '')) return true;
+  return false;
+}
+
 /** Schedule 2 or 3 anywhere: whoever collects it shows who they are, and it is entered in the register. */
 export const isControlled = ({ ukSchedule, nafdacSchedule, usSchedule }: CatalogueEntry): boolean =>
   [ukSchedule, nafdacSchedule].some((one) => one === '1' || one === '2' || one === '3') ||
