@@ -3,9 +3,10 @@
  * deleted (409); erasure is the one way round. MISSION M9, Clinical integrity; docs/fhir.md
  */
 import { serviceCaller } from '../policy/service-caller.ts';
-import type { ResourceStore, StoreTransaction, TransactionWrite, WriteResult } from '../ports/resource-store.ts';
+import type { ResourceStore, WriteResult } from '../ports/resource-store.ts';
 import { conflict } from '../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../standards/fhir/search/request.ts';
+import { type WriteCheck, withWriteCheck } from './checked-writes.ts';
 
 export interface IntegrityOptions {
   /** Search parameters by which clinical records refer to resources of the type. */
@@ -82,27 +83,10 @@ export function withIntegrity<S extends ResourceStore>(store: S, { referrersOf, 
   }
   const goneOf = (results: readonly WriteResult[]): readonly Named[] =>
     results.flatMap(({ outcome, version }) => (outcome === 'deleted' ? [[version.type, version.id] as const] : []));
-  const isGuarded = (writes: readonly TransactionWrite[]): boolean =>
-    writes.some((write) => write.kind === 'delete' && GUARDED_TYPES.has(write.type));
-
-  const guarded = (tx: StoreTransaction): StoreTransaction => ({
-    ...tx,
-    async write(writes, last, beside) {
-      if (!isGuarded(writes)) return tx.write(writes, last, beside);
-      if (last)
-        return tx.write(
-          writes,
-          async (results) => {
-            await check(goneOf(results));
-            await last(results);
-          },
-          beside,
-        );
-      const results = await tx.write(writes, undefined, beside);
-      await check(goneOf(results));
-      return results;
-    },
-  });
+  const writeCheck: WriteCheck = {
+    isAsked: (writes) => writes.some((write) => write.kind === 'delete' && GUARDED_TYPES.has(write.type)),
+    check: (results) => check(goneOf(results)),
+  };
   const wrapped: ResourceStore = {
     ...store,
     async delete(caller, type, id, ifMatch) {
@@ -114,7 +98,8 @@ export function withIntegrity<S extends ResourceStore>(store: S, { referrersOf, 
         return results.find(({ outcome }) => outcome === 'deleted');
       });
     },
-    transaction: (caller, work, options) => store.transaction(caller, (tx) => work(guarded(tx)), options),
+    transaction: (caller, work, options) =>
+      store.transaction(caller, (tx) => work(withWriteCheck(tx, writeCheck)), options),
   };
   return { ...store, ...wrapped };
 }

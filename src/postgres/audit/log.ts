@@ -161,11 +161,13 @@ interface RowTools {
 /** A row each, or sheets where many came together. */
 function rowsOf(drafts: readonly EntryDraft[], { key, cipher, at, nextId }: RowTools): readonly EntryRow[] {
   const seal = (content: Buffer, id: Lanes): Buffer => cipher.seal(content, detailContext(at, id));
-  const fitting = drafts.filter(fitsSheet);
   const rows: EntryRow[] = [];
-  const isSheet = fitting.length >= SHEET_MIN;
-  for (let from = 0; isSheet && from < fitting.length; from += SHEET_MAX) {
-    const some = fitting.slice(from, from + SHEET_MAX);
+  const together: EntryDraft[] = [];
+  const others: EntryDraft[] = [];
+  for (const draft of drafts) (drafts.length >= SHEET_MIN && fitsSheet(draft) ? together : others).push(draft);
+  const isSheet = together.length >= SHEET_MIN;
+  for (let from = 0; isSheet && from < together.length; from += SHEET_MAX) {
+    const some = together.slice(from, from + SHEET_MAX);
     const id = nextId(some.length);
     rows.push(
       signEntry(
@@ -174,8 +176,7 @@ function rowsOf(drafts: readonly EntryDraft[], { key, cipher, at, nextId }: RowT
       ),
     );
   }
-  for (const draft of drafts) {
-    if (isSheet && fitsSheet(draft)) continue;
+  for (const draft of isSheet ? others : drafts) {
     const id = nextId(1);
     const detail = draft.detail && seal(Buffer.from(JSON.stringify(draft.detail)), id);
     rows.push(signEntry(key, { ...draft, at, id, detail }));

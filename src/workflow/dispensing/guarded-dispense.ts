@@ -7,9 +7,10 @@ import { serviceCaller } from '../../policy/service-caller.ts';
 import type { Caller } from '../../ports/caller.ts';
 import type { CollectionCodes } from '../../ports/collection-codes.ts';
 import type { PrescriptionTokens } from '../../ports/prescription-tokens.ts';
-import type { ResourceStore, StoreTransaction, TransactionWrite, WriteResult } from '../../ports/resource-store.ts';
+import type { ResourceStore, TransactionWrite, WriteResult } from '../../ports/resource-store.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
+import { type WriteCheck, withWriteCheck } from '../checked-writes.ts';
 import { ruled } from './controlled.ts';
 import { type FoundTask, readTask } from './find-task.ts';
 import type { Node, Pharmacies } from './pharmacies.ts';
@@ -73,26 +74,10 @@ export function withDispenseGuard<S extends ResourceStore>(store: S, guard: () =
     }
   }
 
-  const isGuarded = (writes: readonly TransactionWrite[]): boolean =>
-    writes.some((write) => TYPES.has(write.kind === 'create' ? write.resource.resourceType : write.type));
-
-  const guarded = (caller: Caller, tx: StoreTransaction): StoreTransaction => ({
-    ...tx,
-    async write(writes, last, beside) {
-      if (!isGuarded(writes)) return tx.write(writes, last, beside);
-      if (last)
-        return tx.write(
-          writes,
-          async (results) => {
-            await check(caller, results);
-            await last(results);
-          },
-          beside,
-        );
-      const results = await tx.write(writes, undefined, beside);
-      await check(caller, results);
-      return results;
-    },
+  const writeCheck = (caller: Caller): WriteCheck => ({
+    isAsked: (writes) =>
+      writes.some((write) => TYPES.has(write.kind === 'create' ? write.resource.resourceType : write.type)),
+    check: (results) => check(caller, results),
   });
 
   /** One write, in a transaction that is undone where it is refused. */
@@ -112,7 +97,8 @@ export function withDispenseGuard<S extends ResourceStore>(store: S, guard: () =
       TYPES.has(type)
         ? alone(caller, { kind: 'update', operation: 'update', type, id, change, ...options })
         : store.update(caller, type, id, change, options),
-    transaction: (caller, work, options) => store.transaction(caller, (tx) => work(guarded(caller, tx)), options),
+    transaction: (caller, work, options) =>
+      store.transaction(caller, (tx) => work(withWriteCheck(tx, writeCheck(caller))), options),
   };
   return { ...store, ...wrapped };
 }
