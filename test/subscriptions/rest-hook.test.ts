@@ -1,16 +1,15 @@
 /** Subscriptions by rest-hook, over real sockets. https://hl7.org/fhir/R4/subscription.html, docs/subscriptions.md */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { registerBackend } from '../support/backend-client.ts';
 import { privacyConsent } from '../support/consents.ts';
 import { withClient } from '../support/database.ts';
 import { createFhirClient, type FhirClient, type Json } from '../support/fhir-client.ts';
 import { type Notified, type NotifiedServer, startNotified } from '../support/notified.ts';
+import { openSubscription, waitForStatus } from '../support/open-subscription.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const BACKPORT = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-';
 const TOPIC = 'https://mortar-fhir.org/SubscriptionTopic/prescription-change';
-const PATIENCE_MS = 60_000;
 
 interface StatusPart {
   readonly name: string;
@@ -58,21 +57,8 @@ describe('subscriptions › rest-hook', function () {
   const mine = ({ path }: Notified): boolean => path.startsWith(`/${n}`);
   const events = (one: Notified): boolean => mine(one) && one.method === 'PUT';
 
-  async function waitForStatus(id: string, status: string, client = fhir): Promise<Json> {
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const found = (await client.get(`Subscription/${id}`)).json();
-      if (found['status'] === status) return found;
-      if (Date.now() > deadline) throw new Error(`it is ${String(found['status'])}: ${String(found['error'])}`);
-      await sleep(25);
-    }
-  }
-  async function open(resource: Json, client = fhir): Promise<string> {
-    const reply = await client.post('Subscription', resource);
-    expect(reply.status, reply.text).equal(201);
-    await waitForStatus(idOf(reply), 'active', client);
-    return idOf(reply);
-  }
+  const untilStatus = (id: string, status: string, client = fhir): Promise<Json> => waitForStatus(client, id, status);
+  const open = (resource: Json, client = fhir): Promise<string> => openSubscription(client, resource);
 
   it('begins with a handshake, is active then, and is sent what matches, in order, and nothing else', async () => {
     await open(subscription(`Observation?code=urn:test|order${n}`));
@@ -111,7 +97,7 @@ describe('subscriptions › rest-hook', function () {
       ...subscription(`Observation?code=urn:test|none${n}`),
       channel: { type: 'rest-hook', endpoint: `${endpoint.url}/${n}` },
     });
-    await waitForStatus(idOf(reply), 'active');
+    await untilStatus(idOf(reply), 'active');
     await fhir.post('Observation', observation(`none${n}`));
     const got = await endpoint.waitFor(2, mine);
     expect(got.map(({ method, path, text }) => [method, path, text])).deep.equal([
@@ -169,7 +155,7 @@ describe('subscriptions › rest-hook', function () {
       'Subscription',
       subscription('Observation?code=x', { endpoint: `https://localhost:${endpoint.port}/x` }),
     );
-    const { error } = await waitForStatus(idOf(reply), 'error');
+    const { error } = await untilStatus(idOf(reply), 'error');
     expect(String(error)).match(/port is not allowed|address is not public/);
     expect(endpoint.received.length).equal(before);
     await fhir.delete(`Subscription/${idOf(reply)}`);
@@ -181,12 +167,12 @@ describe('subscriptions › rest-hook', function () {
     endpoint.answer = (one) => (down && one.method === 'PUT' ? 503 : 200);
     const ids: string[] = [];
     for (let i = 0; i < 3; i++) ids.push(idOf(await fhir.post('Observation', observation(`again${n}`))));
-    const { error } = await waitForStatus(id, 'error');
+    const { error } = await untilStatus(id, 'error');
     expect(String(error)).include('the answer has status 503');
     down = false;
     const got = await endpoint.waitFor(3, events);
     expect(got.map(({ path }) => path.split('/').at(-1))).deep.equal(ids);
-    expect(await waitForStatus(id, 'active')).not.include.keys('error');
+    expect(await untilStatus(id, 'active')).not.include.keys('error');
   });
 
   it('[CP-17] what the subscriber may not see is neither sent nor counted', async () => {
@@ -207,7 +193,7 @@ describe('subscriptions › rest-hook', function () {
     const patients = await theirs.post('Subscription', subscription('Patient?active=true'));
     expect(patients.status, patients.text).equal(201);
     await fhir.post('Patient', { resourceType: 'Patient', active: true });
-    expect(String((await waitForStatus(idOf(patients), 'error', theirs))['error'])).include('rights');
+    expect(String((await untilStatus(idOf(patients), 'error', theirs))['error'])).include('rights');
   });
 
   it('[CP-17] when the rights end, so does the subscription', async () => {
@@ -220,7 +206,7 @@ describe('subscriptions › rest-hook', function () {
     });
     expect(off.status).below(300);
     await fhir.post('Observation', observation(`end${n}`));
-    expect(String((await waitForStatus(id, 'error'))['error'])).include('rights');
+    expect(String((await untilStatus(id, 'error'))['error'])).include('rights');
     expect(endpoint.received.filter(events)).deep.equal([]);
   });
 
@@ -401,7 +387,7 @@ describe('subscriptions › rest-hook', function () {
     await fhir.put(`Subscription/${id}`, { ...subscription(`Observation?code=urn:test|off${n}`), id, status: 'off' });
     await fhir.post('Observation', observation(`off${n}`));
     await fhir.put(`Subscription/${id}`, { ...subscription(`Observation?code=urn:test|off${n}`), id });
-    await waitForStatus(id, 'active');
+    await untilStatus(id, 'active');
     const seen = idOf(await fhir.post('Observation', observation(`off${n}`)));
     const got = await endpoint.waitFor(1, events);
     expect(got.map(({ path }) => path.split('/').at(-1))).deep.equal([seen]);

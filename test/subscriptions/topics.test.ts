@@ -1,15 +1,14 @@
 /** Topics that were posted, over real sockets. docs/subscriptions.md "Topics of your own" */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { registerBackend } from '../support/backend-client.ts';
 import { privacyConsent } from '../support/consents.ts';
 import { createFhirClient, type FhirClient, type Json, type Reply } from '../support/fhir-client.ts';
 import { type Notified, type NotifiedServer, startNotified } from '../support/notified.ts';
+import { openSubscription, waitForStatus } from '../support/open-subscription.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { basicTopic, type TopicParts } from '../support/topics.ts';
 
 const BACKPORT = 'http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-';
-const PATIENCE_MS = 60_000;
 
 interface Bundle {
   readonly type: string;
@@ -76,22 +75,8 @@ describe('subscriptions › topics of one’s own', function () {
       _payload: { extension: [{ url: `${BACKPORT}payload-content`, valueCode: content }] },
     },
   });
-  async function become(id: string, status: string, client = fhir): Promise<Json> {
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const found = (await client.get(`Subscription/${id}`)).json();
-      if (found['status'] === status) return found;
-      if (Date.now() > deadline) throw new Error(`it is ${String(found['status'])}: ${String(found['error'])}`);
-      await sleep(25);
-    }
-  }
-  async function open(resource: Json, client = fhir): Promise<string> {
-    const reply = await client.post('Subscription', resource);
-    expect(reply.status, reply.text).equal(201);
-    const { id } = reply.json<{ id: string }>();
-    await become(id, 'active', client);
-    return id;
-  }
+  const statusOf = (id: string, status: string, client = fhir): Promise<Json> => waitForStatus(client, id, status);
+  const open = (resource: Json, client = fhir): Promise<string> => openSubscription(client, resource);
   const isEvent = ({ path, text }: Notified): boolean =>
     path.startsWith(`/${n}`) && text.includes('"event-notification"');
   const bundleOf = ({ text }: Notified): Bundle => JSON.parse(text) as Bundle;
@@ -268,9 +253,9 @@ describe('subscriptions › topics of one’s own', function () {
     const reply = await theirs.post('Subscription', subscription());
     expect(reply.status, reply.text).equal(201);
     const { id } = reply.json<{ id: string }>();
-    await become(id, 'active', theirs);
+    await statusOf(id, 'active', theirs);
     await put(observation('o'));
-    expect(String((await become(id, 'error', theirs))['error'])).include('rights');
+    expect(String((await statusOf(id, 'error', theirs))['error'])).include('rights');
     expect(endpoint.received.filter(isEvent)).deep.equal([]);
   });
 
@@ -309,7 +294,7 @@ describe('subscriptions › topics of one’s own', function () {
     const nobody = createFhirClient({ fhirBaseUrl: server.fhirBaseUrl, bearer: blind.bearer });
     const id = await open(subscription(), nobody);
     await put(encounter('shown', 'finished', { length: { value: 5 } }));
-    expect(String((await become(id, 'error', nobody))['error'])).include('rights');
+    expect(String((await statusOf(id, 'error', nobody))['error'])).include('rights');
   });
 
   it('is in the capability statement while it is in use, and found as the Basic it is', async () => {
@@ -373,17 +358,17 @@ describe('subscriptions › topics of one’s own', function () {
     await put(observation('o'));
     const got = await endpoint.waitFor(3, isEvent);
     expect(got.slice(2).map(what)).deep.equal([`PUT Observation/o${n}`]);
-    expect(String((await become(filtered, 'error'))['error']))
+    expect(String((await statusOf(filtered, 'error'))['error']))
       .include('filters do not fit')
       .and.include('write');
     await put(changes('Observation', { status: 'retired' }));
-    expect(String((await become(plain, 'error'))['error'])).include('topic is not there');
+    expect(String((await statusOf(plain, 'error'))['error'])).include('topic is not there');
     await put(observation('p'));
     // Back again, nothing goes on by itself: the subscriber writes the Subscription.
     await put(changes('Observation'));
     await put(observation('q'));
     await put({ ...subscription(), id: plain });
-    await become(plain, 'active');
+    await statusOf(plain, 'active');
     await put(observation('r'));
     const after = await endpoint.waitFor(4, isEvent);
     expect(after.slice(3).map(what)).deep.equal([`PUT Observation/r${n}`]);
