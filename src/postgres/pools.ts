@@ -154,12 +154,17 @@ export async function sendStatement(on: pg.ClientBase, statement: Statement): Pr
   const { name, text, values, textMax } = statement;
   const limit = textMax === undefined ? undefined : createTextLimit(textMax);
   holdWrites(on);
-  const result: pg.QueryArrayResult = await on.query({
+  const query = {
     ...(name !== undefined && { name }),
     text,
     values: values as unknown[],
-    rowMode: 'array',
+    rowMode: 'array' as const,
     ...(limit && { types: limit.types }),
+  };
+  // By a callback: the promises of `pg` lead from each query to the next, so that one dead query in the old heap keeps the
+  // rows of all that follow it from every collection of the young one.
+  const result = await new Promise<pg.QueryArrayResult>((resolve, reject) => {
+    on.query(query, (error: Error | null, found: pg.QueryArrayResult) => (error ? reject(error) : resolve(found)));
   });
   if (limit?.isOver()) throw tooLargePage(textMax as number); // it has a limit
   return result.rows;
