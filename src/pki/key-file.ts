@@ -3,12 +3,12 @@
  * One line a key: `<8 hex digits: its number> <32 bytes in base64>`. The first seals, all of them open, so that a new
  * key is added by writing a line above the others.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import type { Cipher } from '../ports/cipher.ts';
+import { NONCE_BYTES, nextNonce } from '../standards/fhir/encryption/nonces.ts';
 import { KeyFileError, makeKeyFile, readKeyFile } from './secret-file.ts';
 
 const FORM = 1;
-const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** Form, number of the key, nonce. */
 const HEAD_BYTES = 1 + 4 + NONCE_BYTES;
@@ -27,7 +27,6 @@ export function createCipher(keys: readonly { readonly number: number; readonly 
     throw new KeyFileError('two lines of the key file have the same number');
   const byNumber = new Map(keys.map(({ number, key }) => [number, createSecretKey(key)]));
   const firstKey = createSecretKey(first.key);
-  const nextNonce = createNonces();
   return {
     seal(plain, context) {
       const nonce = nextNonce();
@@ -48,20 +47,6 @@ export function createCipher(keys: readonly { readonly number: number; readonly 
         .setAuthTag(sealed.subarray(body));
       return Buffer.concat([cipher.update(sealed.subarray(HEAD_BYTES, body)), cipher.final()]);
     },
-  };
-}
-
-/** Random nonces, drawn many at a time: a system call each would cost as much as the encryption. */
-function createNonces(): () => Buffer {
-  const pool = Buffer.alloc(NONCE_BYTES * 256);
-  let at = pool.length;
-  return () => {
-    if (at === pool.length) {
-      randomFillSync(pool);
-      at = 0;
-    }
-    at += NONCE_BYTES;
-    return Buffer.from(pool.subarray(at - NONCE_BYTES, at)); // a copy: the pool is filled anew
   };
 }
 

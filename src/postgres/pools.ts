@@ -32,6 +32,8 @@ export interface Pipeline {
 export interface Pools {
   readonly reads: Pipeline;
   readonly writes: Pipeline;
+  /** Reads that no request waits for, on one connection: they keep no search waiting. */
+  readonly background: Pipeline;
   /** For interactive transactions. */
   readonly transactions: pg.Pool;
   /** A connection of its own, not yet open, that ends with the others. */
@@ -71,6 +73,7 @@ export function createPools(options: PoolOptions): Pools {
   // planning each time costs more than most searches take.
   const reads = createPipeline(settings(SEARCH_TIMEOUT_MS, KEYED_PLANS), options.readConnections, options.log);
   const writes = createPipeline(settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS), options.writeConnections, options.log);
+  const background = createPipeline(settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS), 1, options.log);
   const transactions = new pg.Pool({
     ...settings(TRANSACTION_TIMEOUT_MS, KEYED_PLANS),
     pipeline: true,
@@ -83,6 +86,7 @@ export function createPools(options: PoolOptions): Pools {
   return {
     reads,
     writes,
+    background,
     transactions,
     session() {
       const client = new pg.Client({ ...settings(0), keepAlive: true });
@@ -93,7 +97,7 @@ export function createPools(options: PoolOptions): Pools {
       return client;
     },
     stats: () => ({
-      total: transactions.totalCount + reads.size() + writes.size(),
+      total: transactions.totalCount + reads.size() + writes.size() + background.size(),
       idle: transactions.idleCount,
       waiting: transactions.waitingCount,
     }),
@@ -101,6 +105,7 @@ export function createPools(options: PoolOptions): Pools {
       await Promise.all([
         reads.end(),
         writes.end(),
+        background.end(),
         transactions.end(),
         ...[...sessions].map((client) => client.end()),
       ]);
@@ -186,6 +191,10 @@ function holdWrites(on: pg.ClientBase): void {
 }
 
 const TEXT_OID = 25;
+const INT8_OID = 20;
+
+// A bigint stays the text it is: `pg` gives it as text too, but looks at each of its digits first.
+pg.types.setTypeParser(INT8_OID, (text) => text);
 
 /** Lets go of text while it arrives, once there is too much: a page of large resources must not fill the memory. */
 function createTextLimit(max: number): { readonly types: pg.CustomTypesConfig; isOver(): boolean } {

@@ -14,7 +14,7 @@ import { monthOf } from './partitions.ts';
 import { type Checkpoint, type Signed, signStatement } from './signed.ts';
 
 export interface ChainerOptions {
-  readonly pools: Pick<Pools, 'reads' | 'writes'>;
+  readonly pools: Pick<Pools, 'background' | 'writes'>;
   readonly macKeys: readonly Buffer[];
   readonly checkpointKey: CheckpointKey;
   /** Takes a checkpoint to the second place. */
@@ -79,7 +79,7 @@ function runsOf(rows: readonly Row[]): readonly (readonly Row[])[] {
 
 export function createChainer(options: ChainerOptions): Chainer {
   const { pools, checkpointKey, holder, now, log } = options;
-  const { reads, writes } = pools;
+  const { background, writes } = pools;
   const macKeys = options.macKeys.map((key) => createSecretKey(key));
   let held: Position | undefined;
   let renewedAt = Number.NEGATIVE_INFINITY;
@@ -124,7 +124,7 @@ returning fence::text, seq::text, hash, xid::text, id::text`,
 
   /** The one before us left the chain whole. */
   async function checkTakeOver({ seq, hash }: Position): Promise<void> {
-    const [row] = await reads.query({
+    const [row] = await background.query({
       text: `select (select hash from audit.link where shard = $1 and seq = $2),
   (select seq::text from audit.link where shard = $1 order by seq desc limit 1),
   (select seq::text from audit.checkpoint where shard = $1 order by seq desc limit 1)`,
@@ -139,7 +139,7 @@ returning fence::text, seq::text, hash, xid::text, id::text`,
 
   /** What was changed before it was linked is linked all the same, so that the proof stays where it was found. */
   async function proveEntries(from: Position, last: Row): Promise<void> {
-    const rows = await reads.query({
+    const rows = await background.query({
       name: 'audit-prove',
       text: `select ${ENTRY_COLUMNS} from audit.entry e
 where e.shard = $1 and (e.xid, e.id) > ($2::xid8, $3::bigint) and (e.xid, e.id) <= ($4::xid8, $5::bigint)
@@ -154,7 +154,7 @@ order by e.xid, e.id`,
     const from = await lease();
     if (!from) return 0;
     // A transaction still under way keeps the horizon below its number, so that what it commits later is not skipped.
-    const rows = await reads.query({
+    const rows = await background.query({
       name: 'audit-unlinked',
       text: `select e.xid::text, e.id::text, e.at::text, e.mac
 from audit.entry e

@@ -2,12 +2,12 @@
  * Paging positions as sealed text: they hold the values that a page was sorted by, and stand in URLs. Only positions that
  * this server gave out are taken.
  */
-import { createCipheriv, createDecipheriv, createHash, createSecretKey, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey } from 'node:crypto';
+import { NONCE_BYTES, nextNonce } from '../../standards/fhir/encryption/nonces.ts';
 import { badValue } from '../../standards/fhir/outcome.ts';
 
 const LINK_LIFETIME_MS = 60 * 60 * 1000;
 const ALGORITHM = 'aes-256-gcm';
-const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 export interface Cursors {
@@ -39,7 +39,7 @@ export function createCursors(key: Uint8Array, now: () => number): Cursors {
 
   return {
     format(scope, position) {
-      const nonce = randomBytes(NONCE_BYTES);
+      const nonce = nextNonce();
       const cipher = createCipheriv(ALGORITHM, secret, nonce, { authTagLength: TAG_BYTES });
       cipher.setAAD(Buffer.from(scope));
       const body = Buffer.concat([cipher.update(JSON.stringify([now(), position])), cipher.final()]);

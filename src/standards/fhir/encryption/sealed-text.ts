@@ -3,7 +3,8 @@
  * `…,"~":"v1.<data key>.<nonce, ciphertext, tag>"}`. The tag covers all the rest of the text as well, so that nothing in
  * it can be moved or changed. A leaf is its JSON text: a number comes back as the number it was. SECURITY KS-04, KS-05
  */
-import { createCipheriv, createDecipheriv, type KeyObject, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
+import { NONCE_BYTES, nextNonce } from './nonces.ts';
 import type { ProtectedElements } from './protected-elements.ts';
 import { walkLeaves } from './walk-leaves.ts';
 
@@ -21,7 +22,6 @@ export class SealedValueError extends Error {
   }
 }
 
-const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** What stands in the place of a leaf. */
 const EMPTY = '""';
@@ -153,17 +153,4 @@ const context = (type: string, id: string, keyId: string, skeleton: string): Buf
 function mayHold(text: string, type: string, elements: ProtectedElements): boolean {
   if (elements.has(type)) return true;
   return elements.size > 0 && text.indexOf('"resourceType"') !== text.lastIndexOf('"resourceType"');
-}
-
-const pool = Buffer.alloc(NONCE_BYTES * 256);
-let poolAt = pool.length;
-
-/** Random nonces, drawn many at a time: a system call each would cost as much as the encryption. */
-function nextNonce(): Buffer {
-  if (poolAt === pool.length) {
-    randomFillSync(pool);
-    poolAt = 0;
-  }
-  poolAt += NONCE_BYTES;
-  return Buffer.from(pool.subarray(poolAt - NONCE_BYTES, poolAt)); // a copy: the pool is filled anew
 }
