@@ -9,7 +9,7 @@ import type pg from 'pg';
 import { type Case, createCases, type Figures } from './cases.ts';
 import { printGrowth } from './growth.ts';
 import { runLoad } from './load.ts';
-import { cpuBetween, cpuOf, cpuOfTree, rssOf } from './processes.ts';
+import { cpuBetween, cpuOf, cpuOfTree, rssOf, schedule } from './processes.ts';
 import { median, note, writeReport } from './report.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -97,6 +97,8 @@ async function measure(all: readonly Measured[]): Promise<readonly (readonly Fig
 async function sampleOf({ world, bare }: Measured, c: Case, ms: number): Promise<Figures> {
   const { mortar, baseline, pgPid } = world;
   const { pid } = c.baseline ? baseline : mortar;
+  // The baseline is what one has without Mortar, whose own Postgres runs as SCHED_BATCH.
+  schedule(pgPid, c.baseline ? 'other' : 'batch');
   const before = [cpuOf(pid), cpuOfTree(pgPid)] as const;
   const sample = await runLoad({
     port: c.port,

@@ -1,5 +1,5 @@
 /** The processes that are measured: one Postgres, Mortar and the bare baseline on it; and what they use. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,6 +139,12 @@ export function cpuOfTree(pid: number): ReadonlyMap<number, number> {
     }
   }
   return found;
+}
+
+/** How the kernel schedules a process and its children, where there is `chrt`. sched(7) */
+export function schedule(pid: number, policy: 'batch' | 'other'): void {
+  for (const one of cpuOfTree(pid).keys())
+    spawnSync('chrt', [`--${policy}`, '--pid', '0', String(one)], { stdio: 'ignore' });
 }
 
 /** CPU seconds between two looks, by the processes that live at the second. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -165,6 +165,14 @@ describe('postgres › embedded', function () {
       const postgres = await start({ dataDir });
       const fields = readFileSync(`/proc/${postgres.pid()}/stat`, 'utf8').split(') ')[1]?.split(' ');
       expect(Number(fields?.[2])).equal(postgres.pid());
+    });
+
+    it('takes the processor from nobody, where there is chrt', async function () {
+      if (process.platform !== 'linux') return this.skip();
+      const postgres = await start({ dataDir });
+      const fields = readFileSync(`/proc/${postgres.pid()}/stat`, 'utf8').split(') ')[1]?.split(' ');
+      const hasChrt = spawnSync('chrt', ['-p', String(process.pid)]).status === 0;
+      expect(fields?.[38]).equal(hasChrt ? '3' : '0'); // SCHED_BATCH, SCHED_OTHER: proc_pid_stat(5), field 41
     });
 
     it('logs no statement, parameter or value of a failing statement', async () => {

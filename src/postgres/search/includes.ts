@@ -28,6 +28,7 @@ export async function includedResources(
   matches: readonly StoredVersion[],
   run: Run,
 ): Promise<{ included: readonly StoredVersion[]; issues: readonly Issue[] }> {
+  if (request.includes.length + request.revincludes.length === 0) return { included: [], issues: [] };
   const seen = new Set(matches.map(keyOf));
   const included: StoredVersion[] = [];
   let frontier = matches;

@@ -11,16 +11,16 @@ import type { Params } from './sql.ts';
 /** Rows whose time lies this far before the walk are not looked at again: no write takes so long. */
 const SETTLED_MS = 10 * 60 * 1000;
 
-/** What a transaction wrote itself is there when its walk goes on: after its commit. */
-const NOW = 'pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text';
+/** A snapshot, and the number of the transaction that takes it: what that wrote is there when its walk goes on, after the commit. */
+const NOW = "(select concat(pg_current_snapshot(), ' ', pg_current_xact_id_if_assigned()))";
 
 /** The rows of a statement, and the snapshot in which they were read. */
 export async function runInSnapshot(run: Run, text: string, values: readonly unknown[]): Promise<SnapshotRows> {
   const rows = await run(`select q.*, ${NOW} from (\n${text}\n) q`, values);
-  const [snapshot, own] = rows[0]?.slice(-2) ?? [];
+  const snapshot = rows[0]?.at(-1);
   return {
-    rows: rows.map((row) => row.slice(0, -2)),
-    ...(typeof snapshot === 'string' && { snapshot: withOwn(snapshot, own as string | null) }),
+    rows: rows.map((row) => row.slice(0, -1)),
+    ...(typeof snapshot === 'string' && { snapshot: withOwn(snapshot) }),
   };
 }
 
@@ -32,17 +32,17 @@ interface SnapshotRows {
 
 export async function readSnapshot(run: Run): Promise<string> {
   const [row] = await run(`select ${NOW}`, []);
-  const [snapshot, own] = row as Row; // functions have a row
-  return withOwn(snapshot as string, own as string | null);
+  return withOwn(row?.[0] as string); // a row, always
 }
 
 /**
  * A snapshot (`xmin:xmax:xip,…`) in which the transaction that took it has ended: it counts itself as still to come where
- * nobody who began later has ended yet. Those who began between are under way, as they were.
+ * nobody who began later has ended yet. Those who began between are under way, as they were. `now`: as `NOW` gives it.
  */
-export function withOwn(snapshot: string, own: string | null): string {
+export function withOwn(now: string): string {
+  const [snapshot = '', own = ''] = now.split(' ');
   const [xmin = '', xmax = '', xip = ''] = snapshot.split(':');
-  if (own === null || BigInt(own) < BigInt(xmax)) return snapshot;
+  if (own === '' || BigInt(own) < BigInt(xmax)) return snapshot;
   const underWay = xip === '' ? [] : xip.split(',');
   for (let xid = BigInt(xmax); xid < BigInt(own); xid++) underWay.push(String(xid));
   return `${underWay[0] ?? xmin}:${BigInt(own) + 1n}:${underWay.join(',')}`;

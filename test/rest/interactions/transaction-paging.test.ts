@@ -136,6 +136,6 @@ describe('search › snapshot of a transaction', () => {
     ['15:20:', '20', '15:21:'],
   ] as const)
     it(`${snapshot} of ${own}: ${expected}`, () => {
-      expect(withOwn(snapshot, own)).equal(expected);
+      expect(withOwn(`${snapshot} ${own ?? ''}`)).equal(expected);
     });
 });
