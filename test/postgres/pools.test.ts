@@ -4,6 +4,7 @@ import { createPools } from '../../src/postgres/pools.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { withClient } from '../support/database.ts';
 import { createFhirClient, type FhirClient, idOf, type Json } from '../support/fhir-client.ts';
+import { heapAfterYoung, heapInUse } from '../support/heap.ts';
 import { silentLog } from '../support/log.ts';
 import { startTestServer, type TestServer, testLog } from '../support/server.ts';
 import { storeFaults } from '../support/store-state.ts';
@@ -45,6 +46,39 @@ describe('pools', function () {
       expect(error).instanceOf(FhirError);
       expect((error as FhirError).issues[0]?.code).equal('too-costly');
       expect(await pools.reads.query({ text: 'select 1', values: [], textMax: 1 })).deep.equal([[1]]);
+    } finally {
+      await pools.end();
+    }
+  });
+
+  it('the rows of a statement are collected while they are young, also where older ones lie in the old heap', async () => {
+    const { connection } = server.database;
+    const pools = createPools({
+      connection: connection('app'),
+      readConnections: 1,
+      writeConnections: 1,
+      transactionConnections: 1,
+      log: silentLog,
+    });
+    const ask = () =>
+      pools.reads.query({
+        name: 'rows',
+        text: "select repeat('x', 1000), n from generate_series(1, 50) n",
+        values: [],
+      });
+    const askTenTimes = async (): Promise<void> => {
+      for (let i = 0; i < 10; i++) await ask();
+    };
+    try {
+      const load = Promise.all(Array.from({ length: 4 }, askTenTimes));
+      for (let i = 0; i < 3; i++) {
+        await ask();
+        heapInUse(); // what is under way moves to the old heap
+      }
+      await load;
+      const before = heapAfterYoung();
+      for (let i = 0; i < 10; i++) await askTenTimes();
+      expect(heapAfterYoung() - before).below(2_000_000); // of 5 MB of rows
     } finally {
       await pools.end();
     }
