@@ -70,11 +70,12 @@ export function readTopic(
   const quiet: Issue[] = [];
   const root = readTopicElements(resource, (text, place) => void quiet.push(issue('value', text, place)));
   const status = textOf(root, 'status', fault);
+  const isKnown = status !== undefined && STATUSES.has(status);
   if (status === undefined) fault(STATUS_MISSING, 'Basic.modifierExtension');
-  else if (!STATUSES.has(status)) fault(`status is one of ${[...STATUSES].join(', ')}`, placeOf(root, 'status'));
+  else if (!isKnown) fault(`status is one of ${[...STATUSES].join(', ')}`, placeOf(root, 'status'));
   if (resource['subject'] !== undefined)
     fault('A SubscriptionTopic is about nobody: leave subject out', 'Basic.subject');
-  if (status !== 'active' || issues.length > 0) return { issues };
+  if (isKnown && status !== 'active') return { issues };
 
   issues.push(...quiet);
   const url = textOf(root, 'url', fault);

@@ -83,6 +83,18 @@ describe('subscription › topics › reading', () => {
       expect(readTopic(basicTopic({ status }), context)).deep.equal({ issues: [] });
   });
 
+  it('tells of every fault at once, where the status is missing too', () => {
+    const { issues } = readTopic(
+      basicTopic({ status: undefined, url: 'no address', resourceTrigger: [{ ...trigger, resource: 'Patiend' }] }),
+      context,
+    );
+    expect(issues.map(({ diagnostics }) => diagnostics?.split(':')[0])).deep.equal([
+      'status is missing',
+      'url is an absolute URI without version or fragment',
+      "'Patiend' is no type whose changes are told",
+    ]);
+  });
+
   const REFUSED: readonly (readonly [title: string, parts: TopicParts, words: string])[] = [
     ['no status', { status: undefined, resourceTrigger: [trigger] }, 'status is missing'],
     ['another status', { status: 'on', resourceTrigger: [trigger] }, 'status is one of'],
