@@ -1,6 +1,7 @@
 /** The pools outlive what Postgres does to their connections. SECURITY RL-02: the backends; the postmaster elsewhere. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { createPools } from '../../src/postgres/pools.ts';
+import { createPools, type PoolOptions, type Pools } from '../../src/postgres/pools.ts';
 import { FhirError } from '../../src/standards/fhir/outcome.ts';
 import { withClient } from '../support/database.ts';
 import { createFhirClient, type FhirClient, idOf, type Json } from '../support/fhir-client.ts';
@@ -29,119 +30,100 @@ describe('pools', function () {
       return rowCount ?? 0;
     });
 
-  it('a statement with a limit of text lets go of what is beyond it, and the connection goes on', async () => {
-    const { connection } = server.database;
+  /** Runs it on pools of their own, with one connection of each kind unless it is said otherwise. */
+  async function withPools(work: (pools: Pools) => Promise<void>, options: Partial<PoolOptions> = {}): Promise<void> {
     const pools = createPools({
-      connection: connection('app'),
+      connection: server.database.connection('app'),
       readConnections: 1,
       writeConnections: 1,
       transactionConnections: 1,
       log: silentLog,
+      ...options,
     });
     try {
-      const text = "select repeat('x', 1000), n from generate_series(1, 100) n";
-      const rows = await pools.reads.query({ text, values: [], textMax: 100_000 });
-      expect([rows.length, rows[99]]).deep.equal([100, ['x'.repeat(1000), 100]]);
-      const error = await pools.reads.query({ text, values: [], textMax: 99_999 }).catch((e: unknown) => e);
-      expect(error).instanceOf(FhirError);
-      expect((error as FhirError).issues[0]?.code).equal('too-costly');
-      expect(await pools.reads.query({ text: 'select 1', values: [], textMax: 1 })).deep.equal([[1]]);
+      await work(pools);
     } finally {
       await pools.end();
     }
-  });
+  }
 
-  it('the rows of a statement are collected while they are young, also where older ones lie in the old heap', async () => {
-    const { connection } = server.database;
-    const pools = createPools({
-      connection: connection('app'),
-      readConnections: 1,
-      writeConnections: 1,
-      transactionConnections: 1,
-      log: silentLog,
-    });
-    const ask = () =>
-      pools.reads.query({
-        name: 'rows',
-        text: "select repeat('x', 1000), n from generate_series(1, 50) n",
-        values: [],
-      });
-    const askTenTimes = async (): Promise<void> => {
-      for (let i = 0; i < 10; i++) await ask();
-    };
-    try {
-      const load = Promise.all(Array.from({ length: 4 }, askTenTimes));
+  it('a statement with a limit of text lets go of what is beyond it, and the connection goes on', () =>
+    withPools(async ({ reads }) => {
+      const text = "select repeat('x', 1000), n from generate_series(1, 100) n";
+      const rows = await reads.query({ text, values: [], textMax: 100_000 });
+      expect([rows.length, rows[99]]).deep.equal([100, ['x'.repeat(1000), 100]]);
+      const error = await reads.query({ text, values: [], textMax: 99_999 }).catch((e: unknown) => e);
+      expect(error).instanceOf(FhirError);
+      expect((error as FhirError).issues[0]?.code).equal('too-costly');
+      expect(await reads.query({ text: 'select 1', values: [], textMax: 1 })).deep.equal([[1]]);
+    }));
+
+  it('the rows of a statement are collected while they are young, also where older ones lie in the old heap', () =>
+    withPools(async ({ reads }) => {
+      const text = "select repeat('x', 1000), n from generate_series(1, 50) n";
+      const askTimes = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++) await reads.query({ name: 'rows', text, values: [] });
+      };
+      const load = Promise.all([10, 10, 10, 10].map(askTimes));
       for (let i = 0; i < 3; i++) {
-        await ask();
+        await askTimes(1);
         heapInUse(); // what is under way moves to the old heap
       }
       await load;
       const before = heapAfterYoung();
-      for (let i = 0; i < 10; i++) await askTenTimes();
+      await askTimes(100);
       expect(heapAfterYoung() - before).below(2_000_000); // of 5 MB of rows
-    } finally {
-      await pools.end();
-    }
-  });
+    }));
 
-  it('no connection compiles statements, whatever the database is set to', async () => {
-    const { connection } = server.database;
-    const own = { options: '-c jit=on' };
-    const pools = createPools({
-      connection: { ...connection('app'), ...own },
-      readConnections: 1,
-      writeConnections: 1,
-      transactionConnections: 1,
-      log: silentLog,
-    });
-    try {
-      for (const pool of [pools.reads, pools.writes])
-        expect(await pool.query({ text: 'show jit', values: [] })).deep.equal([['off']]);
-      expect((await pools.transactions.query('show jit')).rows).deep.equal([{ jit: 'off' }]);
-    } finally {
-      await pools.end();
-    }
-  });
+  it('no connection compiles statements, whatever the database is set to', () =>
+    withPools(
+      async (pools) => {
+        for (const pool of [pools.reads, pools.writes, pools.background])
+          expect(await pool.query({ text: 'show jit', values: [] })).deep.equal([['off']]);
+        expect((await pools.transactions.query('show jit')).rows).deep.equal([{ jit: 'off' }]);
+      },
+      { connection: { ...server.database.connection('app'), options: '-c jit=on' } },
+    ));
 
-  it('a shape of a search is planned once a connection, whatever is asked for', async () => {
-    const { connection } = server.database;
-    const one = { readConnections: 1, writeConnections: 1, transactionConnections: 1 };
-    const pools = createPools({ connection: connection('app'), ...one, log: silentLog });
-    try {
+  it('a shape of a search is planned once a connection, whatever is asked for', () =>
+    withPools(async ({ reads }) => {
       const text = 'select m.id from fhir.patient m where m.rid = $1::bigint limit $2::int';
-      for (let i = 0; i < 12; i++) await pools.reads.query({ name: 'once', text, values: [String(i), i] });
+      for (let i = 0; i < 12; i++) await reads.query({ name: 'once', text, values: [String(i), i] });
       const told = "select generic_plans::int, custom_plans::int from pg_prepared_statements where name = 'once'";
-      expect(await pools.reads.query({ text: told, values: [] })).deep.equal([[12, 0]]);
-    } finally {
-      await pools.end();
-    }
-  });
+      expect(await reads.query({ text: told, values: [] })).deep.equal([[12, 0]]);
+    }));
 
-  it('statements that take long keep no quick one waiting while a connection is left', async () => {
-    const { connection } = server.database;
-    const few = { readConnections: 3, writeConnections: 1, transactionConnections: 1 };
-    const pools = createPools({ connection: connection('app'), ...few, log: silentLog });
-    try {
+  const SLOW = { text: 'select pg_sleep(1.5)', values: [] };
+  const QUICK = { text: 'select 1', values: [] };
+
+  it('statements that take long keep no quick one waiting while a connection is left', () =>
+    withPools(
+      async ({ reads }) => {
+        const order: string[] = [];
+        const slow = [1, 2].map(() => reads.query(SLOW).then(() => order.push('slow')));
+        await sleep(200);
+        const quick = Array.from({ length: 50 }, () => reads.query(QUICK).then(() => order.push('quick')));
+        await Promise.all([...slow, ...quick]);
+        expect(order).eql([...Array(50).fill('quick'), 'slow', 'slow']);
+      },
+      { readConnections: 3 },
+    ));
+
+  it('what no request waits for keeps none waiting', () =>
+    withPools(async ({ reads, background }) => {
       const order: string[] = [];
-      const slow = [1, 2].map(() =>
-        pools.reads.query({ text: 'select pg_sleep(1.5)', values: [] }).then(() => order.push('slow')),
-      );
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      const quick = Array.from({ length: 50 }, () =>
-        pools.reads.query({ text: 'select 1', values: [] }).then(() => order.push('quick')),
-      );
-      await Promise.all([...slow, ...quick]);
-      expect(order).eql([...Array(50).fill('quick'), 'slow', 'slow']);
-    } finally {
-      await pools.end();
-    }
-  });
+      const slow = background.query(SLOW).then(() => order.push('background'));
+      await sleep(200);
+      await reads.query(QUICK).then(() => order.push('read'));
+      await slow;
+      expect(order).eql(['read', 'background']);
+    }));
 
   it('[RL-02] idle connections that are ended are replaced: no request fails', async () => {
     const id = idOf(await fhir.post('Patient', patient(1)));
     for (let round = 0; round < 3; round++) {
       expect(await killBackends()).greaterThan(0);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
       expect((await fhir.get(`Patient/${id}`)).status).equal(200);
       expect((await fhir.get('Patient?_summary=count')).status).equal(200);
       expect((await fhir.post('Patient', patient(2))).status).equal(201);
@@ -179,7 +161,7 @@ describe('pools', function () {
       await new Promise((resolve) => setTimeout(resolve, 60));
       await killBackends();
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
     stopping = true;
     await Promise.all(workers);
     expect([...statuses.keys()].filter((s) => ![200, 201, 503].includes(s))).eql([]);
