@@ -4,8 +4,8 @@ import { createFhirClient, type FhirClient, type Json } from '../../support/fhir
 import { startTestServer, type TestServer } from '../../support/server.ts';
 
 const ENTRIES = 5000;
-/** Answers while it is under way; without turns there are but those between its statements. */
-const READS_MIN = 50;
+/** Answers while it is under way: 40 to 55, whatever the machine; without turns 10 to 14, those between its statements. */
+const READS_MIN = 25;
 
 describe('transaction › of 5,000 entries', function () {
   this.timeout(180_000);
