@@ -40,6 +40,7 @@ describe('$import › kill -9 [RL-17]', function () {
         status: i % FAULT_EVERY === 7 ? 'no-such-code' : 'final',
         code: { coding: [{ system: 'urn:test', code: 'killed' }] },
         valueString: `line ${i}`,
+        note: [{ text: 'n'.repeat(800) }], // more than one piece
       }),
     );
     const asked = await fhir.post('$import', lines.join('\n'), {

@@ -23,7 +23,8 @@ import type { Services } from '../services.ts';
 import { type BulkDesk, deskOf, NDJSON, ownerName, RETRY_AFTER_S } from './export.ts';
 
 const TYPES = [NDJSON, 'application/ndjson', 'application/x-ndjson'];
-const PIECE_BYTES = 2 * 1024 * 1024;
+/** Some thousand lines: between pieces nothing is under way. */
+const PIECE_BYTES = 8 * 1024 * 1024;
 /** Nothing ends while it is uploaded. */
 const NO_TIMES = { endedAt: 0, expiresAt: 0 };
 
