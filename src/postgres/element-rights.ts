@@ -4,7 +4,7 @@
  */
 import type { Caller } from '../ports/caller.ts';
 import type { Policy } from '../ports/policy.ts';
-import type { Criteria, ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
+import type { ResourceStore, SearchPage, StoredVersion, StoreTransaction } from '../ports/resource-store.ts';
 import { formatJson, parseJson } from '../standards/fhir/json.ts';
 import { FhirError, forbidden } from '../standards/fhir/outcome.ts';
 import type { Leaf, SearchParameter, SearchParameters } from '../standards/fhir/search/parameter.ts';
@@ -28,8 +28,7 @@ export function withElementRights<S extends ResourceStore>(
     vread: async (caller, type, id, version) => shown(elementsOf(caller), await store.vread(caller, type, id, version)),
     async search(caller, request) {
       const elements = elementsOf(caller);
-      checkSearch(elements, parameters, request);
-      return shownPage(elements, await store.search(caller, lookedInto(elements, request)));
+      return shownPage(elements, await store.search(caller, askedOfType(elements, parameters, request)));
     },
     async searchSystem(caller, request) {
       const elements = elementsOf(caller);
@@ -66,8 +65,7 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
     read: async (type, id) => shown(elements, await tx.read(type, id)),
     vread: async (type, id, version) => shown(elements, await tx.vread(type, id, version)),
     async search(request) {
-      checkSearch(elements, parameters, request);
-      return shownPage(elements, await tx.search(lookedInto(elements, request)));
+      return shownPage(elements, await tx.search(askedOfType(elements, parameters, request)));
     },
     async searchSystem(request) {
       return shownPage(elements, await tx.searchSystem(askedOfTypes(elements, parameters, request)));
@@ -77,11 +75,6 @@ function limited(tx: StoreTransaction, elements: Elements, parameters: SearchPar
       return { ...page, versions: page.versions.map((version) => shown(elements, version)) };
     },
   };
-}
-
-/** The request, which looks only into resources that are shown with what they contain. */
-function lookedInto(elements: Elements, request: SearchRequest): SearchRequest {
-  return { ...inside(elements, request), mayLookInto: lookInto(elements) };
 }
 
 const lookInto =
@@ -115,10 +108,12 @@ const shownPage = (elements: Elements, page: SearchPage): SearchPage => ({
   included: page.included.map((version) => shown(elements, version)),
 });
 
-function checkSearch(elements: Elements, parameters: SearchParameters, request: SearchRequest): void {
+/** The request, which looks only into resources that are shown with what they contain. Throws `forbidden`. */
+function askedOfType(elements: Elements, parameters: SearchParameters, request: SearchRequest): SearchRequest {
   checkConditions(elements, request.type, request.conditions);
   for (const { by } of request.sort) if (typeof by !== 'string') checkParameter(elements, request.type, by);
-  for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
+  const asked = { ...inside(elements, request), mayLookInto: lookInto(elements) };
+  return { ...asked, ...includesOf(elements, parameters, request) };
 }
 
 /** The request to those types that can be asked it. */
@@ -128,16 +123,24 @@ function askedOfTypes(
   request: SystemSearchRequest,
 ): SystemSearchRequest {
   const parts = request.parts
-    .filter((part) => mayAsk(elements, part, request.isNamed))
+    .filter(({ type, conditions }) => passes(() => checkConditions(elements, type, conditions), request.isNamed))
     .map((part) => ({ ...part, mayLookInto: lookInto(elements) }));
-  for (const include of [...request.includes, ...request.revincludes]) checkInclude(elements, parameters, include);
-  return { ...request, parts };
+  return { ...request, parts, ...includesOf(elements, parameters, request) };
 }
 
-/** Whether a type can be asked this; throws where it was named. */
-function mayAsk(elements: Elements, { type, conditions }: Criteria, isNamed: boolean): boolean {
+type Includes = Pick<SearchRequest, 'includes' | 'revincludes'>;
+
+/** Those that the caller may ask for; throws where another was named. */
+function includesOf(elements: Elements, parameters: SearchParameters, { includes, revincludes }: Includes): Includes {
+  const may = (include: Include): boolean =>
+    passes(() => checkInclude(elements, parameters, include), include.isOfAll !== true);
+  return { includes: includes.filter(may), revincludes: revincludes.filter(may) };
+}
+
+/** Whether what is asked may be asked; throws where it was named. */
+function passes(check: () => void, isNamed: boolean): boolean {
   try {
-    checkConditions(elements, type, conditions);
+    check();
     return true;
   } catch (error) {
     if (isNamed || !(error instanceof FhirError)) throw error;

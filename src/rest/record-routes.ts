@@ -3,6 +3,7 @@
  * https://hl7.org/fhir/R4/operations.html
  */
 
+import { MORTAR } from '../standards/fhir/canonical.ts';
 import { BULK_OPERATIONS } from './bulk-routes.ts';
 import { INDEX_OPERATIONS } from './index-routes.ts';
 import { documentOperation } from './operations/document.ts';
@@ -75,6 +76,12 @@ const RECORD_OPERATIONS: readonly RecordOperation[] = [
     type: 'Encounter',
     definition: official('Encounter-everything'),
     at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Encounter') }],
+  },
+  {
+    name: 'everything',
+    type: 'Practitioner',
+    definition: `${MORTAR}/OperationDefinition/practitioner-everything`,
+    at: [{ level: 'instance', methods: BOTH, letters: 'r', handle: everythingOf('Practitioner') }],
   },
   {
     name: 'document',

@@ -178,6 +178,22 @@ export const createRoutes = (bundle: Handler): readonly Route[] => [
   },
   {
     method: 'GET',
+    path: '/:compartment/:id/*',
+    interaction: 'search-system',
+    level: 'system',
+    access: { letters: 's' },
+    handle: searchSystem,
+  },
+  {
+    method: 'POST',
+    path: '/:compartment/:id/*/_search',
+    interaction: 'search-system',
+    level: 'system',
+    access: { letters: 's' },
+    handle: searchSystemByPost,
+  },
+  {
+    method: 'GET',
     path: '/:compartment/:id/:type',
     interaction: 'search-type',
     level: 'type',

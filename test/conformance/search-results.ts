@@ -53,6 +53,7 @@ export const SEARCH_RESULTS = [
     ['SHALL', 'POST [base]/_search', { method: 'POST', path: '_search', body: '_id=p1', headers: FORM, ids: 'p1' }],
     ['SHALL', 'a compartment: [type]/[id]/[type]', finds('Patient/p1/Observation?code=29463-7', 'o-5')],
     ['SHALL', 'a compartment has what refers to its owner only', finds('Patient/p2/Observation', 'o-5.4')],
+    ['SHALL', 'a whole compartment: [type]/[id]/*', finds('Patient/p2/*?_type=Observation,Patient', 'o-5.4 p2')],
     ['SHALL', 'a type that is not in the compartment is refused', { path: 'Patient/p1/Medication', status: 404 }],
     ['SHOULD', 'HEAD of a search', { method: 'HEAD', path: 'Patient?_id=p1', has: /^$/ }],
     ['SHALL', 'parameter names tell case', refused('Patient?Gender=male')],

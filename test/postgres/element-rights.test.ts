@@ -132,6 +132,13 @@ describe('access › elements of a resource', () => {
       }
     });
 
+  it('[AZ-04] what refers to somebody, whatever it is, is without what is not shown whole', async () => {
+    const referring = async (caller: Caller): Promise<readonly string[]> =>
+      (await store.search(caller, parseQuery('Patient', '_revinclude=*'))).included.map(({ id }) => id);
+    expect(await referring(both)).deep.equal(['order']);
+    expect(await referring(receptionist)).deep.equal([]);
+  });
+
   for (const query of [
     'status=active',
     'subject=Patient/p',

@@ -142,6 +142,21 @@ describe('access › operations', () => {
       expect(idsIn(text)).include('Observation/by-p');
       expect(new Set(idsIn(text).map((id) => id.split('/')[0]))).eql(new Set(['Patient', 'Observation']));
     });
+    it('[CP-13] of a practitioner, and of a compartment, is what the caller may see', async () => {
+      await world.put(observation('by-p-too', 'b', { performer: [{ reference: 'Practitioner/p' }] }));
+      for (const path of ['Practitioner/p/$everything', 'Practitioner/p/*', 'Practitioner?_id=p&_revinclude=*']) {
+        const whole = idsIn((await ask('root', 'GET', path)).text);
+        expect(whole, path).include.members(['Practitioner/p', 'Observation/by-p', 'Observation/by-p-too']);
+        const { status, text } = await ask('alice', 'GET', path);
+        expect(status, text).equal(200);
+        expect(idsIn(text), path).include('Observation/by-p').and.not.include('Observation/by-p-too');
+        expect((await ask('nothing', 'GET', path)).status, path).equal(403);
+      }
+      expect(idsIn((await ask('alice', 'GET', 'Patient/b/*')).text)).eql([]);
+      expect(idsIn((await ask('stranger', 'GET', 'Patient/a/*')).text)).eql([]);
+      const { text } = await ask('alice-observations', 'GET', 'Patient/a/*');
+      expect(new Set(idsIn(text).map((id) => id.split('/')[0]))).eql(new Set(['Patient', 'Observation']));
+    });
     it('[CP-05] a page link is good for its caller alone, and rights are asked about on each page', async () => {
       const first = await ask('root', 'GET', 'Patient/$everything?_count=1');
       const next = (JSON.parse(first.text) as { link: { relation: string; url: string }[] }).link.find(

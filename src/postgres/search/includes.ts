@@ -6,6 +6,7 @@ import type { Include, SearchRequest } from '../../standards/fhir/search/request
 import { DEAF_SINK, type Extractor, type SearchSink } from '../../standards/fhir/search/sink.ts';
 import { toVersion } from '../reader.ts';
 import { findTable, tableOf } from '../tables.ts';
+import type { StoreCondition } from './condition.ts';
 import { compileFilter } from './filters.ts';
 import { searchPage } from './page.ts';
 import { contextOf, type Run, type SearchTools } from './search-tools.ts';
@@ -38,7 +39,7 @@ export async function includedResources(
     if (includes.length + revincludes.length === 0) break;
     const found = [
       ...(await forward(tools, includes, frontier, seen, run)),
-      ...(await backward(tools, revincludes, frontier, run)),
+      ...(await backward(tools, revincludes, frontier, seen, run)),
     ];
     frontier = found.filter((version) => {
       // An empty text is one that could not be opened.
@@ -104,33 +105,54 @@ const names = (parameter: SearchParameter, atom: number, type: string): boolean 
   parameter.atoms.some((a) => a.index === atom) &&
   (parameter.onlyTargets.length === 0 || parameter.onlyTargets.includes(type));
 
-/** Resources that refer to the frontier. */
+/** Searches for what refers to the frontier, at a time: `*` stands for hundreds. */
+const LANES = 8;
+
+/** Resources that refer to the frontier; no more are looked for once there are more than may be included. */
 async function backward(
   tools: IncludeTools,
   includes: readonly Include[],
   frontier: readonly StoredVersion[],
+  seen: ReadonlySet<string>,
   run: Run,
 ): Promise<StoredVersion[]> {
-  const searches = includes.flatMap((include) => {
-    const parameters = include.parameter
-      ? [include.parameter]
-      : [...(tools.parameters.get(include.source)?.parameters.values() ?? [])].filter((p) => p.type === 'reference');
-    const types = [...new Set(frontier.map((v) => v.type))].filter(
-      (type) => !include.target || include.target === type,
+  const referring = includes.flatMap((include) => referringTo(tools, include, frontier));
+  const found = new Map<string, StoredVersion>();
+  for (let at = 0; at < referring.length && found.size <= INCLUDED_MAX; at += LANES) {
+    const pages = await Promise.all(
+      referring.slice(at, at + LANES).map(async ({ source, condition }) => {
+        const conditions = [condition, ...tools.visible(source)];
+        const page = { type: source, conditions, sort: [], count: INCLUDED_MAX + 1, offset: 0 };
+        const { rows } = await searchPage(tools, page, run);
+        return rows.map((row) => toVersion(source, row));
+      }),
     );
-    return parameters.flatMap((parameter) =>
-      types
-        .filter((type) => allows(parameter, type))
-        .map(async (type) => {
-          const rids = frontier.filter((v) => v.type === type).map((v) => tools.keys.rids.rid(v.id));
-          const conditions = [{ kind: 'targets', parameter, type, rids } as const, ...tools.visible(include.source)];
-          const page = { type: include.source, conditions, sort: [], count: INCLUDED_MAX + 1, offset: 0 };
-          const { rows } = await searchPage(tools, page, run);
-          return rows.map((row) => toVersion(include.source, row));
-        }),
-    );
-  });
-  return (await Promise.all(searches)).flat();
+    for (const version of pages.flat()) if (!seen.has(keyOf(version))) found.set(keyOf(version), version);
+  }
+  return [...found.values()];
+}
+
+interface Referring {
+  readonly source: string;
+  readonly condition: StoreCondition;
+}
+
+/** The searches that a `_revinclude` stands for: one for each of its parameters and each type that is referred to. */
+function referringTo(tools: IncludeTools, include: Include, frontier: readonly StoredVersion[]): Referring[] {
+  const { source, parameter: named, target } = include;
+  if (tools.visible(source).some(({ kind }) => kind === 'never')) return [];
+  const parameters = named
+    ? [named]
+    : [...(tools.parameters.get(source)?.parameters.values() ?? [])].filter((p) => p.type === 'reference');
+  const types = [...new Set(frontier.map((v) => v.type))].filter((type) => !target || target === type);
+  return parameters.flatMap((parameter) =>
+    types
+      .filter((type) => allows(parameter, type))
+      .map((type) => {
+        const rids = frontier.filter((v) => v.type === type).map((v) => tools.keys.rids.rid(v.id));
+        return { source, condition: { kind: 'targets', parameter, type, rids } };
+      }),
+  );
 }
 
 function allows(parameter: SearchParameter, type: string): boolean {

@@ -1,4 +1,5 @@
-/** search-system: over several types, or all of them, by GET and POST. https://hl7.org/fhir/R4/http.html#search */
+/** search-system: over several types, or all of them or of a compartment, by GET and POST. https://hl7.org/fhir/R4/http.html#search */
+import { badValue } from '../../standards/fhir/outcome.ts';
 import { parseSystemSearch } from '../../standards/fhir/search/parse-system.ts';
 import type { SystemSearchRequest } from '../../standards/fhir/search/request.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
@@ -6,13 +7,13 @@ import { presentationOf } from '../formats.ts';
 import { resolveTokenSets } from '../operations/token-sets.ts';
 import { parsePrefer } from '../preferences.ts';
 import type { Services } from '../services.ts';
-import { nearOf, readForm, searchBody, shownAs } from './search-type.ts';
+import { type Compartment, hasMember, nearOf, readForm, searchBody, shownAs } from './search-type.ts';
 
-/** `GET /?_type=Observation,Condition&patient=1` */
+/** `GET /?_type=Observation,Condition&patient=1`, and the same in a compartment: `GET /Patient/1/*?_type=…` */
 export const searchSystem = (services: Services, request: FhirRequest): Promise<FhirAnswer> =>
   search(services, request, request.query);
 
-/** `POST /_search`: parameters in the body join those of the query. */
+/** `POST /_search`, also below a compartment: parameters in the body join those of the query. */
 export const searchSystemByPost = async (services: Services, request: FhirRequest): Promise<FhirAnswer> => {
   const query = [request.query, readForm(request)].filter((part) => part !== '').join('&');
   // The form may say how the answer is to be shown as well as the URL.
@@ -29,11 +30,13 @@ export function systemSearchOf(
   query: string,
   handling = services.settings.searchHandling,
   hasTerminology = false,
+  compartment?: Compartment,
 ): SystemSearchRequest {
   const { settings, parameters, definitions } = services;
+  const types = definitions.resourceTypes.filter((type) => parameters.get(type) !== undefined);
   return parseSystemSearch({
     query,
-    types: definitions.resourceTypes.filter((type) => parameters.get(type) !== undefined),
+    types: compartment ? types.filter((type) => hasMember(services, compartment, type)) : types,
     alone: SEARCHED_ALONE,
     parameters,
     definitions,
@@ -44,14 +47,33 @@ export function systemSearchOf(
   });
 }
 
-async function search(services: Services, { headers, caller }: FhirRequest, query: string): Promise<FhirAnswer> {
+/** The compartment that a path is about, if it is about one: `Patient/1` of `Patient/1/*`. */
+function compartmentOf({ segments }: FhirRequest): Compartment | undefined {
+  const [compartment, id, all] = segments;
+  return all === '*' ? { kind: 'compartment', compartment: compartment as string, id: id as string } : undefined; // the route has both
+}
+
+async function search(services: Services, request: FhirRequest, query: string): Promise<FhirAnswer> {
   const { settings, store } = services;
-  const parsed = systemSearchOf(services, query, parsePrefer(headers).handling, true);
+  const { headers, caller } = request;
+  const compartment = compartmentOf(request);
+  const parsed = systemSearchOf(services, query, parsePrefer(headers).handling, true, compartment);
   const parts: SystemSearchRequest['parts'][number][] = [];
   for (const part of parsed.parts) parts.push(await resolveTokenSets(services, caller, part));
   const asked = { ...parsed, parts };
-  const page = await store.searchSystem(caller, asked);
+  const page = await store.searchSystem(caller, compartment ? within(services, compartment, asked) : asked);
   const near = parts.flatMap((part) => nearOf(part.conditions));
-  const body = searchBody(services, { ...asked, near }, page, settings.baseUrl, shownAs(query));
-  return { status: 200, headers: {}, body };
+  const path = compartment ? `${settings.baseUrl}/${compartment.compartment}/${compartment.id}/*` : settings.baseUrl;
+  return { status: 200, headers: {}, body: searchBody(services, { ...asked, near }, page, path, shownAs(query)) };
+}
+
+function within(services: Services, compartment: Compartment, asked: SystemSearchRequest): SystemSearchRequest {
+  const outside = asked.parts.find(({ type }) => !hasMember(services, compartment, type));
+  if (outside)
+    throw badValue(`'_type': ${outside.type} is not in the compartment of a ${compartment.compartment}`, '_type');
+  return {
+    ...asked,
+    parts: asked.parts.map(({ type, conditions }) => ({ type, conditions: [compartment, ...conditions] })),
+    applied: [['_compartment', `${compartment.compartment}/${compartment.id}`], ...asked.applied],
+  };
 }

@@ -4,7 +4,7 @@ import { formatJson, parseJson } from '../../standards/fhir/json.ts';
 import type { Issue } from '../../standards/fhir/outcome.ts';
 import { operationOutcome, unknownType } from '../../standards/fhir/outcome.ts';
 import { distance } from '../../standards/fhir/search/distance.ts';
-import type { NearValue, SearchRequest } from '../../standards/fhir/search/request.ts';
+import type { Condition, NearValue, SearchRequest } from '../../standards/fhir/search/request.ts';
 import { formatBundle } from '../answers.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
@@ -38,9 +38,17 @@ export function readForm(request: FhirRequest): string {
 /** `Patient/1/Observation?code=…` */
 export function compartmentSearch(services: Services, request: FhirRequest): Promise<FhirAnswer> {
   const [compartment, id, type] = request.segments as [string, string, string]; // the route has all three
-  const kinds = services.definitions.compartments as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  if (!kinds[compartment]?.[type]) throw unknownType(`${compartment} compartment › ${type}`);
-  return search(services, request, type, request.query, { kind: 'compartment', compartment, id });
+  const within: Compartment = { kind: 'compartment', compartment, id };
+  if (!hasMember(services, within, type)) throw unknownType(`${compartment} compartment › ${type}`);
+  return search(services, request, type, request.query, within);
+}
+
+export type Compartment = Extract<Condition, { readonly kind: 'compartment' }>;
+
+/** Whether resources of a type can be in such a compartment. */
+export function hasMember({ definitions }: Services, { compartment }: Compartment, type: string): boolean {
+  const kinds: Readonly<Record<string, object>> = definitions.compartments;
+  return Object.hasOwn(kinds[compartment] ?? {}, type);
 }
 
 async function search(
@@ -48,7 +56,7 @@ async function search(
   request: FhirRequest,
   type: string,
   query: string,
-  compartment?: { readonly kind: 'compartment'; readonly compartment: string; readonly id: string },
+  compartment?: Compartment,
 ): Promise<FhirAnswer> {
   const { settings } = services;
   const handling = parsePrefer(request.headers).handling ?? settings.searchHandling;

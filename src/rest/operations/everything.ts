@@ -1,5 +1,5 @@
 /**
- * `$everything` of patients and encounters: the compartment type by type, with what its resources refer to. A page is a
+ * `$everything` of patients, encounters and practitioners: the compartment type by type, with what its resources refer to. A page is a
  * few searches under the caller's rights; its link says where the next begins, so that nothing is held between them.
  * https://hl7.org/fhir/R4/patient-operation-everything.html, encounter-operation-everything.html; SECURITY CP-13
  */
@@ -13,7 +13,7 @@ import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import type { Handler, Services } from '../services.ts';
 import { type OperationInput, readInput } from './parameters.ts';
 
-type Root = 'Patient' | 'Encounter';
+type Root = 'Patient' | 'Encounter' | 'Practitioner';
 
 /** Where a page begins. It names nothing that the caller's rights are not asked about again. */
 interface Position {

@@ -6,6 +6,7 @@ import { FhirError } from '../../standards/fhir/outcome.ts';
 import type {
   CodeSystem,
   ConceptMap,
+  MapEnds,
   Terminology,
   TerminologySource,
 } from '../../standards/fhir/terminology/resources.ts';
@@ -64,13 +65,11 @@ export function createTerminologySource(services: Services, caller: Caller): Ter
     findCodeSystem: (url) => find('CodeSystem', url),
     findValueSet: (url) => find('ValueSet', url),
     findConceptMap: (url) => find('ConceptMap', url),
-    async findConceptMaps(sourceValueSet, targetValueSet) {
-      const bySource = await search('ConceptMap', `source=${searchValue(sourceValueSet)}`);
-      const byUri = await search('ConceptMap', `source-uri=${searchValue(sourceValueSet)}`);
-      const stored = [...bySource, ...byUri].map((version) => parseStored(services, version) as ConceptMap); // searched by type
-      return [...(await services.terminology.conceptMaps()), ...stored].filter((map) =>
-        isBetween(map, sourceValueSet, targetValueSet),
-      );
+    async findConceptMaps(ends) {
+      const found: StoredVersion[] = [];
+      for (const query of queriesFor(ends)) found.push(...(await search('ConceptMap', query)));
+      const stored = found.map((version) => parseStored(services, version) as ConceptMap); // searched by type
+      return [...(await services.terminology.conceptMaps()), ...stored].filter((map) => isBetween(map, ends));
     },
     async findSupplements(url) {
       if (bare(url) === '') return [];
@@ -82,12 +81,23 @@ export function createTerminologySource(services: Services, caller: Caller): Ter
   };
 }
 
-function isBetween(map: ConceptMap, sourceValueSet: string, targetValueSet: string | undefined): boolean {
-  const { sourceUri, sourceCanonical = sourceUri, targetUri, targetCanonical = targetUri } = map;
-  return (
-    bare(sourceCanonical) === bare(sourceValueSet) &&
-    (targetValueSet === undefined || bare(targetCanonical) === bare(targetValueSet))
-  );
+/** Searches that find such maps among those that are stored; a value set stands there as a canonical or as a URI. */
+function queriesFor({ of, source, target }: MapEnds): readonly string[] {
+  const is = (name: string, value: string | undefined): string[] =>
+    value === undefined ? [] : [`${name}=${searchValue(value)}`];
+  if (of === 'CodeSystem') return [[...is('source-system', source), ...is('target-system', target)].join('&')];
+  return source === undefined
+    ? ['target', 'target-uri'].flatMap((name) => is(name, target))
+    : ['source', 'source-uri'].flatMap((name) => is(name, source));
+}
+
+function isBetween(map: ConceptMap, { of, source, target }: MapEnds): boolean {
+  const { sourceUri, sourceCanonical = sourceUri, targetUri, targetCanonical = targetUri, group = [] } = map;
+  const fits = (asked: string | undefined, given: string | undefined): boolean =>
+    asked === undefined || bare(asked) === bare(given);
+  return of === 'ValueSet'
+    ? fits(source, sourceCanonical) && fits(target, targetCanonical)
+    : group.some((one) => fits(source, one.source) && fits(target, one.target));
 }
 const bare = (canonical = ''): string => canonical.split('|')[0] ?? '';
 

@@ -158,6 +158,10 @@ describe('search-system', () => {
     ]);
     const back = bundleOf(await fhir.get('?_type=Condition,Patient&_id=s1&_revinclude=Condition:patient'));
     expect(names(back)).deep.equal(['Condition/s1', 'Patient/s1']);
+    const every = bundleOf(await fhir.get('?_type=List,Patient&_id=s1&_revinclude=*'));
+    expect(every.entry?.map(({ resource }) => `${resource?.resourceType}/${resource?.id}`)).to.have.members([
+      ...['Patient/s1', 'Condition/s1', 'Observation/s1', 'Observation/t1', 'List/l'],
+    ]);
     const some = bundleOf(await fhir.get('?_type=Observation,Patient&_id=s1&_elements=gender,status'));
     expect(
       some.entry?.map(({ resource }) => Object.keys(resource ?? {}).filter((k) => /gender|subject/.test(k))),
@@ -200,6 +204,49 @@ describe('search-system', () => {
       expect(reply.status, reply.text).equal(400);
       expect(reply.text).match(says);
     });
+
+  describe('in a compartment', () => {
+    const OF_S1 = ['Condition/s1', 'Observation/s1', 'Observation/t1', 'Patient/s1'];
+    for (const [query, expected] of [
+      ['', OF_S1],
+      ['_type=Observation,Condition', OF_S1.slice(0, 3)],
+      ['_type=Observation&code=hb', ['Observation/s1']],
+      ['_id=s1', ['Condition/s1', 'Observation/s1', 'Patient/s1']],
+      ['_id=s2', []],
+      ['_tag=walk&_sort=_id', OF_S1],
+    ] as const)
+      it(`Patient/s1/*?${query}`, async () => {
+        for (const more of ['', '&_count=1', '&_count=3'])
+          expect((await walk(`Patient/s1/*?${query}${more}`)).sort(), more).deep.equal(expected);
+        const reply = bundleOf(await fhir.post('Patient/s1/*/_search', query, FORM));
+        expect(names(reply).sort(), 'by POST').deep.equal(expected);
+        expect(linkOf(reply, 'self')).contain('/Patient/s1/*');
+        expect(bundleOf(await fhir.get(`Patient/s1/*?${query}&_summary=count`)).total).equal(expected.length);
+      });
+    it('with what refers to it, and as an entry of a batch', async () => {
+      const back = bundleOf(await fhir.get('Patient/s1/*?_type=Patient&_revinclude=Condition:patient'));
+      expect(back.entry?.map(({ resource }) => resource?.resourceType)).deep.equal(['Patient', 'Condition']);
+      const entry = [{ request: { method: 'GET', url: 'Patient/s1/*?_type=Condition' } }];
+      const reply = bundleOf(await fhir.post('', { resourceType: 'Bundle', type: 'batch', entry }));
+      expect(names(reply.entry?.[0]?.resource as unknown as BundleShape)).deep.equal(['Condition/s1']);
+    });
+    it('of nobody nothing', async () => expect(await walk('Patient/nobody/*')).deep.equal([]));
+    it('a link belongs to its compartment', async () => {
+      const next = linkOf(bundleOf(await fhir.get('Patient/s1/*?_count=1')), 'next') as string;
+      expect((await fhir.get(next.replace('Patient/s1', 'Patient/s2'))).status).equal(400);
+    });
+    for (const [path, status, says] of [
+      ['Patient/s1/*?_type=Organization', 400, /Organization is not in the compartment of a Patient/],
+      ['Patient/s1/*?code=x', 400, /Unknown parameter 'code'/],
+      ['Patient/s1/*?_type=AuditEvent', 400, /searched by itself/],
+      ['Organization/s1/*', 404, /nothing at this path/],
+    ] as const)
+      it(`${path} is refused`, async () => {
+        const reply = await fhir.get(path);
+        expect(reply.status, reply.text).equal(status);
+        expect(reply.text).match(says);
+      });
+  });
 
   it('lenient handling leaves out what is unknown, and says so', async () => {
     const reply = await fhir.get('?_tag=walk&_type=Patient&nothing=x', { prefer: 'handling=lenient' });

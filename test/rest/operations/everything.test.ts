@@ -1,4 +1,4 @@
-/** https://hl7.org/fhir/R4/patient-operation-everything.html, encounter-operation-everything.html */
+/** https://hl7.org/fhir/R4/patient-operation-everything.html, encounter-operation-everything.html; of practitioners alike */
 import { expect } from 'chai';
 import { bundleOf, createFhirClient, type FhirClient, type Json } from '../../support/fhir-client.ts';
 import { startTestServer, type TestServer } from '../../support/server.ts';
@@ -123,6 +123,17 @@ describe('$everything', () => {
     ]);
   });
 
+  it('of a practitioner: what they took part in, and whose they are', async () => {
+    await put({ resourceType: 'Patient', id: 'of-d', generalPractitioner: [{ reference: 'Practitioner/d' }] });
+    expect((await walk('Practitioner/d/$everything')).ids).to.have.members([
+      'Practitioner/d',
+      'Observation/2020',
+      'Patient/of-d',
+    ]);
+    expect((await walk('Practitioner/d/$everything?_type=Patient')).ids).eql(['Patient/of-d']);
+    expect((await fhir.delete('Patient/of-d')).status).equal(204);
+  });
+
   for (const count of [1, 4, 100])
     it(`of all patients, in pages of ${count}`, async () => {
       const { ids } = await walk(`Patient/$everything?_count=${count}`);
@@ -132,6 +143,7 @@ describe('$everything', () => {
 
   for (const [path, status] of [
     ['Patient/nowhere/$everything', 404],
+    ['Practitioner/nowhere/$everything', 404],
     ['Patient/a/$everything?_type=Patiant', 400],
     ['Patient/a/$everything?start=yesterday', 400],
     ['Patient/a/$everything?_count=0', 400],

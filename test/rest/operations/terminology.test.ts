@@ -249,6 +249,25 @@ describe('terminology operations', () => {
     const stored = { source: 'urn:cats', target: 'urn:genders', system: 'urn:animals', code: 'cat' };
     expect(answerValue(await fhir.get(`ConceptMap/$translate?${query(stored)}`), 'result')).equal(true);
     expect((await fhir.get(`ConceptMap/$translate?${query({ ...stored, target: 'urn:x' })}`)).status).equal(422);
+    // Without the name of a map: all from the system of the code, or into the value set.
+    for (const [asked, concept] of [
+      [{ system: 'urn:animals', code: 'cat' }, 'female'],
+      [{ system: 'urn:animals', code: 'cat', targetsystem: GENDER }, 'female'],
+      [{ system: 'urn:animals', code: 'cat', target: 'urn:genders' }, 'female'],
+      [{ system: GENDER, code: 'female', reverse: 'true', targetsystem: 'urn:animals' }, 'cat'],
+      [
+        {
+          system: GENDER,
+          code: 'female',
+          targetsystem: 'http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender',
+        },
+        'F',
+      ],
+    ] as const) {
+      const reply = await fhir.get(`ConceptMap/$translate?${query(asked)}`);
+      expect(answerValue(reply, 'result'), reply.text).equal(true);
+      expect(reply.text).match(new RegExp(`"code":"${concept}"`));
+    }
     expect(
       answerValue(
         await fhir.get(`ConceptMap/map/$translate?${query({ system: GENDER, code: 'female', reverse: 'true' })}`),
@@ -281,6 +300,9 @@ describe('terminology operations', () => {
       ['ValueSet/$expand?url=urn:cats&url=urn:dogs', 400, 'once only'],
       ['ValueSet/$validate-code?url=urn:cats', 400, 'one of code, coding and codeableConcept'],
       ['ConceptMap/$translate?url=urn:nowhere&code=x', 422, 'urn:nowhere'],
+      ['ConceptMap/$translate?code=x', 400, 'the system of each code'],
+      ['ConceptMap/$translate?system=urn:nowhere&code=x', 422, 'from the code system urn:nowhere is known'],
+      ['ConceptMap/$translate?source=urn:nowhere&code=x', 422, 'from the value set urn:nowhere is known'],
     ] as const) {
       const reply = await fhir.get(path);
       expect(reply.status, path).equal(status);

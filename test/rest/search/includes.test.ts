@@ -47,6 +47,13 @@ const TABLE: readonly (readonly [string, string, string])[] = [
   ['Organization?_id=org-top&_revinclude=Organization:partof', 'org-top', 'Organization/org-mid'],
   ['Organization?_revinclude=Organization:partof', 'org-low org-mid org-top', ''],
   ['Encounter?_id=e-day&_revinclude=Observation:*', 'e-day', 'Observation/o-5'],
+  ['Encounter?_id=e-day&_revinclude=*', 'e-day', 'Observation/o-5'],
+  ['Organization?_id=org-top&_revinclude=*', 'org-top', 'Organization/org-mid Patient/p2'],
+  [
+    'Organization?_id=org-low&_revinclude=*&_revinclude:iterate=Observation:patient&_include=*',
+    'org-low',
+    'Observation/o-5 Observation/o-bp Observation/o-text Organization/org-mid Patient/p1',
+  ],
   ['MedicationRequest?_id=m3&_include=MedicationRequest:medication', 'm3', ''],
 ];
 

@@ -12,7 +12,7 @@ export interface Controls {
   total?: SearchRequest['total'];
   includes: Include[];
   revincludes: Include[];
-  /** How many were given, where one stands for several: `*` of many types. */
+  /** How many were given, as one may stand for several: `*` of many types. */
   includesGiven?: number;
   elements?: readonly string[];
   summary?: NonNullable<SearchRequest['summary']>;
@@ -172,14 +172,26 @@ export function parseInclude(
   const iterate = modifier === 'iterate';
   if (more.length > 0 || (modifier !== undefined && !iterate))
     return [problem('not-supported', `'${direction}' takes no modifier but ':iterate'`)];
-  const list = direction === '_include' ? controls.includes : controls.revincludes;
-  if (controls.includes.length + controls.revincludes.length >= context.limits.includes)
+  const { includesGiven = 0 } = controls;
+  if (includesGiven >= context.limits.includes)
     return [problem('too-costly', `More than ${context.limits.includes} of '_include' and '_revinclude'`)];
-  const include = readInclude(context, type, direction === '_include', value, iterate);
-  if ('issue' in include) return [include];
-  list.push(include);
+  const found =
+    name === '_revinclude' && value === '*'
+      ? everySource(context, type)
+      : readInclude(context, type, direction === '_include', value, iterate);
+  if ('issue' in found) return [found];
+  controls.includesGiven = includesGiven + 1;
+  (direction === '_include' ? controls.includes : controls.revincludes).push(...[found].flat());
   return NONE;
 }
+
+/** All types that can refer to one. */
+const everySource = ({ definitions, parameters }: ParseContext, type: string): Include[] =>
+  definitions.resourceTypes
+    .filter((source) =>
+      [...(parameters.get(source)?.parameters.values() ?? [])].some((parameter) => parameter.targets.includes(type)),
+    )
+    .map((source) => ({ source, iterate: false, isOfAll: true }));
 
 /** `*`, `Type:*`, `Type:parameter`, `Type:parameter:Target`. */
 function readInclude(
@@ -193,7 +205,7 @@ function readInclude(
   if (value === '*' && forward) return { source: type, iterate };
   const [source = '', code, target, ...more] = value.split(':');
   if (code === undefined || code === '' || more.length > 0)
-    return problem('value', `'${name}' must be 'Type:parameter' or 'Type:parameter:Target'`);
+    return problem('value', `'${name}' must be 'Type:parameter', 'Type:parameter:Target', 'Type:*' or '*'`);
   if (!context.isType(source)) return problem('value', `'${name}' names an unknown resource type`);
   if (target !== undefined && !context.isType(target))
     return problem('value', `'${name}' names an unknown target type`);

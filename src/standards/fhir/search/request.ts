@@ -146,6 +146,8 @@ export interface Include {
   /** Restricts the target's type (_include) or the page's type (_revinclude). */
   readonly target?: string;
   readonly iterate: boolean;
+  /** One of all types: where the caller may not ask for it, it is left out. */
+  readonly isOfAll?: true;
 }
 
 export interface SearchRequest {

@@ -132,6 +132,13 @@ export interface TerminologySource {
   findSupplements(url: string): Promise<readonly CodeSystem[]>;
   findValueSet(url: string): Promise<ValueSet | undefined>;
   findConceptMap(url: string): Promise<ConceptMap | undefined>;
-  /** Maps from a value set, into another where one is named. */
-  findConceptMaps(sourceValueSet: string, targetValueSet: string | undefined): Promise<readonly ConceptMap[]>;
+  /** Maps between value sets, or between code systems. */
+  findConceptMaps(between: MapEnds): Promise<readonly ConceptMap[]>;
+}
+
+/** What a map leads from and into; undefined: into any. */
+export interface MapEnds {
+  readonly of: 'ValueSet' | 'CodeSystem';
+  readonly source: string | undefined;
+  readonly target: string | undefined;
 }

@@ -78,12 +78,19 @@ describe('search › _include and _revinclude', () => {
     '_include=MedicationRequest:patient:Patient:x',
     '_include:all=MedicationRequest:patient',
     '_include:iterate:x=Patient:link',
-    '_revinclude=*',
+    '_revinclude:iterate=*',
     '_revinclude=Encounter:location',
     '_include=MedicationRequest:ptient',
   ])
     it(`${query} is refused`, () => expect(refuse('MedicationRequest', query).status).to.equal(400));
+  it('_revinclude=* is all types that can refer to it', () => {
+    const { revincludes } = parse('MedicationRequest', '_revinclude=*');
+    const sources = revincludes.map(({ source }) => source);
+    expect(sources).include.members(['MedicationDispense', 'Provenance', 'Task']).and.not.include('Patient');
+    expect(revincludes.every(({ parameter, iterate, isOfAll }) => !parameter && !iterate && isOfAll)).equal(true);
+  });
   it('at most 20', () => {
+    expect(codes('Patient', `${'_revinclude=*&'.repeat(21)}`)).to.deep.equal(['too-costly']);
     const query = (n: number) => Array(n).fill('_revinclude=Provenance:target').join('&');
     expect(parse('Patient', query(20)).revincludes).to.have.length(20);
     expect(codes('Patient', query(21))).to.deep.equal(['too-costly']);
