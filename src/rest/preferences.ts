@@ -18,16 +18,16 @@ export function parseEtag(text: string): number {
 /** Whether the client's copy is still current (If-None-Match wins over If-Modified-Since, RFC 9110 section 13.2.2). */
 export function isNotModified(headers: Headers, versionId: number, lastUpdated: number): boolean {
   const none = headers['if-none-match'];
-  if (none !== undefined)
-    return none.split(',').some((tag) => {
-      const text = tag.trim();
-      return text === '*' || text === `W/"${versionId}"` || text === `"${versionId}"`;
-    });
+  if (none !== undefined) return namesVersion(none, versionId);
   const since = headers['if-modified-since'];
   if (since === undefined) return false;
   const at = Date.parse(since);
   return !Number.isNaN(at) && Math.floor(lastUpdated / 1000) * 1000 <= at;
 }
+
+/** Whether an `If-None-Match` names this version, among others or by `*`. */
+export const namesVersion = (ifNoneMatch: string, versionId: number): boolean =>
+  ifNoneMatch.split(',').some((tag) => ['*', `W/"${versionId}"`, `"${versionId}"`].includes(tag.trim()));
 
 export interface Preferences {
   /** What a write answers with; absent: the resource for single writes, nothing in bundles. */

@@ -19,7 +19,7 @@ import type { BundleEntry } from './bundle-entry.ts';
 import { readPatchEntry } from './bundle-patch.ts';
 import type { BundleSource } from './bundle-source.ts';
 import { patchOf } from './patch.ts';
-import { checkId, conditionalWrite } from './update.ts';
+import { checkId, conditionalWrite, unlessThere } from './update.ts';
 
 /** An entry with what has to be known before anything is written. */
 export interface Planned {
@@ -109,10 +109,15 @@ function writeOf(services: Services, plan: Planned, references: References): Tra
   if (entry.method === 'POST' && plan.existing) return undefined;
   const resource = localResource(services, entry, type, references);
   if (entry.method === 'POST') return { kind: 'create', resource, id: id as string }; // planned above
+  const { ifNoneMatch } = entry;
   if (plan.criteria)
-    return conditionalWrite(resource, type, plan.existing ? id : undefined, () => id as string, version.ifMatch);
+    return conditionalWrite(resource, type, plan.existing ? id : undefined, () => id as string, {
+      ifMatch: version.ifMatch,
+      ifNoneMatch,
+    });
   checkId(resource, type, id as string);
-  return { kind: 'update', operation: 'update', type, id: id as string, ...version, change: () => resource };
+  const change = unlessThere(ifNoneMatch, `${type}/${id}`, () => resource);
+  return { kind: 'update', operation: 'update', type, id: id as string, ...version, change };
 }
 
 /** The same write, whose resource is read when its turn comes. Throws `EntryFault`, and so does what it makes. */
@@ -127,11 +132,13 @@ function lateWriteOf(
   if (entry.method === 'POST' && !plan.existing) return { kind: 'make', type, id: id as string, make, isBrief }; // planned above
   // The others are few, or in need of the resource to know what they do.
   if (entry.method !== 'PUT' || plan.criteria) return lately(() => writeOf(services, plan, references));
-  const change = (): Resource => {
+  const given = (): Resource => {
     const resource = make();
-    lately(() => checkId(resource, type, id as string));
+    checkId(resource, type, id as string);
     return resource;
   };
+  const allowed = unlessThere(entry.ifNoneMatch, `${type}/${id}`, given);
+  const change = (current: Resource | undefined): Resource => lately(() => allowed(current));
   return lately(() => ({ kind: 'update', operation: 'update', type, id: id as string, ...versionOf(entry), change }));
 }
 

@@ -5,7 +5,7 @@ import { writeAnswer } from '../answers.ts';
 import { checkValid, readResource } from '../body.ts';
 import { criteriaOf, onlyMatch } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
-import { parseIfMatch } from '../preferences.ts';
+import { namesVersion, parseIfMatch } from '../preferences.ts';
 import type { Services } from '../services.ts';
 
 export async function update(services: Services, request: FhirRequest): Promise<FhirAnswer> {
@@ -18,11 +18,26 @@ export async function update(services: Services, request: FhirRequest): Promise<
     request.caller,
     type,
     id,
-    () => resource,
+    unlessThere(request.headers['if-none-match'], `${type}/${id}`, () => resource),
     ifMatch === undefined ? {} : { ifMatch },
   );
   return writeAnswer(services, request, result);
 }
+
+/**
+ * A change that throws 412 where `If-None-Match` names the current version, or any by `*`: who makes a resource under an id
+ * of their own overwrites no other. RFC 9110 section 13.1.2
+ */
+export const unlessThere =
+  (ifNoneMatch: string | undefined, reference: string, change: () => Resource) =>
+  (current: Resource | undefined): Resource => {
+    const { versionId } = (current?.['meta'] ?? {}) as { readonly versionId?: string }; // stored with one
+    if (versionId !== undefined && ifNoneMatch !== undefined && namesVersion(ifNoneMatch, Number(versionId)))
+      throw versionConflict(
+        `${reference} has version ${versionId}, which If-None-Match rules out: read it, then send If-Match to replace it`,
+      );
+    return change();
+  };
 
 /** The id in the body must be there and be that of the path. */
 export function checkId(resource: Resource, type: string, id: string): void {
@@ -42,7 +57,8 @@ export async function conditionalUpdate(services: Services, request: FhirRequest
   const result = await store.transaction(request.caller, async (tx) => {
     await tx.lockIdentity([criteria]);
     const id = onlyMatch(type, await tx.find(criteria, 2));
-    const [written] = await tx.write([conditionalWrite(resource, type, id, () => store.newId(), ifMatch)]);
+    const conditions = { ifMatch, ifNoneMatch: request.headers['if-none-match'] };
+    const [written] = await tx.write([conditionalWrite(resource, type, id, () => store.newId(), conditions)]);
     return written;
   });
   return writeAnswer(services, request, result as WriteResult); // one write, one result
@@ -54,7 +70,7 @@ export function conditionalWrite(
   type: string,
   match: string | undefined,
   newId: () => string,
-  ifMatch: number | undefined,
+  { ifMatch, ifNoneMatch }: { readonly ifMatch: number | undefined; readonly ifNoneMatch: string | undefined },
 ) {
   const given = typeof resource['id'] === 'string' ? resource['id'] : undefined;
   if (match === undefined && ifMatch !== undefined)
@@ -71,6 +87,6 @@ export function conditionalWrite(
     type,
     id: match ?? (given as string),
     ...(ifMatch !== undefined && { ifMatch }),
-    change: () => resource,
+    change: unlessThere(ifNoneMatch, `${type}/${match ?? given}`, () => resource),
   } as const;
 }

@@ -69,11 +69,12 @@ describe('batch', () => {
     const entries = await send([
       { request: { method: 'GET', url: `Patient/${id}`, ifNoneMatch: 'W/"1"' } },
       { resource: { ...identified, id }, request: { method: 'PUT', url: `Patient/${id}`, ifMatch: 'W/"9"' } },
+      { resource: { ...identified, id }, request: { method: 'PUT', url: `Patient/${id}`, ifNoneMatch: '*' } },
       post(identified, { ifNoneExist: 'identifier=urn:b|1' }),
       { resource: identified, request: { method: 'PUT', url: 'Patient?identifier=urn:b|1' } },
       { request: { method: 'DELETE', url: 'Patient?identifier=urn:b|2' } },
     ]);
-    expect(statuses(entries)).eql([304, 412, 200, 200, 204]);
+    expect(statuses(entries)).eql([304, 412, 412, 200, 200, 204]);
   });
 
   it('PATCH as a Binary', async () => {

@@ -178,6 +178,19 @@ describe('transaction › of 5,000 entries', function () {
   const FAULTS: readonly (readonly [what: string, change: (text: string) => string, status: number, said: RegExp])[] = [
     ['text that is no JSON', (text) => text.replace('entry 4000"', 'entry 4000'), 400, /JSON|line|character/i],
     [
+      'If-None-Match of what is there',
+      (text) => {
+        const large = JSON.parse(text) as { entry: Json[] };
+        large.entry[4000] = {
+          request: { method: 'PUT', url: 'Patient/read', ifNoneMatch: '*' },
+          resource: { resourceType: 'Patient', id: 'read', active: true },
+        };
+        return JSON.stringify(large);
+      },
+      412,
+      /Patient\/read has version 1, which If-None-Match rules out/,
+    ],
+    [
       'a name that comes twice',
       (text) => text.replace('"valueString":"entry 4000"', '"a":1,"a":2'),
       400,

@@ -270,6 +270,7 @@ describe('transaction', () => {
     ];
     before(async () => {
       await fhir.put('Patient/half-written', patient({ id: 'half-written', gender: 'other' }));
+      await fhir.put('Patient/half-there', patient({ id: 'half-there', active: true }));
       await fhir.post('Patient', identified('dup'));
       await fhir.post('Patient', identified('dup'));
       const gone = await fhir.put('Patient/half-gone', patient({ id: 'half-gone' }));
@@ -281,6 +282,7 @@ describe('transaction', () => {
       ['an invalid resource', post(patient({ gender: ['x'] })), 422, 'structure'],
       ['an unknown element', post(patient({ colour: 'red' })), 422, 'structure'],
       ['a version that is not current', put(patient({ id: 'half-other' }), { ifMatch: 'W/"5"' }), 412, 'conflict'],
+      ['If-None-Match of what is there', put(patient({ id: 'half-there' }), { ifNoneMatch: '*' }), 412, 'conflict'],
       ['If-Match of what is gone', put(patient({ id: 'half-gone' }), { ifMatch: 'W/"2"' }), 412, 'conflict'],
       ['a dangling reference', post(observation({ subject: { reference: uuid(9) } })), 400, 'not-found'],
       [

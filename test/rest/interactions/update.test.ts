@@ -93,6 +93,37 @@ describe('update', () => {
     });
   });
 
+  describe('If-None-Match', () => {
+    it('*: 201 where there is none or none any more; 412 where there is one, also for equal content', async () => {
+      const anew = { 'if-none-match': '*' };
+      const reply = await put('only-once', { active: true }, anew);
+      expect(reply.status).equal(201);
+      for (const active of [true, false]) {
+        const again = await put('only-once', { active }, anew);
+        expect(again.status).equal(412);
+        expect(outcomeOf(again).diagnostics).contains('Patient/only-once has version 1');
+      }
+      expect((await fhir.get('Patient/only-once')).json()).include({ active: true });
+      await fhir.delete('Patient/only-once');
+      expect((await put('only-once', { active: false }, anew)).status).equal(201);
+    });
+
+    it('of ten at once, one', async () => {
+      const replies = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => put('race', { multipleBirthInteger: i + 1 }, { 'if-none-match': '*' })),
+      );
+      expect(replies.map(({ status }) => status).sort()).eql([201, ...Array(9).fill(412)]);
+      const made = replies.find(({ status }) => status === 201);
+      expect((await fhir.get('Patient/race')).json()).eql(made?.json());
+    });
+
+    it('a version: 412 while it is current', async () => {
+      const id = await made();
+      expect((await put(id, { active: true }, { 'if-none-match': 'W/"3", W/"1"' })).status).equal(412);
+      expect((await put(id, { active: true }, { 'if-none-match': 'W/"2"' })).status).equal(200);
+    });
+  });
+
   it('400 when the body has no id, or another one', async () => {
     const id = await made();
     const without = await fhir.put(`Patient/${id}`, { resourceType: 'Patient' });
@@ -161,6 +192,13 @@ describe('update', () => {
       const change = identified('c6', { active: true });
       expect((await fhir.put(criteria('c6'), change, { 'if-match': 'W/"9"' })).status).equal(412);
       expect((await fhir.put(criteria('c6'), change, { 'if-match': 'W/"1"' })).status).equal(200);
+    });
+
+    it('If-None-Match is of the match', async () => {
+      await made(identified('c9'));
+      const change = identified('c9', { active: true });
+      expect((await fhir.put(criteria('c9'), change, { 'if-none-match': '*' })).status).equal(412);
+      expect((await fhir.put(criteria('c10'), identified('c10'), { 'if-none-match': '*' })).status).equal(201);
     });
 
     it('If-Match when nothing matches: 412, nothing created', async () => {
