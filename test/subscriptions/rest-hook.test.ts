@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { registerBackend } from '../support/backend-client.ts';
 import { privacyConsent } from '../support/consents.ts';
 import { withClient } from '../support/database.ts';
-import { createFhirClient, type FhirClient, type Json } from '../support/fhir-client.ts';
+import { createFhirClient, type FhirClient, type Json, outcomeOf } from '../support/fhir-client.ts';
 import { type Notified, type NotifiedServer, startNotified } from '../support/notified.ts';
 import { openSubscription, waitForStatus } from '../support/open-subscription.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
@@ -357,6 +357,24 @@ describe('subscriptions › rest-hook', function () {
     const blind = await registerBackend(server, 'system/Observation.rs');
     const their = createFhirClient({ fhirBaseUrl: server.fhirBaseUrl, bearer: blind.bearer });
     expect((await their.get('Subscription/$status')).status).equal(403);
+  });
+
+  it('$status of one that is not followed, or not yet: it has told nothing', async () => {
+    const made = await fhir.post('Subscription', subscription(`Observation?code=urn:test|new${n}`));
+    const atOnce = await fhir.get(`Subscription/${idOf(made)}/$status`);
+    expect(atOnce.status, atOnce.text).equal(200);
+    const channel = { type: 'websocket' };
+    const off = { ...subscription(`Observation?code=urn:test|off${n}`), status: 'off', channel };
+    const id = idOf(await fhir.post('Subscription', off));
+    const status = await fhir.get(`Subscription/${id}/$status`);
+    expect(status.status, status.text).equal(200);
+    expect(status.text).include('"valueCode":"off"').and.include('"events-since-subscription-start","valueString":"0"');
+    expect((await fhir.get(`Subscription/$status?id=${id}`)).text).include('"valueCode":"off"');
+    const token = await fhir.get(`Subscription/${id}/$get-ws-binding-token`);
+    expect([token.status, outcomeOf(token).diagnostics]).deep.equal([
+      409,
+      `Nobody is told yet: the status of Subscription/${id} is 'off'`,
+    ]);
   });
 
   it('a heartbeat comes when there was nothing to tell', async () => {

@@ -4,7 +4,7 @@ import type { Cipher } from '../../ports/cipher.ts';
 import type { JobTable } from '../../ports/jobs.ts';
 import type { ResourceStore, StoredVersion } from '../../ports/resource-store.ts';
 import type { Subscriber, SubscriptionBook, SubscriptionOwner } from '../../ports/subscriptions.ts';
-import { badRequest, FhirError, forbidden, notFound } from '../../standards/fhir/outcome.ts';
+import { badRequest, conflict, FhirError, forbidden } from '../../standards/fhir/outcome.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import type { NotifiedEvent, SubscriptionStatus } from '../../standards/fhir/subscription/notification.ts';
 import type { SubscriptionPlan } from '../../standards/fhir/subscription/read-subscription.ts';
@@ -42,9 +42,9 @@ export interface StatusesWanted {
 }
 
 export interface SubscriptionDesk {
-  /** Throws not-found for a subscription that the caller may not read, or that was never followed. */
+  /** Throws not-found for a subscription that the caller may not read. One that is not followed yet has told nothing. */
   status(caller: Caller, id: string): Promise<SubscriptionStatus>;
-  /** Of all that the caller may see, or those of these ids and states; those that were never followed are left out. */
+  /** Of all that the caller may see, or those of these ids and states. */
   statuses(caller: Caller, wanted: StatusesWanted): Promise<readonly SubscriptionStatus[]>;
   /** Events with what of them the caller may see; hidden ones are left out. */
   events(caller: Caller, id: string, range: EventRange): Promise<SubscriptionStatus>;
@@ -68,17 +68,14 @@ const CONTEXT = 'subscription binding';
 export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
   const { store, searchOf, tellDeletion, findRelated, book, plans, jobs, ownerOf, cipher, baseUrl, now } = options;
 
-  async function load(caller: Caller, id: string): Promise<Loaded> {
-    const loaded = await loadVersion(await store.read(caller, 'Subscription', id));
-    if (!loaded) throw notFound(`What Subscription/${id} has told`);
-    return loaded;
-  }
+  const load = async (caller: Caller, id: string): Promise<Loaded> =>
+    loadVersion(await store.read(caller, 'Subscription', id));
 
-  async function loadVersion({ id, content }: StoredVersion): Promise<Loaded | undefined> {
+  async function loadVersion({ id, content }: StoredVersion): Promise<Loaded> {
     const subscriber = await book.find(id);
     const plan = subscriber && (await plans.find(id, subscriber.version));
-    const resource = JSON.parse(content) as { readonly status: string; readonly error?: string };
-    return subscriber && { subscriber, plan, resource };
+    const resource = JSON.parse(content) as Loaded['resource']; // stored text was checked
+    return { subscriber, plan, resource };
   }
 
   const statusOf = async (caller: Caller, id: string, kind: SubscriptionStatus['kind']): Promise<SubscriptionStatus> =>
@@ -87,11 +84,11 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
   function describe({ subscriber, plan, resource }: Loaded, kind: SubscriptionStatus['kind']): SubscriptionStatus {
     return {
       baseUrl,
-      subscriptionId: subscriber.id,
+      subscriptionId: resource.id,
       ...(plan?.topic !== undefined && { topic: plan.topic }),
       status: resource.status,
       kind,
-      total: subscriber.events,
+      total: subscriber?.events ?? 0,
       events: [],
       content: plan?.content ?? 'id-only',
       ...(resource.error !== undefined && { error: resource.error }),
@@ -99,7 +96,8 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
   }
 
   async function checkSubscriber(caller: Caller, id: string): Promise<Subscriber> {
-    const { subscriber } = await load(caller, id);
+    const { subscriber, resource } = await load(caller, id);
+    if (!subscriber) throw conflict(`Nobody is told yet: the status of Subscription/${id} is '${resource.status}'`);
     const mine = await ownerOf(caller);
     const stored = (await book.findOwner(id, subscriber.version))?.owner;
     if (!mine || !stored || mine.clientId !== stored.clientId || mine.user?.id !== stored.user?.id) throw forbidden();
@@ -117,8 +115,7 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
         ...(states.length > 0 ? [`status=${states.map(encodeURIComponent).join(',')}`] : []),
       ];
       const { matches } = await store.search(caller, searchOf('Subscription', parts.join('&')));
-      const loaded = await Promise.all(matches.map(loadVersion));
-      return loaded.flatMap((one) => (one ? [describe(one, 'query-status')] : []));
+      return (await Promise.all(matches.map(loadVersion))).map((one) => describe(one, 'query-status'));
     },
     async events(caller, id, { from, to, content: asked }) {
       const status = await statusOf(caller, id, 'query-event');
@@ -173,9 +170,10 @@ export function createSubscriptionDesk(options: DeskOptions): SubscriptionDesk {
 }
 
 interface Loaded {
-  readonly subscriber: Subscriber;
+  /** Absent: it is not followed yet, or never was. */
+  readonly subscriber: Subscriber | undefined;
   readonly plan: SubscriptionPlan | undefined;
-  readonly resource: { readonly status: string; readonly error?: string };
+  readonly resource: { readonly id: string; readonly status: string; readonly error?: string };
 }
 
 function hidden(error: unknown): undefined {
