@@ -1,7 +1,7 @@
 /**
- * `$everything` of patients, encounters and practitioners: the compartment type by type, with what its resources refer to. A page is a
- * few searches under the caller's rights; its link says where the next begins, so that nothing is held between them.
- * https://hl7.org/fhir/R4/patient-operation-everything.html, encounter-operation-everything.html; SECURITY CP-13
+ * `$everything` of patients, encounters and practitioners: the compartment type by type, with what its resources refer to.
+ * A page is a few searches under the caller's rights; its link says where the next begins, so that nothing is held between
+ * them. https://hl7.org/fhir/R4/patient-operation-everything.html, encounter-operation-everything.html; SECURITY CP-13
  */
 import type { StoredVersion } from '../../ports/resource-store.ts';
 import { badValue, FhirError } from '../../standards/fhir/outcome.ts';

@@ -20,7 +20,15 @@ import {
   operationOutcome,
 } from '../../standards/fhir/outcome.ts';
 import { ASSOCIATED, type Associated } from '../../workflow/bulk/associated.ts';
-import { checkTypeFilters, EXPORT, type ExportOrder, isCovered, PROVENANCE } from '../../workflow/bulk/export.ts';
+import {
+  activeMembers,
+  checkTypeFilters,
+  EXPORT,
+  type ExportOrder,
+  isCovered,
+  PROVENANCE,
+  patientIdOf,
+} from '../../workflow/bulk/export.ts';
 import { searchOf } from '../criteria.ts';
 import type { FhirAnswer, FhirRequest } from '../exchange.ts';
 import type { Services } from '../services.ts';
@@ -39,6 +47,8 @@ export interface BulkDesk {
 }
 
 const NAMES = ['_outputFormat', '_since', '_type', '_typeFilter', '_elements', 'includeAssociatedData'];
+/** Named patients; of more a Group is made. */
+const PATIENTS_MAX = 500;
 const FORMATS = new Set(['application/fhir+ndjson', 'application/ndjson', 'ndjson']);
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 export const NDJSON = 'application/fhir+ndjson';
@@ -80,7 +90,7 @@ async function ask(
   const desk = deskOf(services);
   if (!/(?:^|[,;\s])respond-async(?:$|[,;\s])/.test(headers['prefer'] ?? ''))
     throw new FhirError(400, [issue('required', 'An export is answered later: send Prefer: respond-async')]);
-  const input = readInput(services, request, NAMES);
+  const input = readInput(services, request, what.level === 'system' ? NAMES : [...NAMES, 'patient']);
   const associated = associatedOf(input);
   const types = typesOf(services, caller, input, what.level).filter(
     (type) => associated === undefined || type !== PROVENANCE,
@@ -92,6 +102,7 @@ async function ask(
   const filters = input.texts('_typeFilter').flatMap(splitFilters);
   if (filters.length > desk.maxFilters) throw badValue(`At most ${desk.maxFilters} filters are taken`, '_typeFilter');
   checkTypeFilters(filters, types, (type, query) => searchOf(services, type, query));
+  const patients = await patientsOf(services, caller, input, what.groupId);
   const owner = await desk.ownerOf(caller);
   if (!owner) throw forbidden();
   const since = sinceOf(input.text('_since'));
@@ -100,6 +111,7 @@ async function ask(
     owner,
     types,
     ...what,
+    ...(patients && { patients }),
     ...(since !== undefined && { since }),
     typeFilters: filters,
     ...(elements.length > 0 && { elements }),
@@ -147,6 +159,40 @@ function typesOf(
   const types = asked.length > 0 ? asked : all.filter((type) => isOfLevel(type) && isCovered(caller, type));
   if (types.length === 0) throw forbidden();
   return [...new Set(types)];
+}
+
+/**
+ * The patients that are named, each of whom must be one of the level whom the caller sees; undefined: all of the level.
+ * https://hl7.org/fhir/uv/bulkdata/STU2/export.html#query-parameters
+ */
+async function patientsOf(
+  services: Services,
+  caller: Caller,
+  input: OperationInput,
+  groupId: string | undefined,
+): Promise<readonly string[] | undefined> {
+  const named = input.values<{ readonly reference?: string }>('patient');
+  if (named.length === 0) return undefined;
+  if (named.length > PATIENTS_MAX)
+    throw badValue(`At most ${PATIENTS_MAX} patients are named: export a Group`, 'patient');
+  const ids = [...new Set(named.map(({ reference }) => patientIdOf(reference)))];
+  if (!ids.every((id) => id !== undefined)) throw badValue('patient is a reference such as Patient/123', 'patient');
+  const there =
+    groupId === undefined
+      ? await seenPatients(services, caller, ids)
+      : activeMembers((await services.store.read(caller, 'Group', groupId)).content);
+  const missing = ids.find((id) => !there.has(id));
+  const what = groupId === undefined ? 'is not here' : 'is no active member of the group';
+  if (missing !== undefined) throw badValue(`Patient/${missing} ${what}`, 'patient');
+  return ids;
+}
+
+async function seenPatients(services: Services, caller: Caller, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { matches } = await services.store.search(
+    caller,
+    searchOf(services, 'Patient', `_id=${ids.join(',')}&_count=${ids.length}`),
+  );
+  return new Set(matches.map(({ id }) => id));
 }
 
 /** Of both it is the larger: the latest are among the relevant. */

@@ -23,6 +23,8 @@ export interface ExportOrder {
   readonly types: readonly string[];
   readonly level: 'system' | 'patient' | 'group';
   readonly groupId?: string;
+  /** Ids of the patients that were named, of those of the level. */
+  readonly patients?: readonly string[];
   /** ms UTC */
   readonly since?: number;
   /** `Observation?code=x` */
@@ -97,14 +99,18 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   /** Those who are members at this moment. */
   async function membersOf(caller: Caller, groupId: string): Promise<readonly string[]> {
     const { content } = await store.read(caller, 'Group', groupId);
-    const { member = [] } = parseJson(content) as {
-      readonly member?: readonly { readonly inactive?: boolean; readonly entity?: { readonly reference?: string } }[];
-    };
-    const ids = member.flatMap(({ inactive, entity }) =>
-      inactive === true ? [] : (/(?:^|\/)Patient\/([A-Za-z0-9.-]{1,64})$/.exec(entity?.reference ?? '')?.[1] ?? []),
-    );
-    if (ids.length > MEMBERS_MAX) throw tooCostly(`The group has more than ${MEMBERS_MAX} patients: export the system`);
-    return [...new Set(ids)];
+    const members = activeMembers(content);
+    if (members.size > MEMBERS_MAX)
+      throw tooCostly(`The group has more than ${MEMBERS_MAX} patients: export the system`);
+    return [...members];
+  }
+
+  /** Undefined: whoever the resources are about, if anybody. */
+  async function patientsOf(caller: Caller, order: ExportOrder): Promise<ScanRequest['patients']> {
+    if (order.level === 'system') return undefined;
+    if (order.level === 'patient') return order.patients ?? 'any';
+    const members = await membersOf(caller, order.groupId ?? '');
+    return order.patients ? members.filter((id) => order.patients?.includes(id)) : members;
   }
 
   async function scanOf(
@@ -115,12 +121,7 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   ): Promise<Omit<ScanRequest, 'limit'>> {
     if (!isCovered(caller, type)) throw forbidden();
     const queries = order.typeFilters.filter((one) => one.startsWith(`${type}?`));
-    const patients =
-      order.level === 'group'
-        ? await membersOf(caller, order.groupId ?? '')
-        : order.level === 'patient'
-          ? 'any'
-          : undefined;
+    const patients = await patientsOf(caller, order);
     return {
       type,
       anyOf: queries.map((one) => searchOf(type, one.slice(type.length + 1)).conditions),
@@ -246,6 +247,20 @@ const paged = (limit: number, after: string | undefined): Pick<ScanRequest, 'lim
   limit,
   ...(after !== undefined && { after }),
 });
+
+/** Ids of a stored Group's patients, without those that are inactive. */
+export function activeMembers(content: string): ReadonlySet<string> {
+  const { member = [] } = parseJson(content) as {
+    readonly member?: readonly { readonly inactive?: boolean; readonly entity?: { readonly reference?: string } }[];
+  };
+  return new Set(
+    member.flatMap(({ inactive, entity }) => (inactive === true ? [] : (patientIdOf(entity?.reference) ?? []))),
+  );
+}
+
+/** The id of `Patient/id`, relative or absolute. */
+export const patientIdOf = (reference = ''): string | undefined =>
+  /(?:^|\/)Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference)?.[1];
 
 /** SECURITY CP-14: by a system scope that reads and searches, without a constraint. */
 export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>

@@ -236,6 +236,40 @@ describe('$export', function () {
     expect(names(await read(reply.json<unknown>() as Manifest))).deep.equal(['Patient/c']);
   });
 
+  it('patients that are named, of all and of a group', async () => {
+    const other = clientOf(await registerBackend(server, SCOPE));
+    const parameters = (...ids: readonly string[]): Json => ({
+      resourceType: 'Parameters',
+      parameter: [
+        { name: '_type', valueString: 'Patient,Observation' },
+        ...ids.map((id) => ({ name: 'patient', valueReference: { reference: id } })),
+      ],
+    });
+    const of = async (path: string, ...ids: readonly string[]): Promise<string[]> => {
+      const { reply } = await finish(await other.post(path, parameters(...ids), ASYNC), other);
+      return names(await read(reply.json<unknown>() as Manifest, other));
+    };
+    const OF_A = ['Observation/a0', 'Observation/a1', 'Observation/a2', 'Patient/a'];
+    expect(await of('Patient/$export', 'Patient/a')).deep.equal(OF_A);
+    expect(await of('Patient/$export', 'Patient/a', `${server.fhirBaseUrl}/Patient/c`, 'Patient/a')).deep.equal([
+      ...OF_A,
+      'Patient/c',
+    ]);
+    expect(await of('Group/g/$export', 'Patient/c')).deep.equal(['Patient/c']);
+    for (const [path, id, said] of [
+      ['Patient/$export', 'Patient/nowhere', 'Patient/nowhere is not here'],
+      ['Patient/$export', 'Patient/denied', 'Patient/denied is not here'],
+      ['Patient/$export', 'Group/g', 'such as Patient/123'],
+      ['Group/g/$export', 'Patient/b', 'no active member of the group'],
+      ['$export', 'Patient/a', "no parameter 'patient' here"],
+    ] as const) {
+      const reply = await other.post(path, parameters(id), ASYNC);
+      expect(reply.status, reply.text).equal(400);
+      expect(reply.text, path).contain(said);
+    }
+    expect((await other.get('Patient/$export?patient=Patient/a', ASYNC)).text).contain('sent by POST');
+  });
+
   it('refuses what it cannot do, before anything is kept', async () => {
     const cases: readonly (readonly [string, number, Record<string, string>?])[] = [
       ['$export', 400, {}],
