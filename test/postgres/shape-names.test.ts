@@ -18,9 +18,20 @@ describe('names of statements', () => {
     expect(nameOf('often')).not.equal(undefined);
   });
 
+  const times = (nameOf: (text: string) => string | undefined, count: number, text: string): string | undefined =>
+    Array.from({ length: count }, () => nameOf(text)).at(-1);
+
+  it('searches over all types, twice each, leave half of the places to what comes often', () => {
+    const nameOf = createShapeNames();
+    const named = Array.from({ length: 900 }, (_, n) => times(nameOf, 2, `${n}`)).filter(Boolean);
+    expect(named).length(250);
+    expect(times(nameOf, 19, 'often')).equal(undefined);
+    expect(times(nameOf, 1, 'often')).not.equal(undefined);
+  });
+
   it('500 shapes at most', () => {
     const nameOf = createShapeNames();
-    const named = Array.from({ length: 600 }, (_, n) => [nameOf(`${n}`), nameOf(`${n}`)][1]).filter(Boolean);
+    const named = Array.from({ length: 600 }, (_, n) => times(nameOf, 20, `${n}`)).filter(Boolean);
     expect(named).length(500);
   });
 });

@@ -101,7 +101,10 @@ const isOpened = ({ content }: StoredVersion): boolean => content !== '';
 
 /** Statement shapes that are prepared on each connection at most; others are planned each time. */
 const SHAPES_MAX = 500;
-/** Shapes that have been seen once. */
+/** So many are named when they come again, the others when they come often: a search over all types has hundreds. */
+const SOON_MAX = 250;
+const OFTEN = 20;
+/** Shapes that have been seen and have no name yet. */
 const SEEN_MAX = 1000;
 
 /** Most UTF-16 units of one statement's rows. */
@@ -112,13 +115,16 @@ export type NameShape = (text: string) => string | undefined;
 
 export function createShapeNames(): NameShape {
   const shapes = new Map<string, string>();
-  const seen = new Set<string>();
+  /** How often; the least recently seen first. */
+  const seen = new Map<string, number>();
   return (text) => {
     const known = shapes.get(text);
     if (known !== undefined || shapes.size >= SHAPES_MAX) return known;
-    if (!seen.delete(text)) {
-      seen.add(text);
-      const [oldest] = seen;
+    const times = (seen.get(text) ?? 0) + 1;
+    seen.delete(text);
+    if (times < (shapes.size < SOON_MAX ? 2 : OFTEN)) {
+      seen.set(text, times);
+      const [oldest] = seen.keys();
       if (seen.size > SEEN_MAX && oldest !== undefined) seen.delete(oldest);
       return undefined;
     }
