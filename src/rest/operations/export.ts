@@ -49,6 +49,8 @@ export interface BulkDesk {
 const NAMES = ['_outputFormat', '_since', '_type', '_typeFilter', '_elements', 'includeAssociatedData'];
 /** Named patients; of more a Group is made. */
 const PATIENTS_MAX = 500;
+/** Of them, so many are looked for at once: each look is in the trail with their ids. */
+const LOOKED_FOR = 50;
 const FORMATS = new Set(['application/fhir+ndjson', 'application/ndjson', 'ndjson']);
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 export const NDJSON = 'application/fhir+ndjson';
@@ -175,12 +177,13 @@ async function patientsOf(
   if (named.length === 0) return undefined;
   if (named.length > PATIENTS_MAX)
     throw badValue(`At most ${PATIENTS_MAX} patients are named: export a Group`, 'patient');
-  const ids = [...new Set(named.map(({ reference }) => patientIdOf(reference)))];
+  const { baseUrl } = services.settings;
+  const ids = [...new Set(named.map(({ reference = '' }) => patientIdOf(reference, baseUrl)))];
   if (!ids.every((id) => id !== undefined)) throw badValue('patient is a reference such as Patient/123', 'patient');
   const there =
     groupId === undefined
       ? await seenPatients(services, caller, ids)
-      : activeMembers((await services.store.read(caller, 'Group', groupId)).content);
+      : activeMembers((await services.store.read(caller, 'Group', groupId)).content, baseUrl);
   const missing = ids.find((id) => !there.has(id));
   const what = groupId === undefined ? 'is not here' : 'is no active member of the group';
   if (missing !== undefined) throw badValue(`Patient/${missing} ${what}`, 'patient');
@@ -188,11 +191,14 @@ async function patientsOf(
 }
 
 async function seenPatients(services: Services, caller: Caller, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const { matches } = await services.store.search(
-    caller,
-    searchOf(services, 'Patient', `_id=${ids.join(',')}&_count=${ids.length}`),
-  );
-  return new Set(matches.map(({ id }) => id));
+  const seen = new Set<string>();
+  for (let at = 0; at < ids.length; at += LOOKED_FOR) {
+    const some = ids.slice(at, at + LOOKED_FOR);
+    const search = searchOf(services, 'Patient', `_id=${some.join(',')}`);
+    const { matches } = await services.store.search(caller, { ...search, count: some.length });
+    for (const { id } of matches) seen.add(id);
+  }
+  return seen;
 }
 
 /** Of both it is the larger: the latest are among the relevant. */

@@ -12,6 +12,7 @@ import type { BulkStop } from '../../ports/subject-rights.ts';
 import type { FindSubscriber, SubscriptionOwner } from '../../ports/subscriptions.ts';
 import { parseJson } from '../../standards/fhir/json.ts';
 import { FhirError, forbidden, issue, tooCostly } from '../../standards/fhir/outcome.ts';
+import { parseReference } from '../../standards/fhir/reference.ts';
 import type { SearchRequest } from '../../standards/fhir/search/request.ts';
 import { covers } from '../../standards/smart/scope.ts';
 import { type Associated, type AssociatedOptions, findAssociated } from './associated.ts';
@@ -97,9 +98,9 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   }
 
   /** Those who are members at this moment. */
-  async function membersOf(caller: Caller, groupId: string): Promise<readonly string[]> {
+  async function membersOf(caller: Caller, { groupId = '', baseUrl }: ExportOrder): Promise<readonly string[]> {
     const { content } = await store.read(caller, 'Group', groupId);
-    const members = activeMembers(content);
+    const members = activeMembers(content, baseUrl);
     if (members.size > MEMBERS_MAX)
       throw tooCostly(`The group has more than ${MEMBERS_MAX} patients: export the system`);
     return [...members];
@@ -109,7 +110,7 @@ export function createExportWorker(options: ExportOptions): AsyncWorker {
   async function patientsOf(caller: Caller, order: ExportOrder): Promise<ScanRequest['patients']> {
     if (order.level === 'system') return undefined;
     if (order.level === 'patient') return order.patients ?? 'any';
-    const members = await membersOf(caller, order.groupId ?? '');
+    const members = await membersOf(caller, order);
     return order.patients ? members.filter((id) => order.patients?.includes(id)) : members;
   }
 
@@ -248,19 +249,24 @@ const paged = (limit: number, after: string | undefined): Pick<ScanRequest, 'lim
   ...(after !== undefined && { after }),
 });
 
-/** Ids of a stored Group's patients, without those that are inactive. */
-export function activeMembers(content: string): ReadonlySet<string> {
+/** Ids of a stored Group's patients, without those that are inactive or another server's. */
+export function activeMembers(content: string, baseUrl: string): ReadonlySet<string> {
   const { member = [] } = parseJson(content) as {
     readonly member?: readonly { readonly inactive?: boolean; readonly entity?: { readonly reference?: string } }[];
   };
   return new Set(
-    member.flatMap(({ inactive, entity }) => (inactive === true ? [] : (patientIdOf(entity?.reference) ?? []))),
+    member.flatMap(({ inactive, entity }) =>
+      inactive === true ? [] : (patientIdOf(entity?.reference ?? '', baseUrl) ?? []),
+    ),
   );
 }
 
-/** The id of `Patient/id`, relative or absolute. */
-export const patientIdOf = (reference = ''): string | undefined =>
-  /(?:^|\/)Patient\/([A-Za-z0-9.-]{1,64})$/.exec(reference)?.[1];
+/** The id of `Patient/id`, relative or below this server's base; the id of another server's patient says nothing here. */
+export function patientIdOf(reference: string, baseUrl: string): string | undefined {
+  const base = `${baseUrl}/`;
+  const parsed = parseReference(reference.startsWith(base) ? reference.slice(base.length) : reference);
+  return parsed?.kind === 'relative' && parsed.type === 'Patient' ? parsed.id : undefined;
+}
 
 /** SECURITY CP-14: by a system scope that reads and searches, without a constraint. */
 export const isCovered = ({ kind, scopes }: Caller, type: string): boolean =>

@@ -47,6 +47,7 @@ describe('$export', function () {
         { entity: { reference: 'Patient/a' } },
         { entity: { reference: 'Patient/c' } },
         { entity: { reference: 'Patient/b' }, inactive: true },
+        { entity: { reference: 'https://elsewhere.example/fhir/Patient/b' } },
       ],
     });
   });
@@ -260,6 +261,7 @@ describe('$export', function () {
       ['Patient/$export', 'Patient/nowhere', 'Patient/nowhere is not here'],
       ['Patient/$export', 'Patient/denied', 'Patient/denied is not here'],
       ['Patient/$export', 'Group/g', 'such as Patient/123'],
+      ['Patient/$export', 'https://elsewhere.example/fhir/Patient/a', 'such as Patient/123'],
       ['Group/g/$export', 'Patient/b', 'no active member of the group'],
       ['$export', 'Patient/a', "no parameter 'patient' here"],
     ] as const) {
@@ -267,6 +269,19 @@ describe('$export', function () {
       expect(reply.status, reply.text).equal(400);
       expect(reply.text, path).contain(said);
     }
+    // As many as may be, with ids as long as may be.
+    const long = (i: number): string => `l${String(i).padStart(63, '0')}`;
+    const many = Array.from({ length: 500 }, (_, i) => long(i));
+    const entry = many.map((id) => ({
+      request: { method: 'PUT', url: `Patient/${id}` },
+      resource: { resourceType: 'Patient', id },
+    }));
+    expect((await root.post('', { resourceType: 'Bundle', type: 'transaction', entry })).status).equal(200);
+    const references = many.map((id) => `Patient/${id}`);
+    expect(await of('Patient/$export', ...references)).deep.equal(references);
+    const tooMany = await other.post('Patient/$export', parameters(...references, 'Patient/a'), ASYNC);
+    expect([tooMany.status, tooMany.text.includes('At most 500')]).deep.equal([400, true]);
+    for (const id of many) expect((await root.delete(`Patient/${id}`)).status).equal(204);
     expect((await other.get('Patient/$export?patient=Patient/a', ASYNC)).text).contain('sent by POST');
   });
 
